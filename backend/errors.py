@@ -1,0 +1,139 @@
+"""What can go wrong, in two small families, and the one table that gives each its HTTP status and code.
+
+`CallerError`: the request cannot be served as it is; sending it again changes nothing. `ServiceError`: the request
+was fine, this service cannot serve it now. The message is one sentence for the person who asked: it holds no path,
+library name or client file name. `numbers` are the figures that matter (`limit`, `actual`, `parameter`, …) and are
+sent along by themselves.
+"""
+
+from dataclasses import dataclass
+
+
+class MattemeshError(Exception):
+    """The root of both families; `detail` is one sentence, `numbers` what a program would want to read."""
+
+    def __init__(self, detail: str, **numbers: int | float | str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.numbers = numbers
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Keyword arguments survive the trip between processes.
+        return _rebuild, (type(self), self.detail, self.numbers)
+
+
+def _rebuild(kind: type[MattemeshError], detail: str, numbers: dict[str, int | float | str]) -> MattemeshError:
+    return kind(detail, **numbers)
+
+
+class CallerError(MattemeshError):
+    """The request itself is at fault."""
+
+
+class ServiceError(MattemeshError):
+    """The service is at fault, or too busy; `retry_after_s` is set where waiting helps."""
+
+    retry_after_s: int | None = None
+
+
+class MissingFileError(CallerError):
+    """The form has no file."""
+
+
+class TooManyFilesError(CallerError):
+    """The form has more than one file for one picture."""
+
+
+class EmptyFileError(CallerError):
+    """The file has no bytes."""
+
+
+class InvalidParameterError(CallerError):
+    """An option has a value outside its range, or a name nobody knows."""
+
+
+class UnsupportedImageTypeError(CallerError):
+    """The bytes are not a JPEG, PNG or WebP."""
+
+
+class ImageCorruptError(CallerError):
+    """The bytes begin as a picture and cannot be decoded to its end."""
+
+
+class UploadTooLargeError(CallerError):
+    """More bytes than the limit."""
+
+
+class TooManyPixelsError(CallerError):
+    """The header announces more pixels, or a longer side, than the limit."""
+
+
+class NoSubjectError(CallerError):
+    """Nothing was found to make a mesh of."""
+
+
+class OverloadedError(ServiceError):
+    """The queue is full."""
+
+    retry_after_s = 5
+
+
+class TimedOutError(ServiceError):
+    """The work passed its deadline."""
+
+    retry_after_s = 10
+
+
+class WorkerLostError(ServiceError):
+    """The process that did the work ended."""
+
+    retry_after_s = 1
+
+
+class ModelUnavailableError(ServiceError):
+    """The weights of a model asked for by name are absent, or are not what they should be."""
+
+
+class OutOfMemoryError(ServiceError):
+    """The work did not fit into memory, on the last device tried."""
+
+    retry_after_s = 30
+
+
+class StorageFullError(ServiceError):
+    """The disk is full."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """How one class of error is told: HTTP status, the stable `code`, and a short title that never varies."""
+
+    status: int
+    code: str
+    title: str
+
+
+PROBLEMS: dict[type[MattemeshError], Problem] = {
+    MissingFileError: Problem(422, "missing-file", "No file was sent"),
+    TooManyFilesError: Problem(422, "too-many-files", "More than one file was sent"),
+    EmptyFileError: Problem(422, "empty-file", "The file is empty"),
+    InvalidParameterError: Problem(422, "invalid-parameter", "An option has a value that cannot be used"),
+    UnsupportedImageTypeError: Problem(415, "unsupported-image-type", "Not a JPEG, PNG or WebP picture"),
+    ImageCorruptError: Problem(422, "image-corrupt", "The picture is truncated or broken"),
+    UploadTooLargeError: Problem(413, "upload-too-large", "The file is too large"),
+    TooManyPixelsError: Problem(422, "too-many-pixels", "The picture has too many pixels"),
+    NoSubjectError: Problem(422, "no-subject", "Nothing was found to cut out"),
+    OverloadedError: Problem(503, "overloaded", "The service is busy"),
+    TimedOutError: Problem(503, "timed-out", "The work took too long"),
+    WorkerLostError: Problem(503, "worker-lost", "The work was interrupted"),
+    ModelUnavailableError: Problem(503, "model-unavailable", "The model is not on this machine"),
+    OutOfMemoryError: Problem(503, "out-of-memory", "The work did not fit into memory"),
+    StorageFullError: Problem(507, "storage-full", "The disk is full"),
+}
+
+INTERNAL = Problem(500, "internal", "Something went wrong inside the service")
+
+
+def problem_of(error: BaseException) -> Problem:
+    """Return the row of the table for `error`; anything that is not in the table is a bug and is told as one."""
+    return PROBLEMS.get(type(error), INTERNAL) if isinstance(error, MattemeshError) else INTERNAL

@@ -1,0 +1,43 @@
+"""The arrays that the stages hand to each other, named once.
+
+A word here means one thing everywhere in `backend`: signatures carry these names, and `check_*` is the front door
+of every public stage, so that a wrong array is refused where it enters instead of somewhere in the middle.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]  # (H, W, 3), RGB; BGR exists only inside one call into cv2
+Saliency = NDArray[np.float32]  # (H, W) in [0, 1]: a segmenter's first guess, never quantised
+Mask = NDArray[np.bool_]  # (H, W): True on the object; never soft
+Trimap = NDArray[np.uint8]  # (H, W) in {0, 128, 255}: background, unknown, foreground
+Alpha = NDArray[np.float32]  # (H, W) in [0, 1]: opacity, not premultiplied
+Disparity = NDArray[np.float32]  # (H, W): larger is nearer, no unit
+Box = tuple[int, int, int, int]  # x0, y0, x1, y1, half open: image[y0:y1, x0:x1]
+
+
+def check_image(image: Image) -> None:
+    """Raise ValueError unless `image` is (H, W, 3) uint8 with at least one pixel."""
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+        raise ValueError(f"an image is (H, W, 3) uint8, not {image.shape} {image.dtype}")
+
+
+def check_alpha(alpha: Alpha) -> None:
+    """Raise ValueError unless `alpha` (or a saliency) is (H, W) float32 with at least one pixel and values in [0, 1]."""
+    if alpha.ndim != 2 or alpha.dtype != np.float32 or alpha.size == 0:
+        raise ValueError(f"an alpha is (H, W) float32, not {alpha.shape} {alpha.dtype}")
+    low, high = float(alpha.min()), float(alpha.max())
+    if not (low >= 0.0 and high <= 1.0):  # written so that NaN fails
+        raise ValueError(f"an alpha lies in [0, 1], not [{low}, {high}]")
+
+
+def check_mask(mask: Mask) -> None:
+    """Raise ValueError unless `mask` is (H, W) bool with at least one pixel."""
+    if mask.ndim != 2 or mask.dtype != np.bool_ or mask.size == 0:
+        raise ValueError(f"a mask is (H, W) bool, not {mask.shape} {mask.dtype}")
+
+
+def check_same_size(first: NDArray[np.generic], second: NDArray[np.generic]) -> None:
+    """Raise ValueError unless both arrays have the same height and width."""
+    if first.shape[:2] != second.shape[:2]:
+        raise ValueError(f"sizes differ: {first.shape[:2]} and {second.shape[:2]}")

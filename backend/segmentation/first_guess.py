@@ -1,0 +1,26 @@
+"""What every segmenter gives back, and the one verb it has."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from backend.masking.arrays import Image, Saliency
+
+
+@dataclass(frozen=True)
+class FirstGuess:
+    """A segmenter's answer: the saliency at the image's own size, and what it has to say about it."""
+
+    saliency: Saliency
+    notes: tuple[str, ...] = ()  # sentences for the person who asked: what stepped aside, what not to trust
+    facts: dict[str, float | int | str | bool] = field(default_factory=dict)  # for the report
+
+
+class Segmenter(Protocol):
+    """Anything that finds the object. Implementations hold a network or nothing; they are safe to share."""
+
+    @property
+    def name(self) -> str: ...
+
+    def predict(self, image: Image) -> FirstGuess:
+        """Return the saliency of `image` ((H, W, 3) uint8 RGB) as (H, W) float32 in [0, 1]."""
+        ...
