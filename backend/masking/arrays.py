@@ -23,7 +23,7 @@ def check_image(image: Image) -> None:
 
 
 def check_alpha(alpha: Alpha) -> None:
-    """Raise ValueError unless `alpha` (or a saliency) is (H, W) float32 with at least one pixel and values in [0, 1]."""
+    """Raise ValueError unless `alpha` (or a saliency) is (H, W) float32, not empty, with values in [0, 1]."""
     if alpha.ndim != 2 or alpha.dtype != np.float32 or alpha.size == 0:
         raise ValueError(f"an alpha is (H, W) float32, not {alpha.shape} {alpha.dtype}")
     low, high = float(alpha.min()), float(alpha.max())

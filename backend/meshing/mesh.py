@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Texture:
-    """A picture laid over the faces. `uv` has glTF's origin: (0, 0) is the top left corner of the picture, v runs down."""
+    """A picture laid over the faces; `uv` has glTF's origin: (0, 0) is the picture's top left corner, v runs down."""
 
     uv: NDArray[np.float32]  # (N, 2), one per vertex of the mesh; vertices on a seam stand there twice
     image: NDArray[np.uint8]  # (h, w, 3) RGB
