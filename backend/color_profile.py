@@ -1,0 +1,48 @@
+"""An embedded colour profile -> sRGB, because the profile itself is left out of everything we send.
+
+Phones save Display P3: taken as sRGB, its colours turn dull in the cutout and on the mesh.
+"""
+
+import io
+from typing import Literal
+
+import numpy as np
+from PIL import Image, ImageCms
+
+ProfileUse = Literal["none", "srgb", "converted", "ignored"]
+
+_SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}  # Pillow's mode -> the profile's own word
+_SAME_WITHIN = 3  # of 255; encoders write sRGB in many slightly different ways
+
+
+def to_srgb(picture: Image.Image, profile: bytes | None) -> tuple[Image.Image, ProfileUse]:
+    """Return `picture` (mode L, RGB or CMYK) as sRGB in mode RGB, and what became of its profile.
+
+    A profile that is broken, or made for another kind of pixel, is ignored.
+    """
+    if not profile:
+        return picture.convert("RGB"), "none"
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if source.profile.xcolor_space.strip() != _SPACES[picture.mode]:
+            return picture.convert("RGB"), "ignored"
+        transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), picture.mode, "RGB")
+        if _changes_nothing(transform, picture.mode):
+            return picture.convert("RGB"), "srgb"
+        converted = ImageCms.applyTransform(picture, transform)
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):  # what a broken profile raises
+        return picture.convert("RGB"), "ignored"
+    return (converted, "converted") if converted is not None else (picture.convert("RGB"), "ignored")
+
+
+def _changes_nothing(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
+    """Tell whether a grid of colours comes through as a plain conversion would leave it: names tell less."""
+    bands = Image.getmodebands(mode)
+    levels = np.arange(0, 256, 51, dtype=np.uint8)
+    grid = np.stack(np.meshgrid(*[levels] * bands), axis=-1).reshape(-1, bands)
+    probe = Image.frombytes(mode, (len(grid), 1), grid.tobytes())
+    through = ImageCms.applyTransform(probe, transform)
+    if through is None:
+        return False
+    drift = np.asarray(through).astype(np.int16) - np.asarray(probe.convert("RGB"))
+    return int(np.abs(drift).max()) <= _SAME_WITHIN
