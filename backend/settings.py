@@ -1,0 +1,43 @@
+"""Every limit, path and default of the service, read from the environment once.
+
+The name of the environment variable is the field's name in capitals: `MAX_PIXELS=20000000 ./setup.sh run`.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """What the person who runs the service decides; a request can change none of it."""
+
+    model_config = SettingsConfigDict(env_prefix="", frozen=True, extra="ignore")
+
+    # Where things are.
+    checkpoints_dir: Path = Field(REPOSITORY / "checkpoints", description="weights")
+    logs_dir: Path = Field(REPOSITORY / "logs", description="backend.log and its older copies")
+    debug_dir: Path | None = Field(None, description="when set, each request leaves its debug bundle there")
+
+    # What a stranger may send.
+    max_upload_bytes: int = Field(20 * 1024 * 1024, ge=1024, description="bytes of one file")
+    max_pixels: int = Field(50_000_000, ge=1, description="width × height")
+    max_side_px: int = Field(16_384, ge=1, description="the longer side")
+
+    # Where and how work runs.
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where the networks run")
+    threads: int = Field(0, ge=0, le=256, description="threads of the networks on a CPU; 0: one per core")
+    max_waiting: int = Field(16, ge=0, le=10_000, description="requests that may wait, for masks and meshes each")
+    mask_deadline_s: float = Field(30.0, gt=0, description="a mask's longest run")
+    mesh_deadline_s: float = Field(300.0, gt=0, description="a mesh's longest run")
+    queue_deadline_s: float = Field(30.0, gt=0, description="the longest wait before a run begins")
+
+    # Weights.
+    fetch_weights: bool = Field(False, description="fetch the default weights beside the running service")
+    allow_noncommercial: bool = Field(False, description="allow models whose licence forbids commercial use")
+
+    # What is told.
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

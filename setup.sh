@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# One command from a fresh clone to a running service:
+#   ./setup.sh run  [options of `python -m backend serve`, e.g. --no-fetch --port 9000]
+#   ./setup.sh test [options of pytest]    the checks that CI runs: ruff, mypy, pytest
+#   ./setup.sh demo                        both jobs on the example pictures, into examples/output/
+# Everything is installed into .venv beside this file. PYTHON names another interpreter (3.11 or newer).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+venv=.venv
+python="$venv/bin/python"
+
+say() { printf '%s\n' "$*" >&2; }
+fail() { say "setup.sh: $*"; exit 1; }
+
+find_python() {
+    local candidate
+    for candidate in "${PYTHON:-}" python3.11 python3.12 python3.13 python3 python; do
+        [ -n "$candidate" ] || continue
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11))' 2>/dev/null; then
+            printf '%s' "$candidate"
+            return
+        fi
+    done
+    fail "Python 3.11 or newer is needed; name it with PYTHON=/path/to/python3.11"
+}
+
+# A stamp of what was installed: a second run installs nothing and starts within seconds.
+install_stamp() { cat requirements.txt constraints.txt "$@" | cksum; }
+
+install_requirements() { # install_requirements NAME FILE...: once, until a file changes
+    local name=$1 stamp_file="$venv/installed-$1"
+    shift
+    [ "$(cat "$stamp_file" 2>/dev/null)" = "$(install_stamp "$@")" ] && return
+    say "Installing ($name); the first time this takes a few minutes."
+    # torch first and by itself: nothing that follows may replace it by another build.
+    "$python" -m pip install -q --disable-pip-version-check -c constraints.txt "$(grep '^torch==' requirements.txt)"
+    local file arguments=()
+    for file in requirements.txt "$@"; do arguments+=(-r "$file"); done
+    "$python" -m pip install -q --disable-pip-version-check -c constraints.txt "${arguments[@]}"
+    "$python" -m compileall -q backend tsr
+    install_stamp "$@" > "$stamp_file"
+}
+
+prepare() { # prepare NAME FILE...
+    if ! "$python" -c '' 2>/dev/null; then
+        rm -rf "$venv"
+        "$(find_python)" -m venv "$venv" || fail "cannot make $venv (on Debian: apt install python3-venv)"
+    fi
+    install_requirements "$@"
+}
+
+install_node_tools() {
+    if ! command -v npm >/dev/null; then
+        say "npm is not here: the glTF validator's test will be skipped."
+        return
+    fi
+    [ node_modules/.package-lock.json -nt package-lock.json ] && return
+    npm ci --silent --no-audit --no-fund || say "npm could not install the glTF validator; its test will be skipped."
+}
+
+case "${1:-}" in
+run)
+    shift
+    prepare run
+    exec "$python" -m backend serve --fetch "$@"
+    ;;
+test)
+    shift
+    prepare test requirements-dev.txt
+    install_node_tools
+    "$python" -m ruff check .
+    "$python" -m ruff format --check .
+    "$python" -m mypy
+    exec "$python" -m pytest "$@"
+    ;;
+demo)
+    shift
+    prepare run
+    exec "$python" examples/demo.py "$@"
+    ;;
+*)
+    sed -n '2,6s/^# \{0,1\}//p' "$0"
+    exit 2
+    ;;
+esac

@@ -1,0 +1,109 @@
+"""The lanes: apart from each other, bounded, and stopping what nobody waits for."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from backend.errors import OverloadedError, TimedOutError
+from backend.runner import ThreadRunner
+from backend.settings import Settings
+
+Checkpoint = Callable[[str], None]
+
+
+def runner(**limits: float) -> ThreadRunner:
+    return ThreadRunner(Settings(**limits))  # type: ignore[arg-type]
+
+
+def test_work_comes_back_with_its_result_and_with_its_own_error() -> None:
+    async def scene() -> None:
+        lanes = runner()
+        assert await lanes.run("mask", lambda checkpoint: 41 + 1) == 42
+        with pytest.raises(ZeroDivisionError):
+            await lanes.run("mask", lambda checkpoint: 1 // 0)
+        assert await lanes.run("mask", lambda checkpoint: "next") == "next"
+
+    asyncio.run(scene())
+
+
+def test_a_mesh_never_holds_up_a_mask() -> None:
+    async def scene() -> None:
+        lanes, gate = runner(), threading.Event()
+        mesh = asyncio.ensure_future(lanes.run("mesh", lambda checkpoint: gate.wait(10)))
+        assert await asyncio.wait_for(lanes.run("mask", lambda checkpoint: "mask"), 5) == "mask"
+        gate.set()
+        assert await mesh
+
+    asyncio.run(scene())
+
+
+def test_a_full_lane_refuses_and_takes_work_again_when_there_is_room() -> None:
+    async def scene() -> None:
+        lanes, gate = runner(max_waiting=1), threading.Event()
+        waiting = [asyncio.ensure_future(lanes.run("mask", lambda checkpoint: gate.wait(10))) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        with pytest.raises(OverloadedError) as refused:
+            await lanes.run("mask", lambda checkpoint: None)
+        assert refused.value.numbers["limit"] == 1
+        gate.set()
+        await asyncio.gather(*waiting)
+        await asyncio.sleep(0.05)
+        assert await lanes.run("mask", lambda checkpoint: "room") == "room"
+
+    asyncio.run(scene())
+
+
+def test_work_past_its_deadline_stops_at_its_next_stage() -> None:
+    def slow(checkpoint: Checkpoint) -> None:
+        for _ in range(200):
+            time.sleep(0.01)
+            checkpoint("stage")
+
+    async def scene() -> None:
+        lanes, start = runner(mask_deadline_s=0.05), time.monotonic()
+        with pytest.raises(TimedOutError):
+            await lanes.run("mask", slow)
+        assert time.monotonic() - start < 1
+
+    asyncio.run(scene())
+
+
+def test_work_that_waits_too_long_is_dropped_before_it_begins() -> None:
+    async def scene() -> None:
+        lanes, gate, ran = runner(queue_deadline_s=0.05), threading.Event(), []
+        first = asyncio.ensure_future(lanes.run("mask", lambda checkpoint: gate.wait(10)))
+        await asyncio.sleep(0.02)
+        with pytest.raises(TimedOutError):
+            await lanes.run("mask", lambda checkpoint: ran.append(1))
+        gate.set()
+        await first
+        assert await lanes.run("mask", lambda checkpoint: "after") == "after"
+        assert ran == []
+
+    asyncio.run(scene())
+
+
+def test_abandoned_work_stops_at_its_next_stage_and_frees_its_place() -> None:
+    begun, stopped = threading.Event(), threading.Event()
+
+    def work(checkpoint: Checkpoint) -> None:
+        begun.set()
+        try:
+            for _ in range(500):
+                time.sleep(0.01)
+                checkpoint("stage")
+        finally:
+            stopped.set()
+
+    async def scene() -> None:
+        lanes = runner()
+        task = asyncio.ensure_future(lanes.run("mask", work))
+        await asyncio.to_thread(begun.wait, 5)
+        task.cancel()
+        assert await asyncio.to_thread(stopped.wait, 1)
+        assert await asyncio.wait_for(lanes.run("mask", lambda checkpoint: "free"), 1) == "free"
+
+    asyncio.run(scene())
