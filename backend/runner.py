@@ -97,7 +97,8 @@ class ThreadRunner:
 
     async def _wait_for_start(self, began: asyncio.Event) -> None:
         try:
-            await asyncio.wait_for(began.wait(), self._queue_deadline_s)
+            async with asyncio.timeout(self._queue_deadline_s):  # wait_for of 3.11 can swallow a cancellation
+                await began.wait()
         except TimeoutError:
             raise TimedOutError(
                 f"The work waited longer than {self._queue_deadline_s:g} s to begin.", limit=self._queue_deadline_s
