@@ -1,0 +1,75 @@
+"""Around every request: an id, one log line, and no answer that is not ours when something breaks."""
+
+import logging
+import re
+import time
+import uuid
+
+from fastapi import Request
+from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from backend.logs import printable
+from backend.routes.problems import internal_answer
+
+HEADER = "X-Request-ID"
+GIVEN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # safe in a header, a log line and a folder's name
+QUIET = ("/healthz", "/readyz")  # asked every few seconds by machines
+CLIENT_GONE = 499  # nginx's number for a client that left; it is logged and never sent
+logger = logging.getLogger("mattemesh")
+
+
+class RequestLog:
+    """ASGI middleware; plain, because Starlette's own base class hides a client's leaving from the route."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request = Request(scope)
+        given = request.headers.get(HEADER, "")
+        request.state.request_id = given if GIVEN_ID.fullmatch(given) else uuid.uuid4().hex[:16]
+        start = time.perf_counter()
+        status = CLIENT_GONE
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers[HEADER] = request.state.request_id
+                headers["X-Content-Type-Options"] = "nosniff"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_id)
+        except ClientDisconnect:
+            pass
+        except Exception as error:  # the last line of defence: a bug is told as one, with its trace in the log alone
+            if status != CLIENT_GONE:  # the answer has begun; there is nothing left to tell
+                raise
+            await internal_answer(request, error)(scope, receive, send_with_id)
+        finally:
+            self._log(request, status, time.perf_counter() - start)
+
+    @staticmethod
+    def _log(request: Request, status: int, seconds: float) -> None:
+        state = request.state
+        level = logging.DEBUG if request.url.path in QUIET else logging.INFO
+        outcome = getattr(state, "code", "client-left" if status == CLIENT_GONE else "ok")
+        stages = getattr(state, "server_timing", "")
+        logger.log(
+            level,
+            "%s %s %s %d %s %.0f ms%s",
+            state.request_id,
+            request.method,
+            printable(request.url.path),
+            status,
+            outcome,
+            seconds * 1e3,
+            f" [{stages}]" if stages else "",
+        )

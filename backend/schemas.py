@@ -1,0 +1,99 @@
+"""What a request may ask for, spelled out once: HTTP, the command line and Python read the same fields."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from backend.errors import InvalidParameterError
+
+COLOR = r"^#[0-9a-fA-F]{6}$"
+
+
+class MatteOptions(BaseModel):
+    """How the object is found and cut out; what masks and meshes have in common."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str = Field(
+        "auto",
+        max_length=64,
+        pattern=r"^[a-z0-9][a-z0-9._-]*$",
+        description="Segmenter by name (see /models); `auto`: the best one whose weights are on this machine.",
+    )
+    quality: Literal["fast", "balanced", "best"] = Field(
+        "balanced", description="How much work goes into the matte: `fast` leaves GrabCut out, `best` takes most care."
+    )
+    use_alpha: bool = Field(
+        True, description="Use the picture's own transparency as the mask where it has any; `false`: segment anyway."
+    )
+    feather_px: float = Field(0.0, ge=0, le=100, description="Softens the matte's edge over this many pixels.")
+    debug: bool = Field(False, description="Answer with a zip: the result, report.json and every intermediate picture.")
+
+
+class MaskOptions(MatteOptions):
+    """Options of `/remove-bg`."""
+
+    output: Literal["mask", "cutout"] | None = Field(
+        None,
+        description="`mask`: 8-bit grey PNG, white on the object (the default). `cutout`: the object in colour, RGBA, "
+        "or on `background` when one is given.",
+    )
+    background: str | None = Field(
+        None, pattern=COLOR, description="Colour behind the cutout, #rrggbb; makes `output` a cutout."
+    )
+    crop: bool = Field(False, description="Crop the result to the object.")
+    margin: float = Field(
+        0.0, ge=0, le=1, description="Room around the crop, as a share of the object's longer side; needs `crop`."
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> "MaskOptions":
+        if self.output == "mask" and self.background is not None:
+            raise ValueError("background: a mask has no background; ask for output=cutout")
+        return self
+
+    @property
+    def wants_cutout(self) -> bool:
+        return self.output == "cutout" or self.background is not None
+
+
+class MeshOptions(MatteOptions):
+    """Options of `/generate-mesh`."""
+
+    engine: Literal["auto", "triposr", "relief"] = Field(
+        "auto", description="Who makes the mesh; `auto`: TripoSR where its weights are on this machine, else `relief`."
+    )
+    strategy: Literal["auto", "depth_guided", "intersection", "union", "segmentation"] = Field(
+        "auto", description="How segmentation and depth are fused; without depth weights segmentation stands alone."
+    )
+    depth_percentile: float = Field(
+        35.0, ge=1, le=99, description="Share of the depth range, in percent, that counts as background."
+    )
+    foreground_ratio: float = Field(
+        0.85, ge=0.5, le=1.0, description="The object's longer side as a share of the framed picture."
+    )
+    resolution: int = Field(
+        256, ge=32, le=512, description="Lattice points a side from which TripoSR's surface is taken."
+    )
+    threshold: float = Field(25.0, gt=0, le=1000, description="Density on TripoSR's surface (the isovalue).")
+    format: Literal["glb", "obj", "ply", "stl"] = Field("glb", description="The file's format.")
+    texture: Literal["auto", "vertex", "baked"] = Field(
+        "auto",
+        description="Colours as a picture over the mesh (`baked`) or one a vertex (`vertex`); `auto`: engine's choice.",
+    )
+    target_faces: int | None = Field(
+        None, ge=100, le=2_000_000, description="Reduce the mesh to about this many faces."
+    )
+    up: Literal["y", "z"] = Field("y", description="The file's upward axis: y as glTF says, z as Blender has it.")
+
+
+def invalid_option(error: ValidationError) -> InvalidParameterError:
+    """Return the first complaint of `error` as one sentence that names the option."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    name = ".".join(str(part) for part in first["loc"])[:40]
+    reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        return InvalidParameterError(f"There is no option `{name}`.", parameter=name)
+    return InvalidParameterError(
+        f"The option `{name}`: {reason}." if name else f"{reason}.", parameter=name or "options"
+    )

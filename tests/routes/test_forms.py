@@ -1,0 +1,131 @@
+"""The multipart reader: limits kept while receiving, and every fault of a form told by its name."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from fastapi import FastAPI, Request
+from starlette.testclient import TestClient
+
+from backend.routes import problems
+from backend.routes.forms import read_file, read_form, read_options, required_file
+from backend.routes.requests import RequestLog
+from backend.schemas import MaskOptions
+
+LIMIT = 1000
+BOUNDARY = "edge"
+
+
+@pytest.fixture
+def client() -> Iterator[TestClient]:
+    """A service whose only route says what it read."""
+    app = FastAPI()
+
+    @app.post("/form")
+    async def form_route(request: Request) -> dict[str, object]:
+        async with read_form(request, LIMIT) as form:
+            data, mask = await required_file(form), await read_file(form, "mask")
+            options = read_options(form, dict(request.query_params), MaskOptions)
+        return {"bytes": len(data), "mask": None if mask is None else len(mask), **options.model_dump()}
+
+    problems.install(app)
+    app.add_middleware(RequestLog)
+    with TestClient(app) as client:
+        yield client
+
+
+def part(name: str, content: bytes, file_name: str | None = "a.jpg") -> bytes:
+    end = f'; filename="{file_name}"' if file_name is not None else ""
+    return f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{end}\r\n\r\n'.encode() + content + b"\r\n"
+
+
+CLOSING = f"--{BOUNDARY}--\r\n".encode()
+HEADERS = {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
+
+
+def test_files_and_options_are_read_from_the_form_and_the_query(client: TestClient) -> None:
+    answer = client.post(
+        "/form?quality=fast", files={"file": b"12345", "mask": b"12"}, data={"crop": "true", "margin": "0.25"}
+    )
+    body = answer.json()
+    assert (body["bytes"], body["mask"]) == (5, 2)
+    assert (body["quality"], body["crop"], body["margin"]) == ("fast", True, 0.25)
+
+
+def test_the_form_wins_over_the_query(client: TestClient) -> None:
+    assert client.post("/form?quality=fast", files={"file": b"1"}, data={"quality": "best"}).json()["quality"] == "best"
+
+
+@pytest.mark.parametrize(
+    ("request_body", "code"),
+    [
+        ({"data": {"quality": "fast"}}, "missing-file"),
+        ({"content": b"raw bytes", "headers": {"content-type": "image/jpeg"}}, "missing-file"),
+        ({"content": b""}, "missing-file"),
+        ({"files": {"other": b"1"}}, "missing-file"),
+        ({"content": part("file", b"text", None) + CLOSING, "headers": HEADERS}, "missing-file"),
+        ({"files": [("file", b"1"), ("file", b"2")]}, "too-many-files"),
+        ({"files": [("file", b"1"), ("photo", b"2")]}, "too-many-files"),
+        ({"files": {"file": b"1"}, "data": {"quality": "perfect"}}, "invalid-parameter"),
+        ({"files": {"file": b"1"}, "data": {"margin": "2"}}, "invalid-parameter"),
+        ({"files": {"file": b"1"}, "data": {"margin": "nan"}}, "invalid-parameter"),
+        ({"files": {"file": b"1"}, "data": {"qualty": "fast"}}, "invalid-parameter"),
+        ({"files": {"file": b"1"}, "data": {"background": "red"}}, "invalid-parameter"),
+        ({"files": {"file": b"1"}, "data": {"background": "#ff0000", "output": "mask"}}, "invalid-parameter"),
+        ({"files": {"file": b"1"}, "data": {"model": "../../etc/passwd"}}, "invalid-parameter"),
+        ({"files": {"file": b"1"}, "data": {"quality": ["fast", "best"]}}, "invalid-parameter"),
+        ({"content": b"no boundary at all", "headers": HEADERS}, "invalid-parameter"),
+        ({"content": part("file", b"1"), "headers": {"content-type": "multipart/form-data"}}, "invalid-parameter"),
+        ({"files": {"file": b"1" * (LIMIT + 1)}}, "upload-too-large"),
+    ],
+)
+def test_a_faulty_form_is_told_by_its_code(client: TestClient, request_body: dict[str, object], code: str) -> None:
+    answer = client.post("/form", **request_body)  # type: ignore[arg-type]
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert body["code"] == code
+    assert body["status"] == answer.status_code
+    assert body["instance"].endswith(answer.headers["x-request-id"])
+
+
+def test_a_complaint_names_the_option(client: TestClient) -> None:
+    body = client.post("/form", files={"file": b"1"}, data={"margin": "2"}).json()
+    assert body["parameter"] == "margin"
+    assert "margin" in body["detail"]
+
+
+def test_a_file_of_exactly_the_limit_is_taken(client: TestClient) -> None:
+    assert client.post("/form", files={"file": b"1" * LIMIT}).json()["bytes"] == LIMIT
+
+
+def test_a_declared_excess_is_refused_before_anything_is_read(client: TestClient) -> None:
+    answer = client.post("/form", content=b"", headers={**HEADERS, "content-length": "900000"})
+    assert answer.status_code == 413
+    assert answer.json()["limit"] == LIMIT
+    assert answer.json()["actual"] == 900000
+
+
+def test_an_endless_chunked_upload_is_stopped_soon_after_the_limit(client: TestClient) -> None:
+    taken = 0
+
+    async def endless() -> dict[str, object]:
+        nonlocal taken
+        taken += 1
+        body = part("file", b"").removesuffix(b"\r\n") if taken == 1 else b"x" * 500
+        return {"type": "http.request", "body": body, "more_body": True}
+
+    sent: list[dict[str, object]] = []
+
+    async def collect(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    headers = [(b"content-type", HEADERS["content-type"].encode())]
+    scope = {"type": "http", "method": "POST", "path": "/form", "query_string": b"", "headers": headers}
+    asyncio.run(client.app(scope, endless, collect))  # type: ignore[arg-type]
+    assert sent[0]["status"] == 413
+    assert taken <= 5
+
+
+def test_two_files_may_each_have_the_whole_limit(client: TestClient) -> None:
+    answer = client.post("/form", files={"file": b"1" * LIMIT, "mask": b"1" * LIMIT})
+    assert answer.json()["mask"] == LIMIT
