@@ -1,0 +1,5 @@
+"""What can go wrong with weights."""
+
+
+class CheckpointError(ValueError):
+    """The weights cannot be used as they are; the message is one sentence and names files, never folders."""
