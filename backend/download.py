@@ -1,0 +1,221 @@
+"""One file over HTTP, to its end or not at all: resumed where it was cut off, checked, then moved into place.
+
+huggingface_hub is not used: the same code serves rembg's releases, the hub and their mirrors, and the checks are the
+same for all (docs/models.md). Ranges and If-Range are those of RFC 9110.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backend.errors import ModelUnavailableError, StorageFullError
+from backend.partial_file import PartialFile, disk_error
+
+if TYPE_CHECKING:
+    import httpx
+
+
+@dataclass(frozen=True)
+class DownloadConfig:
+    """How patient a download is."""
+
+    attempts: int = 4  # in a row without `progress_bytes` between them
+    backoff_s: float = 1.0  # before the second attempt; doubles from there
+    longest_wait_s: float = 60.0  # also the most that a server's Retry-After can ask for
+    connect_timeout_s: float = 10.0
+    read_timeout_s: float = 30.0  # without a single byte
+    progress_bytes: int = 1 << 20  # an attempt that brought this much does not count as failed
+    spare_bytes: int = 64 << 20  # left free on the disk
+    most_bytes: int = 4 << 30  # of a file whose length nobody tells
+
+
+@dataclass(frozen=True)
+class WantedFile:
+    """What to fetch and what is known of it beforehand."""
+
+    title: str  # how messages call it: the model's name
+    url: str
+    target: Path
+    size_bytes: int | None = None  # exact
+    sha256: str | None = None
+
+    @property
+    def partial(self) -> PartialFile:
+        """The file while it arrives."""
+        return PartialFile(self.target)
+
+
+class _CutOffError(Exception):
+    """The attempt ended early and another one may do better."""
+
+    def __init__(self, reason: str, wait_s: float = 0.0) -> None:
+        super().__init__(reason)
+        self.wait_s = wait_s
+
+
+def download(wanted: WantedFile, on_bytes: Callable[[int], None], config: DownloadConfig) -> None:
+    """Fetch the file, check it, write `<file>.sha256` beside it, and put it in place with one rename.
+
+    `on_bytes` is told how many bytes are there, again and again, and may raise to stop; a later call goes on from
+    there. Raises ModelUnavailableError when the server cannot be reached or sends something else, StorageFullError
+    when the disk is full (what had come is then removed).
+    """
+    try:
+        digest = _arrive(wanted, on_bytes, config)
+        wanted.partial.put_in_place(digest)
+    except OSError as error:
+        wanted.partial.forget_if_full(error)
+        raise disk_error(error, wanted.title) from error
+
+
+def _arrive(wanted: WantedFile, on_bytes: Callable[[int], None], config: DownloadConfig) -> str:
+    """Attempt it as often as is sensible, and return the sha256 of the whole part."""
+    failures = 0
+    while True:
+        before = wanted.partial.size()
+        try:
+            return _attempt(wanted, on_bytes, config)
+        except _CutOffError as cut:
+            came = wanted.partial.size() - before
+            failures = 1 if came >= config.progress_bytes else failures + 1
+            if failures >= config.attempts:
+                raise _refused(wanted, str(cut)) from cut
+            time.sleep(min(config.longest_wait_s, max(cut.wait_s, config.backoff_s * 2.0 ** (failures - 1))))
+
+
+def _attempt(wanted: WantedFile, on_bytes: Callable[[int], None], config: DownloadConfig) -> str:
+    """Bring the part to its full length and return its sha256, which is the expected one if any is known."""
+    partial = wanted.partial
+    hub_digest = None
+    resumed = partial.size() > 0
+    if partial.size() != wanted.size_bytes:  # else only the renaming is left to do
+        hub_digest = _receive(wanted, on_bytes, config)
+    with partial.part.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if digest == (wanted.sha256 or hub_digest or digest):
+        return digest
+    partial.forget()
+    if resumed:  # perhaps two versions met in one file, so begin again
+        raise _CutOffError("what arrived is not the published file")
+    raise _refused(wanted, "what arrived is not the published file")
+
+
+def _receive(wanted: WantedFile, on_bytes: Callable[[int], None], config: DownloadConfig) -> str | None:
+    """Append what is missing to the part; return the digest that the hub states for the file, if it does."""
+    import httpx
+
+    start, etag = wanted.partial.resume_point()
+    headers = {"Accept-Encoding": "identity", "User-Agent": "mattemesh"}
+    if start:
+        headers |= {"Range": f"bytes={start}-", "If-Range": etag}
+    timeout = httpx.Timeout(config.read_timeout_s, connect=config.connect_timeout_s)
+    try:
+        with (
+            httpx.Client(timeout=timeout, follow_redirects=True) as client,
+            client.stream("GET", wanted.url, headers=headers) as answer,
+        ):
+            if answer.status_code == 206 and answer.headers.get("etag", etag) != etag:
+                wanted.partial.forget()
+                raise _CutOffError("the file on the server has changed")
+            start, total = _check_answer(wanted, answer, start)
+            _check_space(wanted, start, total, config)
+            if answer.status_code == 200:
+                wanted.partial.remember_version(answer.headers.get("etag", ""))
+            _write(wanted, answer, start, total, config.most_bytes, on_bytes)
+            return _hub_digest(answer)
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
+        raise _refused(wanted, "its address leads nowhere") from error
+    except httpx.TimeoutException as error:
+        raise _CutOffError("the server does not answer in time") from error
+    except httpx.ConnectError as error:
+        raise _CutOffError("the server cannot be reached") from error
+    except httpx.TransportError as error:
+        raise _CutOffError("the connection was cut off") from error
+
+
+def _check_answer(wanted: WantedFile, answer: "httpx.Response", asked_start: int) -> tuple[int, int | None]:
+    """Return where the body begins and how long the whole file is; raise unless the body is a part of the file."""
+    status = answer.status_code
+    if status in (408, 425, 429) or status >= 500:
+        wait = answer.headers.get("retry-after", "")
+        raise _CutOffError(f"the server answers {status}", float(wait) if wait.isdigit() else 0.0)
+    if status == 416:
+        wanted.partial.forget()
+        raise _CutOffError("the file on the server has changed")
+    if status not in (200, 206):
+        raise _refused(wanted, f"the server answers {status}")
+    if answer.headers.get("content-type", "").lower().startswith("text/html"):
+        raise _refused(wanted, "the server sends a web page instead of the file")
+    if answer.headers.get("content-encoding", "identity") != "identity":
+        raise _refused(wanted, "the server sends the file in an encoding that was not asked for")
+    start, total = 0, None
+    if status == 206:
+        span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("content-range", ""))
+        if span is None or int(span[1]) != asked_start:
+            wanted.partial.forget()
+            raise _CutOffError("the server sends another part of the file than asked for")
+        start, total = asked_start, None if span[2] == "*" else int(span[2])
+    elif answer.headers.get("content-length", "").isdigit():
+        total = int(answer.headers["content-length"])
+    if total is not None and wanted.size_bytes not in (None, total):
+        wanted.partial.forget()
+        raise _refused(wanted, f"the server has {total} bytes instead of {wanted.size_bytes}")
+    return start, total if total is not None else wanted.size_bytes
+
+
+def _write(
+    wanted: WantedFile,
+    answer: "httpx.Response",
+    start: int,
+    total: int | None,
+    most: int,
+    on_bytes: Callable[[int], None],
+) -> None:
+    done, limit = start, most if total is None else total
+    on_bytes(done)
+    with wanted.partial.part.open("r+b" if start else "wb") as stream:
+        stream.seek(start)
+        stream.truncate()
+        for chunk in answer.iter_raw():
+            done += len(chunk)
+            if done > limit:
+                break
+            stream.write(chunk)
+            on_bytes(done)
+        stream.flush()
+        os.fsync(stream.fileno())
+    if done > limit or done == 0:
+        wanted.partial.forget()
+        raise _refused(wanted, "the server sends more bytes than the file has" if done else "the server sends nothing")
+    if total is not None and done < total:
+        raise _CutOffError("the connection was cut off")
+
+
+def _check_space(wanted: WantedFile, start: int, total: int | None, config: DownloadConfig) -> None:
+    missing = (total or 0) - start
+    free = shutil.disk_usage(wanted.target.parent).free
+    if free < missing + config.spare_bytes:
+        raise StorageFullError(
+            f"The disk has no room for the weights of {wanted.title}: {missing >> 20} MiB are to come.",
+            limit=free,
+            actual=missing,
+        )
+
+
+def _hub_digest(answer: "httpx.Response") -> str | None:
+    """Return the sha256 that the hub tells of its large files, on the answer that redirects to the file itself."""
+    for one in [*answer.history, answer]:
+        tag = one.headers.get("x-linked-etag", "").strip('"')
+        if re.fullmatch(r"[0-9a-f]{64}", tag):
+            return str(tag)
+    return None
+
+
+def _refused(wanted: WantedFile, reason: str) -> ModelUnavailableError:
+    return ModelUnavailableError(f"The weights of {wanted.title} could not be fetched: {reason}.", model=wanted.title)

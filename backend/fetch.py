@@ -1,0 +1,189 @@
+"""Fetching a whole model, and fetching the default ones beside the running service.
+
+Two processes that want the same model make one download: the second waits for the first and then finds the files.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from backend.catalogue import DEFAULT_MODELS, Model, ModelFile
+from backend.download import DownloadConfig, WantedFile, download
+from backend.errors import MattemeshError, ModelUnavailableError
+from backend.models import check_permission, find_model, how_to_get, is_whole, model_state
+from backend.partial_file import PartialFile, disk_error
+
+OnProgress = Callable[[int, int], None]  # bytes there, bytes in all; may raise to stop
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The base addresses that the catalogue's addresses are appended to."""
+
+    releases: str = "https://github.com/danielgatis/rembg/releases/download/v0.0.0"
+    hub: str = "https://huggingface.co"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Sources":
+        """Take mirrors from MODEL_MIRROR (rembg's releases) and HF_ENDPOINT (the hub), where they are set."""
+        return cls(
+            environment.get("MODEL_MIRROR", "").rstrip("/") or cls.releases,
+            environment.get("HF_ENDPOINT", "").rstrip("/") or cls.hub,
+        )
+
+    def url(self, file: ModelFile) -> str:
+        """Return where the file lies."""
+        return f"{self.hub if file.origin == 'hub' else self.releases}/{file.address}"
+
+
+def fetch(
+    name: str,
+    checkpoints: Path,
+    on_progress: OnProgress | None = None,
+    *,
+    allow_noncommercial: bool = False,
+    sources: Sources | None = None,
+    config: DownloadConfig | None = None,
+) -> None:
+    """Bring every file of a model onto this machine, whole and checked; what is there already is not fetched again.
+
+    `sources` None reads the environment. Raises InvalidParameterError for a name nobody knows,
+    ModelUnavailableError (not allowed, not reachable, not the published file) and StorageFullError.
+    """
+
+    model = find_model(name, checkpoints)
+    check_permission(model, allow_noncommercial)
+
+    def report(done: int, total: int) -> None:
+        if on_progress is not None:
+            on_progress(done, max(done, total))  # a size that is only a guess may turn out larger
+
+    try:
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        with _alone_with(model, checkpoints, report):
+            _fetch_files(model, checkpoints, report, sources or Sources.from_environment(), config or DownloadConfig())
+    except OSError as error:
+        raise disk_error(error, name) from error
+
+
+@contextmanager
+def _alone_with(model: Model, checkpoints: Path, report: OnProgress) -> Iterator[None]:
+    """Let the body run while no other process or thread fetches the same model; meanwhile show how far that is."""
+    import filelock
+
+    lock = filelock.FileLock(checkpoints / f".{model.name}.lock")
+    while True:
+        try:
+            lock.acquire(timeout=0.5)
+            break
+        except filelock.Timeout:
+            report(_bytes_there(model, checkpoints), model.size_bytes)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _fetch_files(model: Model, checkpoints: Path, report: OnProgress, sources: Sources, config: DownloadConfig) -> None:
+    done = 0
+    for file in model.files:
+        target = checkpoints / file.path
+        if not is_whole(file, checkpoints):
+            if file.origin == "own":
+                raise ModelUnavailableError(f"{model.name} is not ours to fetch. {how_to_get(model)}", model=model.name)
+            target.parent.mkdir(exist_ok=True)
+            wanted = WantedFile(model.name, sources.url(file), target, file.exact_size_bytes, file.sha256)
+            download(wanted, _beyond(done, model, report), config)
+        done += target.stat().st_size
+    report(done, done)
+
+
+def _beyond(before: int, model: Model, report: OnProgress) -> Callable[[int], None]:
+    return lambda here: report(before + here, model.size_bytes)
+
+
+def _bytes_there(model: Model, checkpoints: Path) -> int:
+    paths = [checkpoints / file.path for file in model.files]
+    candidates = [one for path in paths for one in (path, PartialFile(path).part)]
+    return sum(path.stat().st_size for path in candidates if path.exists())
+
+
+@dataclass(frozen=True)
+class FetchStatus:
+    """How far one model of a background fetch is."""
+
+    state: Literal["waiting", "fetching", "complete", "failed", "stopped"]
+    bytes_done: int
+    bytes_total: int
+    error: str | None = None  # a sentence
+
+
+class _StoppedError(Exception):
+    """Raised inside a download to end it between two pieces."""
+
+
+class BackgroundFetch:
+    """Fetches models one after the other in a daemon thread; what goes wrong is told in `status`, never raised.
+
+    `on_complete` is called in that thread with the name of each model as it becomes whole; models that are there
+    already are left alone.
+    """
+
+    def __init__(
+        self,
+        checkpoints: Path,
+        on_complete: Callable[[str], None],
+        names: tuple[str, ...] = DEFAULT_MODELS,
+        sources: Sources | None = None,
+        config: DownloadConfig | None = None,
+    ) -> None:
+        self._checkpoints, self._on_complete = checkpoints, on_complete
+        self._sources, self._config = sources, config
+        self._stop = threading.Event()
+        self._status = {name: FetchStatus("waiting", 0, find_model(name, checkpoints).size_bytes) for name in names}
+        self._thread = threading.Thread(target=self._run, name="fetch-weights", daemon=True)
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """Ask the thread to end between two pieces and wait for it; what has come is kept for the next time."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def status(self) -> dict[str, FetchStatus]:
+        """Return how far each model is, in the order of fetching."""
+        return dict(self._status)
+
+    def _run(self) -> None:
+        for name in self._status:
+            model = find_model(name, self._checkpoints)
+            if model_state(model, self._checkpoints) == "complete":  # whoever loads it reads it through
+                self._tell(name, state="complete", bytes_done=model.size_bytes)
+                continue
+            try:
+                self._tell(name, state="fetching")
+                fetch(name, self._checkpoints, self._progress_of(name), sources=self._sources, config=self._config)
+                self._on_complete(name)
+                self._tell(name, state="complete")
+            except MattemeshError as error:
+                self._tell(name, state="failed", error=error.detail)
+            except _StoppedError:
+                self._tell(name, state="stopped")
+
+    def _progress_of(self, name: str) -> OnProgress:
+        def report(done: int, total: int) -> None:
+            if self._stop.is_set():
+                raise _StoppedError
+            self._tell(name, bytes_done=done, bytes_total=total)
+
+        return report
+
+    def _tell(self, name: str, **changes: object) -> None:
+        self._status[name] = replace(self._status[name], **changes)  # type: ignore[arg-type]  # one atomic swap

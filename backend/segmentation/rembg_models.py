@@ -1,0 +1,30 @@
+"""Segmenters by name: rembg's local networks and the operator's own, run without rembg.
+
+rembg itself is not imported: it rounds and stretches the saliency, never checks a file that is already there, and
+knows sessions that send pictures to remote services.
+"""
+
+from pathlib import Path
+
+from backend.errors import InvalidParameterError, ModelUnavailableError
+from backend.models import find_model, how_to_get, require_model
+from backend.segmentation.onnx_segmenter import OnnxSegmenter, open_session
+
+
+def load_segmenter(
+    name: str, checkpoints: Path, threads: int = 0, allow_noncommercial: bool = False, device: str = "auto"
+) -> OnnxSegmenter:
+    """Open the segmenter called `name`, whose weights lie in `checkpoints`, checked; keep it, opening takes seconds.
+
+    `threads` 0 takes one per core; `device` is "auto", "cpu", "cuda" or "mps". Raises ModelUnavailableError when the
+    weights are absent, broken or not allowed, with the command that helps, and InvalidParameterError for a name that
+    is no segmenter's.
+    """
+    model = find_model(name, checkpoints)
+    if model.network is None:
+        raise InvalidParameterError(f"{name} is no segmenter.", parameter="model")
+    (path,) = require_model(name, checkpoints, allow_noncommercial).values()
+    try:
+        return OnnxSegmenter(name, open_session(name, path, threads, device), model.network)
+    except ModelUnavailableError as error:
+        raise ModelUnavailableError(f"{error.detail} {how_to_get(model)}", model=name) from error
