@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -273,6 +274,7 @@ def chunked(body: bytes) -> Misdeed:
     def misdeed(handler: BaseHTTPRequestHandler, _: bytes) -> bool:
         handler.send_response(200)
         handler.send_header("Connection", "close")
+        handler.send_header("ETag", '"v1"')
         handler.end_headers()  # no length: the body ends where the connection does
         handler.wfile.write(body)
         handler.close_connection = True
@@ -291,6 +293,30 @@ def test_a_body_without_a_length_is_stopped_where_the_file_should_end(server: We
     server.misdeeds = [chunked(WEIGHTS + bytes(100_000))]
     assert "more bytes" in refused(server, tmp_path)
     assert leftovers(tmp_path) == []
+
+
+def test_a_body_without_an_end_is_not_read_on(server: WeightsServer, tmp_path: Path) -> None:
+    sent = [0]
+
+    def endless(handler: BaseHTTPRequestHandler, _: bytes) -> bool:
+        handler.send_response(200)
+        handler.end_headers()
+        handler.close_connection = True
+        with suppress(OSError):  # the client hangs up, as it should
+            while sent[0] < 100_000_000:
+                sent[0] += handler.wfile.write(bytes(100_000))
+        return True
+
+    server.misdeeds = [endless]
+    assert "more bytes" in refused(server, tmp_path)
+    assert sent[0] < 50_000_000
+
+
+def test_a_body_without_a_length_that_ends_early_is_gone_on_with(server: WeightsServer, tmp_path: Path) -> None:
+    server.misdeeds = [chunked(WEIGHTS[:300_000])]
+    get(server, tmp_path)
+    assert_whole(tmp_path)
+    assert server.ranges() == ["", "bytes=300000-"]
 
 
 def test_a_body_that_nobody_knows_the_length_of_is_bounded(server: WeightsServer, tmp_path: Path) -> None:
