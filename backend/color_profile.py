@@ -21,18 +21,22 @@ def to_srgb(picture: Image.Image, profile: bytes | None) -> tuple[Image.Image, P
     A profile that is broken, or made for another kind of pixel, is ignored.
     """
     if not profile:
-        return picture.convert("RGB"), "none"
+        return _plain_rgb(picture), "none"
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if source.profile.xcolor_space.strip() != _SPACES[picture.mode]:
-            return picture.convert("RGB"), "ignored"
+            return _plain_rgb(picture), "ignored"
         transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), picture.mode, "RGB")
         if _changes_nothing(transform, picture.mode):
-            return picture.convert("RGB"), "srgb"
+            return _plain_rgb(picture), "srgb"
         converted = ImageCms.applyTransform(picture, transform)
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):  # what a broken profile raises
-        return picture.convert("RGB"), "ignored"
-    return (converted, "converted") if converted is not None else (picture.convert("RGB"), "ignored")
+        return _plain_rgb(picture), "ignored"
+    return (converted, "converted") if converted is not None else (_plain_rgb(picture), "ignored")
+
+
+def _plain_rgb(picture: Image.Image) -> Image.Image:
+    return picture if picture.mode == "RGB" else picture.convert("RGB")  # convert() copies even when it has no need
 
 
 def _changes_nothing(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:

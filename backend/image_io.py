@@ -26,7 +26,7 @@ from backend.masking.arrays import Alpha, Image
 from backend.pixel_modes import split_alpha
 
 # The decoders by name, instead of Image.open: nothing else is ever tried, an MPO is its first JPEG, and Pillow's own
-# pixel limit, which is global and far above ours, decides nothing.
+# limit, which is global, decides nothing (its WebP reader alone still refuses what has more than 179 Mpx).
 _DECODERS: dict[ImageFormat, type[ImageFile]] = {"jpeg": JpegImageFile, "png": PngImageFile, "webp": WebPImageFile}
 
 # Pillow warns about a stranger's odd metadata on our stderr. This is the one process-wide setting changed here.
@@ -57,8 +57,8 @@ def read_picture(data: bytes, limits: ImageLimits) -> Picture:
     if header.format == "jpeg":
         check_jpeg_scans(data, header.height, header.width)
     decoded = _decode(data, header)
-    color, profile_use = to_srgb(decoded.color, decoded.info.get("icc_profile"))
-    orientation = orientation_of(decoded.info.get("exif", b""))
+    color, profile_use = to_srgb(decoded.color, decoded.metadata.get("icc_profile"))
+    orientation = orientation_of(decoded.metadata.get("exif", b""))
     image = turn_upright(np.array(color), orientation)
     alpha = None
     if decoded.alpha is not None:
@@ -83,7 +83,7 @@ class _Decoded:
     alpha: NDArray[np.uint8] | None
     mode: str
     frames: int
-    info: dict[str, bytes]
+    metadata: dict[str, bytes]
 
 
 def _decode(data: bytes, header: ImageHeader) -> _Decoded:
@@ -97,8 +97,12 @@ def _decode(data: bytes, header: ImageHeader) -> _Decoded:
         raise
     except Exception as error:  # a decoder fed with a stranger's bytes may raise anything
         raise ImageCorruptError("The picture is truncated or broken and cannot be decoded.") from error
-    metadata = {key: value for key, value in frame.info.items() if key in ("exif", "icc_profile") and value}
-    return _Decoded(color, alpha, frame.mode, int(getattr(frame, "n_frames", 1)), metadata)
+    return _Decoded(color, alpha, frame.mode, int(getattr(frame, "n_frames", 1)), _metadata(frame))
+
+
+def _metadata(frame: ImageFile) -> dict[str, bytes]:
+    # A PNG's text chunks land in the same dictionary under whatever name their writer chose, as str.
+    return {key: frame.info[key] for key in ("exif", "icc_profile") if isinstance(frame.info.get(key), bytes)}
 
 
 def _notes(frames: int, profile_use: ProfileUse) -> tuple[str, ...]:

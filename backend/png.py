@@ -31,8 +31,9 @@ def encode_cutout_png(image: Image, alpha: Alpha) -> bytes:
     check_same_size(image, alpha)
     opacity = _quantise(alpha)
     visible = cv2.bitwise_and(image, image, mask=opacity)  # the mask is any value but 0
-    blue, green, red = cv2.split(visible)[::-1]
-    return _encode(cv2.merge([blue, green, red, opacity]))
+    pixels = np.empty((*opacity.shape, 4), np.uint8)
+    cv2.mixChannels([visible, opacity], [pixels], [2, 0, 1, 1, 0, 2, 3, 3])  # RGB and A -> BGRA
+    return _encode(pixels)
 
 
 def encode_rgb_png(image: Image) -> bytes:
