@@ -1,0 +1,126 @@
+"""Framed photo and matte -> one texture picture: the photo itself for the front, its rim's colours for the back.
+
+The back is a guess and must not pretend: a blurred mirror of the front would put a ghost of the face on the back of
+the head. What the front shows at its rim (hair, cloth, glaze) is what goes on around the corner, so the back is spread
+inward from there; both sides then meet in the same colour.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.masking.arrays import Alpha, Image, Mask
+from backend.masking.framing import object_box
+from backend.meshing.poisson import domain_of, extend_inward
+from backend.meshing.silhouette import RING, lattice_of
+
+LARGEST_PX = 2048  # the front tile's longer side
+BACK_NODES = 128  # the back is smooth: more would store nothing
+GAP_PX = 8  # between the tiles, so that a viewer's smaller copies of the texture do not mix them
+FRONT_SHARE = 0.25  # of the back's colour, from the low-passed front, so that large colour areas keep their place
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """The texture picture and where the two tiles lie in it."""
+
+    image: Image
+    box: tuple[float, float, float, float]  # what both tiles show, as fractions of the framed picture: x0, y0, x1, y1
+    front: tuple[int, int, int, int]  # x0, y0, x1, y1 in the atlas
+    back: tuple[int, int, int, int]
+
+    def uv(self, across: NDArray[np.float64], down: NDArray[np.float64], back: bool) -> NDArray[np.float32]:
+        """Return the (N, 2) texture coordinates of places in the framed picture (0 to 1 from its left and top)."""
+        tile = self.back if back else self.front
+        x = (across - self.box[0]) / (self.box[2] - self.box[0])
+        y = (down - self.box[1]) / (self.box[3] - self.box[1])
+        inset = 0.5  # half a texel, so that a linear filter stays in the tile
+        column = np.clip(tile[0] + x * (tile[2] - tile[0]), tile[0] + inset, tile[2] - inset)
+        row = np.clip(tile[1] + y * (tile[3] - tile[1]), tile[1] + inset, tile[3] - inset)
+        height, width = self.image.shape[:2]
+        return np.stack([column / width, row / height], axis=-1).astype(np.float32)
+
+
+def make_atlas(image: Image, alpha: Alpha) -> Atlas:
+    """Return the atlas of the framed (n, n, 3) picture: the front at the photo's resolution, up to 2,048 px."""
+    x0, y0, x1, y1 = _crop_box(alpha)
+    scale = min(1.0, LARGEST_PX / max(x1 - x0, y1 - y0))
+    size = max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale))
+    crop = cv2.resize(np.ascontiguousarray(image[y0:y1, x0:x1]), size, interpolation=cv2.INTER_AREA)
+    matte = cv2.resize(np.ascontiguousarray(alpha[y0:y1, x0:x1]), size, interpolation=cv2.INTER_AREA)
+    front = _pull_outward(crop, sure_pixels(matte))
+    share = 4 if max(size) > 256 else 2
+    back = cv2.resize(
+        _back(front, matte), (max(1, size[0] // share), max(1, size[1] // share)), interpolation=cv2.INTER_LINEAR
+    )
+    wide, high = size
+    atlas = np.empty((high, wide + GAP_PX + back.shape[1], 3), np.uint8)
+    atlas[:, :wide] = front
+    atlas[:, wide : wide + GAP_PX] = front[:, -1:]
+    atlas[: len(back), wide + GAP_PX :] = back
+    atlas[len(back) :, wide + GAP_PX :] = back[-1:]
+    side = len(alpha)
+    return Atlas(
+        atlas,
+        (x0 / side, y0 / side, x1 / side, y1 / side),
+        (0, 0, wide, high),
+        (wide + GAP_PX, 0, wide + GAP_PX + back.shape[1], len(back)),
+    )
+
+
+def sure_pixels(alpha: Alpha) -> Mask:
+    """Return where the photo's colour is the object's own: opaque, and a little away from the matte's edge.
+
+    A matte that is a pixel too wide would give the whole rim the background's colour. Parts too thin to lose a
+    pixel keep what they have.
+    """
+    opaque = alpha > min(0.9, 0.9 * float(alpha.max()))
+    radius = max(1, round(max(alpha.shape) / 350))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    eroded = cv2.erode(opaque.astype(np.uint8), disc, borderValue=1)
+    reached = cv2.dilate(eroded, np.ones((2 * radius + 3, 2 * radius + 3), np.uint8))
+    sure: Mask = (eroded > 0) | (opaque & (reached == 0))
+    return sure
+
+
+def _crop_box(alpha: Alpha) -> tuple[int, int, int, int]:
+    """Return the object's box and two pixels around it, where the picture has them."""
+    x0, y0, x1, y1 = object_box(alpha)
+    return max(0, x0 - 2), max(0, y0 - 2), min(len(alpha), x1 + 2), min(len(alpha), y1 + 2)
+
+
+def _pull_outward(image: Image, sure: Mask) -> Image:
+    """Return the image with every other pixel replaced by its nearest sure one's colour."""
+    _, labels = cv2.distanceTransformWithLabels(
+        (~sure).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    palette = np.zeros((int(labels.max()) + 1, 3), np.uint8)
+    palette[labels[sure]] = image[sure]
+    pulled = image.copy()
+    pulled[~sure] = palette[labels[~sure]]
+    return pulled
+
+
+def _back(front: Image, matte: Alpha) -> Image:
+    """Return the back's colours over the same box, at most 128 px a side."""
+    side = max(matte.shape)
+    square = np.zeros((side, side), np.float32)
+    square[: matte.shape[0], : matte.shape[1]] = matte
+    nodes = min(BACK_NODES, max(8, side))
+    lattice = lattice_of(square, nodes)
+    colors = np.pad(front, ((0, side - front.shape[0]), (0, side - front.shape[1]), (0, 0)), mode="edge")
+    small = cv2.resize(colors, (nodes, nodes), interpolation=cv2.INTER_AREA).astype(np.float64) / 255.0
+    ringed = np.pad(small, ((RING, len(lattice.field) - RING - nodes),) * 2 + ((0, 0),), mode="edge")
+    rim = cv2.GaussianBlur(ringed, (0, 0), 1.0)
+    spread = extend_inward(domain_of(lattice.field, lattice.level), rim)
+    inside = lattice.inside.astype(np.float64)[..., None]
+    # Wider across than up: bands (a hem, a belt, a rim of glaze) mostly go round an object.
+    blurred, weight = (cv2.GaussianBlur(plane, (0, 0), nodes / 8, sigmaY=nodes / 40) for plane in (ringed * inside, inside))
+    depth = cv2.distanceTransform(lattice.inside.astype(np.uint8), cv2.DIST_L2, 5)
+    share = FRONT_SHARE * np.clip(depth / (nodes / 10), 0.0, 1.0)[..., None]
+    mixed = spread + share * (blurred / np.maximum(weight[..., None], 1e-3) - spread)
+    tile = cv2.GaussianBlur(mixed, (0, 0), 0.8)[RING : RING + nodes, RING : RING + nodes]
+    height, width = (max(1, round(length / side * nodes)) for length in matte.shape)
+    return np.rint(np.clip(tile[:height, :width], 0.0, 1.0) * 255.0).astype(np.uint8)

@@ -1,0 +1,140 @@
+"""The Poisson equation inside a contour that runs between lattice nodes.
+
+−∇²u = f inside, u given on the contour. Where a neighbour is outside, the contour crosses the lattice edge a fraction
+t of a cell away, and 1/t takes the place of 1 on the diagonal only: the matrix stays symmetric, the answer is second
+order accurate (Gibou, Fedkiw, Cheng, Kang 2002), and the rim comes out smooth instead of stepped.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from scipy.sparse.linalg import splu
+
+Plane = NDArray[np.float64]
+NEAREST = 0.05  # of a cell: a contour closer to a node than this would make needles and an ill-posed matrix
+STEPS = ((0, -1), (0, 1), (-1, 0), (1, 0))  # left, right, up, down: rows, columns
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The inside nodes of a lattice, and how far the contour is from each, in cells.
+
+    `reach[k]` (R, R) is 1 toward an inside neighbour in direction STEPS[k], the fraction to the contour toward an
+    outside one, and infinite where the domain is cut open (no flow across, no value given).
+    """
+
+    inside: NDArray[np.bool_]
+    reach: NDArray[np.float64]  # (4, R, R)
+
+
+def domain_of(
+    field: NDArray[np.float32], level: float, open_lines: tuple[tuple[int, NDArray[np.bool_]], ...] = ()
+) -> Domain:
+    """Return the domain `field > level`, whose outermost nodes are outside.
+
+    `open_lines` names directions (an index into STEPS) and nodes from which the domain is open in that direction.
+    """
+    inside = field > level
+    reach = np.ones((4, *field.shape))
+    for k, step in enumerate(STEPS):
+        beyond = np.roll(field, (-step[0], -step[1]), (0, 1))
+        crossing = inside & ~(beyond > level)
+        fraction = (field[crossing] - level) / (field[crossing] - beyond[crossing])
+        reach[k][crossing] = np.clip(fraction, NEAREST, 1.0 - NEAREST)
+        for direction, nodes in open_lines:
+            if direction == k:
+                reach[k][crossing & nodes] = np.inf
+    return Domain(inside, reach)
+
+
+def _assemble(domain: Domain) -> csr_matrix:
+    """Return the matrix of −∇² times the cell's area over the inside nodes, in row-major order."""
+    inside = domain.inside
+    number = np.full(inside.shape, -1)
+    count = np.count_nonzero(inside)
+    number[inside] = np.arange(count)
+    rows, columns, values = [np.arange(count)], [np.arange(count)], [(1.0 / domain.reach[:, inside]).sum(axis=0)]
+    for step in STEPS:
+        neighbour = np.roll(number, (-step[0], -step[1]), (0, 1))[inside]
+        known = np.flatnonzero(neighbour >= 0)
+        rows.append(known)
+        columns.append(neighbour[known])
+        values.append(np.full(len(known), -1.0))
+    return csr_matrix(
+        (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=(count, count)
+    )
+
+
+def solve_poisson(domain: Domain, source: float, start: Plane | None = None, tolerance: float = 3e-3) -> Plane:
+    """Return u (R, R) with −∇²u = `source` per cell area, u = 0 on the contour and outside.
+
+    Exact without a `start`; with one (the answer of a coarser lattice), improved by conjugate gradients until the
+    residual is `tolerance` of the source, or 40 steps are done: what is left then is smooth and far under a cell.
+    """
+    matrix = _assemble(domain)
+    right = np.full(matrix.shape[0], source)
+    if start is None:
+        values = splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A").solve(right)
+    else:
+        values = _conjugate_gradients(matrix, right, start[domain.inside], tolerance)
+    return _plane(domain, np.maximum(values, 0.0))
+
+
+def _conjugate_gradients(
+    matrix: csr_matrix, right: NDArray[np.float64], start: NDArray[np.float64], tolerance: float
+) -> NDArray[np.float64]:
+    """Return an improved answer; preconditioned by the diagonal, since 1/t makes rim rows twenty times heavier.
+
+    Inner products are plain sums: a threaded BLAS spends fifteen times longer on them when a core is shared.
+    """
+    values, scale = start, 1.0 / matrix.diagonal()
+    residual = right - matrix @ values
+    target = tolerance * float(np.sqrt((right * right).sum()))
+    direction = balanced = scale * residual
+    strength = float((residual * balanced).sum())
+    for _ in range(40):
+        if float(np.sqrt((residual * residual).sum())) <= target:
+            break
+        pushed = matrix @ direction
+        step = strength / float((direction * pushed).sum())
+        values = values + step * direction
+        residual = residual - step * pushed
+        balanced = scale * residual
+        before, strength = strength, float((residual * balanced).sum())
+        direction = balanced + (strength / before) * direction
+    return values
+
+
+def extend_inward(domain: Domain, rim: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the smoothest planes (R, R, C) that take the values `rim` (R, R, C) has at the outside nodes."""
+    matrix = _assemble(domain).tocsc()
+    right = np.zeros((matrix.shape[0], rim.shape[2]))
+    for k, step in enumerate(STEPS):
+        beyond = ~np.roll(domain.inside, (-step[0], -step[1]), (0, 1)) & domain.inside
+        weight = np.where(beyond, 1.0 / domain.reach[k], 0.0)[..., None]
+        right += (weight * np.roll(rim, (-step[0], -step[1]), (0, 1)))[domain.inside]
+    values = splu(matrix, permc_spec="MMD_AT_PLUS_A").solve(right)
+    planes = rim.copy()
+    planes[domain.inside] = values
+    return planes
+
+
+def _plane(domain: Domain, values: NDArray[np.float64]) -> Plane:
+    plane = np.zeros(domain.inside.shape)
+    plane[domain.inside] = values
+    return plane
+
+
+def gradient(domain: Domain, plane: Plane) -> tuple[Plane, Plane]:
+    """Return ∂u/∂row, ∂u/∂column per cell at the inside nodes (0 elsewhere), where u is 0 on the contour."""
+    slopes = []
+    for before, after in ((2, 3), (0, 1)):
+        toward, away = (np.roll(plane, (-STEPS[k][0], -STEPS[k][1]), (0, 1)) for k in (before, after))
+        left, right = (np.where(np.isinf(domain.reach[k]), 1.0, domain.reach[k]) for k in (before, after))
+        toward = np.where(np.isinf(domain.reach[before]), plane, toward)
+        away = np.where(np.isinf(domain.reach[after]), plane, away)
+        slope = ((away - plane) / right * left + (plane - toward) / left * right) / (left + right)
+        slopes.append(np.where(domain.inside, slope, 0.0))
+    return slopes[0], slopes[1]

@@ -1,0 +1,98 @@
+"""Mesh -> a picture of it, in software: for the demo, the debug bundle and tests that look at a mesh from outside.
+
+The camera is the input camera turned about the object; the light is a soft one from above its left shoulder.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.masking.arrays import Image
+from backend.meshing.camera import project
+from backend.meshing.mesh import Mesh
+from backend.meshing.raster import fragments
+from backend.meshing.topology import vertex_normals
+
+PAPER = (244, 243, 240)  # the background, a light warm grey
+LIGHT = (0.62, -0.38, 0.68)  # toward the lamp, in the camera's own frame (x toward the camera)
+AMBIENT = 0.62  # of the colour in full shade: the photo has its own shading already
+CONTACT_VIEWS_DEG = ((0.0, 0.0), (45.0, 15.0), (90.0, 0.0), (180.0, 0.0))  # azimuth, elevation
+
+
+def render_mesh(mesh: Mesh, azimuth_deg: float = 0.0, elevation_deg: float = 0.0, size: int = 512) -> Image:
+    """Return the (size, size, 3) uint8 picture of the mesh, twofold antialiased.
+
+    Azimuth 0 is the input camera's view; it grows from +x toward +y, so that 90 shows the object's left hand side.
+    Textured where the mesh has a texture, else in its vertex colours, else in a neutral clay.
+    """
+    if not 1 <= size <= 4096:
+        raise ValueError(f"size lies in [1, 4096], not {size}")
+    fine = 2 * size
+    turn = _turn(azimuth_deg, elevation_deg)
+    across, down, depth = project(mesh.vertices @ turn.T)
+    faces = mesh.faces[(depth[mesh.faces] > 0.01).all(axis=1)]
+    face, weights = _nearest(np.stack([across, down], axis=-1) * fine, depth, faces, fine)
+    canvas = np.empty((fine * fine, 3), np.float32)
+    canvas[:] = PAPER
+    seen = np.flatnonzero(face >= 0)
+    if len(seen):
+        corners = faces[face[seen]]
+        mix = weights[seen] / depth[corners]
+        mix /= mix.sum(axis=1, keepdims=True)  # linear on the surface, not on the picture
+        canvas[seen] = _albedo(mesh, corners, mix) * _shading(mesh, corners, mix, turn)[:, None]
+    picture = np.clip(canvas, 0.0, 255.0).reshape(fine, fine, 3)
+    return np.rint(cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)).astype(np.uint8)
+
+
+def contact_sheet(mesh: Mesh, size: int = 384) -> Image:
+    """Return the mesh from the front, from 45°, from the side and from behind, side by side: (size, 4 * size, 3)."""
+    return np.concatenate([render_mesh(mesh, *view, size) for view in CONTACT_VIEWS_DEG], axis=1)
+
+
+def _turn(azimuth_deg: float, elevation_deg: float) -> NDArray[np.float64]:
+    """Return the matrix that turns the world so that the camera asked for comes to stand where the input camera is."""
+    a, e = np.radians(azimuth_deg), np.radians(elevation_deg)
+    about_z = np.array([[np.cos(a), np.sin(a), 0.0], [-np.sin(a), np.cos(a), 0.0], [0.0, 0.0, 1.0]])
+    about_y = np.array([[np.cos(e), 0.0, np.sin(e)], [0.0, 1.0, 0.0], [-np.sin(e), 0.0, np.cos(e)]])
+    turn: NDArray[np.float64] = about_y @ about_z
+    return turn
+
+
+def _nearest(
+    corners: NDArray[np.float64], depth: NDArray[np.float64], faces: NDArray[np.int64], size: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the face (size²,) seen at each pixel, −1 for none, and the weights (size², 3) of its corners there."""
+    seen = np.full(size * size, -1)
+    weights = np.zeros((size * size, 3), np.float32)
+    buffer = np.zeros(size * size)  # 1 / depth, which is linear on the picture
+    for part in fragments(corners, faces, size, size):
+        near = (part.weights / depth[faces[part.face]]).sum(axis=1)
+        better = np.flatnonzero(near > buffer[part.pixel])
+        order = better[np.argsort(near[better], kind="stable")]  # the nearest is written last
+        pixel = part.pixel[order]
+        buffer[pixel], seen[pixel], weights[pixel] = near[order], part.face[order], part.weights[order]
+    return seen, weights
+
+
+def _albedo(mesh: Mesh, corners: NDArray[np.int64], mix: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the surface's own colour (K, 3), 0 to 255."""
+    if mesh.texture is not None:
+        image = mesh.texture.image
+        place = (mesh.texture.uv[corners] * mix[..., None]).sum(axis=1)
+        column = np.clip((place[:, 0] * image.shape[1]).astype(np.int64), 0, image.shape[1] - 1)
+        row = np.clip((place[:, 1] * image.shape[0]).astype(np.int64), 0, image.shape[0] - 1)
+        return image[row, column].astype(np.float32)
+    if mesh.colors is not None:
+        return ((mesh.colors[corners] * mix[..., None]).sum(axis=1) * 255.0).astype(np.float32)
+    return np.full((len(corners), 3), 200.0, np.float32)
+
+
+def _shading(
+    mesh: Mesh, corners: NDArray[np.int64], mix: NDArray[np.float64], turn: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Return the light (K,) that falls on the surface; an inside seen through a gap is lit as its outside is."""
+    normals = mesh.normals if mesh.normals is not None else vertex_normals(mesh)
+    mixed = (normals[corners] * mix[..., None]).sum(axis=1) @ turn.T
+    mixed /= np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-9)
+    lamp = np.array(LIGHT) / np.linalg.norm(LIGHT)
+    return (AMBIENT + (1.08 - AMBIENT) * np.clip(0.5 + 0.5 * (mixed @ lamp), 0.0, 1.0) ** 1.2).astype(np.float32)

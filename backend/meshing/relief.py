@@ -1,0 +1,89 @@
+"""Silhouette (and disparity, when there is one) -> a closed, textured solid: the mesh engine that needs no weights.
+
+A flat mesh of the matte is copied to a front and a back that bulge away from each other and meet in the contour.
+Every vertex moves along its own camera ray, so whatever the bulge, the input camera sees exactly the matte.
+"""
+
+from math import sqrt
+
+import numpy as np
+
+from backend.masking.arrays import Alpha, Disparity, Image, check_alpha, check_image, check_same_size
+from backend.masking.framing import Framed
+from backend.meshing.depth_relief import Relief, no_relief, relief_of
+from backend.meshing.engine import Built, MeshRequest
+from backend.meshing.photo_texture import make_atlas
+from backend.meshing.planar import PlanarMesh, triangulate
+from backend.meshing.silhouette import Lattice, lattice_of
+from backend.meshing.solid import Solid, close_solid
+from backend.meshing.thickness import Sides, half_thickness
+from backend.trace import Trace
+
+LATTICE_NODES = 512  # TripoSR's own picture size: finer contours than this are not seen
+FEWEST_NODES = 24
+MAX_FACES = 60_000
+FARTHEST = 0.8  # world units from the plane x = 0, of the 0.87 that the object may have
+UNCUT: Sides = (False, False, False, False)
+
+
+class ReliefEngine:
+    """The embedded mesh engine. Holds nothing, so it may be shared between threads."""
+
+    name = "relief"
+    device = "cpu"
+
+    def build(self, framed: Framed, disparity: Disparity | None, request: MeshRequest, trace: Trace) -> Built:
+        """Return the relief of the framed object, and in `trace` the time and what stepped aside."""
+        with trace.stage("relief"):
+            built = make_relief(framed.image, framed.alpha, disparity, framed.cut, request.target_faces or MAX_FACES)
+        if disparity is not None and not built.facts["depth_used"]:
+            trace.note("The depth map is flat over the object, so its front is inflated like its back.")
+        return built
+
+
+def make_relief(
+    image: Image, alpha: Alpha, disparity: Disparity | None = None, cut: Sides = UNCUT, max_faces: int = MAX_FACES
+) -> Built:
+    """Return the solid of a framed picture (n, n, 3), its alpha (n, n) and, when known, its disparity (n, n).
+
+    `cut` names the sides (left, top, right, bottom) where the object goes on beyond the photo: it ends in a flat wall
+    there. At most `max_faces` or 60,000 faces, whichever is less; the lattice is made coarser until they suffice.
+    Raises NoSubjectError for an alpha of zeros, ValueError for arrays that do not fit together.
+    """
+    check_image(image)
+    check_alpha(alpha)
+    check_same_size(image, alpha)
+    if alpha.shape[0] != alpha.shape[1]:
+        raise ValueError(f"a framed picture is square, not {alpha.shape}")
+    if disparity is not None:
+        check_same_size(disparity, alpha)
+    atlas = make_atlas(image, alpha)
+    lattice, planar = _within_budget(alpha, cut, min(max_faces, MAX_FACES))
+    domain, half = half_thickness(alpha, lattice, cut)
+    relief = None if disparity is None else relief_of(disparity, alpha, lattice, half)
+    facts = {"depth_used": relief is not None, "lattice_nodes": lattice.size}
+    solid = _in_bounds(Solid(lattice, planar, domain, half, relief or no_relief(lattice)))
+    return Built(close_solid(solid, atlas), facts)
+
+
+def _within_budget(alpha: Alpha, cut: Sides, max_faces: int) -> tuple[Lattice, PlanarMesh]:
+    size = LATTICE_NODES
+    while True:
+        lattice = lattice_of(alpha, size)
+        planar = triangulate(lattice.field, lattice.level)
+        faces = 2 * len(planar.triangles) + 2 * size * sum(cut)  # front, back, and walls at most a side long
+        if faces <= max_faces or size == FEWEST_NODES:
+            return lattice, planar
+        size = max(FEWEST_NODES, min(size - 8, int(size * sqrt(0.97 * max_faces / faces))))
+
+
+def _in_bounds(solid: Solid) -> Solid:
+    """Return the solid flattened, where it must be, to stay within 0.8 of the plane x = 0."""
+    front = solid.relief.middle + solid.relief.front * solid.half
+    back = solid.relief.middle - solid.half
+    reach = max(float(np.abs(plane[solid.lattice.inside]).max()) for plane in (front, back))
+    scale = min(1.0, FARTHEST / reach)
+    relief = Relief(scale * solid.relief.middle, solid.relief.front)
+    return Solid(solid.lattice, solid.planar, solid.domain, scale * solid.half, relief)
+
+
