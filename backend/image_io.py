@@ -62,7 +62,7 @@ def read_picture(data: bytes, limits: ImageLimits) -> Picture:
     image = turn_upright(np.array(color), orientation)
     alpha = None
     if decoded.alpha is not None:
-        alpha = turn_upright(decoded.alpha, orientation).astype(np.float32) / np.float32(255)
+        alpha = np.divide(turn_upright(decoded.alpha, orientation), np.float32(255), dtype=np.float32)
     facts: dict[str, float | int | str | bool] = {
         "bytes": len(data),
         "mode": decoded.mode,
