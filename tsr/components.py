@@ -9,7 +9,7 @@ from scipy.sparse.csgraph import connected_components
 def drop_small_components(
     vertices: torch.Tensor, faces: torch.Tensor, min_component: float
 ) -> tuple[torch.Tensor, torch.Tensor, int]:
-    """Return vertices (N, 3), faces (M, 3) without the components smaller than `min_component` of the largest; their count.
+    """Return vertices (N, 3), faces (M, 3) less the components below `min_component` of the largest; their count.
 
     A component is what hangs together by shared vertices; its size is its area, which, unlike its volume, does not
     make a thin plate small. Vertices keep their order; those that no face uses go too.
