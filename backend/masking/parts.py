@@ -1,0 +1,118 @@
+"""A mask and a wide proposal in, the mask with its missing parts and without its filled holes out.
+
+Whole regions are judged, not pixels: what is added must hang on the object across a line that is no edge and end at
+lines that are; what is opened must have edges all around and the colour of the background beside the object.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.masking.arrays import Image, Mask, check_image, check_same_size
+from backend.masking.geometry import EdgeStrength, grow, outline, shrink
+
+
+@dataclass(frozen=True)
+class PartsConfig:
+    least_share: float = 0.002  # of the object's area; smaller regions are noise
+    stronger_rim: float = 1.5  # edge strength of a part's free rim over that of the line where it meets the object
+    least_edge: float = 0.5  # of the object's median edge strength, for a rim and for a hole's boundary
+    most_unclosed: float = 0.1  # share of a part's boundary that may run into the end of the search
+    least_contact: float = 0.1  # share of a part's boundary that touches the object
+    hole_color: float = 0.33  # a hole's distance from the background's colour over that from the object around it
+    hole_color_lab: float = 12.0  # and never more than this, in 8-bit Lab
+
+
+@dataclass(frozen=True)
+class PartsSettled:
+    mask: Mask
+    added: int
+    opened: int
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """What every region is judged against."""
+
+    lab: NDArray[np.float32]  # (H, W, 3), 8-bit Lab
+    strength: EdgeStrength
+    mask: Mask
+    searched: Mask  # unknown in the wide trimap
+    background: Mask  # clear of the object
+    typical: float  # the object's median edge strength along its outline
+
+
+def settle_parts(
+    image: Image, mask: Mask, proposal: Mask, searched: Mask, strength: EdgeStrength, band_px: int, config: PartsConfig
+) -> PartsSettled:
+    """Return `mask` with those regions of `proposal` added or taken away that the image's edges confirm.
+
+    `searched` is where the proposal was free to differ, `band_px` how far from the outline background is sure.
+    """
+    check_image(image)
+    for array in (proposal, searched, strength):
+        check_same_size(mask, array)
+    if not (mask ^ proposal).any():
+        return PartsSettled(mask.copy(), 0, 0)
+    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32)
+    typical = float(np.median(strength[outline(mask)]))
+    scene = _Scene(lab, strength, mask, searched, ~grow(mask, band_px), typical)
+    least = config.least_share * np.count_nonzero(mask)
+    missing = [part for part in _regions(proposal & ~mask, least) if _belongs(*part, scene, config)]
+    holes = [part for part in _regions(mask & ~proposal & shrink(mask, 2), least) if _is_open(*part, scene, config)]
+    settled = mask.copy()
+    for window, region in missing:
+        settled[window] |= region
+    for window, region in holes:
+        settled[window] &= ~region
+    return PartsSettled(settled, len(missing), len(holes))
+
+
+Window = tuple[slice, slice]
+
+
+def _regions(difference: Mask, least_area: float) -> list[tuple[Window, Mask]]:
+    """Return the 4-connected regions, opened by 2 px, as (window with 3 px to spare, region inside the window)."""
+    opened = cv2.morphologyEx(difference.view(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
+    found = []
+    for label in np.flatnonzero(stats[:, cv2.CC_STAT_AREA] >= max(least_area, 1))[:64]:
+        x, y, width, height = stats[label, :4]
+        window = (slice(max(y - 3, 0), y + height + 3), slice(max(x - 3, 0), x + width + 3))
+        if label:
+            found.append((window, labels[window] == label))
+    return found
+
+
+def _belongs(window: Window, region: Mask, scene: _Scene, config: PartsConfig) -> bool:
+    line = outline(region)
+    contact = line & grow(scene.mask[window], 2)
+    rim = line & ~contact
+    if contact.sum() < config.least_contact * line.sum() or not rim.any():
+        return False
+    unclosed = line & grow(~scene.searched[window] & ~scene.mask[window], 1)
+    if unclosed.sum() > config.most_unclosed * line.sum():
+        return False
+    edge, seam = (float(np.median(scene.strength[window][where])) for where in (rim, contact))
+    return edge > config.stronger_rim * seam and edge > config.least_edge * scene.typical
+
+
+def _is_open(window: Window, region: Mask, scene: _Scene, config: PartsConfig) -> bool:
+    if np.median(scene.strength[window][outline(region)]) < config.least_edge * scene.typical:
+        return False
+    reach = max(region.shape)
+    wide = (
+        slice(max(window[0].start - reach, 0), window[0].stop + reach),
+        slice(max(window[1].start - reach, 0), window[1].stop + reach),
+    )
+    beside = scene.lab[wide][scene.background[wide]]
+    inside = shrink(region, 1)
+    around = grow(region, 3) & ~region
+    if len(beside) < 50 or not inside.any() or not around.any():
+        return False
+    color = scene.lab[window][inside].mean(axis=0)
+    from_background = float(np.linalg.norm(color - beside.mean(axis=0)))
+    from_object = float(np.linalg.norm(color - scene.lab[window][around].mean(axis=0)))
+    return from_background < min(config.hole_color * from_object, config.hole_color_lab)

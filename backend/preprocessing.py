@@ -1,0 +1,196 @@
+"""Tier 1: a segmenter's first guess in, a clean alpha matte out.
+
+    matte = refine_matte(image, saliency, PRESETS["balanced"], trace)
+
+Decisions (what belongs to the object, where its outline runs) are made on a working copy of bounded size; only the edge
+itself is finished at full size, so a large photo costs little more than a small one.
+"""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from backend.masking.agreement import AgreementConfig, edge_strength, prefer_edges
+from backend.masking.arrays import Alpha, Image, Mask, Saliency, check_alpha, check_image, check_same_size
+from backend.masking.components import ComponentsConfig, DroppedPart, PartsKept, keep_object
+from backend.masking.edges import Decisions, EdgesConfig, finish_edges
+from backend.masking.foreground import foreground_colors
+from backend.masking.geometry import EdgeStrength, distance_to, grow, shrink
+from backend.masking.grabcut import GrabCutConfig, grabcut, learn_colors
+from backend.masking.holes import HolesConfig, settle_holes
+from backend.masking.morphology import MorphologyConfig, clean_mask
+from backend.masking.parts import PartsConfig, settle_parts
+from backend.masking.softness import SoftnessConfig, find_see_through, find_softness
+from backend.masking.threshold import ThresholdConfig, choose_level
+from backend.masking.trimap import TrimapConfig, make_trimap, make_wide_trimap
+from backend.masking.view import View, box_around, look_at, sample_map
+from backend.trace import Trace
+
+__all__ = ["PRESETS", "Matte", "MatteConfig", "enhanced_background_removal", "foreground_colors", "refine_matte"]
+
+
+@dataclass(frozen=True)
+class MatteConfig:
+    """Everything tier 1 can be told; a stage that is None is left out."""
+
+    working_side_px: int = 512  # longer side of the copy on which the outline is decided
+    threshold: ThresholdConfig = field(default_factory=ThresholdConfig)
+    morphology: MorphologyConfig = field(default_factory=MorphologyConfig)
+    holes: HolesConfig = field(default_factory=HolesConfig)
+    components: ComponentsConfig | None = field(default_factory=ComponentsConfig)
+    trimap: TrimapConfig = field(default_factory=TrimapConfig)
+    grabcut: GrabCutConfig | None = field(default_factory=GrabCutConfig)
+    agreement: AgreementConfig = field(default_factory=AgreementConfig)
+    parts: PartsConfig = field(default_factory=PartsConfig)
+    softness: SoftnessConfig = field(default_factory=SoftnessConfig)
+    edges: EdgesConfig = field(default_factory=EdgesConfig)
+
+
+PRESETS: dict[str, MatteConfig] = {
+    "fast": MatteConfig(grabcut=None),
+    "balanced": MatteConfig(),
+    "best": MatteConfig(working_side_px=896, trimap=TrimapConfig(band_px=12), grabcut=GrabCutConfig(20_000, rounds=2)),
+}
+NETWORK_GRID = 320  # cells a side of the smallest network output in use (U2-Net)
+OVERVIEW_SIDE_PX = 512  # on which the parts of the picture are told apart
+WORTH_SAYING = 0.001  # of the object's area: smaller parts are dropped without a line of their own
+ROOM = 0.25  # kept around the object, of its longer side: what its background's colours are learnt from
+
+
+@dataclass(frozen=True)
+class Matte:
+    """The refined alpha, its decided mask (alpha >= 0.5), and what was done on the way, for the report."""
+
+    alpha: Alpha
+    mask: Mask
+    dropped: tuple[DroppedPart, ...]
+    facts: dict[str, float | int | str | bool]
+
+
+def refine_matte(image: Image, saliency: Saliency, config: MatteConfig, trace: Trace) -> Matte:
+    """Return the clean matte of the object that `saliency` points at; of nothing, an empty one and a note.
+
+    Raises ValueError for arrays of the wrong kind or of two sizes.
+    """
+    check_image(image)
+    check_alpha(saliency)
+    check_same_size(image, saliency)
+    height, width = saliency.shape
+    frame = (0, 0, width, height)
+    with trace.stage("threshold"):
+        overview = look_at(image, saliency, frame, OVERVIEW_SIDE_PX)
+        level = choose_level(overview.saliency, config.threshold)
+        found = overview.saliency >= level
+    trace.picture("threshold", found)
+    with trace.stage("components"):
+        kept = _keep(overview, found, config, trace)
+    trace.picture("components", kept.mask)
+    if not kept.mask.any():
+        trace.note("Nothing was found to cut out.")
+        return Matte(np.zeros_like(saliency), np.zeros(saliency.shape, bool), kept.dropped, {"level": level})
+    with trace.stage("morphology"):
+        box = box_around(kept.mask, frame, ROOM, 12)
+        view = look_at(image, saliency, box, config.working_side_px)
+        nearer = distance_to(kept.mask) < distance_to(found & ~kept.mask)
+        belongs = sample_map(nearer.astype(np.float32), frame, box, view.size) > 0.5
+        first = (view.saliency >= level) & belongs
+        mask = clean_mask(first, view.saliency, config.morphology)
+        see_through = find_see_through(view.saliency, mask, config.softness) & belongs
+        holes = settle_holes(mask | see_through, view.saliency, config.holes)
+        mask = holes.mask
+    trace.picture("morphology", mask)
+    facts: dict[str, float | int | str | bool] = {
+        "level": round(level, 3),
+        "parts_kept": kept.kept,
+        "parts_dropped": len(kept.dropped),
+        "holes_filled": holes.filled,
+    }
+    strength = edge_strength(view.image)
+    softness = find_softness(view.saliency * belongs, mask, strength, config.softness)
+    if config.grabcut is not None:
+        with trace.stage("grabcut"):
+            mask = _cut(view, mask, see_through, strength, config, max(frame), trace, facts)
+    with trace.stage("edges"):
+        changed = grow(mask ^ (first | (see_through & mask)), 2)
+        decisions = Decisions(level, mask, belongs, changed, softness, see_through & mask)
+        alpha = finish_edges(image, saliency, view, decisions, config.edges)
+    trace.picture("softness", softness)
+    trace.picture("alpha", alpha)
+    return Matte(alpha, alpha >= 0.5, kept.dropped, facts)
+
+
+def enhanced_background_removal(
+    image: Image,
+    use_grabcut: bool = True,
+    remove_small_components: bool = True,
+    kernel_size: int = 5,
+    blur_size: int = 5,
+    saliency: Saliency | None = None,
+) -> Alpha:
+    """Return the (H, W) float32 alpha of the object in `image`: tier 1 in one call, in its `balanced` form.
+
+    `kernel_size` is the morphology's, in pixels of a picture 1,024 px long; `blur_size` is the width over which the edge
+    is fitted to the image, in working pixels; 0 turns either off. Without a `saliency` the embedded segmenter guesses.
+    """
+    if saliency is None:
+        from backend.segmentation.border import BorderSegmenter
+
+        saliency = BorderSegmenter().predict(image).saliency
+    base = PRESETS["balanced"]
+    config = replace(
+        base,
+        grabcut=base.grabcut if use_grabcut else None,
+        components=base.components if remove_small_components else None,
+        morphology=replace(base.morphology, kernel_size=kernel_size),
+        edges=replace(base.edges, radius_px=blur_size // 2),
+    )
+    return refine_matte(image, saliency, config, Trace()).alpha
+
+
+def _keep(overview: View, found: Mask, config: MatteConfig, trace: Trace) -> PartsKept:
+    if config.components is None:
+        return PartsKept(found, int(found.any()), ())
+    kept = keep_object(overview.image, found, overview.saliency, config.components)
+    worth_saying = [part for part in kept.dropped if part.area_share >= WORTH_SAYING]
+    for part in worth_saying[:5]:
+        across, down = (round(100 * place) for place in part.center)
+        trace.note(
+            f"Left out a part of {part.area_share:.1%} of the object's size at {across} % from the left and {down} % "
+            f"from the top: {part.reason}."
+        )
+    if len(kept.dropped) > 5:
+        trace.note(f"Left out {len(kept.dropped)} parts in all.")
+    return kept
+
+
+def _cut(
+    view: View, mask: Mask, fixed: Mask, strength: EdgeStrength, config: MatteConfig, photo_side: int,
+    trace: Trace, facts: dict[str, float | int | str | bool],
+) -> Mask:  # fmt: skip
+    """Return `mask` corrected within a band, then by whole parts; `fixed` keeps what it was."""
+    how = config.grabcut or GrabCutConfig()
+    band = config.trimap.band_px
+    grid_px = photo_side * view.scale / NETWORK_GRID
+    trimap = make_trimap(mask, band)
+    trace.picture("trimap", trimap)
+    sure = trimap == 255
+    models = learn_colors(view.image, sure if sure.sum() > 200 else mask, trimap == 0, how)
+    if models is None:
+        trace.note("Too little of the object or of its background is certain; GrabCut stepped aside.")
+        return mask
+    proposal = grabcut(view.image, trimap, mask, models, how)
+    corrected = prefer_edges(mask, proposal, strength, band, grid_px, config.agreement)
+    corrected = np.where(fixed, mask, corrected)
+    trace.picture("grabcut", corrected)
+    wide = make_wide_trimap(corrected, strength, config.trimap)
+    searched = wide == 128
+    sure = shrink(corrected, band)
+    clear = (wide == 0) & ~grow(corrected, band)
+    models = learn_colors(view.image, sure if sure.sum() > 200 else corrected, clear, how)
+    if models is None:
+        return corrected
+    proposal = grabcut(view.image, wide, corrected, models, how)
+    settled = settle_parts(view.image, corrected, proposal, searched, strength, band, config.parts)
+    facts.update(parts_added=settled.added, holes_opened=settled.opened)
+    trace.picture("parts", settled.mask)
+    return np.where(fixed, mask, settled.mask)
