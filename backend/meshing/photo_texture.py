@@ -19,7 +19,8 @@ from backend.meshing.silhouette import RING, lattice_of
 LARGEST_PX = 2048  # the front tile's longer side
 BACK_NODES = 128  # the back is smooth: more would store nothing
 GAP_PX = 8  # between the tiles, so that a viewer's smaller copies of the texture do not mix them
-FRONT_SHARE = 0.25  # of the back's colour, from the low-passed front, so that large colour areas keep their place
+RIM_SHARE = 0.03  # of the object's size: how far the front's detail goes on around the corner
+FRONT_SHARE = 0.35  # of the back's colour, from the low-passed front, so that large colour areas keep their place
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,7 @@ def make_atlas(image: Image, alpha: Alpha) -> Atlas:
     crop = cv2.resize(np.ascontiguousarray(image[y0:y1, x0:x1]), size, interpolation=cv2.INTER_AREA)
     matte = cv2.resize(np.ascontiguousarray(alpha[y0:y1, x0:x1]), size, interpolation=cv2.INTER_AREA)
     front = _pull_outward(crop, sure_pixels(matte))
-    share = 4 if max(size) > 256 else 2
-    back = cv2.resize(
-        _back(front, matte), (max(1, size[0] // share), max(1, size[1] // share)), interpolation=cv2.INTER_LINEAR
-    )
+    back = _back(front, matte)
     wide, high = size
     atlas = np.empty((high, wide + GAP_PX + back.shape[1], 3), np.uint8)
     atlas[:, :wide] = front
@@ -77,7 +75,7 @@ def sure_pixels(alpha: Alpha) -> Mask:
     pixel keep what they have.
     """
     opaque = alpha > min(0.9, 0.9 * float(alpha.max()))
-    radius = max(1, round(max(alpha.shape) / 350))
+    radius = max(1, round(max(alpha.shape) / 200))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     eroded = cv2.erode(opaque.astype(np.uint8), disc, borderValue=1)
     reached = cv2.dilate(eroded, np.ones((2 * radius + 3, 2 * radius + 3), np.uint8))
@@ -104,7 +102,18 @@ def _pull_outward(image: Image, sure: Mask) -> Image:
 
 
 def _back(front: Image, matte: Alpha) -> Image:
-    """Return the back's colours over the same box, at most 128 px a side."""
+    """Return the back's tile over the same box, half as fine: the mirrored front at the rim, a guess further in."""
+    size = max(1, front.shape[1] // 2), max(1, front.shape[0] // 2)
+    guess = cv2.resize(_guess(front, matte), size, interpolation=cv2.INTER_LINEAR).astype(np.float32)
+    near = cv2.resize(front, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    ringed = np.pad(cv2.resize(matte, size, interpolation=cv2.INTER_AREA) > 0.5, 1)
+    depth = cv2.distanceTransform(ringed.astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    mirrored = np.exp(-np.square(depth / (RIM_SHARE * max(size))))[..., None]
+    return np.rint(guess + mirrored * (near - guess)).astype(np.uint8)
+
+
+def _guess(front: Image, matte: Alpha) -> Image:
+    """Return what the back may look like, at most 128 px a side."""
     side = max(matte.shape)
     square = np.zeros((side, side), np.float32)
     square[: matte.shape[0], : matte.shape[1]] = matte

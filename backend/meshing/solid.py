@@ -19,6 +19,7 @@ from backend.meshing.photo_texture import Atlas
 from backend.meshing.planar import PlanarMesh
 from backend.meshing.poisson import Domain, Plane, gradient
 from backend.meshing.silhouette import Lattice
+from backend.meshing.texture_lookup import texture_colors
 
 Vectors = NDArray[np.float64]  # (N, 3)
 
@@ -164,12 +165,4 @@ def _colors(atlas: Atlas, uv: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the atlas's colours at (N, 2), averaged over about a vertex's surroundings."""
     shrink = min(1.0, 640.0 / max(atlas.image.shape))
     small = cv2.resize(atlas.image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
-    height, width = small.shape[:2]
-    x, y = (uv[:, 0] * width - 0.5)[:, None], (uv[:, 1] * height - 0.5)[:, None]
-    sampled = np.concatenate(
-        [
-            cv2.remap(small, x[i : i + 30_000], y[i : i + 30_000], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            for i in range(0, len(uv), 30_000)  # cv2.remap takes no more than 32,767 rows
-        ]
-    )
-    return (sampled[:, 0] / 255.0).astype(np.float32)
+    return texture_colors(Texture(uv, small), uv) / np.float32(255.0)
