@@ -1,0 +1,85 @@
+"""A surface that some operation left open or pinched in, the same surface closed out.
+
+Simplifying collapses a handle thinner than its edges to an edge with four faces. Such places are small: their faces are
+cut out, and each hole that is left gets a cap of its own.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Points = NDArray[np.float32]
+Faces = NDArray[np.int64]
+
+
+def mend(points: Points, faces: Faces) -> tuple[Points, Faces]:
+    """Return points (N, 3) and consistently turned faces (M, 3) with every edge in exactly two faces, run both ways.
+
+    The surface that comes in is closed but for pinches: edges that more than two faces run, as many one way as the
+    other. Where there is none, it comes back as it is.
+    """
+    faces = _without_pinches(_without_flaps(faces), len(points))
+    start, end = _open_sides(faces, len(points))
+    return _capped(points, faces, start, end) if len(start) else (points, faces)
+
+
+def is_closed(faces: Faces, count: int) -> bool:
+    """Return whether every edge of `faces` over `count` vertices is run once in each direction."""
+    sides = _sides(faces, count)
+    return len(np.unique(sides)) == len(sides) and bool(np.isin(_turned(sides, count), sides).all())
+
+
+def _sides(faces: Faces, count: int) -> NDArray[np.int64]:
+    """Return the directed sides of all faces as numbers (3 M,), face by face."""
+    sides: NDArray[np.int64] = (faces * count + np.roll(faces, -1, axis=1)).reshape(-1)
+    return sides
+
+
+def _turned(sides: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    return sides % count * count + sides // count
+
+
+def _without_flaps(faces: Faces) -> Faces:
+    """Leave out faces with a vertex twice, and pairs of faces that are each other's back."""
+    faces = faces[(faces != np.roll(faces, 1, axis=1)).all(axis=1)]
+    _, same, uses = np.unique(np.sort(faces, axis=1), axis=0, return_inverse=True, return_counts=True)
+    return faces[uses[same.reshape(-1)] == 1]
+
+
+def _without_pinches(faces: Faces, count: int) -> Faces:
+    """Cut out the faces around sides that two faces run the same way, and around vertices where two holes touch."""
+    while len(faces):
+        sides, uses = np.unique(_sides(faces, count), return_counts=True)
+        bad = np.concatenate([sides[uses > 1] // count, sides[uses > 1] % count])
+        if not len(bad):
+            start, _ = _open_sides(faces, count)
+            bad, uses = np.unique(start, return_counts=True)
+            bad = bad[uses > 1]
+        if not len(bad):
+            break
+        faces = faces[~np.isin(faces, bad).any(axis=1)]
+    return faces
+
+
+def _open_sides(faces: Faces, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where the sides start and end (K,) that no other face runs back."""
+    sides = _sides(faces, count)
+    alone = sides[~np.isin(_turned(sides, count), sides)]
+    return alone // count, alone % count
+
+
+def _capped(points: Points, faces: Faces, start: NDArray[np.int64], end: NDArray[np.int64]) -> tuple[Points, Faces]:
+    """Close every hole with a fan around a new vertex in its middle; a vertex is on one hole at most."""
+    follows = dict(zip(start.tolist(), end.tolist(), strict=True))
+    middles: list[Points] = []
+    caps: list[Faces] = []
+    while follows:
+        hole = [next(iter(follows))]
+        while (after := follows.pop(hole[-1])) != hole[0]:
+            hole.append(after)
+        if len(hole) == 3:
+            caps.append(np.array([hole[::-1]]))
+            continue
+        middle = np.full(len(hole), len(points) + len(middles))
+        caps.append(np.stack([np.roll(hole, -1), np.array(hole), middle], axis=1))
+        middles.append(points[hole].mean(axis=0, keepdims=True))
+    return np.concatenate([points, *middles]).astype(np.float32), np.concatenate([faces, *caps])
