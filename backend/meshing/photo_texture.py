@@ -75,12 +75,17 @@ def sure_pixels(alpha: Alpha) -> Mask:
     pixel keep what they have.
     """
     opaque = alpha > min(0.9, 0.9 * float(alpha.max()))
-    radius = max(1, round(max(alpha.shape) / 200))
+    radius = _edge_px(alpha)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     eroded = cv2.erode(opaque.astype(np.uint8), disc, borderValue=1)
     reached = cv2.dilate(eroded, np.ones((2 * radius + 3, 2 * radius + 3), np.uint8))
     sure: Mask = (eroded > 0) | (opaque & (reached == 0))
     return sure
+
+
+def _edge_px(plane: NDArray[np.generic]) -> int:
+    """Return how many pixels at a matte's edge are not trusted with the object's colour."""
+    return max(1, round(max(plane.shape[:2]) / 200))
 
 
 def _crop_box(alpha: Alpha) -> tuple[int, int, int, int]:
@@ -90,15 +95,15 @@ def _crop_box(alpha: Alpha) -> tuple[int, int, int, int]:
 
 
 def _pull_outward(image: Image, sure: Mask) -> Image:
-    """Return the image with every other pixel replaced by its nearest sure one's colour."""
+    """Return the image with every other pixel given the colours of the sure ones nearest to it, softly."""
     _, labels = cv2.distanceTransformWithLabels(
         (~sure).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
     palette = np.zeros((int(labels.max()) + 1, 3), np.uint8)
     palette[labels[sure]] = image[sure]
-    pulled = image.copy()
-    pulled[~sure] = palette[labels[~sure]]
-    return pulled
+    # Smoothed, because from the side a rim of single pixels is seen as a comb of streaks.
+    soft = cv2.GaussianBlur(np.where(sure[..., None], image, palette[labels]), (0, 0), 0.7 * _edge_px(image))
+    return np.where(sure[..., None], image, soft)
 
 
 def _back(front: Image, matte: Alpha) -> Image:
@@ -109,7 +114,8 @@ def _back(front: Image, matte: Alpha) -> Image:
     ringed = np.pad(cv2.resize(matte, size, interpolation=cv2.INTER_AREA) > 0.5, 1)
     depth = cv2.distanceTransform(ringed.astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
     mirrored = np.exp(-np.square(depth / (RIM_SHARE * max(size))))[..., None]
-    return np.rint(guess + mirrored * (near - guess)).astype(np.uint8)
+    back: Image = np.rint(guess + mirrored * (near - guess)).astype(np.uint8)
+    return back
 
 
 def _guess(front: Image, matte: Alpha) -> Image:
@@ -126,10 +132,13 @@ def _guess(front: Image, matte: Alpha) -> Image:
     spread = extend_inward(domain_of(lattice.field, lattice.level), rim)
     inside = lattice.inside.astype(np.float64)[..., None]
     # Wider across than up: bands (a hem, a belt, a rim of glaze) mostly go round an object.
-    blurred, weight = (cv2.GaussianBlur(plane, (0, 0), nodes / 8, sigmaY=nodes / 40) for plane in (ringed * inside, inside))
+    blurred, weight = (
+        cv2.GaussianBlur(plane, (0, 0), nodes / 8, sigmaY=nodes / 40) for plane in (ringed * inside, inside)
+    )
     depth = cv2.distanceTransform(lattice.inside.astype(np.uint8), cv2.DIST_L2, 5)
     share = FRONT_SHARE * np.clip(depth / (nodes / 10), 0.0, 1.0)[..., None]
     mixed = spread + share * (blurred / np.maximum(weight[..., None], 1e-3) - spread)
     tile = cv2.GaussianBlur(mixed, (0, 0), 0.8)[RING : RING + nodes, RING : RING + nodes]
     height, width = (max(1, round(length / side * nodes)) for length in matte.shape)
-    return np.rint(np.clip(tile[:height, :width], 0.0, 1.0) * 255.0).astype(np.uint8)
+    guess: Image = np.rint(np.clip(tile[:height, :width], 0.0, 1.0) * 255.0).astype(np.uint8)
+    return guess

@@ -75,9 +75,7 @@ def _rim_cells(code: NDArray[np.int64], ids: _Numbering) -> Triangles:
         ],
         axis=-1,
     )
-    return [
-        places[code == case][:, list(fan)] for case in range(1, 32) if case != 15 for fan in _polygons(case)
-    ]
+    return [places[code == case][:, list(fan)] for case in range(1, 32) if case != 15 for fan in _polygons(case)]
 
 
 def _polygons(case: int) -> list[tuple[int, int, int]]:
@@ -95,7 +93,9 @@ def _polygons(case: int) -> list[tuple[int, int, int]]:
             walk.append(2 * corner + 1)
     # Fanned from an inside corner, no diagonal joins two points of the contour. Of three corners the middle one is
     # taken, so that the fan is even.
-    first = next(k for k, place in enumerate(walk) if place % 2 == 0 and (sum(held) != 3 or held[(place // 2 + 2) % 4] is False))
+    first = next(
+        k for k, place in enumerate(walk) if place % 2 == 0 and (sum(held) != 3 or held[(place // 2 + 2) % 4] is False)
+    )
     walk = walk[first:] + walk[:first]
     return [(walk[0], walk[k], walk[k + 1]) for k in range(1, len(walk) - 1)]
 
@@ -147,9 +147,7 @@ def _leaf(
     return parts
 
 
-def _compact(
-    field: NDArray[np.float32], level: float, ids: _Numbering, triangles: NDArray[np.int64]
-) -> PlanarMesh:
+def _compact(field: NDArray[np.float32], level: float, ids: _Numbering, triangles: NDArray[np.int64]) -> PlanarMesh:
     """Return the mesh with only the points in use, nodes first, each in its place."""
     number, triangles = np.unique(triangles, return_inverse=True)
     kind, place = np.divmod(number, field.size)

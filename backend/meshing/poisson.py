@@ -62,9 +62,7 @@ def _assemble(domain: Domain) -> csr_matrix:
         rows.append(known)
         columns.append(neighbour[known])
         values.append(np.full(len(known), -1.0))
-    return csr_matrix(
-        (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=(count, count)
-    )
+    return csr_matrix((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=(count, count))
 
 
 def solve_poisson(domain: Domain, source: float, start: Plane | None = None, tolerance: float = 3e-3) -> Plane:

@@ -37,12 +37,14 @@ def render_mesh(mesh: Mesh, azimuth_deg: float = 0.0, elevation_deg: float = 0.0
     canvas[:] = PAPER
     seen = np.flatnonzero(face >= 0)
     corners = faces[face[seen]]
-    mix = weights[seen] / depth[corners].astype(np.float32)
-    mix /= (mix[:, 0] + mix[:, 1] + mix[:, 2])[:, None]  # linear on the surface, not on the picture
+    # Divided by the depths and made to add up again: linear on the surface, not on the picture.
+    mix = weights[seen] / depth[corners]
+    mix = np.asarray(mix / (mix[:, 0] + mix[:, 1] + mix[:, 2])[:, None], np.float32)
     normals = _turned(mesh.normals if mesh.normals is not None else vertex_normals(mesh), turn)
     canvas[seen] = _albedo(mesh, corners, mix) * _shading(_mixed(normals, corners, mix))[:, None]
     picture = np.clip(canvas, 0.0, 255.0).reshape(fine, fine, 3)
-    return np.rint(cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)).astype(np.uint8)
+    shown: Image = np.rint(cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)).astype(np.uint8)
+    return shown
 
 
 def contact_sheet(mesh: Mesh, size: int = 384) -> Image:
@@ -102,4 +104,5 @@ def _shading(normals: NDArray[np.float32]) -> NDArray[np.float32]:
     length = np.sqrt(normals[:, 0] ** 2 + normals[:, 1] ** 2 + normals[:, 2] ** 2)
     lamp = np.array(LIGHT) / np.linalg.norm(LIGHT)
     facing = (normals[:, 0] * lamp[0] + normals[:, 1] * lamp[1] + normals[:, 2] * lamp[2]) / np.maximum(length, 1e-9)
-    return (AMBIENT + (BRIGHT - AMBIENT) * np.clip(0.5 + 0.5 * facing, 0.0, 1.0)).astype(np.float32)
+    light = AMBIENT + (BRIGHT - AMBIENT) * np.clip(0.5 + 0.5 * facing, 0.0, 1.0)
+    return np.asarray(light, np.float32)

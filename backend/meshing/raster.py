@@ -16,16 +16,14 @@ CHUNK_ROWS = 1_000_000
 
 @dataclass(frozen=True)
 class Fragments:
-    """The covered pixels of some triangles: which triangle, where, and its corners' weights there (they add up to 1)."""
+    """The covered pixels of some triangles: which triangle, where, and its corners' weights there (their sum is 1)."""
 
     face: NDArray[np.int64]  # (K,)
     pixel: NDArray[np.int64]  # (K,) row * width + column
     weights: NDArray[np.float64]  # (K, 3)
 
 
-def fragments(
-    corners: NDArray[np.float64], faces: NDArray[np.int64], height: int, width: int
-) -> Iterator[Fragments]:
+def fragments(corners: NDArray[np.float64], faces: NDArray[np.int64], height: int, width: int) -> Iterator[Fragments]:
     """Yield what `faces` (M, 3) over `corners` (N, 2) cover, in the order of the faces.
 
     Corners are column, row in pixels; the centre of the first pixel is (0.5, 0.5). Both windings count; a triangle
@@ -54,7 +52,7 @@ def _counted(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
 def _span(
     triangles: NDArray[np.float64], y: NDArray[np.float64], width: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the first column (K,) whose centre lies in each triangle on the line at `y`, and the one after the last."""
+    """Return the first column (K,) whose centre lies in each triangle at height `y`, and the one after the last."""
     low, high = np.full(len(y), np.inf), np.full(len(y), -np.inf)
     for k in range(3):
         (x0, y0), (x1, y1) = triangles[:, k].T, triangles[:, (k + 1) % 3].T
@@ -86,7 +84,7 @@ def _pixels(
 
 
 def _weights(
-    triangles: NDArray[np.float64], face: NDArray[np.int64], x: NDArray[np.float64], y: NDArray[np.float64]
+    triangles: NDArray[np.float64], face: NDArray[np.int64], x: NDArray[np.floating], y: NDArray[np.floating]
 ) -> NDArray[np.float64]:
     a, b, c = (triangles[:, k] for k in range(3))
     twice = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (c[:, 0] - a[:, 0]) * (b[:, 1] - a[:, 1])

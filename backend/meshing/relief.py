@@ -85,5 +85,3 @@ def _in_bounds(solid: Solid) -> Solid:
     scale = min(1.0, FARTHEST / reach)
     relief = Relief(scale * solid.relief.middle, solid.relief.front)
     return Solid(solid.lattice, solid.planar, solid.domain, scale * solid.half, relief)
-
-

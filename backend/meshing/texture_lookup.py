@@ -17,6 +17,11 @@ def texture_colors(texture: Texture, uv: NDArray[np.float32]) -> NDArray[np.floa
     if rows == 0:
         return np.zeros((0, 3), np.float32)
     sampled = cv2.remap(
-        texture.image, np.ascontiguousarray(x), np.ascontiguousarray(y), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        texture.image,
+        np.ascontiguousarray(x),
+        np.ascontiguousarray(y),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
     )
-    return sampled.reshape(-1, 3)[: len(uv)].astype(np.float32)
+    colors: NDArray[np.float32] = sampled.reshape(-1, 3)[: len(uv)].astype(np.float32)
+    return colors

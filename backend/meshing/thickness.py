@@ -25,12 +25,13 @@ def half_thickness(alpha: Alpha, lattice: Lattice, cut: Sides) -> tuple[Domain, 
 
     `cut` names the sides where the object runs into the photo's frame: there the solid ends in a flat wall.
     """
-    answer: tuple[Lattice, Plane] | None = None
-    for grid in (lattice_of(alpha, max(8, lattice.size // 4)), lattice_of(alpha, max(8, lattice.size // 2)), lattice):
-        domain = cut_domain(grid, alpha, cut)
-        start = None if answer is None else _carried(*answer, grid)
-        answer = grid, solve_poisson(domain, 4.0, start)
-    height = ROUNDNESS * np.sqrt(answer[1]) * PICTURE_SIDE / lattice.size
+    coarse = lattice_of(alpha, max(8, lattice.size // 4))
+    squared = solve_poisson(cut_domain(coarse, alpha, cut), 4.0)
+    for finer in (lattice_of(alpha, max(8, lattice.size // 2)), lattice):
+        domain = cut_domain(finer, alpha, cut)
+        squared = solve_poisson(domain, 4.0, _carried(coarse, squared, finer))
+        coarse = finer
+    height = ROUNDNESS * np.sqrt(squared) * PICTURE_SIDE / lattice.size
     limited: Plane = DEEPEST * np.tanh(height / DEEPEST)
     return domain, limited
 
