@@ -38,8 +38,8 @@ def render_mesh(mesh: Mesh, azimuth_deg: float = 0.0, elevation_deg: float = 0.0
     seen = np.flatnonzero(face >= 0)
     corners = faces[face[seen]]
     # Divided by the depths and made to add up again: linear on the surface, not on the picture.
-    mix = weights[seen] / depth[corners]
-    mix = np.asarray(mix / (mix[:, 0] + mix[:, 1] + mix[:, 2])[:, None], np.float32)
+    nearness = weights[seen] / depth[corners]
+    mix = np.asarray(nearness / (nearness[:, 0] + nearness[:, 1] + nearness[:, 2])[:, None], np.float32)
     normals = _turned(mesh.normals if mesh.normals is not None else vertex_normals(mesh), turn)
     canvas[seen] = _albedo(mesh, corners, mix) * _shading(_mixed(normals, corners, mix))[:, None]
     picture = np.clip(canvas, 0.0, 255.0).reshape(fine, fine, 3)

@@ -6,6 +6,7 @@ Every vertex moves along its own camera ray, so whatever the bulge, the input ca
 
 from math import sqrt
 
+import cv2
 import numpy as np
 
 from backend.masking.arrays import Alpha, Disparity, Image, check_alpha, check_image, check_same_size
@@ -58,12 +59,19 @@ def make_relief(
     if disparity is not None:
         check_same_size(disparity, alpha)
     atlas = make_atlas(image, alpha)
-    lattice, planar = _within_budget(alpha, cut, min(max_faces, MAX_FACES))
-    domain, half = half_thickness(alpha, lattice, cut)
-    relief = None if disparity is None else relief_of(disparity, alpha, lattice, half)
+    matte = _shape_sized(alpha)
+    lattice, planar = _within_budget(matte, cut, min(max_faces, MAX_FACES))
+    domain, half = half_thickness(matte, lattice, cut)
+    relief = None if disparity is None else relief_of(disparity, matte, lattice, half)
     facts = {"depth_used": relief is not None, "lattice_nodes": lattice.size}
     solid = _in_bounds(Solid(lattice, planar, domain, half, relief or no_relief(lattice)))
     return Built(close_solid(solid, atlas), facts)
+
+
+def _shape_sized(alpha: Alpha) -> Alpha:
+    """Return the matte at no more than twice the lattice: it is averaged to several lattices in turn."""
+    size = 2 * LATTICE_NODES
+    return alpha if len(alpha) <= size else cv2.resize(alpha, (size, size), interpolation=cv2.INTER_AREA)
 
 
 def _within_budget(alpha: Alpha, cut: Sides, max_faces: int) -> tuple[Lattice, PlanarMesh]:
