@@ -1,0 +1,93 @@
+"""The embedded segmenter: no network, one photo of one object, found as that which is not the picture's border."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.masking.arrays import Image, Mask, Saliency, check_image
+from backend.segmentation.border_colors import BorderColors, read_border
+from backend.segmentation.border_connectivity import Connectivity, measure_connectivity
+from backend.segmentation.border_cut import cut_object
+from backend.segmentation.first_guess import FirstGuess
+from backend.segmentation.guided_upsampling import guided_upsample
+from backend.segmentation.letterbox import find_content_box
+from backend.segmentation.soft_shadows import find_soft_shadows
+from backend.segmentation.superpixel_saliency import solve_saliency
+from backend.segmentation.superpixels import split_superpixels
+
+
+@dataclass(frozen=True)
+class BorderConfig:
+    """Sizes at which the work is done."""
+
+    working_px: int = 320  # longer side; thin legs still stand, and a picture takes some 0.3 s
+    superpixels: int = 500
+    least_side_px: int = 16  # at working size: a narrower picture has a border and nothing inside
+    confident: float = 0.5  # separation below which the answer is not to be trusted
+
+
+class BorderSegmenter:
+    """Finds what differs from the picture's border and is not connected to it. Holds nothing; safe to share."""
+
+    name = "border"
+
+    def __init__(self, config: BorderConfig | None = None) -> None:
+        self._config = config or BorderConfig()
+
+    def predict(self, image: Image) -> FirstGuess:
+        """Return the saliency of `image`; equal pixels give equal saliencies, whatever was asked before.
+
+        Notes say when nothing was found and when the picture is not of the kind this can do; facts hold the numbers.
+        Raises ValueError unless `image` is (H, W, 3) uint8.
+        """
+        check_image(image)
+        saliency = np.zeros(image.shape[:2], np.float32)
+        x0, y0, x1, y1 = find_content_box(image)
+        content = image[y0:y1, x0:x1]
+        small = _reduce(content, self._config.working_px)
+        if min(small.shape[:2]) < self._config.least_side_px:
+            return FirstGuess(saliency, ("The picture is too small or too narrow to find an object in it.",))
+        lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+        border = read_border(lab)
+        patches = split_superpixels(lab, self._config.superpixels)
+        link = measure_connectivity(patches)
+        soft = solve_saliency(patches, link)[patches.labels].astype(np.float32)
+        mask = cut_object(small, soft, find_soft_shadows(lab, soft, link.unrest))
+        separation = measure_separation(soft, mask)
+        facts: dict[str, float | int | str | bool] = {
+            "background_uniform": border.uniform,
+            "background_deviation": round(border.deviation, 2),
+            "border_modes": border.modes,
+            "border_unrest": round(link.unrest, 2),
+            "separation": round(separation, 3),
+        }
+        if mask.any():
+            saliency[y0:y1, x0:x1] = guided_upsample(mask.astype(np.float32), small, content)
+        return FirstGuess(saliency, _notes(mask, border, link, separation < self._config.confident), facts)
+
+
+def _reduce(image: Image, longer_px: int) -> Image:
+    """Return `image` with its longer side at most `longer_px`, never enlarged."""
+    height, width = image.shape[:2]
+    scale = longer_px / max(height, width)
+    if scale >= 1:
+        return np.ascontiguousarray(image)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def measure_separation(soft: Saliency, mask: Mask) -> float:
+    """Return in [0, 1] how decided the guess was: mean saliency inside the outline less that outside; 0 if empty."""
+    if not mask.any() or mask.all():
+        return 0.0
+    return float(max(0.0, soft[mask].mean() - soft[~mask].mean()))
+
+
+def _notes(mask: Mask, border: BorderColors, link: Connectivity, doubtful: bool) -> tuple[str, ...]:
+    if not mask.any():
+        return ("Nothing in the picture stands out from its border, so the mask is empty.",)
+    if doubtful:
+        return ("The background is too varied for the border segmenter: do not trust this mask.",)
+    return ()
