@@ -48,7 +48,8 @@ def smooth_on_field(mesh: Mesh, density_at: DensityAt, isovalue: float, config: 
         aside -= (aside * normal).sum(axis=1, keepdims=True) * normal
         points = _near(points + config.relax * aside, start, free, config.reach)
         offset, normal = _to_surface(points, density_at, isovalue, config.reach)
-        points = _near(points + offset[:, None] * normal, start, free, config.reach)
+        onto = np.where(np.isfinite(offset), offset, 0.0)[:, None] * normal
+        points = _near(points + onto, start, free, config.reach)
     points = _without_folds(points, start, mesh.faces)
     return replace(mesh, vertices=points.astype(np.float32), colors=None, texture=None, normals=None)
 
@@ -68,7 +69,7 @@ def _to_surface(
     step = 0.25 * reach  # wide enough for float32 densities, narrow enough for the field's detail
     shifts = np.concatenate([np.zeros((1, 3)), step * np.eye(3), -step * np.eye(3)])
     density = density_at((points + shifts[:, None]).reshape(-1, 3).astype(np.float32)).astype(np.float64)
-    depth = np.log(np.clip(density, 1e-37, 1e37) / isovalue).reshape(7, -1)
+    depth = np.log(np.clip(np.nan_to_num(density), 1e-37, 1e37) / isovalue).reshape(7, -1)
     gradient = ((depth[1:4] - depth[4:]) / (2 * step)).T  # (N, 3)
     slope = np.linalg.norm(gradient, axis=1)
     safe = np.maximum(slope, 1e-12)
@@ -77,9 +78,10 @@ def _to_surface(
 
 def _near(points: Vectors, start: Vectors, free: NDArray[np.bool_], reach: float) -> Vectors:
     """Return `points` with those that are not free at their start, and none farther than `reach` from it."""
-    way = np.where(free[:, None] & np.isfinite(points), points - start, 0.0)
+    way = np.where(free[:, None], points - start, 0.0)
     length = np.linalg.norm(way, axis=1, keepdims=True)
-    return start + way * np.minimum(1.0, reach / np.maximum(length, 1e-12))
+    nearer: Vectors = start + way * np.minimum(1.0, reach / np.maximum(length, 1e-12))
+    return nearer
 
 
 def _without_folds(points: Vectors, start: Vectors, faces: NDArray[np.int64]) -> Vectors:
