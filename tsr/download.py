@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-import httpx
 from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+from huggingface_hub.errors import HTTPError
 
 from tsr.errors import CheckpointError
 from tsr.fingerprint import sha256_of, write_fingerprint
@@ -24,10 +24,10 @@ def find_weights(source: str | Path, folder: Path) -> Path:
         return path
     if path.is_dir():
         return _in_folder(path) or _missing(f"the folder {path.name} holds neither of {', '.join(WEIGHT_FILES)}")
-    if not isinstance(source, str) or not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", source) or path.suffix:
+    if not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", str(source)) or path.suffix in (".ckpt", ".safetensors"):
         return _missing(f"there is no file {path.name}")
     home = folder / path.name
-    return _in_folder(home) or _download(source, home)
+    return _in_folder(home) or _download(str(source), home)
 
 
 def _in_folder(folder: Path) -> Path | None:
@@ -42,7 +42,7 @@ def _download(repo_id: str, home: Path) -> Path:
     try:
         announced = get_hf_file_metadata(hf_hub_url(repo_id, PUBLISHED_FILE)).etag or ""
         path = Path(hf_hub_download(repo_id, PUBLISHED_FILE, local_dir=home))
-    except (httpx.HTTPError, OSError, ValueError) as reason:  # the hub's own errors are of these kinds
+    except (HTTPError, OSError, ValueError) as reason:  # the hub's own errors are of these kinds
         raise CheckpointError(f"{repo_id} could not be downloaded; what has arrived is kept") from reason
     digest = sha256_of(path)
     # Large files are announced by their sha256, small ones by another checksum.

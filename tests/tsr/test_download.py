@@ -1,7 +1,7 @@
 from types import SimpleNamespace
 
-import httpx
 import pytest
+from huggingface_hub.errors import HTTPError
 
 from tsr import CheckpointError
 from tsr.download import find_weights
@@ -30,11 +30,11 @@ def hub(monkeypatch):
 
 
 def test_a_repository_is_downloaded_once_into_its_own_folder_and_fingerprinted(hub, tmp_path):
-    path = find_weights("someone/Model", tmp_path)
-    assert path == tmp_path / "Model" / "model.ckpt"
+    path = find_weights("someone/Model-1.5", tmp_path)
+    assert path == tmp_path / "Model-1.5" / "model.ckpt"
     assert record_of(path).read_text().startswith(sha256_of(path))
-    assert find_weights("someone/Model", tmp_path) == path
-    assert hub.asked == [("someone/Model", "model.ckpt")]
+    assert find_weights("someone/Model-1.5", tmp_path) == path
+    assert hub.asked == [("someone/Model-1.5", "model.ckpt")]
 
 
 def test_what_did_not_arrive_as_announced_is_thrown_away(hub, tmp_path):
@@ -44,7 +44,7 @@ def test_what_did_not_arrive_as_announced_is_thrown_away(hub, tmp_path):
     assert not list(tmp_path.rglob("model.ckpt*"))
 
 
-@pytest.mark.parametrize("reason", [httpx.ConnectError("no route"), OSError("no disk"), ValueError("no such name")])
+@pytest.mark.parametrize("reason", [HTTPError("no route"), OSError("no disk"), ValueError("no such name")])
 def test_without_a_network_the_reason_is_one_sentence(hub, tmp_path, reason):
     hub.broken = reason
     with pytest.raises(CheckpointError, match="could not be downloaded"):
