@@ -95,7 +95,11 @@ def refine_matte(image: Image, saliency: Saliency, config: MatteConfig, trace: T
         belongs = sample_map(nearer.astype(np.float32), frame, box, view.size) > 0.5
         first = (view.saliency >= level) & belongs
         mask = clean_mask(first, view.saliency, config.morphology)
+        strength = edge_strength(view.image)
+        softness = find_softness(view.image, view.saliency * belongs, mask, strength, config.softness)
         see_through = find_see_through(view.saliency, mask, config.softness) & belongs
+        if softness is not None:
+            see_through &= softness.amount < 0.1
         holes = settle_holes(mask | see_through, view.saliency, config.holes)
         mask = holes.mask
     trace.picture("morphology", mask)
@@ -105,16 +109,15 @@ def refine_matte(image: Image, saliency: Saliency, config: MatteConfig, trace: T
         "parts_dropped": len(kept.dropped),
         "holes_filled": holes.filled,
     }
-    strength = edge_strength(view.image)
-    softness = find_softness(view.saliency * belongs, mask, strength, config.softness)
     if config.grabcut is not None:
         with trace.stage("grabcut"):
             mask = _cut(view, mask, see_through, strength, config, max(frame), trace, facts)
     with trace.stage("edges"):
         changed = grow(mask ^ (first | (see_through & mask)), 2)
-        decisions = Decisions(level, mask, belongs, changed, softness, see_through & mask)
+        decisions = Decisions(level, mask, belongs, changed, see_through & mask, softness)
         alpha = finish_edges(image, saliency, view, decisions, config.edges)
-    trace.picture("softness", softness)
+    if softness is not None:
+        trace.picture("softness", softness.amount)
     trace.picture("alpha", alpha)
     return Matte(alpha, alpha >= 0.5, kept.dropped, facts)
 

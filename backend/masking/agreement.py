@@ -19,7 +19,11 @@ class AgreementConfig:
 
     gain: float = 1.3  # the new outline's edge must be this many times stronger
     least_gain: float = 0.5  # and stronger by this many Lab units a pixel: noise is no edge
-    settled: float = 1.0  # an outline this many times stronger than its surroundings already lies on its edge
+    settled: float = 1.3  # an outline this many times stronger than its surroundings already lies on its edge
+    trusted_share: float = 0.6  # of an outline; when so much lies on edges, the rest is doubted only
+    off_edge: float = 0.55  # where it is this weak against its surroundings,
+    off_edge_untrusted: float = 1.1  # and else already here,
+    far_better: float = 1.8  # or where the new outline is this many times stronger
     least_shift_px: float = 1.5  # smaller corrections are the edge stage's
 
 
@@ -38,8 +42,8 @@ def prefer_edges(
 ) -> Mask:
     """Return `mask`, and `proposal` instead along the stretches where only the proposal lies on an edge.
 
-    `band_px` is how far the two may differ, `grid_px` how finely the first guess can tell a place at all: a smaller
-    shift says nothing. Raises ValueError for arrays of two sizes.
+    `band_px` is how far the two may differ, `grid_px` how finely a network can tell a place at all: where the
+    outline as a whole is trusted, a smaller shift says nothing. Raises ValueError for arrays of two sizes.
     """
     check_same_size(mask, proposal)
     check_same_size(mask, strength)
@@ -52,6 +56,11 @@ def prefer_edges(
     new, reached = mean_along(strength, new_line, window)
     around, _ = mean_along(strength, distance <= band_px, window)
     shift, _ = mean_along(distance, new_line, window)
-    better = (new > config.gain * old + config.least_gain) & (old < config.settled * around)
-    worth_it = shift > max(config.least_shift_px, grid_px)
-    return np.where(reached & better & worth_it, proposal, mask)
+    trusted = np.mean((old >= config.settled * around)[old_line]) >= config.trusted_share
+    if trusted:
+        doubtful, least_shift = old < config.off_edge * around, max(config.least_shift_px, grid_px)
+    else:
+        doubtful = (old < config.off_edge_untrusted * around) | (new > config.far_better * old)
+        least_shift = config.least_shift_px
+    better = (new > config.gain * old + config.least_gain) & doubtful
+    return np.where(reached & better & (shift > least_shift), proposal, mask)

@@ -12,17 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.masking.arrays import Alpha, Box, Image, Mask, Saliency
+from backend.masking.softness import Softness
 from backend.masking.view import View, sample_map
 
 TILE_PX = 512
+PIXEL_EXACT = 0.75  # working pixels per photo pixel from which the decided outline is left where it is
+JUST_OUT = np.float32(0.499)
 
 
 @dataclass(frozen=True)
 class EdgesConfig:
     radius_px: int = 2  # of the guided filter for hard edges, in working pixels; 0 leaves the decided mask as it is
-    soft_radius_px: int = 6  # for hair, in working pixels
     epsilon: float = 20.0  # squared 8-bit colour steps that count as noise, not as an edge
-    soft_epsilon: float = 6.0
+    strand: float = 0.12  # between two colours, so much at either end is noise
     ramp_px: float = 2.0  # a hard edge's transition, at most
     crisp: float = 0.62  # a first guess at least this steep is its own best edge (0.5: three pixels, 0.75: one)
 
@@ -35,8 +37,8 @@ class Decisions:
     mask: Mask
     belongs: Mask  # nearer to the object than to anything that was left out
     changed: Mask  # where `mask` is not what `saliency >= level` says
-    softness: NDArray[np.float32]  # 0: a hard edge, 1: hair
     see_through: Mask  # keeps the saliency as its alpha
+    softness: Softness | None = None  # None: hard edges all around
 
 
 def finish_edges(image: Image, saliency: Saliency, view: View, decisions: Decisions, config: EdgesConfig) -> Alpha:
@@ -44,10 +46,10 @@ def finish_edges(image: Image, saliency: Saliency, view: View, decisions: Decisi
     alpha = np.zeros(saliency.shape, np.float32)
     maps = [
         np.asarray(each, np.float32)
-        for each in (decisions.mask, decisions.belongs, decisions.changed, decisions.softness, decisions.see_through)
+        for each in (decisions.mask, decisions.belongs, decisions.changed, decisions.see_through)
     ]
     busy = _busy(view, decisions)
-    reach = max(2, round(config.soft_radius_px / view.scale)) * 2
+    reach = 4 * max(2, round(config.radius_px / view.scale))
     for tile in _tiles(view.box):
         inner = (slice(tile[1], tile[3]), slice(tile[0], tile[2]))
         if not _touches(busy, view, tile):
@@ -57,33 +59,43 @@ def finish_edges(image: Image, saliency: Saliency, view: View, decisions: Decisi
         wide = (x0, y0, min(tile[2] + reach, view.box[2]), min(tile[3] + reach, view.box[3]))
         window = (slice(wide[1], wide[3]), slice(wide[0], wide[2]))
         size = (wide[3] - wide[1], wide[2] - wide[0])
-        mask, belongs, changed, softness, see_through = (sample_map(each, view.box, wide, size) for each in maps)
+        mask, belongs, changed, see_through = (sample_map(each, view.box, wide, size) for each in maps)
         guess = np.where(belongs > 0.5, saliency[window], np.float32(0))
         solid = np.where(changed > 0.25, mask >= 0.5, guess >= decisions.level)
-        finished = _finish_tile(image[window], guess, solid, changed > 0.01, softness, config, view.scale)
+        finished = _hard_edges(image[window], solid, changed < 0.01, config, view.scale)
+        if decisions.softness is not None:
+            finished = _strands(image[window], finished, decisions.softness, view.box, wide, config)
+        crisp = (_crispness(guess, max(4, reach // 4)) >= config.crisp) & (changed < 0.01)
+        finished = np.where(crisp & _near_edge(solid, guess), guess, finished)
         kept = np.where(see_through > 0.5, guess, finished)
         alpha[inner] = kept[tile[1] - y0 : tile[3] - y0, tile[0] - x0 : tile[2] - x0]
     return alpha
 
 
-def _finish_tile(
-    image: Image, guess: Saliency, solid: Mask, changed: Mask, softness: NDArray[np.float32],
-    config: EdgesConfig, scale: float,
-) -> Alpha:  # fmt: skip
+def _hard_edges(image: Image, solid: Mask, as_guessed: Mask, config: EdgesConfig, scale: float) -> Alpha:
     hard = solid.astype(np.float32)
-    soft_here = bool((softness > 0.01).any())
-    if not soft_here and (solid.all() or not solid.any()):
+    if solid.all() or not solid.any():
         return hard
     radius = 0 if config.radius_px == 0 else max(1, round(config.radius_px / scale) - 1)
     if radius > 0:
         hard = _steepen(_guided(image, hard, radius, config.epsilon), radius, config.ramp_px)
-    alpha = hard
-    if soft_here:
-        start = np.where(changed, hard, guess)
-        soft = _guided(image, start, round(config.soft_radius_px / scale), config.soft_epsilon)
-        alpha = hard + softness * (np.clip(soft, 0, 1) - hard)
-    crisp = _crispness(guess, max(4, radius * 2)) >= config.crisp
-    return np.where(crisp & ~changed, np.where(_near_edge(solid, guess), guess, alpha), alpha)
+    if scale >= PIXEL_EXACT:
+        exact = np.where(solid, np.maximum(hard, np.float32(0.5)), np.minimum(hard, JUST_OUT))
+        hard = np.where(as_guessed, exact, hard)
+    return hard
+
+
+def _strands(image: Image, alpha: Alpha, softness: Softness, of: Box, at: Box, config: EdgesConfig) -> Alpha:
+    """Return `alpha` with each pixel of hair as opaque as its colour lies between the background's and the hair's."""
+    size = image.shape[:2]
+    amount = sample_map(softness.amount, of, at, size)
+    if amount.max() < 0.01:
+        return alpha
+    back = sample_map(softness.back, of, at, size)
+    way = sample_map(softness.front, of, at, size) - back
+    along = ((image - back) * way).sum(axis=2) / np.maximum((way * way).sum(axis=2), 1)
+    opacity = np.clip((along - config.strand) / (1 - 2 * config.strand), 0, 1)
+    return np.asarray(alpha + amount * (opacity - alpha), np.float32)
 
 
 def _guided(image: Image, start: Alpha, radius: int, epsilon: float) -> Alpha:
@@ -124,7 +136,7 @@ def _busy(view: View, decisions: Decisions) -> Mask:
     square = np.ones((5, 5), np.uint8)
     edge = cv2.dilate(mask, square) != cv2.erode(mask, square, borderValue=255)
     undecided = (view.saliency > 0.02) & (view.saliency < 0.98)
-    return np.asarray(edge | undecided | decisions.changed | (decisions.softness > 0.01) | decisions.see_through)
+    return np.asarray(edge | undecided | decisions.changed | decisions.see_through)
 
 
 def _tiles(box: Box) -> Iterator[Box]:

@@ -15,7 +15,7 @@ FEWEST_SAMPLES = 20  # fewer pixels make no colour model
 @dataclass(frozen=True)
 class GrabCutConfig:
     samples: int = 6000  # pixels a model is learnt from; more move the result by less than the seed does
-    rounds: int = 1  # cuts; from the second on the models learn from the cut before
+    rounds: int = 1  # of learning the models anew from the guess and cutting again
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,9 @@ def grabcut(image: Image, trimap: Trimap, guess: Mask, models: ColorModels, conf
     labels[trimap == 0] = cv2.GC_BGD
     both = np.isin([cv2.GC_FGD, cv2.GC_BGD], labels).all()
     if (trimap == 128).any() and min(labels.shape) > 1 and both:
-        mode = cv2.GC_EVAL_FREEZE_MODEL if config.rounds == 1 else cv2.GC_EVAL
-        cv2.grabCut(image, labels, None, models.background.copy(), models.foreground.copy(), config.rounds, mode)
+        cv2.grabCut(
+            image, labels, None, models.background.copy(), models.foreground.copy(), config.rounds, cv2.GC_EVAL
+        )
     return np.asarray((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD))
 
 

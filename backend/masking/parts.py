@@ -16,7 +16,7 @@ from backend.masking.geometry import EdgeStrength, grow, outline, shrink
 
 @dataclass(frozen=True)
 class PartsConfig:
-    least_share: float = 0.002  # of the object's area; smaller regions are noise
+    least_share: float = 0.006  # of the object's area; smaller regions are noise
     stronger_rim: float = 1.5  # edge strength of a part's free rim over that of the line where it meets the object
     least_edge: float = 0.5  # of the object's median edge strength, for a rim and for a hole's boundary
     most_unclosed: float = 0.1  # share of a part's boundary that may run into the end of the search
