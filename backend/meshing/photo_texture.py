@@ -74,13 +74,21 @@ def sure_pixels(alpha: Alpha) -> Mask:
     A matte that is a pixel too wide would give the whole rim the background's colour. Parts too thin to lose a
     pixel keep what they have.
     """
-    opaque = alpha > min(0.9, 0.9 * float(alpha.max()))
+    peak = float(alpha.max())
+    opaque = alpha > 0.9 * min(1.0, peak)
     radius = _edge_px(alpha)
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    eroded = cv2.erode(opaque.astype(np.uint8), disc, borderValue=1)
-    reached = cv2.dilate(eroded, np.ones((2 * radius + 3, 2 * radius + 3), np.uint8))
-    sure: Mask = (eroded > 0) | (opaque & (reached == 0))
+    eroded = _eroded(opaque, radius)
+    reached = cv2.dilate(eroded.astype(np.uint8), np.ones((2 * radius + 3, 2 * radius + 3), np.uint8)) > 0
+    # Glass and gauze let the background through everywhere; away from their edge it is the colour they have.
+    sheer = _eroded(alpha > 0.5 * min(1.0, peak), 3 * radius)
+    sure: Mask = eroded | (opaque & ~reached) | sheer
     return sure
+
+
+def _eroded(mask: Mask, radius: int) -> Mask:
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    eroded: Mask = cv2.erode(mask.astype(np.uint8), disc, borderValue=1) > 0
+    return eroded
 
 
 def _edge_px(plane: NDArray[np.generic]) -> int:
@@ -111,29 +119,6 @@ def _pull_outward(image: Image, sure: Mask) -> Image:
     soft = cv2.GaussianBlur(pulled, (0, 0), 0.7 * edge_px)
     pulled[near] = soft[near]
     return pulled
-
-
-def _edge_px(plane: NDArray[np.generic]) -> int:
-    """Return how many pixels at a matte's edge are not trusted with the object's colour."""
-    return max(1, round(float(max(plane.shape[:2])) / 250.0))
-
-
-def _crop_box(alpha: Alpha) -> tuple[int, int, int, int]:
-    """Return the object's box and two pixels around it, where the picture has them."""
-    x0, y0, x1, y1 = object_box(alpha)
-    return max(0, x0 - 2), max(0, y0 - 2), min(len(alpha), x1 + 2), min(len(alpha), y1 + 2)
-
-
-def _pull_outward(image: Image, sure: Mask) -> Image:
-    """Return the image with every other pixel given the colours of the sure ones nearest to it, softly."""
-    _, labels = cv2.distanceTransformWithLabels(
-        (~sure).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    palette = np.zeros((int(labels.max()) + 1, 3), np.uint8)
-    palette[labels[sure]] = image[sure]
-    # Smoothed, because from the side a rim of single pixels is seen as a comb of streaks.
-    soft = cv2.GaussianBlur(np.where(sure[..., None], image, palette[labels]), (0, 0), 0.7 * _edge_px(image))
-    return np.where(sure[..., None], image, soft)
 
 
 def _back(front: Image, matte: Alpha) -> Image:
