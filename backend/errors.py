@@ -6,6 +6,7 @@ library name or client file name. `numbers` are the figures that matter (`limit`
 sent along by themselves.
 """
 
+import errno
 from dataclasses import dataclass
 
 
@@ -102,6 +103,11 @@ class OutOfMemoryError(ServiceError):
 
 class StorageFullError(ServiceError):
     """The disk is full."""
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether `error` says that there is no room: the disk is full, or a quota or size limit is reached."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)

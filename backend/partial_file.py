@@ -4,14 +4,11 @@ What has come so far lies in `<file>.part`; `<file>.part.etag` holds the server'
 so that the rest is only ever added to the same version.
 """
 
-import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from backend.errors import ModelUnavailableError, StorageFullError
-
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+from backend.errors import ModelUnavailableError, StorageFullError, is_disk_full
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ class PartialFile:
 
     def forget_if_full(self, error: OSError) -> None:
         """Remove what has come if the disk is full: half a file must not stop the rest of the service."""
-        if error.errno in _FULL:
+        if is_disk_full(error):
             self.forget()
 
     def put_in_place(self, sha256: str) -> None:
@@ -78,6 +75,6 @@ class PartialFile:
 
 def disk_error(error: OSError, title: str) -> ModelUnavailableError | StorageFullError:
     """Return how an error of the disk is told."""
-    if error.errno in _FULL:
+    if is_disk_full(error):
         return StorageFullError(f"The disk is full, so the weights of {title} could not be kept.")
     return ModelUnavailableError("The checkpoints folder cannot be written to.", model=title)

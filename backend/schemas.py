@@ -84,6 +84,10 @@ class MeshOptions(MatteOptions):
     target_faces: int | None = Field(
         None, ge=100, le=2_000_000, description="Reduce the mesh to about this many faces."
     )
+    smooth: bool = Field(False, description="Even out TripoSR's triangles; vertices stay on its surface.")
+    project_photo: bool = Field(
+        False, description="Lay the photo's own colours over what the camera saw of TripoSR's surface."
+    )
     up: Literal["y", "z"] = Field("y", description="The file's upward axis: y as glTF says, z as Blender has it.")
 
 

@@ -1,6 +1,5 @@
 """A multipart body -> its files and options. Limits are kept while receiving, so that nobody fills the disk."""
 
-import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -16,11 +15,11 @@ from backend.errors import (
     StorageFullError,
     TooManyFilesError,
     UploadTooLargeError,
+    is_disk_full,
 )
 from backend.schemas import MatteOptions, invalid_option
 
 FILES = ("file", "mask")
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FORM_OVERHEAD_BYTES = 64 * 1024  # boundaries, headers and options
 Options = TypeVar("Options", bound=MatteOptions)
 
@@ -68,7 +67,7 @@ async def read_form(request: Request, limit: int) -> AsyncIterator[FormData]:
     except MultiPartException as error:
         raise InvalidParameterError("The multipart form is malformed.", parameter="body") from error
     except OSError as error:
-        if error.errno not in DISK_FULL:
+        if not is_disk_full(error):
             raise
         raise StorageFullError("There is no room to receive the file.") from error
     try:

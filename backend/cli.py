@@ -1,0 +1,188 @@
+"""The command line: the same pipeline, the same options and the same report as over HTTP.
+
+The options of `remove-bg` and `generate-mesh` are read off the request's own fields, so the two cannot drift apart.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+from pydantic import ValidationError
+
+from backend.errors import InvalidParameterError, MattemeshError, StorageFullError, is_disk_full, problem_of
+from backend.schemas import MaskOptions, MatteOptions, MeshOptions, invalid_option
+from backend.settings import Settings
+
+Options = TypeVar("Options", bound=MatteOptions)
+INTERRUPTED = 130  # what a shell reports for Ctrl-C
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit status: 0, 1 after an error that was told, 2 for a wrong call, 130 for Ctrl-C."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        return int(parsed.run(parsed))
+    except MattemeshError as error:
+        print(f"{problem_of(error).code}: {error.detail}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m backend", description="One photo in, a clean matte and a mesh out."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_picture_command(commands, "remove-bg", MaskOptions, "cut the object out of a photo (PNG)", "mask.png")
+    _add_picture_command(
+        commands, "generate-mesh", MeshOptions, "make a mesh of a photo (GLB, OBJ, PLY, STL)", "model.glb"
+    )
+    _add_serve(commands)
+    _add_models(commands)
+    doctor = commands.add_parser("doctor", help="versions, devices, and which engines are usable and why not")
+    doctor.set_defaults(run=_doctor)
+    return parser
+
+
+def _add_picture_command(commands: Any, name: str, kind: type[MatteOptions], about: str, output: str) -> None:
+    command = commands.add_parser(name, help=about, description=about)
+    command.add_argument("picture", type=Path, help="the photo: JPEG, PNG or WebP")
+    command.add_argument(
+        "-o", "--out", type=Path, default=Path(output), help=f"where the result goes (default: {output})"
+    )
+    command.add_argument("--mask", type=Path, help="your own mask, white on the object, in place of a segmenter's")
+    command.add_argument("--report", type=Path, help="write report.json here")
+    command.add_argument("--quiet", action="store_true", help="no progress")
+    for field, info in kind.model_fields.items():
+        if field == "debug":
+            command.add_argument("--debug", type=Path, metavar="FOLDER", help="leave the debug bundle in this folder")
+            continue
+        _add_option(command, field, info.annotation, info.default, info.description or "")
+    command.set_defaults(run=_run_picture, kind=kind)
+
+
+def _add_option(command: argparse.ArgumentParser, name: str, annotation: Any, default: Any, about: str) -> None:
+    flag = "--" + name.replace("_", "-")
+    shown = about.replace("%", "%%") + ("" if default in (None, "auto") else f" (default: {default})")
+    if annotation is bool:
+        command.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=shown)
+        return
+    metavar = name.split("_")[-1].upper()
+    choices = next((get_args(a) for a in (annotation, *get_args(annotation)) if get_origin(a) is Literal), None)
+    command.add_argument(flag, choices=choices, metavar=None if choices else metavar, help=shown)
+
+
+def _run_picture(parsed: argparse.Namespace) -> int:
+    from backend.commands.progress import shown_progress
+    from backend.debug import bundle_files, write_folder
+    from backend.engines import Engines
+    from backend.pipeline import cut_out, reconstruct
+    from backend.trace import Trace
+
+    kind: type[MatteOptions] = parsed.kind
+    options = _options(parsed, kind)
+    data = _read(parsed.picture)
+    mask = _read(parsed.mask) if parsed.mask else None
+    trace = Trace(keep_pictures=parsed.debug is not None)
+    with shown_progress(trace, quiet=parsed.quiet):
+        call: Any = cut_out if kind is MaskOptions else reconstruct
+        result = call(data, options, mask=mask, engines=Engines(Settings()), trace=trace)
+    product = result.product
+    _write(parsed.out, product.data)
+    if parsed.report:
+        _write(parsed.report, json.dumps(product.report, indent=2).encode())
+    if parsed.debug:
+        write_folder(bundle_files(product, trace), parsed.debug)
+    for sentence in [*trace.notes, *trace.degradations]:
+        print(f"note: {sentence}", file=sys.stderr)
+    print(parsed.out)
+    return 0
+
+
+def _options(parsed: argparse.Namespace, kind: type[Options]) -> Options:
+    values = {name: getattr(parsed, name) for name in kind.model_fields if name != "debug"}
+    if kind is MeshOptions and values["format"] is None and parsed.out.suffix[1:].lower() in ("obj", "ply", "stl"):
+        values["format"] = parsed.out.suffix[1:].lower()  # `-o chair.stl` says it already
+    try:
+        return kind.model_validate({name: value for name, value in values.items() if value is not None})
+    except ValidationError as error:
+        raise invalid_option(error) from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidParameterError(f"{path} cannot be read: {error.strerror}.", parameter="picture") from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write the file whole or not at all."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        kind = StorageFullError if is_disk_full(error) else InvalidParameterError
+        raise kind(f"{path} cannot be written: {error.strerror}.") from error
+    except KeyboardInterrupt:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _add_serve(commands: Any) -> None:
+    command = commands.add_parser("serve", help="start the HTTP service")
+    command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine alone)")
+    command.add_argument("--port", type=int, default=8000)
+    command.add_argument(
+        "--fetch",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="fetch the default weights (about 2 GB) beside the running service",
+    )
+    command.set_defaults(run=_serve)
+
+
+def _serve(parsed: argparse.Namespace) -> int:
+    from backend.commands.serve import serve
+
+    return serve(parsed.host, parsed.port, parsed.fetch)
+
+
+def _add_models(commands: Any) -> None:
+    command = commands.add_parser("models", help="list, fetch and verify weights")
+    actions = command.add_subparsers(required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="every model: task, licence, size, on this machine or not")
+    listing.add_argument("--json", action="store_true", help="as JSON")
+    listing.set_defaults(run=_models, action="list")
+    for action, about in (
+        ("fetch", "fetch weights (resumes)"),
+        ("verify", "read weights again and compare their sha256"),
+    ):
+        parser = actions.add_parser(action, help=about)
+        parser.add_argument("names", nargs="*", metavar="NAME", help="models by name; none: the default ones")
+        parser.set_defaults(run=_models, action=action)
+
+
+def _models(parsed: argparse.Namespace) -> int:
+    from backend.commands import weights
+
+    checkpoints = Settings().checkpoints_dir
+    if parsed.action == "list":
+        return weights.list_all(checkpoints, as_json=parsed.json)
+    if parsed.action == "fetch":
+        return weights.fetch_all(parsed.names, Settings())
+    return weights.verify_all(parsed.names, checkpoints)
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from backend.commands.doctor import examine
+
+    return examine(Settings())

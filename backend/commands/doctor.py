@@ -1,0 +1,57 @@
+"""`python -m backend doctor`: versions, devices, and which engines are usable here and why not."""
+
+import os
+import platform
+import shutil
+
+from backend.engines import Engines
+from backend.report import versions
+from backend.settings import Settings
+
+
+def examine(settings: Settings) -> int:
+    """Print what this machine can do and return 0, or 1 when something that everything needs is broken."""
+    print(f"Python {platform.python_version()} on {platform.system()} {platform.machine()}, {os.cpu_count()} cores")
+    for package, number in versions().items():
+        print(f"  {package} {number}")
+    problems = _problems(settings)
+    print("Devices")
+    for line in _devices():
+        print(f"  {line}")
+    print("Engines")
+    for role, engine in Engines(settings).describe().items():
+        print(f"  {role}: {engine['auto']}" + (f"  [{engine['why']}]" if engine["why"] else ""))
+    print("Problems" if problems else "No problems found.")
+    for line in problems:
+        print(f"  {line}")
+    return int(bool(problems))
+
+
+def _devices() -> list[str]:
+    import onnxruntime
+    import torch
+
+    lines = [f"torch: cpu, {torch.get_num_threads()} threads ({torch.backends.cpu.get_cpu_capability()})"]
+    if torch.cuda.is_available():
+        lines += [f"torch: cuda:{i} {torch.cuda.get_device_name(i)}" for i in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        lines.append("torch: mps")
+    providers = (provider.removesuffix("ExecutionProvider") for provider in onnxruntime.get_available_providers())
+    return [*lines, f"onnxruntime: {', '.join(providers)}"]
+
+
+def _problems(settings: Settings) -> list[str]:
+    import cv2
+
+    found = []
+    if not hasattr(cv2, "ximgproc"):
+        found.append(
+            "OpenCV lacks ximgproc: another OpenCV package overwrote opencv-contrib-python-headless; reinstall it."
+        )
+    for name, folder in (("CHECKPOINTS_DIR", settings.checkpoints_dir), ("LOGS_DIR", settings.logs_dir)):
+        if not os.access(folder if folder.exists() else folder.parent, os.W_OK):
+            found.append(f"{name} cannot be written to.")
+    free = shutil.disk_usage(settings.checkpoints_dir if settings.checkpoints_dir.exists() else ".").free
+    if free < 3e9:
+        found.append(f"Only {free / 1e9:.1f} GB of disk are free; the default weights take 2 GB.")
+    return found

@@ -1,0 +1,72 @@
+"""`python -m backend models list|fetch|verify`."""
+
+import json
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.table import Table
+
+from backend.catalogue import DEFAULT_MODELS
+from backend.errors import MattemeshError
+from backend.fetch import fetch
+from backend.listing import list_models
+from backend.models import find_model, how_to_get, verify
+from backend.settings import Settings
+
+
+def list_all(checkpoints: Path, as_json: bool) -> int:
+    """Print the catalogue and return the exit status."""
+    rows = list_models(checkpoints)
+    if as_json:
+        json.dump(rows, sys.stdout, indent=2)
+        print()
+        return 0
+    table = Table(box=None, pad_edge=False)
+    for column in ("model", "task", "licence", "commercial use", "MB", "here"):
+        table.add_column(column, justify="right" if column == "MB" else "left", no_wrap=True)
+    for row in rows:
+        size = f"{row['size_bytes'] / 1e6:.0f}" if row["size_bytes"] else ""
+        allowed = "yes" if row["commercial_use"] else "no"
+        table.add_row(row["name"], row["task"], row["licence"], allowed, size, row["state"])
+    Console(soft_wrap=True).print(table)
+    return 0
+
+
+def fetch_all(names: list[str], settings: Settings) -> int:
+    """Fetch the models called `names`, by default the default ones, and return the exit status.
+
+    One that cannot be had does not keep the others from coming.
+    """
+    failed = False
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        for name in names or DEFAULT_MODELS:
+            model = find_model(name, settings.checkpoints_dir)
+            bar = progress.add_task(name, total=model.size_bytes or None)
+
+            def show(done: int, total: int, bar: object = bar) -> None:
+                progress.update(bar, completed=done, total=max(done, total))  # type: ignore[arg-type]
+
+            try:
+                fetch(name, settings.checkpoints_dir, show, allow_noncommercial=settings.allow_noncommercial)
+                print(f"{name}: complete")
+            except MattemeshError as error:
+                failed = True
+                print(f"{name}: {error.detail}", file=sys.stderr)
+    return int(failed)
+
+
+def verify_all(names: list[str], checkpoints: Path) -> int:
+    """Read the models called `names`, by default all that are here, again; return 1 when one is not as it should be."""
+    here = [row["name"] for row in list_models(checkpoints) if row["state"] not in ("absent", "embedded")]
+    failed = False
+    for name in names or here:
+        model = find_model(name, checkpoints)
+        state = verify(model, checkpoints)
+        failed |= state != "complete"
+        print(f"{name}: {state}" if state == "complete" else f"{name}: {state}. {how_to_get(model)}")
+    if not names and not here:
+        print("No weights are on this machine yet; `python -m backend models fetch` brings the default ones.")
+    return int(failed)

@@ -1,0 +1,93 @@
+"""The HTTP service: `uvicorn backend.main:app`, or `python -m backend serve`.
+
+Nothing heavy is imported here: networks and their libraries come with the first request that needs them.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+
+from backend.engines import Engines
+from backend.fetch import BackgroundFetch
+from backend.logs import set_up_logging
+from backend.report import __version__
+from backend.routes import images, meshes, problems, system
+from backend.routes.requests import RequestLog
+from backend.runner import ThreadRunner
+from backend.settings import Settings
+
+ABOUT = """One photo in, a clean matte and a mesh out.
+
+`curl -X POST -F file=@photo.jpg localhost:8000/remove-bg -o mask.png`
+`curl -X POST -F file=@photo.jpg localhost:8000/generate-mesh -o model.glb`
+
+Every error is an RFC 9457 problem (`application/problem+json`) with a stable `code`."""
+logger = logging.getLogger("mattemesh")
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Return the service for `settings`, by default the environment's."""
+    settings = settings or Settings()
+    app: FastAPI = FastAPIOffline(
+        title="Mattemesh",
+        version=__version__,
+        description=ABOUT,
+        license_info={"name": "MIT"},
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
+    app.state.settings = settings
+    app.state.engines = Engines(settings)
+    app.state.runner = ThreadRunner(settings)
+    app.state.fetching = None
+    app.state.started = time.monotonic()
+    for routes in (images, meshes, system):
+        app.include_router(routes.router)
+    problems.install(app)
+    problems.describe(app)
+    app.add_middleware(RequestLog)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    set_up_logging(settings.logs_dir, settings.log_level)
+    if settings.fetch_weights:
+        app.state.fetching = BackgroundFetch(settings.checkpoints_dir, _announce)
+        app.state.fetching.start()
+    for role, engine in app.state.engines.describe().items():
+        logger.info("%s: %s%s", role, engine["auto"], f" ({engine['why']})" if engine["why"] else "")
+    telling = asyncio.create_task(_tell_progress(app.state.fetching))
+    yield
+    telling.cancel()
+    app.state.runner.close()
+    if app.state.fetching is not None:
+        app.state.fetching.stop()
+
+
+async def _tell_progress(fetching: BackgroundFetch | None) -> None:
+    """Log how far the weights are, for whoever looks at the terminal: every change of state, and every tenth."""
+    told: dict[str, tuple[str, int]] = {}
+    while fetching is not None:
+        for name, row in fetching.status().items():
+            tenth = 10 * row.bytes_done // max(row.bytes_total, 1)
+            if row.state != "waiting" and told.get(name) != (row.state, tenth):
+                told[name] = row.state, tenth
+                megabytes = f"{row.bytes_done / 1e6:.0f} of {row.bytes_total / 1e6:.0f} MB"
+                logger.info(
+                    "weights of %s: %s, %s%s", name, row.state, megabytes, f": {row.error}" if row.error else ""
+                )
+        await asyncio.sleep(1)
+
+
+def _announce(name: str) -> None:
+    logger.info("%s is complete and taken into use", name)
+
+
+app = create_app()

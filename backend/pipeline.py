@@ -1,0 +1,228 @@
+"""`cut_out` and `reconstruct`: the order of the stages, and nothing else.
+
+from backend.pipeline import cut_out, reconstruct
+cut_out("photo.jpg").alpha                    # (H, W) float32
+reconstruct("photo.jpg").product.data         # a GLB
+"""
+
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backend.engines import DEFAULT_MESH, Engines
+from backend.errors import InvalidParameterError, UploadTooLargeError
+from backend.fusing import fuse
+from backend.image_header import ImageLimits
+from backend.image_io import Picture, read_picture
+from backend.masking.arrays import Alpha, Box, Image, check_image
+from backend.masking.backdrop import on_color
+from backend.masking.crop import crop_box
+from backend.masking.feather import feather
+from backend.masking.foreground import foreground_colors
+from backend.masking.framing import Framed, frame_object, on_grey
+from backend.masking.scorecard import Scorecard, score_matte
+from backend.meshing.engine import MeshEngine, MeshRequest
+from backend.meshing.export import MEDIA_TYPES, export_mesh
+from backend.meshing.figures import measure
+from backend.meshing.mesh import Mesh
+from backend.meshing.preview import contact_sheet
+from backend.png import encode_cutout_png, encode_mask_png, encode_rgb_png
+from backend.report import base_report, image_report, model_licences
+from backend.schemas import MaskOptions, MatteOptions, MeshOptions
+from backend.settings import Settings
+from backend.subject import Subject, find_subject
+from backend.trace import Trace
+
+Source = bytes | str | Path | Image | Picture
+
+
+@dataclass(frozen=True)
+class Product:
+    """A finished file and what there is to say about it."""
+
+    data: bytes
+    file_name: str
+    media_type: str
+    report: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Cutout:
+    """What `cut_out` gives: the matte of the whole picture, and the PNG that was asked for."""
+
+    alpha: Alpha  # (H, W)
+    image: Image  # (H, W, 3); in a cutout the rim's colours are the object's own
+    box: Box  # what the PNG shows of the picture
+    product: Product
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """What `reconstruct` gives: the mesh in the world frame, the framed object it was made of, and the file."""
+
+    mesh: Mesh
+    framed: Framed
+    product: Product
+
+
+def cut_out(
+    source: Source,
+    options: MaskOptions | None = None,
+    *,
+    mask: Source | None = None,
+    engines: Engines | None = None,
+    trace: Trace | None = None,
+) -> Cutout:
+    """Return the matte of the one object in `source`: encoded bytes, a path, an (H, W, 3) uint8 array or a Picture.
+
+    `mask` is the caller's own, in any of the same forms. Raises the errors of `backend.errors`.
+    """
+    options, engines, trace = options or MaskOptions(), engines or default_engines(), trace or Trace()
+    picture, own_mask = _open(source, mask, engines, trace)
+    subject = find_subject(picture, own_mask, options, engines, trace)
+    alpha, scorecard = _finish(subject.alpha, options, trace)
+    image = picture.image
+    if options.wants_cutout and subject.segmented:
+        image = _clean_rim(image, alpha, trace)
+    box = crop_box(alpha, options.margin) if options.crop else (0, 0, alpha.shape[1], alpha.shape[0])
+    with trace.stage("encode"):
+        data = _encode(image, alpha, box, options)
+    report = {**_matte_report(picture, subject, scorecard, options, trace), "box": box}
+    name = "cutout.png" if options.wants_cutout else "mask.png"
+    return Cutout(alpha, image, box, Product(data, name, "image/png", report))
+
+
+def reconstruct(
+    source: Source,
+    options: MeshOptions | None = None,
+    *,
+    mask: Source | None = None,
+    engines: Engines | None = None,
+    trace: Trace | None = None,
+) -> Reconstruction:
+    """Return the mesh of the one object in `source`; arguments and errors as in `cut_out`, and NoSubjectError."""
+    options, engines, trace = options or MeshOptions(), engines or default_engines(), trace or Trace()
+    picture, own_mask = _open(source, mask, engines, trace)
+    subject = find_subject(picture, own_mask, options, engines, trace)
+    fused = fuse(picture.image, subject, options, engines, trace)
+    alpha, scorecard = _finish(fused.alpha, options, trace)
+    image = _clean_rim(picture.image, alpha, trace) if subject.segmented else picture.image
+    with trace.stage("frame"):
+        framed = frame_object(image, alpha, options.foreground_ratio)
+        disparity = None if fused.disparity is None else framed.place(fused.disparity)
+    trace.picture("framed", on_grey(framed))
+    engine = _mesh_engine(options, engines, trace)
+    request = MeshRequest(
+        options.resolution,
+        options.threshold,
+        options.texture,
+        options.target_faces,
+        options.smooth,
+        options.project_photo,
+    )
+    built = engine.build(framed, disparity, request, trace)
+    with trace.stage("export"):
+        data = export_mesh(built.mesh, options.format, options.up)
+    with trace.stage("measure"):
+        figures = measure(built.mesh, framed)
+    for sentence in figures.advice:
+        trace.note(sentence)
+    if trace.keep_pictures:
+        trace.picture("mesh", contact_sheet(built.mesh))
+    report = {
+        **_matte_report(picture, subject, scorecard, options, trace, engine.name, *fused.models),
+        "fusion": fused.report,
+        "engine": {"name": engine.name, "device": engine.device, **built.facts},
+        "mesh": asdict(figures),
+    }
+    product = Product(data, f"model.{options.format}", MEDIA_TYPES[options.format], report)
+    return Reconstruction(built.mesh, framed, product)
+
+
+def _finish(alpha: Alpha, options: MatteOptions, trace: Trace) -> tuple[Alpha, Scorecard]:
+    if options.feather_px > 0:
+        with trace.stage("feather"):
+            alpha = feather(alpha, options.feather_px)
+    with trace.stage("score"):
+        scorecard = score_matte(alpha)
+    trace.picture("matte", alpha)
+    return alpha, scorecard
+
+
+def _clean_rim(image: Image, alpha: Alpha, trace: Trace) -> Image:
+    with trace.stage("colors"):
+        cleaned = foreground_colors(image, alpha)
+    trace.picture("colors", cleaned)
+    return cleaned
+
+
+def _encode(image: Image, alpha: Alpha, box: Box, options: MaskOptions) -> bytes:
+    x0, y0, x1, y1 = box
+    image, alpha = image[y0:y1, x0:x1], alpha[y0:y1, x0:x1]
+    if options.background is not None:
+        return encode_rgb_png(on_color(image, alpha, options.background))
+    return encode_cutout_png(image, alpha) if options.wants_cutout else encode_mask_png(alpha)
+
+
+def _mesh_engine(options: MeshOptions, engines: Engines, trace: Trace) -> MeshEngine:
+    with trace.stage("load engine"):
+        engine = engines.mesh_engine(options.engine)
+    if options.engine == "auto" and engine.name != DEFAULT_MESH:
+        trace.note(f"The embedded engine `{engine.name}` made this mesh. {engines.why_not(DEFAULT_MESH)}")
+    return engine
+
+
+def _matte_report(
+    picture: Picture, subject: Subject, scorecard: Scorecard, options: MatteOptions, trace: Trace, *others: str
+) -> dict[str, Any]:
+    """Return what the reports of a mask and of a mesh have in common; `others` are the models used besides."""
+    return {
+        "image": image_report(picture),
+        "segmenter": {"name": subject.source, **subject.facts},
+        "mask": scorecard.as_dict(),
+        "options": options.model_dump(),
+        "models": model_licences([subject.source, *others]),
+        **base_report(trace),
+    }
+
+
+@cache
+def default_engines() -> Engines:
+    """Return the engines of the environment's settings, one set for every library call in this process."""
+    return Engines(Settings())
+
+
+def _open(source: Source, mask: Source | None, engines: Engines, trace: Trace) -> tuple[Picture, Picture | None]:
+    with trace.stage("decode"):
+        picture = open_picture(source, engines.settings)
+        own_mask = None if mask is None else open_picture(mask, engines.settings)
+    for sentence in picture.notes:
+        trace.note(sentence)
+    trace.picture("photo", picture.image)
+    return picture, own_mask
+
+
+def open_picture(source: Source, settings: Settings) -> Picture:
+    """Return `source` as a Picture. Raises the caller's errors of `read_picture`, UploadTooLargeError and
+    InvalidParameterError for a path that cannot be read, ValueError for an array that is no image."""
+    if isinstance(source, Picture):
+        return source
+    if isinstance(source, np.ndarray):
+        check_image(source)
+        return Picture(source, None, "png", (source.shape[0], source.shape[1]))
+    data = source if isinstance(source, bytes) else _read(Path(source))
+    if len(data) > settings.max_upload_bytes:
+        raise UploadTooLargeError(
+            "The file is too large; send a smaller one.", limit=settings.max_upload_bytes, actual=len(data)
+        )
+    return read_picture(data, ImageLimits(settings.max_pixels, settings.max_side_px))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidParameterError(f"{path} cannot be read: {error.strerror}.", parameter="source") from error

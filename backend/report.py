@@ -1,0 +1,65 @@
+"""What is told of one run: one dictionary, the same over HTTP, in the debug bundle and from the command line."""
+
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from backend.catalogue import CATALOGUE
+from backend.image_io import Picture
+from backend.listing import EMBEDDED
+from backend.trace import Trace
+
+__version__ = "0.1.0"
+PACKAGES = ("torch", "onnxruntime", "transformers", "opencv-contrib-python-headless", "trimesh", "pillow", "numpy")
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Return the versions of what the result depends on."""
+    found = {"mattemesh": __version__}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "absent"
+    return found
+
+
+def base_report(trace: Trace) -> dict[str, Any]:
+    """Return the parts that every report has: stage times, notes, degradations and versions."""
+    stages = [{"name": s.name, "seconds": round(s.seconds, 4), "device": s.device} for s in trace.stages]
+    return {
+        "stages": stages,
+        "seconds": round(sum(s.seconds for s in trace.stages), 4),
+        "notes": list(trace.notes),
+        "degradations": list(trace.degradations),
+        "versions": versions(),
+    }
+
+
+def image_report(picture: Picture) -> dict[str, Any]:
+    """Return what the report says of the picture that came in."""
+    height, width = picture.image.shape[:2]
+    stored_height, stored_width = picture.source_size
+    return {
+        "format": picture.format,
+        "width": width,
+        "height": height,
+        "stored_width": stored_width,
+        "stored_height": stored_height,
+        "has_transparency": picture.alpha is not None,
+        **picture.facts,
+    }
+
+
+def model_licences(names: Iterable[str]) -> list[dict[str, Any]]:
+    """Return id, licence and whether commercial use is allowed for every model of `names`; own masks are no models."""
+    rows = []
+    for name in names:
+        if name in EMBEDDED:
+            rows.append({"id": name, "licence": "MIT", "commercial_use": True})
+        elif name in CATALOGUE:
+            model = CATALOGUE[name]
+            rows.append({"id": name, "licence": model.licence, "commercial_use": model.commercial_use})
+    return rows

@@ -1,0 +1,53 @@
+"""What the service says of itself: alive, ready, what runs where with which engine, which models there are."""
+
+import time
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from backend.engines import Engines
+from backend.listing import list_models
+from backend.report import versions
+from backend.routes.problems import documented
+
+router = APIRouter(tags=["system"], responses=documented())
+
+
+@router.get("/healthz", summary="Alive")
+async def healthz() -> dict[str, str]:
+    """Answer at once, whatever else goes on."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz", summary="Ready")
+async def readyz() -> dict[str, str]:
+    """Answer when work is taken; the stand-ins need no warm-up, so that is from the start."""
+    return {"status": "ready"}
+
+
+@router.get("/health", summary="What runs where")
+async def health(request: Request) -> dict[str, Any]:
+    """Tell which engine does what on which device, why a stand-in is in use, and how far fetching has come."""
+    state = request.app.state
+    engines: Engines = state.engines
+    fetching = state.fetching
+    return {
+        "status": "ok",
+        "uptime_s": round(time.monotonic() - state.started, 1),
+        "engines": engines.describe(),
+        "fetching": {} if fetching is None else {name: asdict(row) for name, row in fetching.status().items()},
+        "limits": {
+            "upload_bytes": state.settings.max_upload_bytes,
+            "pixels": state.settings.max_pixels,
+            "side_px": state.settings.max_side_px,
+            "waiting": state.settings.max_waiting,
+        },
+        "versions": versions(),
+    }
+
+
+@router.get("/models", summary="The catalogue of models")
+async def models(request: Request) -> list[dict[str, Any]]:
+    """List each model: task, licence, whether commercial use is allowed, size, and whether it is on this machine."""
+    return list_models(request.app.state.settings.checkpoints_dir)

@@ -1,0 +1,148 @@
+"""What the working routes share: the form, its documentation, and a pipeline call for a client that may leave."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from fastapi import Request, Response
+from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
+
+from backend.debug import bundle_files, write_folder
+from backend.engines import Engines
+from backend.errors import (
+    EmptyFileError,
+    ImageCorruptError,
+    InvalidParameterError,
+    MissingFileError,
+    ModelUnavailableError,
+    OutOfMemoryError,
+    OverloadedError,
+    StorageFullError,
+    TimedOutError,
+    TooManyFilesError,
+    TooManyPixelsError,
+    UnsupportedImageTypeError,
+    UploadTooLargeError,
+    WorkerLostError,
+)
+from backend.pipeline import Product
+from backend.routes.answers import Packet, answer, pack, wanted_form
+from backend.routes.forms import read_file, read_form, read_options, required_file
+from backend.routes.problems import documented
+from backend.runner import Lane, Runner
+from backend.schemas import MatteOptions
+from backend.settings import Settings
+from backend.trace import Trace
+
+Options = TypeVar("Options", bound=MatteOptions, contravariant=True)
+Form = TypeVar("Form", bound=MatteOptions)
+
+
+class HasProduct(Protocol):
+    """What every pipeline call returns: something with a file to send."""
+
+    @property
+    def product(self) -> Product: ...
+
+
+class PipelineCall(Protocol[Options]):
+    """`cut_out` or `reconstruct`."""
+
+    def __call__(
+        self, source: bytes, options: Options, *, mask: bytes | None, engines: Engines, trace: Trace
+    ) -> HasProduct: ...
+
+
+RAISES = (
+    MissingFileError,
+    TooManyFilesError,
+    EmptyFileError,
+    InvalidParameterError,
+    UnsupportedImageTypeError,
+    ImageCorruptError,
+    UploadTooLargeError,
+    TooManyPixelsError,
+    OverloadedError,
+    TimedOutError,
+    WorkerLostError,
+    ModelUnavailableError,
+    OutOfMemoryError,
+    StorageFullError,
+)
+
+
+def documentation(options: type[BaseModel], media_types: list[str]) -> dict[str, Any]:
+    """Return what a working route says of itself in OpenAPI, as keyword arguments of the router's decorator."""
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    content: dict[str, Any] = dict.fromkeys([*media_types, "application/zip"], binary)
+    content["application/json"] = {"schema": {"type": "object", "required": ["report", "result"]}}
+    result = {
+        "description": "The file; with `Accept: application/json` the report with the file inside as base64; "
+        "with `debug=true` a zip of the file, the report and every intermediate picture.",
+        "content": content,
+    }
+    return {
+        "response_class": Response,
+        "responses": {200: result, **documented(*RAISES)},
+        "openapi_extra": form_documentation(options),
+    }
+
+
+def form_documentation(options: type[BaseModel]) -> dict[str, Any]:
+    """Return the OpenAPI request body: the files, and every option with its range. The body is parsed by our own
+    reader, which keeps the limits while receiving, so the framework cannot document it by itself."""
+    schema = options.model_json_schema()
+    picture = {"type": "string", "format": "binary"}
+    properties = {
+        "file": {**picture, "description": "The photo: JPEG, PNG or WebP, at most 20 MiB and 50 megapixels."},
+        "mask": {**picture, "description": "Your own mask, white on the object; used in place of a segmenter's."},
+        **schema["properties"],
+    }
+    body = {"type": "object", "properties": properties, "required": ["file"], "additionalProperties": False}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": body}}}}
+
+
+async def serve(
+    request: Request,
+    lane: Lane,
+    kind: type[Form],
+    call: PipelineCall[Form],
+) -> Response:
+    """Read the form, run `call` on it in `lane`, and return its product the way the client wants it."""
+    settings: Settings = request.app.state.settings
+    async with read_form(request, settings.max_upload_bytes) as form:
+        data, mask = await required_file(form), await read_file(form, "mask")
+        options = read_options(form, dict(request.query_params), kind)
+    trace = Trace(keep_pictures=options.debug or settings.debug_dir is not None)
+    wanted = wanted_form(request, options.debug)
+
+    def work(checkpoint: Callable[[str], None]) -> Packet:
+        trace.on_stage = checkpoint
+        product = call(data, options, mask=mask, engines=request.app.state.engines, trace=trace).product
+        if settings.debug_dir is not None:
+            write_folder(bundle_files(product, trace), settings.debug_dir / request.state.request_id)
+        return pack(product, trace, wanted)
+
+    return answer(request, await _while_connected(request, lane, work), trace)
+
+
+async def _while_connected(request: Request, lane: Lane, work: Callable[[Callable[[str], None]], Packet]) -> Packet:
+    """Return what the runner makes of `work`; a client that leaves ends it at its next stage (ClientDisconnect)."""
+    runner: Runner = request.app.state.runner
+    running = asyncio.ensure_future(runner.run(lane, work))
+    leaving = asyncio.ensure_future(_left(request))
+    try:
+        await asyncio.wait({running, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
+            raise ClientDisconnect
+        return running.result()
+    finally:
+        running.cancel()
+        leaving.cancel()
+
+
+async def _left(request: Request) -> None:
+    """Return when the client has gone; the body is read by now, so nothing else can arrive."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,76 @@
+"""Both jobs on the example pictures, without a server; the results go to examples/output/.
+
+For each picture: NAME-mask.png, NAME-cutout.png, NAME.glb, NAME-mesh.png (the mesh from four sides), NAME-debug.png
+(every intermediate on one sheet) and NAME-report.json.
+
+    ./setup.sh demo [PICTURE ...]
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY))
+
+from backend.meshing.preview import turntable  # noqa: E402
+
+from backend.debug import overview  # noqa: E402 - the repository is no installed package
+from backend.engines import Engines  # noqa: E402
+from backend.errors import MattemeshError, problem_of  # noqa: E402
+from backend.pipeline import cut_out, reconstruct  # noqa: E402
+from backend.schemas import MaskOptions, MeshOptions  # noqa: E402
+from backend.settings import Settings  # noqa: E402
+from backend.trace import Trace  # noqa: E402
+
+OUTPUT = REPOSITORY / "examples" / "output"
+
+
+def show(picture: Path, engines: Engines) -> None:
+    """Run both jobs on one picture and leave what they make in the output folder."""
+    target = OUTPUT / picture.stem
+    data = picture.read_bytes()
+    trace = Trace(keep_pictures=True)
+    made = reconstruct(data, MeshOptions(), engines=engines, trace=trace)
+    mask = cut_out(data, MaskOptions(), engines=engines)
+    cutout = cut_out(data, MaskOptions(output="cutout"), engines=engines)
+    files = {
+        "-mask.png": mask.product.data,
+        "-cutout.png": cutout.product.data,
+        ".glb": made.product.data,
+        "-report.json": json.dumps(made.product.report, indent=2).encode(),
+    }
+    for ending, content in files.items():
+        Path(f"{target}{ending}").write_bytes(content)
+    Image.fromarray(turntable(made.mesh)).save(f"{target}-mesh.png")
+    Image.fromarray(np.asarray(overview(trace.pictures))).save(f"{target}-debug.png")
+    report = made.product.report
+    score, mesh = report["mask"], report["mesh"]
+    print(
+        f"{picture.name}: mask by {report['segmenter']['name']}, grade {score['grade']}; "
+        f"mesh by {report['engine']['name']}, {mesh['faces']} faces, watertight: {mesh['watertight']}, "
+        f"silhouette IoU {mesh['silhouette_iou']:.3f}; {report['seconds']:.1f} s"
+    )
+
+
+def main() -> int:
+    pictures = [Path(name) for name in sys.argv[1:]] or sorted((REPOSITORY / "examples").glob("*.jpg"))
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    engines = Engines(Settings())
+    failed = False
+    for picture in pictures:
+        try:
+            show(picture, engines)
+        except (MattemeshError, OSError) as error:
+            failed = True
+            told = f"{problem_of(error).code}: {error.detail}" if isinstance(error, MattemeshError) else str(error)
+            print(f"{picture.name}: {told}", file=sys.stderr)
+    print(f"The results are in {OUTPUT.relative_to(REPOSITORY)}/.")
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

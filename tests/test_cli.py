@@ -1,0 +1,97 @@
+"""The command line: the same results, options and error codes as over HTTP."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn import encoded, iou, toy
+from PIL import Image
+
+from backend.cli import main
+
+
+@pytest.fixture
+def photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CHECKPOINTS_DIR", str(tmp_path / "checkpoints"))
+    path = tmp_path / "photo.png"
+    path.write_bytes(encoded(toy()[0]))
+    return path
+
+
+def test_remove_bg_writes_the_mask_and_the_report(photo: Path, tmp_path: Path) -> None:
+    out, report = tmp_path / "mask.png", tmp_path / "report.json"
+    assert main(["remove-bg", str(photo), "-o", str(out), "--report", str(report)]) == 0
+    assert iou(np.asarray(Image.open(out)) > 127, toy()[1]) > 0.9
+    assert json.loads(report.read_text())["segmenter"]["name"] == "border"
+
+
+def test_generate_mesh_takes_the_format_from_the_name(photo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "toy.stl"
+    assert main(["generate-mesh", str(photo), "-o", str(out)]) == 0
+    assert len(out.read_bytes()) > 1000
+    assert not out.read_bytes().startswith(b"glTF")
+
+
+def test_debug_leaves_the_bundle_in_the_folder(photo: Path, tmp_path: Path) -> None:
+    main(["remove-bg", str(photo), "-o", str(tmp_path / "m.png"), "--debug", str(tmp_path / "bundle")])
+    assert (tmp_path / "bundle" / "overview.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "code"),
+    [
+        (b"", [], "empty-file"),
+        (b"not a picture at all", [], "unsupported-image-type"),
+        (encoded(toy()[0])[:300], [], "image-corrupt"),
+        (encoded(toy()[0]), ["--model", "u2net"], "model-unavailable"),
+        (encoded(toy()[0]), ["--feather-px", "1000"], "invalid-parameter"),
+    ],
+)
+def test_an_error_has_the_same_code_a_failing_status_and_loses_nothing(
+    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, options: list[str], code: str
+) -> None:
+    photo.write_bytes(content)
+    out = tmp_path / "mask.png"
+    out.write_bytes(b"an older result")
+    assert main(["remove-bg", str(photo), "-o", str(out), *options]) == 1
+    assert capsys.readouterr().err.startswith(f"{code}: ")
+    assert out.read_bytes() == b"an older result"
+    assert not list(tmp_path.glob(".*part"))
+
+
+def test_a_picture_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["remove-bg", str(tmp_path / "nothing.jpg")]) == 1
+    assert "invalid-parameter" in capsys.readouterr().err
+
+
+def test_a_result_that_cannot_be_written_is_told(
+    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["remove-bg", str(photo), "-o", str(tmp_path / "no" / "such" / "folder.png")]) == 1
+    assert "invalid-parameter" in capsys.readouterr().err
+
+
+def test_models_list_names_every_licence(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "list", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert all(row["licence"] for row in rows)
+    assert {"border", "relief", "triposr", "isnet-general-use"} <= {row["name"] for row in rows}
+
+
+def test_verify_says_what_to_do_about_what_is_not_there(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "verify", "triposr"]) == 1
+    assert "models fetch triposr" in capsys.readouterr().out
+
+
+def test_doctor_names_every_role(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["doctor"])
+    printed = capsys.readouterr().out
+    for word in ("segmenter: border", "depth: none", "mesh: relief", "torch"):
+        assert word in printed
+
+
+def test_a_wrong_call_is_a_usage_error() -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["remove-bg", "a.jpg", "--quality", "perfect"])
+    assert stopped.value.code == 2
