@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from tsr.attention import SelfAttention
 from tsr.config import TripoSRConfig
+from tsr.layers import GeluLinear
 
 IMAGE_MEAN = (0.485, 0.456, 0.406)  # of ImageNet's RGB, which the encoder was trained with
 IMAGE_STD = (0.229, 0.224, 0.225)
@@ -19,17 +20,17 @@ class EncoderBlock(nn.Module):
 
     def __init__(self, channels: int, heads: int, mlp_size: int, norm_eps: float, dtype: torch.dtype) -> None:
         super().__init__()
+        self.dtype = dtype
         self.norm1 = nn.LayerNorm(channels, norm_eps)
         self.attention = SelfAttention(channels, heads, channels // heads, bias=True, dtype=dtype)
         self.norm2 = nn.LayerNorm(channels, norm_eps)
-        self.expand = nn.Linear(channels, mlp_size, dtype=dtype)
+        self.expand = GeluLinear(channels, mlp_size, dtype=dtype)
         self.contract = nn.Linear(mlp_size, channels, dtype=dtype)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return the tokens (B, N, C) after this block; they stay float32 whatever the products are computed in."""
-        dtype = self.expand.weight.dtype
-        tokens = tokens + self.attention(self.norm1(tokens).to(dtype))
-        return tokens + self.contract(F.gelu(self.expand(self.norm2(tokens).to(dtype))))  # type: ignore[no-any-return]
+        tokens = tokens + self.attention(self.norm1(tokens).to(self.dtype))
+        return tokens + self.contract(self.expand(self.norm2(tokens).to(self.dtype)))  # type: ignore[no-any-return]
 
 
 class ImageEncoder(nn.Module):

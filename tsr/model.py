@@ -14,10 +14,11 @@ from torch.nn import functional as F
 
 from tsr.checkpoint import Shapes, Weights, read_weights, weights_in_memory
 from tsr.config import TripoSRConfig
-from tsr.device import choose_device, choose_precision
+from tsr.device import choose_device, choose_precision, cpu_multiplies_bfloat16
 from tsr.download import find_weights
 from tsr.errors import CheckpointError
 from tsr.image_encoder import ImageEncoder
+from tsr.packed import pack
 from tsr.published_names import published_name, published_slots, unused_shapes
 from tsr.radiance_field import RadianceField, SceneField
 from tsr.renderer import render_views
@@ -40,13 +41,7 @@ class TripoSR(nn.Module):
         self.config = config
         self.device = choose_device(device)
         self.dtype = choose_precision(precision, self.device)
-        self.ready = False
-        with torch.device("meta"):
-            self.image_encoder = ImageEncoder(config, self.dtype)
-            self.transformer = TriplaneTransformer(config, self.dtype)
-            self.upsampler = Upsampler(config)
-            self.field = RadianceField(config)
-        self.requires_grad_(False).eval()
+        self._build()
 
     @classmethod
     def from_pretrained(
@@ -142,6 +137,15 @@ class TripoSR(nn.Module):
         resized = F.interpolate(source.float(), size, mode="bilinear", align_corners=False, antialias=True)
         return resized.to(self.device)
 
+    def _build(self) -> None:
+        self.ready = False
+        with torch.device("meta"):
+            self.image_encoder = ImageEncoder(self.config, self.dtype)
+            self.transformer = TriplaneTransformer(self.config, self.dtype)
+            self.upsampler = Upsampler(self.config)
+            self.field = RadianceField(self.config)
+        self.requires_grad_(False).eval()
+
     def _check_ready(self) -> None:
         if not self.ready:
             raise RuntimeError("load weights first: TripoSR.from_pretrained, or load_published")
@@ -152,7 +156,7 @@ class TripoSR(nn.Module):
 
     @torch.no_grad()
     def _load(self, weights: Weights) -> None:
-        self.ready = False
+        self._build()
         self.to_empty(device=self.device)
         slots = published_slots(self, self.config)
         for name, tensor in _used(weights, slots):
@@ -161,6 +165,9 @@ class TripoSR(nn.Module):
             slots[name].copy_(tensor)
         self.image_encoder.prepare()
         self.transformer.prepare()
+        if self.device.type == "cpu" and self.dtype == torch.bfloat16 and cpu_multiplies_bfloat16():
+            pack(self.image_encoder)
+            pack(self.transformer)
         self.ready = True
 
 

@@ -5,33 +5,13 @@ In: image tokens (B, M, D). Out: triplane tokens (B, C, 3·P²), plane by plane,
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from tsr.attention import CrossAttention, SelfAttention
 from tsr.config import NORM_GROUPS, TripoSRConfig
+from tsr.layers import FeedForward
 
 GROUP_NORM_EPS = 1e-6
 LAYER_NORM_EPS = 1e-5
-FEED_FORWARD_FACTOR = 4
-CPU_TOKENS = 512  # at a time through the feed-forward layer: its widened tokens (8 MB) stay in the cache
-
-
-class FeedForward(nn.Module):
-    """GEGLU (Shazeer 2020): widen twice, gate the first half by the erf GELU of the second, narrow again."""
-
-    def __init__(self, channels: int, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.expand = nn.Linear(channels, 2 * FEED_FORWARD_FACTOR * channels, dtype=dtype)
-        self.contract = nn.Linear(FEED_FORWARD_FACTOR * channels, channels, dtype=dtype)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        if tokens.device.type != "cpu":
-            return self._gated(tokens)
-        return torch.cat([self._gated(part) for part in torch.split(tokens, CPU_TOKENS, dim=1)], dim=1)
-
-    def _gated(self, tokens: Tensor) -> Tensor:
-        value, gate = self.expand(tokens).chunk(2, dim=-1)
-        return self.contract(value * F.gelu(gate))  # type: ignore[no-any-return]
 
 
 class TransformerBlock(nn.Module):

@@ -87,6 +87,16 @@ def test_bfloat16_gives_nearly_the_same_code(small):
     assert model.stages() == {"encode": "cpu bfloat16", "extract": "cpu float32"}
 
 
+def test_weights_can_be_loaded_anew_in_every_precision(small):
+    model = TripoSR(small.config, precision="bfloat16")
+    model.load_published({name: tensor * 0.5 for name, tensor in small.state.items()})
+    other = model.encode(ring_picture())[0]
+    model.load_published(small.state)
+    again = model.encode(ring_picture())[0]
+    assert float((again - small.code).abs().max() / small.code.abs().max()) < 0.03
+    assert (other - again).abs().max() > 0.1
+
+
 def test_a_batch_is_its_pictures_one_by_one(small):
     pictures = torch.cat([ring_picture(), ring_picture().flip(3)])
     codes = small.model.encode(pictures)
