@@ -93,7 +93,7 @@ def _eroded(mask: Mask, radius: int) -> Mask:
 
 def _edge_px(plane: NDArray[np.generic]) -> int:
     """Return how many pixels at a matte's edge are not trusted with the object's colour."""
-    return max(1, round(float(max(plane.shape[:2])) / 250.0))
+    return max(2, round(float(max(plane.shape[:2])) / 200.0))
 
 
 def _crop_box(alpha: Alpha) -> tuple[int, int, int, int]:

@@ -77,7 +77,9 @@ def solve_poisson(domain: Domain, source: float, start: Plane | None = None, tol
         values = splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A").solve(right)
     else:
         values = _conjugate_gradients(matrix, right, start[domain.inside], tolerance)
-    return _plane(domain, np.maximum(values, 0.0))
+    # With neighbours at 0 a node has source / diagonal, and the truth is never less: an answer cut short may be, and a
+    # solid would have no thickness there.
+    return _plane(domain, np.maximum(values, right / matrix.diagonal()))
 
 
 def _conjugate_gradients(

@@ -3,12 +3,15 @@
 The camera is the input camera turned about the object; the light is a soft one from above its left shoulder.
 """
 
+from dataclasses import replace
+from math import radians, sin
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from backend.masking.arrays import Image
-from backend.meshing.camera import project
+from backend.meshing.camera import DISTANCE, FOV_DEG, project
 from backend.meshing.mesh import Mesh
 from backend.meshing.raster import fragments
 from backend.meshing.texture_lookup import texture_colors
@@ -17,6 +20,7 @@ from backend.meshing.topology import vertex_normals
 PAPER = (244, 243, 240)  # the background, a light warm grey
 LIGHT = (0.62, -0.38, 0.68)  # toward the lamp, in the camera's own frame (x toward the camera)
 AMBIENT, BRIGHT = 0.6, 1.08  # of the colour in full shade and in full light: the photo has its own shading already
+WIDEST = 0.97 * DISTANCE * sin(radians(FOV_DEG / 2.0))  # the radius of a ball that the camera sees whole
 CONTACT_VIEWS_DEG = ((0.0, 0.0), (45.0, 15.0), (90.0, 0.0), (180.0, 0.0))  # azimuth, elevation
 
 
@@ -48,8 +52,14 @@ def render_mesh(mesh: Mesh, azimuth_deg: float = 0.0, elevation_deg: float = 0.0
 
 
 def contact_sheet(mesh: Mesh, size: int = 384) -> Image:
-    """Return the mesh from the front, from 45°, from the side and from behind, side by side: (size, 4 * size, 3)."""
-    return np.concatenate([render_mesh(mesh, *view, size) for view in CONTACT_VIEWS_DEG], axis=1)
+    """Return the mesh from the front, from 45°, from the side and from behind, side by side: (size, 4 * size, 3).
+
+    A mesh that would leave the picture when turned is shown smaller, alike in all four.
+    """
+    reach = float(np.sqrt((mesh.vertices.astype(np.float64) ** 2).sum(axis=1)).max(initial=0.0))
+    shrink = np.float32(min(1.0, WIDEST / max(reach, 1e-9)))
+    fitted = replace(mesh, vertices=mesh.vertices * shrink)
+    return np.concatenate([render_mesh(fitted, *view, size) for view in CONTACT_VIEWS_DEG], axis=1)
 
 
 def _turn(azimuth_deg: float, elevation_deg: float) -> NDArray[np.float64]:
