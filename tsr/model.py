@@ -42,6 +42,9 @@ class TripoSR(nn.Module):
         self.device = choose_device(device)
         self.dtype = choose_precision(precision, self.device)
         self._build()
+        slots = published_slots(self, config)
+        self.published_shapes: Shapes = {name: tuple(slot.shape) for name, slot in slots.items()}
+        self.published_shapes |= unused_shapes(config)
 
     @classmethod
     def from_pretrained(
@@ -151,8 +154,7 @@ class TripoSR(nn.Module):
             raise RuntimeError("load weights first: TripoSR.from_pretrained, or load_published")
 
     def _check(self, found: Shapes) -> None:
-        slots = {name: tuple(slot.shape) for name, slot in published_slots(self, self.config).items()}
-        check_shapes(found, slots | unused_shapes(self.config))
+        check_shapes(found, self.published_shapes)
 
     @torch.no_grad()
     def _load(self, weights: Weights) -> None:
