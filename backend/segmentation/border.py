@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.masking.arrays import Image, Mask, Saliency, check_image
-from backend.segmentation.border_colors import BorderColors, read_border
-from backend.segmentation.border_connectivity import Connectivity, measure_connectivity
+from backend.segmentation.border_colors import read_border
+from backend.segmentation.border_connectivity import measure_connectivity
 from backend.segmentation.border_cut import cut_object
 from backend.segmentation.first_guess import FirstGuess
+from backend.segmentation.ground import estimate_ground, sharpen_guess
 from backend.segmentation.guided_upsampling import guided_upsample
 from backend.segmentation.letterbox import find_content_box
 from backend.segmentation.soft_shadows import find_soft_shadows
@@ -25,7 +26,8 @@ class BorderConfig:
     working_px: int = 320  # longer side; thin legs still stand, and a picture takes some 0.3 s
     superpixels: int = 500
     least_side_px: int = 16  # at working size: a narrower picture has a border and nothing inside
-    confident: float = 0.5  # separation below which the answer is not to be trusted
+    decided: float = 0.6  # separation below which the guess was no clear yes or no
+    busy: float = 9.0  # Lab, the border's unrest: carpets and wood lie at 3 to 6, streets and rooms above 10
 
 
 class BorderSegmenter:
@@ -54,7 +56,7 @@ class BorderSegmenter:
         patches = split_superpixels(lab, self._config.superpixels)
         link = measure_connectivity(patches)
         soft = solve_saliency(patches, link)[patches.labels].astype(np.float32)
-        mask = cut_object(small, soft, find_soft_shadows(lab, soft, link.unrest))
+        mask = _outline(small, lab, soft, link.unrest)
         separation = measure_separation(soft, mask)
         facts: dict[str, float | int | str | bool] = {
             "background_uniform": border.uniform,
@@ -65,7 +67,15 @@ class BorderSegmenter:
         }
         if mask.any():
             saliency[y0:y1, x0:x1] = guided_upsample(mask.astype(np.float32), small, content)
-        return FirstGuess(saliency, _notes(mask, border, link, separation < self._config.confident), facts)
+        return FirstGuess(saliency, _notes(mask, separation, link.unrest, self._config), facts)
+
+
+def _outline(small: Image, lab: NDArray[np.float32], soft: Saliency, unrest: float) -> Mask:
+    ground = estimate_ground(lab, soft)
+    if ground is None:
+        return np.zeros(soft.shape, dtype=np.bool_)
+    shadow = find_soft_shadows(lab, soft, ground, unrest)
+    return cut_object(small, sharpen_guess(soft, ground, shadow, unrest), shadow)
 
 
 def _reduce(image: Image, longer_px: int) -> Image:
@@ -85,9 +95,11 @@ def measure_separation(soft: Saliency, mask: Mask) -> float:
     return float(max(0.0, soft[mask].mean() - soft[~mask].mean()))
 
 
-def _notes(mask: Mask, border: BorderColors, link: Connectivity, doubtful: bool) -> tuple[str, ...]:
+def _notes(mask: Mask, separation: float, unrest: float, config: BorderConfig) -> tuple[str, ...]:
     if not mask.any():
-        return ("Nothing in the picture stands out from its border, so the mask is empty.",)
-    if doubtful:
-        return ("The background is too varied for the border segmenter: do not trust this mask.",)
+        return ("Nothing in the picture stands out clearly from its border, so the mask is empty.",)
+    if separation < config.decided:
+        return ("The object hardly stands out from its background for the border segmenter: do not trust this mask.",)
+    if unrest > config.busy:
+        return ("The background is cluttered, which is beyond the border segmenter: check this mask.",)
     return ()

@@ -32,7 +32,7 @@ def guided_upsample(
     """
     if alpha.shape != small.shape[:2]:
         raise ValueError(f"sizes differ: {alpha.shape} and {small.shape[:2]}")
-    model = _linear_model(alpha, small.astype(np.float32) / 255, config or UpsamplingConfig())
+    model = _linear_model(alpha, np.float32(1 / 255) * small.astype(np.float32), config or UpsamplingConfig())
     height, width = image.shape[:2]
     out = np.empty((height, width), np.float32)
     rows = max(1, _STRIP_PX // width)

@@ -40,7 +40,7 @@ def _trim(rows: NDArray[np.uint8], config: LetterboxConfig) -> tuple[int, int]:
 def _bar_length(rows: NDArray[np.uint8], config: LetterboxConfig) -> int:
     """Return how many rows from the first on belong to a bar, the cut-off margin included; 0 when there is none."""
     limit = int(len(rows) * config.most)
-    thin = rows[: limit + 1, :: max(1, rows.shape[1] // 256)].astype(np.int16)  # 256 samples a row tell enough
+    thin = rows[: limit + 1, :: max(1, rows.shape[1] // 128)].astype(np.int16)  # 128 samples a row tell enough
     if limit < 2:
         return 0
     color = np.median(thin[0], axis=0)

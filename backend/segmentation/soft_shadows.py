@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.masking.arrays import Mask, Saliency
+from backend.segmentation.ground import Ground
 
 
 @dataclass(frozen=True)
@@ -19,28 +20,27 @@ class ShadowConfig:
     edge: float = 5.0  # change of colour over three pixels at working size: more is an outline
     calm_below: float = 2.5  # the border's unrest: on livelier ground a shadow cannot be told from a thing
     most: float = 0.5  # of what stands out: more than that is no shadow but the object itself
-    ground_reach: float = 0.12  # of the longer side: how far around the ground's colour is averaged
 
 
 def find_soft_shadows(
-    lab: NDArray[np.float32], saliency: Saliency, unrest: float, config: ShadowConfig | None = None
+    lab: NDArray[np.float32], saliency: Saliency, ground: Ground, unrest: float, config: ShadowConfig | None = None
 ) -> Mask:
-    """Return the mask of the shadowed ground of `lab` ((H, W, 3) float32 Lab); `saliency` < 0.2 is taken as ground."""
+    """Return the mask of the shadowed ground of `lab` ((H, W, 3) float32 Lab).
+
+    Where `saliency` < 0.15 the ground is taken as lit; the mask is empty where `unrest` says the ground is lively.
+    """
     config = config or ShadowConfig()
-    ground = (saliency < 0.2).astype(np.float32)
-    if unrest > config.calm_below or not ground.any():
+    if unrest > config.calm_below:
         return np.zeros(saliency.shape, dtype=np.bool_)
-    sigma = config.ground_reach * max(saliency.shape)
-    weight = cv2.GaussianBlur(ground, (0, 0), sigma) + 1e-6
-    around = cv2.GaussianBlur(lab * ground[..., None], (0, 0), sigma) / weight[..., None]
+    around, lit = ground.color, saliency < 0.15
     calm = cv2.GaussianBlur(lab, (0, 0), 1.0)
     ratio = calm[..., 0] / np.maximum(around[..., 0], 1.0)
     tint = np.linalg.norm(calm[..., 1:] - around[..., 1:] * np.clip(ratio, 0, 1)[..., None], axis=2)
     dimmed = (ratio > config.darkest) & (ratio < 1.0) & (tint < config.tint)
     dimmed &= _change(calm) < config.edge
-    _, labels = cv2.connectedComponents((dimmed | (ground > 0)).astype(np.uint8), connectivity=4)
-    open_to_ground = np.isin(labels, np.unique(labels[ground > 0]))
-    shadow = np.asarray(dimmed & open_to_ground & (ground == 0), dtype=np.bool_)
+    _, labels = cv2.connectedComponents((dimmed | lit).astype(np.uint8), connectivity=4)
+    open_to_ground = np.isin(labels, np.unique(labels[lit]))
+    shadow = np.asarray(dimmed & open_to_ground & ~lit, dtype=np.bool_)
     standing_out = saliency > 0.5
     if (shadow & standing_out).sum() > config.most * standing_out.sum():
         return np.zeros(saliency.shape, dtype=np.bool_)

@@ -27,7 +27,7 @@ def split_superpixels(lab: NDArray[np.float32], count: int) -> Superpixels:
     height, width = lab.shape[:2]
     side = max(4, int(np.sqrt(height * width / count)))
     # 8-bit Lab has the same scale in all three channels only after L is stretched; SLIC is run on that, as usual.
-    stretched = np.clip(lab * np.float32([2.55, 1, 1]) + np.float32([0, 128, 128]), 0, 255).astype(np.uint8)
+    stretched = np.clip(lab * np.array([2.55, 1, 1]) + np.array([0, 128, 128]), 0, 255).astype(np.uint8)
     slic = cv2.ximgproc.createSuperpixelSLIC(stretched, cv2.ximgproc.SLIC, side, 12.0)
     slic.iterate(8)
     slic.enforceLabelConnectivity(25)
