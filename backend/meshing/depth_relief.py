@@ -31,7 +31,7 @@ def no_relief(lattice: Lattice) -> Relief:
 
 
 def relief_of(disparity: Disparity, alpha: Alpha, lattice: Lattice, half: Plane) -> Relief | None:
-    """Return the relief that an (n, n) disparity asks for, or None when it is flat over the object.
+    """Return the relief that an (n, n) disparity asks for, or None when it is flat over the object or not finite.
 
     `half` is half the thickness on the lattice, in world units.
     """
@@ -55,10 +55,13 @@ def relief_of(disparity: Disparity, alpha: Alpha, lattice: Lattice, half: Plane)
 
 def _steady(disparity: Disparity, alpha: Alpha, lattice: Lattice) -> Plane | None:
     """Return the disparity on the lattice, about 0 to 1 over the object, smooth, carried outward from well inside."""
+    peak = float(np.abs(disparity).max())
+    if not 0.0 < peak < np.inf:  # NaN fails too
+        return None
     sure = _on_lattice((alpha > 0.9).astype(np.float32), lattice) > 0.99
     inner = cv2.erode(sure.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=max(1, lattice.size // 100)) > 0
     trusted = inner if inner.any() else lattice.inside
-    plane = _on_lattice(np.nan_to_num(disparity.astype(np.float32)), lattice)
+    plane = _on_lattice(disparity / np.float32(peak), lattice)
     low, high = (float(value) for value in np.percentile(plane[trusted], (1, 99)))
     if not high - low > 1e-6 * max(abs(low), abs(high)):
         return None

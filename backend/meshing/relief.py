@@ -11,6 +11,7 @@ import numpy as np
 
 from backend.masking.arrays import Alpha, Disparity, Image, check_alpha, check_image, check_same_size
 from backend.masking.framing import Framed
+from backend.meshing.camera import DISTANCE, HALF_HEIGHT
 from backend.meshing.depth_relief import Relief, no_relief, relief_of
 from backend.meshing.engine import Built, MeshRequest
 from backend.meshing.photo_texture import make_atlas
@@ -23,7 +24,7 @@ from backend.trace import Trace
 LATTICE_NODES = 512  # TripoSR's own picture size: finer contours than this are not seen
 FEWEST_NODES = 24
 MAX_FACES = 60_000
-FARTHEST = 0.8  # world units from the plane x = 0, of the 0.87 that the object may have
+FARTHEST = 0.86  # world units from the origin along each axis, of the 0.87 that an object may have
 UNCUT: Sides = (False, False, False, False)
 
 
@@ -38,7 +39,7 @@ class ReliefEngine:
         with trace.stage("relief"):
             built = make_relief(framed.image, framed.alpha, disparity, framed.cut, request.target_faces or MAX_FACES)
         if disparity is not None and not built.facts["depth_used"]:
-            trace.note("The depth map is flat over the object, so its front is inflated like its back.")
+            trace.note("The depth map is flat over the object or broken, so the front is inflated like the back.")
         return built
 
 
@@ -86,10 +87,19 @@ def _within_budget(alpha: Alpha, cut: Sides, max_faces: int) -> tuple[Lattice, P
 
 
 def _in_bounds(solid: Solid) -> Solid:
-    """Return the solid flattened, where it must be, to stay within 0.8 of the plane x = 0."""
+    """Return the solid flattened, where it must be, to stay within 0.86 of the origin along each axis.
+
+    A point that moves back moves outward along its ray too: the more so, the nearer it is to the picture's edge.
+    """
+    inside = solid.lattice.inside
     front = solid.relief.middle + solid.relief.front * solid.half
     back = solid.relief.middle - solid.half
-    reach = max(float(np.abs(plane[solid.lattice.inside]).max()) for plane in (front, back))
-    scale = min(1.0, FARTHEST / reach)
+    rows, columns = np.nonzero(inside)
+    # The contour reaches up to a cell beyond the nodes.
+    offsets = [np.abs(2.0 * solid.lattice.over_picture(axis.astype(np.float64)) - 1.0) for axis in (rows, columns)]
+    ray = HALF_HEIGHT * (np.maximum(*offsets) + 2.0 / solid.lattice.size)
+    room = np.minimum(FARTHEST, FARTHEST / ray - DISTANCE)
+    ahead, behind = np.maximum(front[inside], 1e-9), np.maximum(-back[inside], 1e-9)
+    scale = min(1.0, FARTHEST / float(ahead.max()), float((room / behind).min()))
     relief = Relief(scale * solid.relief.middle, solid.relief.front)
     return Solid(solid.lattice, solid.planar, solid.domain, scale * solid.half, relief)

@@ -60,6 +60,10 @@ def test_it_is_a_closed_solid_with_the_mattes_holes_and_parts(scene):
     assert len(welded.points) - len(edges) + len(welded.faces) == euler
 
 
+def test_it_stays_in_the_box_that_an_object_may_have(scene):
+    assert np.abs(scene[1].vertices).max() <= 0.87
+
+
 def test_its_faces_are_few_outward_and_none_is_degenerate(scene):
     _, mesh, _ = scene
     a, b, c = corners(mesh)
@@ -145,6 +149,14 @@ def test_flat_depth_steps_aside_and_says_so():
     assert not built.facts["depth_used"] and "flat" in trace.notes[0]
     plain = ReliefEngine().build(framed, None, MeshRequest(), Trace())
     assert (plain.mesh.vertices == built.mesh.vertices).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
+def test_broken_depth_steps_aside_or_is_bounded(value):
+    disparity = np.where(RADIUS < 50, value, 1.0).astype(np.float32)
+    built = make_relief(photo(), SCENES["ball"][0].astype(np.float32), disparity)
+    assert built.facts["depth_used"] == np.isfinite(value)
+    assert np.abs(built.mesh.vertices).max() <= 0.87 and topology(weld(built.mesh)).closed
 
 
 def test_the_photo_is_on_the_front_unmirrored():
