@@ -86,9 +86,12 @@ def sure_pixels(alpha: Alpha) -> Mask:
 
 
 def _eroded(mask: Mask, radius: int) -> Mask:
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    eroded: Mask = cv2.erode(mask.astype(np.uint8), disc, borderValue=1) > 0
-    return eroded
+    """Return the mask's pixels farther than `radius` from its outside; the picture's frame is no outside."""
+    if mask.all():
+        return mask
+    # The distance, because the time of an erosion grows with its radius.
+    deep: Mask = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5) > radius
+    return deep
 
 
 def _edge_px(plane: NDArray[np.generic]) -> int:
@@ -107,17 +110,20 @@ def _pull_outward(image: Image, sure: Mask) -> Image:
     distance, labels = cv2.distanceTransformWithLabels(
         (~sure).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
+    # The nearest sure pixel is always one at the border of the sure ones: few, and only they are looked up.
+    inner = cv2.erode(sure.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) > 0
+    border = np.flatnonzero(sure & ~inner)
     palette = np.zeros((int(labels.max()) + 1, 3), np.uint8)
-    palette[labels[sure]] = image[sure]
+    palette[labels.ravel()[border]] = image.reshape(-1, 3)[border]
     edge_px = _edge_px(image)
     pulled = image.copy()
     # Farther out nothing is ever sampled, except by a viewer's smallest copies of the texture.
     pulled[distance >= 12 * edge_px] = np.rint(cv2.mean(image, sure.astype(np.uint8))[:3])
-    near = ~sure & (distance < 12 * edge_px)
-    pulled[near] = palette[labels[near]]
+    near = np.flatnonzero((distance > 0.0) & (distance < 12 * edge_px))
+    flat = pulled.reshape(-1, 3)
+    flat[near] = palette[labels.ravel()[near]]
     # Smoothed, because from the side a rim of single pixels is seen as a comb of streaks.
-    soft = cv2.GaussianBlur(pulled, (0, 0), 0.7 * edge_px)
-    pulled[near] = soft[near]
+    flat[near] = cv2.GaussianBlur(pulled, (0, 0), 0.7 * edge_px).reshape(-1, 3)[near]
     return pulled
 
 
