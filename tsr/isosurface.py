@@ -62,7 +62,8 @@ def extract_surface(
     """Return the surface of the solid `density > isovalue`, by marching cubes on `resolution` points a side.
 
     `method` "dense" samples every point of the lattice through `field.density`; "sparse" samples `field.lattice` where
-    the surface can be (see `sparse_cells` for what that promises). Both work in bounded memory beside their result.
+    the surface can be (see `sparse_cells` for what that promises), and differs by the rounding of the field's shortcuts
+    only. Both work in bounded memory beside their result.
     With `close` the object ends at the box, capped there, and the surface is closed and manifold; without, it is open
     where the object leaves the box. Components with less than `min_component` of the largest one's area are dropped.
 
