@@ -66,7 +66,8 @@ def visible(picture: NDArray[Any]) -> NDArray[np.uint8]:
     if picture.dtype == np.bool_:
         return picture.astype(np.uint8) * 255
     if np.issubdtype(picture.dtype, np.floating):
-        return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+        grey: NDArray[np.uint8] = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+        return grey
     if picture.dtype != np.uint8:
         raise ValueError(f"no way to show {picture.dtype}")
     return picture

@@ -7,7 +7,7 @@ the service runs are taken into use by the next request.
 import threading
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from backend.catalogue import DEFAULT_DEPTH, DEFAULT_SEGMENTER
 from backend.errors import ModelUnavailableError
@@ -18,6 +18,9 @@ from backend.segmentation.border import BorderSegmenter
 from backend.segmentation.first_guess import Segmenter
 from backend.segmentation.rembg_models import load_segmenter
 from backend.settings import Settings
+
+if TYPE_CHECKING:
+    from backend.depth_masking import DepthMasker
 
 DEFAULT_MESH = "triposr"
 Engine = TypeVar("Engine")
@@ -50,6 +53,21 @@ class Engines:
             ),
         )
         return segmenter
+
+    def depth(self) -> "DepthMasker | None":
+        """Return the default depth network, or None where its weights are not on this machine."""
+        return self._auto(DEFAULT_DEPTH, self._depth, None)
+
+    def _depth(self, name: str) -> "DepthMasker | None":
+        from backend.depth_masking import DepthMasker
+
+        def load() -> DepthMasker:
+            weights = require_model(name, self.settings.checkpoints_dir)["model.safetensors"]
+            device = None if self.settings.device == "auto" else self.settings.device
+            return DepthMasker.from_checkpoint(weights, device=device)
+
+        masker: DepthMasker = self._load(name, load)
+        return masker
 
     def mesh_engine(self, name: str = "auto") -> MeshEngine:
         """Return the mesh engine called `name`; raises ModelUnavailableError when its weights are absent or broken."""

@@ -3,28 +3,78 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from backend.catalogue import DEFAULT_DEPTH
+from backend.depth.depth_map import color_depth
+from backend.depth.fusion import FusionConfig, fuse_depth
 from backend.engines import Engines
 from backend.masking.arrays import Alpha, Disparity, Image
-from backend.schemas import MeshOptions
+from backend.schemas import MatteOptions
 from backend.subject import Subject
 from backend.trace import Trace
 
 
 @dataclass(frozen=True)
 class FusedMatte:
-    """The alpha that goes on to the mesh, and the disparity if there is one."""
+    """The alpha that goes on, the disparity if there is one, and what the report says of the two."""
 
     alpha: Alpha
     disparity: Disparity | None
     report: dict[str, Any]
-    models: tuple[str, ...] = ()
+
+    @property
+    def models(self) -> list[str]:
+        return [] if self.disparity is None else [DEFAULT_DEPTH]
 
 
-def fuse(image: Image, subject: Subject, options: MeshOptions, engines: Engines, trace: Trace) -> FusedMatte:
-    """Return the subject's alpha fused with depth as `options.strategy` says; without depth weights, as it came."""
-    reasons = [f"Depth stands aside. {engines.why_not(DEFAULT_DEPTH)}"]
-    if options.strategy not in ("auto", "segmentation"):
-        trace.note(f"strategy={options.strategy} was not followed. {reasons[0]}")
-    report = {"asked": options.strategy, "strategy": "segmentation", "reasons": reasons}
-    return FusedMatte(subject.alpha, None, report)
+def fuse(image: Image, subject: Subject, options: MatteOptions, engines: Engines, trace: Trace) -> FusedMatte:
+    """Return the subject's alpha fused with depth as `options.strategy` says.
+
+    Without depth weights it comes back as it is, and so does an own mask unless a strategy was named: what a person
+    made is taken at its word.
+    """
+    disparity = _disparity(image, engines, trace)
+    asked = options.strategy
+    if disparity is None and asked != "segmentation":
+        reason = f"Depth stands aside. {engines.why_not(DEFAULT_DEPTH)}"
+        if asked != "auto":
+            trace.note(f"strategy={asked} was not followed. {reason}")
+        return FusedMatte(subject.alpha, None, {"asked": asked, "strategy": "segmentation", "reasons": [reason]})
+    if asked == "auto" and not subject.segmented:
+        asked, reason = "segmentation", "Your own mask is taken at its word; name a strategy to fuse it with depth."
+        return FusedMatte(subject.alpha, disparity, {"asked": "auto", "strategy": asked, "reasons": [reason]})
+    with trace.stage("fuse"):
+        config = FusionConfig(depth_percentile=options.depth_percentile)
+        fused = fuse_depth(subject.alpha, disparity, image, config, asked)
+    if fused.disagreement is not None:
+        trace.picture("segmentation against depth", _two_colors(fused.disagreement))
+    trace.picture("fused", fused.alpha)
+    report = {
+        "asked": asked,
+        "strategy": fused.strategy_used,
+        "reasons": list(fused.reasons),
+        "agreement": {name: round(value, 4) for name, value in fused.agreement.items()},
+    }
+    return FusedMatte(fused.alpha, disparity, report)
+
+
+def _disparity(image: Image, engines: Engines, trace: Trace) -> Disparity | None:
+    with trace.stage("load depth"):
+        masker = engines.depth()
+    if masker is None:
+        return None
+    with trace.stage("depth", masker.network.device):
+        disparity = masker.predict(image)
+    if trace.keep_pictures:
+        trace.picture("depth", color_depth(disparity))
+    return disparity
+
+
+def _two_colors(disagreement: Alpha) -> Image:
+    """Return where only segmentation sees the object in orange, and where only depth does in blue, on white."""
+    only_depth, only_segmentation = np.clip(disagreement, 0, 1), np.clip(-disagreement, 0, 1)
+    orange, blue = np.array((25, 115, 230), np.float32), np.array((215, 120, 15), np.float32)  # what white lacks
+    lacks = only_segmentation[..., None] * orange + only_depth[..., None] * blue
+    shown: Image = np.rint(np.clip(255 - lacks, 0, 255)).astype(np.uint8)
+    return shown

@@ -83,14 +83,20 @@ def cut_out(
     options, engines, trace = options or MaskOptions(), engines or default_engines(), trace or Trace()
     picture, own_mask = _open(source, mask, engines, trace)
     subject = find_subject(picture, own_mask, options, engines, trace)
-    alpha, scorecard = _finish(subject.alpha, options, trace)
+    fusion: dict[str, Any] = {"asked": options.strategy, "strategy": "segmentation"}
+    alpha, depth_models = subject.alpha, []
+    if options.strategy != "segmentation":
+        fused = fuse(picture.image, subject, options, engines, trace)
+        alpha, fusion, depth_models = fused.alpha, fused.report, fused.models
+    alpha, scorecard = _finish(alpha, options, trace)
     image = picture.image
     if options.wants_cutout and subject.segmented:
         image = _clean_rim(image, alpha, trace)
     box = crop_box(alpha, options.margin) if options.crop else (0, 0, alpha.shape[1], alpha.shape[0])
     with trace.stage("encode"):
         data = _encode(image, alpha, box, options)
-    report = {**_matte_report(picture, subject, scorecard, options, trace), "box": box}
+    common = _matte_report(picture, subject, scorecard, options, trace, *depth_models)
+    report = {**common, "fusion": fusion, "box": box}
     name = "cutout.png" if options.wants_cutout else "mask.png"
     return Cutout(alpha, image, box, Product(data, name, "image/png", report))
 

@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from backend.errors import InvalidParameterError
 
+Strategy = Literal["auto", "depth_guided", "intersection", "union", "segmentation"]
+FUSION = "How segmentation and depth are fused; without depth weights segmentation stands alone."
 COLOR = r"^#[0-9a-fA-F]{6}$"
 
 
@@ -26,6 +28,10 @@ class MatteOptions(BaseModel):
     use_alpha: bool = Field(
         True, description="Use the picture's own transparency as the mask where it has any; `false`: segment anyway."
     )
+    strategy: Strategy = Field("auto", description=FUSION)
+    depth_percentile: float = Field(
+        35.0, ge=1, le=99, description="Share of the depth range, in percent, that counts as background."
+    )
     feather_px: float = Field(0.0, ge=0, le=100, description="Softens the matte's edge over this many pixels.")
     debug: bool = Field(False, description="Answer with a zip: the result, report.json and every intermediate picture.")
 
@@ -33,6 +39,7 @@ class MatteOptions(BaseModel):
 class MaskOptions(MatteOptions):
     """Options of `/remove-bg`."""
 
+    strategy: Strategy = Field("segmentation", description=FUSION)
     output: Literal["mask", "cutout"] | None = Field(
         None,
         description="`mask`: 8-bit grey PNG, white on the object (the default). `cutout`: the object in colour, RGBA, "
@@ -62,12 +69,6 @@ class MeshOptions(MatteOptions):
 
     engine: Literal["auto", "triposr", "relief"] = Field(
         "auto", description="Who makes the mesh; `auto`: TripoSR where its weights are on this machine, else `relief`."
-    )
-    strategy: Literal["auto", "depth_guided", "intersection", "union", "segmentation"] = Field(
-        "auto", description="How segmentation and depth are fused; without depth weights segmentation stands alone."
-    )
-    depth_percentile: float = Field(
-        35.0, ge=1, le=99, description="Share of the depth range, in percent, that counts as background."
     )
     foreground_ratio: float = Field(
         0.85, ge=0.5, le=1.0, description="The object's longer side as a share of the framed picture."

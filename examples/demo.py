@@ -16,7 +16,7 @@ from PIL import Image
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
-from backend.meshing.preview import turntable  # noqa: E402
+from backend.meshing.preview import contact_sheet  # noqa: E402
 
 from backend.debug import overview  # noqa: E402 - the repository is no installed package
 from backend.engines import Engines  # noqa: E402
@@ -45,7 +45,7 @@ def show(picture: Path, engines: Engines) -> None:
     }
     for ending, content in files.items():
         Path(f"{target}{ending}").write_bytes(content)
-    Image.fromarray(turntable(made.mesh)).save(f"{target}-mesh.png")
+    Image.fromarray(contact_sheet(made.mesh)).save(f"{target}-mesh.png")
     Image.fromarray(np.asarray(overview(trace.pictures))).save(f"{target}-debug.png")
     report = made.product.report
     score, mesh = report["mask"], report["mesh"]

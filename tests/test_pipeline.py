@@ -1,0 +1,187 @@
+"""The pipeline as a library: what goes in, what comes out, and what is said on the way."""
+
+import io
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn import encoded, iou, toy
+from PIL import Image
+
+from backend.engines import Engines
+from backend.errors import InvalidParameterError, NoSubjectError, UploadTooLargeError
+from backend.pipeline import cut_out, reconstruct
+from backend.schemas import MaskOptions, MeshOptions
+from backend.segmentation.first_guess import FirstGuess
+from backend.settings import Settings
+from backend.trace import Trace
+
+
+@pytest.fixture
+def engines(tmp_path: Path) -> Engines:
+    return Engines(Settings(checkpoints_dir=tmp_path))
+
+
+@dataclass
+class Fixed:
+    """A segmenter that always sees the same."""
+
+    saliency: np.ndarray
+    name: str = "fixed"
+    seen: list[np.ndarray] = field(default_factory=list)
+
+    def predict(self, image: np.ndarray) -> FirstGuess:
+        self.seen.append(image)
+        return FirstGuess(self.saliency, notes=("Said by the segmenter.",), facts={"number": 7})
+
+
+class FixedDepth:
+    """A depth network that always sees the same."""
+
+    class network:  # noqa: N801 - stands where the real one has its network
+        device = "cpu"
+
+    def __init__(self, disparity: np.ndarray) -> None:
+        self.disparity = disparity
+
+    def predict(self, image: np.ndarray) -> np.ndarray:
+        return self.disparity
+
+
+def with_segmenter(engines: Engines, saliency: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> Fixed:
+    fixed = Fixed(saliency)
+    monkeypatch.setattr(engines, "segmenter", lambda name: fixed)
+    return fixed
+
+
+def test_a_picture_may_come_as_bytes_a_path_or_an_array(engines: Engines, tmp_path: Path) -> None:
+    image, _ = toy()
+    path = tmp_path / "toy.png"
+    path.write_bytes(encoded(image))
+    masks = [cut_out(source, engines=engines).alpha for source in (image, encoded(image), path, str(path))]
+    assert all(np.array_equal(masks[0], other) for other in masks[1:])
+
+
+def test_the_alpha_stays_continuous_until_the_png(engines: Engines) -> None:
+    alpha = cut_out(toy()[0], engines=engines).alpha
+    assert alpha.dtype == np.float32
+    assert np.count_nonzero(np.abs(alpha * 255 - np.rint(alpha * 255)) > 1e-3) > 10
+
+
+def test_the_input_is_not_written_to(engines: Engines) -> None:
+    image, _ = toy()
+    before = image.copy()
+    reconstruct(image, engines=engines)
+    cut_out(image, MaskOptions(output="cutout", feather_px=3), engines=engines)
+    assert np.array_equal(image, before)
+
+
+def test_the_same_picture_gives_the_same_bytes(engines: Engines) -> None:
+    image, _ = toy()
+    assert reconstruct(image, engines=engines).product.data == reconstruct(image, engines=engines).product.data
+
+
+def test_what_the_segmenter_says_reaches_the_report(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
+    image, mask = toy()
+    with_segmenter(engines, mask.astype(np.float32), monkeypatch)
+    report = cut_out(image, engines=engines).product.report
+    assert report["segmenter"]["name"] == "fixed"
+    assert report["segmenter"]["number"] == 7
+    assert "Said by the segmenter." in report["notes"]
+    json.dumps(report)
+
+
+def test_a_mesh_report_can_be_written_as_json(engines: Engines) -> None:
+    report = reconstruct(toy()[0], engines=engines).product.report
+    json.dumps(report)
+    assert report["mesh"]["watertight"] is True
+    assert [stage["name"] for stage in report["stages"]][0] == "decode"
+    assert {"frame", "relief", "export", "measure"} <= {stage["name"] for stage in report["stages"]}
+
+
+def test_nothing_found_is_an_empty_mask_and_no_mesh(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
+    image, _ = toy()
+    with_segmenter(engines, np.zeros(image.shape[:2], np.float32), monkeypatch)
+    result = cut_out(image, MaskOptions(crop=True, output="cutout"), engines=engines)
+    assert result.alpha.max() == 0
+    assert result.box == (0, 0, 160, 120)
+    with pytest.raises(NoSubjectError):
+        reconstruct(image, engines=engines)
+
+
+def test_depth_takes_away_what_stands_behind_the_object(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two discs; the segmenter took both, and one of them is far behind."""
+    y, x = np.mgrid[0:240, 0:320]
+    near, far = np.hypot(x - 100, y - 120) < 60, np.hypot(x - 235, y - 120) < 40
+    image = np.full((240, 320, 3), 200, np.uint8)
+    image[near], image[far] = (60, 90, 160), (150, 70, 60)
+    disparity = np.where(near, 3.0, 1.0).astype(np.float32) + (0.2 * y / 240).astype(np.float32)
+    with_segmenter(engines, (near | far).astype(np.float32), monkeypatch)
+    monkeypatch.setattr(engines, "depth", lambda: FixedDepth(disparity))
+    alone = reconstruct(image, MeshOptions(strategy="segmentation"), engines=engines)
+    fused = cut_out(image, MaskOptions(strategy="depth_guided"), engines=engines)
+    assert iou(fused.alpha >= 0.5, near) > 0.95
+    assert alone.product.report["fusion"]["strategy"] == "segmentation"
+    assert fused.product.report["fusion"]["strategy"] == "depth_guided"
+    assert fused.product.report["fusion"]["reasons"]
+    assert any(model["id"] == "depth-anything-v2-vits" for model in fused.product.report["models"])
+
+
+def test_a_mask_without_a_strategy_asks_no_depth(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise AssertionError("depth was asked")
+
+    monkeypatch.setattr(engines, "depth", refuse)
+    assert cut_out(toy()[0], engines=engines).alpha.max() > 0.9
+
+
+def test_a_strategy_that_cannot_be_followed_is_told(engines: Engines) -> None:
+    report = reconstruct(toy()[0], MeshOptions(strategy="union"), engines=engines).product.report
+    assert report["fusion"]["strategy"] == "segmentation"
+    assert any("strategy=union" in note for note in report["notes"])
+
+
+def test_a_run_can_be_stopped_between_stages(engines: Engines) -> None:
+    begun: list[str] = []
+
+    def stop_at_segment(stage: str) -> None:
+        begun.append(stage)
+        if stage == "segment":
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        cut_out(toy()[0], engines=engines, trace=Trace(on_stage=stop_at_segment))
+    assert begun[-1] == "segment"
+
+
+def test_a_bad_source_is_told_as_what_it_is(tmp_path: Path) -> None:
+    small = Engines(Settings(checkpoints_dir=tmp_path, max_upload_bytes=2000))
+    with pytest.raises(InvalidParameterError):
+        cut_out(tmp_path / "nothing.png", engines=small)
+    with pytest.raises(UploadTooLargeError):
+        cut_out(encoded(toy()[0]), engines=small)
+    with pytest.raises(ValueError, match="uint8"):
+        cut_out(np.zeros((5, 5), np.float64), engines=small)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (2, 2), (17, 5)])
+def test_pictures_of_any_shape_get_a_mask_of_their_size(engines: Engines, size: tuple[int, int]) -> None:
+    image = np.random.default_rng(1).integers(0, 256, (*size, 3), dtype=np.uint8)
+    result = cut_out(image, engines=engines)
+    assert result.alpha.shape == size
+    assert Image.open(io.BytesIO(result.product.data)).size == size[::-1]
+
+
+def test_a_broken_default_model_steps_aside_and_a_named_one_does_not(engines: Engines, tmp_path: Path) -> None:
+    from backend.catalogue import CATALOGUE, DEFAULT_SEGMENTER
+    from backend.errors import ModelUnavailableError
+
+    file = CATALOGUE[DEFAULT_SEGMENTER].files[0]
+    with (tmp_path / file.path).open("wb") as stream:
+        stream.truncate(file.size_bytes or 0)  # the right size and the wrong content, without taking the disk
+    assert cut_out(toy()[0], engines=engines).product.report["segmenter"]["name"] == "border"
+    assert "not what they should be" in engines.describe()["segmenter"]["why"]
+    with pytest.raises(ModelUnavailableError):
+        cut_out(toy()[0], MaskOptions(model=DEFAULT_SEGMENTER), engines=engines)
