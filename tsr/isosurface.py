@@ -78,7 +78,7 @@ def extract_surface(
         raise ValueError(f"min_component lies in [0, 1], not {min_component}")
     lattice = _lattice(field, resolution, method, rim=int(close))
     find_cells = sparse_cells if method == "sparse" else dense_cells
-    triangles = join([triangulate(cells, isovalue) for cells in find_cells(lattice, isovalue)])
+    triangles = join([triangulate(cells, isovalue) for cells in find_cells(lattice, isovalue)], field.device)
     vertices = _world(triangles, lattice, field.radius)
     vertices, faces, dropped = drop_small_components(vertices, triangles.faces, min_component)
     return Surface(vertices, faces, dropped)

@@ -74,8 +74,10 @@ def crossing(low: torch.Tensor, high: torch.Tensor, isovalue: float) -> torch.Te
     return torch.where(rises, part, 1 - part)
 
 
-def join(parts: list[Triangles]) -> Triangles:
-    """Return one surface from those of batches of cells; vertices on the same lattice edge become one."""
+def join(parts: list[Triangles], device: torch.device) -> Triangles:
+    """Return one surface from those of batches of cells, none or many; vertices on the same lattice edge become one."""
+    none = torch.empty(0, dtype=torch.int64, device=device)
+    parts = [Triangles(none, none.float(), none.reshape(0, 3)), *parts]
     edge, vertex = torch.unique(torch.cat([part.edge for part in parts]), return_inverse=True)
     fraction = torch.empty(len(edge), device=edge.device)
     fraction[vertex] = torch.cat([part.fraction for part in parts])

@@ -111,10 +111,13 @@ def test_noise_gives_a_manifold_however_wild(close: bool) -> None:
     assert fans(mesh) == len(mesh.vertices)
 
 
-def test_a_field_without_surface_gives_an_empty_one() -> None:
-    for method in ("dense", "sparse"):
-        surface = extract_surface(AnalyticField(ball(-1.0)), resolution=80, method=method)
-        assert surface.vertices.shape == (0, 3) and surface.faces.shape == (0, 3)
+@pytest.mark.parametrize("density", [0.0, 24.0, math.nan])
+@pytest.mark.parametrize(("method", "resolution"), [("dense", 12), ("sparse", 12), ("sparse", 80), ("sparse", 250)])
+def test_a_field_without_surface_gives_an_empty_one(method: str, density: float, resolution: int) -> None:
+    field = AnalyticField(ball(0.5))
+    field.density = lambda points: torch.full((len(points),), density)  # type: ignore[method-assign]
+    surface = extract_surface(field, resolution=resolution, method=method)
+    assert surface.vertices.shape == (0, 3) and surface.faces.shape == (0, 3)
 
 
 @pytest.mark.parametrize(
