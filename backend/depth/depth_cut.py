@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.depth.support_plane import fit_backdrop, robust_range
+from backend.depth.support_plane import Backdrop, fit_backdrop, robust_range
 from backend.depth.working_size import enlarge, shrink, working_shape
 from backend.masking.arrays import Alpha, Disparity, Image, Mask, check_image, check_same_size
 
@@ -39,13 +39,12 @@ def depth_mask(
     percentile: Percentile = 30.0,
     morph_kernel_size: int = 7,
     blur_size: int = 7,
-    segmentation: Alpha | None = None,
 ) -> Alpha:
     """Return an alpha of what rises above its support by more than the cut, (H, W) float32 of the image's size.
 
     `percentile` is a point of the range of rises (0 at the backdrop, 100 at the nearest), so a larger one keeps less;
-    "auto" puts it into the valley of their histogram, at the outline of `segmentation` where that is given. The kernel
-    and blur sizes are pixels of the working size. All zero where nothing stands out. Raises ValueError for arrays that
+    "auto" puts it into the valley of their histogram. The kernel and blur sizes are pixels of the working size. The
+    picture's margin is taken for backdrop. All zero where nothing stands out. Raises ValueError for arrays that
     do not fit each other or a percentile outside 0 to 100.
     """
     check_image(image)
@@ -53,23 +52,20 @@ def depth_mask(
     if percentile != "auto" and not 0 <= percentile <= 100:
         raise ValueError(f"a depth percentile lies between 0 and 100, not {percentile}")
     shape = working_shape(disparity.shape)
-    small = None if segmentation is None else shrink(segmentation, shape)
+    small = shrink(disparity, shape)
+    backdrop = fit_backdrop(small, _margin(shape))
     config = CutConfig(percentile, morph_kernel_size, blur_size)
-    cut = cut_by_depth(shrink(disparity, shape), shrink(image, shape), config, small)
+    cut = cut_by_depth(small, shrink(image, shape), backdrop, config)
     return enlarge(cut.alpha, disparity.shape)
 
 
-def cut_by_depth(disparity: Disparity, image: Image, config: CutConfig, segmentation: Alpha | None = None) -> Cut:
-    """Return what rises above its backdrop by more than the cut; arrays of one working size.
+def cut_by_depth(
+    disparity: Disparity, image: Image, backdrop: Backdrop, config: CutConfig, segmentation: Alpha | None = None
+) -> Cut:
+    """Return what rises above `backdrop` by more than the cut; arrays of one working size.
 
-    `segmentation` tells where the object is not when the backdrop is fitted, and where "auto" looks for the valley
-    between object and surroundings; without it the picture's margin is taken for backdrop.
+    `segmentation` tells "auto" where to look for the valley between the object and its surroundings.
     """
-    if segmentation is None:
-        outside = _margin(disparity.shape)
-    else:
-        outside = cv2.dilate((segmentation > 0.1).astype(np.uint8), np.ones((9, 9), np.uint8)) == 0
-    backdrop = fit_backdrop(disparity, outside)
     rise = np.maximum(disparity - backdrop.surface, 0)
     low, high = robust_range(disparity)
     top = float(np.percentile(rise, 99))

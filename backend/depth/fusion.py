@@ -79,7 +79,7 @@ def _fuse(alpha: Alpha, disparity: Disparity, image: Image, config: FusionConfig
     shape = working_shape(alpha.shape)
     small_alpha, small_disparity, small_image = shrink(alpha, shape), shrink(disparity, shape), shrink(image, shape)
     layers = find_layers(small_disparity, small_alpha)
-    cut = cut_by_depth(small_disparity, small_image, CutConfig(config.depth_percentile), small_alpha)
+    cut = cut_by_depth(small_disparity, small_image, layers.backdrop, CutConfig(config.depth_percentile), small_alpha)
     agreement = measure_agreement(small_alpha, cut.alpha, layers)
     disagreement = (cut.alpha - small_alpha).astype(np.float32)
     step_aside = _why_not(layers, cut, agreement, config)
@@ -120,8 +120,8 @@ def _apply(
 ) -> Alpha:
     hard = small_alpha > 0.5
     wanted = (hard | settlement.added) & ~settlement.removed
-    changed = settlement.added | settlement.removed
+    changed = settlement.added | settlement.removed | settlement.undecided
     radius = max(3, round(0.010 * max(small_alpha.shape)))
     snapped = snap_to_edges(small_image, wanted, changed, radius)
-    touched = (snapped != hard) | (settlement.undecided & changed)
+    touched = (snapped != hard) | settlement.undecided
     return carry_up(alpha, image, small_image, snapped, touched)

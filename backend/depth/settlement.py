@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.depth.layers import Layers
-from backend.masking.arrays import Alpha, Image, Mask
+from backend.masking.arrays import Alpha, Disparity, Image, Mask
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class SettlementConfig:
     """Lengths are shares of the longer side, areas shares of the segmentation's own area, jumps of the contrast."""
 
     margin: float = 0.006  # disparity's outlines are that inexact
-    least_area: float = 0.004
+    least_area: float = 0.008
     least_added: float = 0.02  # smaller ones are mostly the disparity's own crooked outline
     most_added: float = 0.60
     most_removed: float = 0.80
@@ -40,18 +40,40 @@ class Settlement:
     reasons: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class _Case:
+    """What both sides bring forward."""
+
+    hard: Mask
+    undecided: Mask
+    solid: Mask
+    likeness: Alpha
+    layers: Layers
+    margin: int
+    config: SettlementConfig
+
+    def share(self, region: Mask) -> float:
+        return float(region.sum()) / max(float(self.hard.sum()), 1.0)
+
+    @property
+    def height(self) -> Disparity:
+        return self.layers.own_disparity - self.layers.backdrop.surface
+
+
 def settle(image: Image, alpha: Alpha, layers: Layers, config: SettlementConfig | None = None) -> Settlement:
     """Return which regions depth adds to the object and takes from it; all arrays of the working size."""
     config = config or SettlementConfig()
     margin = max(2, round(config.margin * max(alpha.shape)))
     hard = alpha > 0.5
-    area = max(int(hard.sum()), 1)
     solid = solid_layer(layers)
-    undecided = _wide_band(alpha, margin)
     likeness = _likeness(image, solid & hard, ~hard & ~layers.standing)
-    removed, because_removed = _removals(hard, undecided, solid, likeness, layers, margin, area, config)
-    added, because_added = _additions(hard, undecided, solid, likeness, layers, margin, area, config)
-    return Settlement(added, removed, undecided, (*because_removed, *because_added))
+    case = _Case(hard, _wide_band(alpha, margin), solid, likeness, layers, margin, config)
+    removed, because_removed = _removals(case)
+    added, because_added = _additions(case)
+    reasons = [*because_removed, *because_added]
+    if case.share(case.undecided) > config.least_area:
+        reasons.append(f"Depth decided in the unsure part of the segmentation: {_percent(case.share(case.undecided))}.")
+    return Settlement(added, removed, case.undecided, tuple(reasons))
 
 
 def solid_layer(layers: Layers) -> Mask:
@@ -60,53 +82,42 @@ def solid_layer(layers: Layers) -> Mask:
     return np.asarray(layers.own & (layers.rise > 0.5 * height), bool)
 
 
-def _removals(
-    hard: Mask, undecided: Mask, solid: Mask, likeness: Alpha, layers: Layers, margin: int, area: int,
-    config: SettlementConfig,
-) -> tuple[Mask, list[str]]:  # fmt: skip
-    keep_out = _grown(solid, margin) | _skirt(solid, layers, margin)
-    height = layers.own_disparity - layers.backdrop.surface
-    on_backdrop = (layers.rise < np.maximum(layers.tolerance, 0.4 * height)) & ~keep_out
-    behind = layers.standing & ~layers.own & (layers.own_disparity - layers.backdrop.surface - layers.rise
-                                              > config.behind * layers.contrast)  # fmt: skip
-    removed, reasons = np.zeros(hard.shape, bool), []
-    inside = hard | undecided
-    for region in _regions(inside & (on_backdrop | behind) & ~solid, margin, config.least_area * area):
-        share = region.sum() / area
-        like = float(likeness[region].mean())
-        standing = float(behind[region].mean()) > 0.5
-        sure = region & ~undecided
-        if sure.any() and like > config.keep_like:
-            reasons.append(f"Kept {_percent(share)} that depth puts behind the object, because it has its colours.")
-        elif share > config.most_removed:
-            reasons.append(f"Kept {_percent(share)} that depth puts behind the object: too much to take away.")
+def _removals(case: _Case) -> tuple[Mask, list[str]]:
+    layers, config = case.layers, case.config
+    keep_out = _grown(case.solid, case.margin) | _skirt(case.solid, layers, case.margin)
+    on_backdrop = (layers.rise < np.maximum(layers.tolerance, 0.4 * case.height)) & ~keep_out
+    behind = layers.standing & ~layers.own & (case.height - layers.rise > config.behind * layers.contrast)
+    against = (on_backdrop | behind) & ~case.solid
+    removed, reasons = against & case.undecided, []
+    for region in _regions(against & case.hard & ~case.undecided, case, config.least_area):
+        size = _percent(case.share(region))
+        if case.likeness[region].mean() > config.keep_like:
+            reasons.append(f"Kept {size} that depth puts behind the object, because it has its colours.")
+        elif case.share(region) > config.most_removed:
+            reasons.append(f"Kept {size} that depth puts behind the object: too much to take away.")
         else:
             removed |= region
-            what = "something that stands behind the object" if standing else "a piece of the background"
-            reasons.append(f"Took away {_percent(share)}: {what}, by its depth.")
+            what = "something that stands behind the object" if behind[region].mean() > 0.5 else "background"
+            reasons.append(f"Took away {size}: {what}, by its depth.")
     return removed, reasons
 
 
-def _additions(
-    hard: Mask, undecided: Mask, solid: Mask, likeness: Alpha, layers: Layers, margin: int, area: int,
-    config: SettlementConfig,
-) -> tuple[Mask, list[str]]:  # fmt: skip
-    height = layers.own_disparity - layers.backdrop.surface
-    level = np.abs(height - layers.rise) < config.same_depth * np.maximum(height, layers.contrast)
-    added, reasons = np.zeros(hard.shape, bool), []
-    for region in _regions(solid & level & (~hard | undecided), margin, config.least_added * area):
-        share = region.sum() / area
-        like = float(likeness[region].mean())
-        unsure = float(undecided[region].mean()) > 0.5
-        if _touches_frame(region) and not _touches_frame(hard):
-            reasons.append(f"Left out {_percent(share)} at the object's depth, because it runs out of the picture.")
-        elif not unsure and share > config.most_added:
-            reasons.append(f"Left out {_percent(share)} at the object's depth: too much to be a missing part.")
-        elif not unsure and like < 0.5 and share > config.added_unlike:
-            reasons.append(f"Left out {_percent(share)} at the object's depth, because its colours are others.")
+def _additions(case: _Case) -> tuple[Mask, list[str]]:
+    layers, config = case.layers, case.config
+    level = np.abs(case.height - layers.rise) < config.same_depth * np.maximum(case.height, layers.contrast)
+    speaks_for = case.solid & level
+    added, reasons = speaks_for & case.undecided, []
+    for region in _regions(speaks_for & ~case.hard & ~case.undecided, case, config.least_added):
+        size = _percent(case.share(region))
+        if _touches_frame(region) and not _touches_frame(case.hard):
+            reasons.append(f"Left out {size} at the object's depth, because it runs out of the picture.")
+        elif case.share(region) > config.most_added:
+            reasons.append(f"Left out {size} at the object's depth: too much to be a missing part.")
+        elif case.likeness[region].mean() < 0.5 and case.share(region) > config.added_unlike:
+            reasons.append(f"Left out {size} at the object's depth, because its colours are others.")
         else:
             added |= region
-            reasons.append(f"Added {_percent(share)} at the object's depth that hangs together with it.")
+            reasons.append(f"Added {size} at the object's depth that hangs together with it.")
     return added, reasons
 
 
@@ -121,13 +132,13 @@ def _wide_band(alpha: Alpha, margin: int) -> Mask:
     return np.asarray(cv2.morphologyEx(unsure, cv2.MORPH_OPEN, kernel) > 0, bool)
 
 
-def _regions(candidates: Mask, margin: int, least: float) -> list[Mask]:
+def _regions(candidates: Mask, case: _Case, least_share: float) -> list[Mask]:
     """Return the connected regions that survive an opening by the margin and are not small."""
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (margin + 1, margin + 1))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (case.margin + 1, case.margin + 1))
     opened = cv2.morphologyEx(candidates.astype(np.uint8), cv2.MORPH_OPEN, kernel)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(opened)
-    big = [i for i in range(1, count) if stats[i, cv2.CC_STAT_AREA] >= max(least, 12)]
-    return [np.asarray(labels == i, bool) for i in big]
+    least = max(least_share * float(case.hard.sum()), 12)
+    return [np.asarray(labels == i, bool) for i in range(1, count) if stats[i, cv2.CC_STAT_AREA] >= least]
 
 
 def _grown(mask: Mask, radius: int) -> Mask:
@@ -137,7 +148,7 @@ def _grown(mask: Mask, radius: int) -> Mask:
 
 def _skirt(solid: Mask, layers: Layers, margin: int) -> Mask:
     """Return the rows below the object in which its own foot is still too low above the support to be told from it."""
-    if not solid.any():
+    if not solid.any() or min(solid.shape) < 2:
         return solid
     rows = np.flatnonzero(solid.any(1))
     slope = np.gradient(layers.backdrop.surface, axis=0)[_grown(solid, 2 * margin)]

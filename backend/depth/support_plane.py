@@ -136,7 +136,10 @@ def _reach(near: Mask, left: Mask) -> tuple[Mask, Mask]:
     area = stats[:, cv2.CC_STAT_AREA]
     kept = np.flatnonzero(area >= 0.12 * area[1:].max())
     mine = np.isin(labels, kept[kept > 0])
-    hull = cv2.convexHull(np.argwhere(mine)[:, ::-1].astype(np.int32))
+    rows = np.flatnonzero(mine.any(1))
+    first, last = mine[rows].argmax(1), mine.shape[1] - 1 - mine[rows, ::-1].argmax(1)
+    ends = np.concatenate([np.stack([first, rows], 1), np.stack([last, rows], 1)])  # of each row: enough for a hull
+    hull = cv2.convexHull(ends.astype(np.int32))
     reach = np.zeros(near.shape, np.uint8)
     cv2.fillConvexPoly(reach, hull, 1)
     return reach.astype(bool), mine
