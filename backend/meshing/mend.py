@@ -42,7 +42,8 @@ def _without_flaps(faces: Faces) -> Faces:
     """Leave out faces with a vertex twice, and pairs of faces that are each other's back."""
     faces = faces[(faces != np.roll(faces, 1, axis=1)).all(axis=1)]
     _, same, uses = np.unique(np.sort(faces, axis=1), axis=0, return_inverse=True, return_counts=True)
-    return faces[uses[same.reshape(-1)] == 1]
+    once: NDArray[np.bool_] = uses[same.reshape(-1)] == 1
+    return faces[once]
 
 
 def _without_pinches(faces: Faces, count: int) -> Faces:
