@@ -33,6 +33,8 @@ class ConnectivityConfig:
     unrest_percentile: float = 70.0  # of the steps along the border: an object touching the frame stays outvoted
     free_step: tuple[float, float] = (0.3, 3.0)  # a step up to the unrest costs nothing, within these bounds
     reach: tuple[float, float] = (1.0, 5.0)  # a patch three unrests away is another thing, within these bounds
+    cornerless: float = 0.3  # what a piece of the frame counts that is like no corner
+    calm: tuple[float, float] = (3.0, 7.0)  # unrest up to which that holds, and from which it does not
     nearness: float = 0.25  # contrast counts against what lies within a quarter of the picture (the paper's value)
     least_contrast: float = 0.8  # contrast that counts as full evidence: keeps noise on a blank wall from counting
 
@@ -45,7 +47,12 @@ def measure_connectivity(patches: Superpixels, config: ConnectivityConfig | None
     shares = patches.areas / patches.areas.mean()
     free, reach = np.clip(unrest, *config.free_step), np.clip(3.0 * unrest, *config.reach)
     alike = np.exp(-(_geodesics(patches, color_distance, free) ** 2) / (2 * reach**2))
-    on_frame = alike @ (patches.frame_lengths / np.sqrt(patches.areas.mean()))
+    # The four corners are ground in nearly every photo of one object; what touches the frame of a calm picture and is
+    # like none of them is rather the object running out of it.
+    lively = np.clip((unrest - config.calm[0]) / (config.calm[1] - config.calm[0]), 0.0, 1.0)
+    least = config.cornerless + (1 - config.cornerless) * lively
+    ground = least + (1 - least) * alike[:, patches.corners].max(axis=1)
+    on_frame = alike @ (ground * patches.frame_lengths / np.sqrt(patches.areas.mean()))
     connectivity = on_frame / np.sqrt(alike @ shares)
     background = 1.0 - np.exp(-(connectivity**2) / 2)
     apart = np.linalg.norm(patches.centers[:, None] - patches.centers[None], axis=2)

@@ -19,6 +19,7 @@ class Superpixels:
     centers: Floats  # (N, 2) x, y in units of the picture's longer side
     areas: Floats  # (N,) pixels
     frame_lengths: Floats  # (N,) pixels of the picture's frame that lie in the patch
+    corners: NDArray[np.intp]  # (4,) patches in the picture's corners
     pairs: NDArray[np.intp]  # (E, 2) patches that touch, smaller label first, each pair once
 
 
@@ -53,6 +54,7 @@ def _describe(lab: NDArray[np.float32], labels: NDArray[np.intp]) -> Superpixels
         centers=np.stack([mean(x), mean(y)], axis=1),
         areas=areas,
         frame_lengths=np.bincount(frame, minlength=n).astype(np.float64),
+        corners=labels[[0, 0, -1, -1], [0, -1, 0, -1]],
         pairs=_touching(labels, n),
     )
 
