@@ -134,6 +134,7 @@ def measure(arguments: argparse.Namespace) -> None:
     for order in ["load", *arguments.stages.split(",") * arguments.rounds]:
         for name, worker in workers.items():
             took = worker.ask(order)
+            print(f"{order}, {name}: {took['wall']:.2f} s wall, {took['cpu']:.2f} s CPU", flush=True)
             before = best.get((name, order), took)
             best[name, order] = {clock: min(took[clock], before[clock]) for clock in took}
     print(f"{'':10}{'float32 dense':>22}{'auto':>22}{'ratio':>16}   (wall / CPU seconds)")

@@ -162,7 +162,7 @@ class TripoSR(nn.Module):
         self.to_empty(device=self.device)
         slots = published_slots(self, self.config)
         for name, tensor in _used(weights, slots):
-            if not bool(torch.isfinite(tensor.abs().max())):  # the largest is NaN if any is
+            if not bool(torch.isfinite(torch.stack(tensor.aminmax())).all()):  # both are NaN if any number is
                 raise CheckpointError(f"the weights hold a number that is not finite, in {name}")
             slots[name].copy_(tensor)
         self.image_encoder.prepare()
