@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from backend.masking.agreement import AgreementConfig, edge_strength, prefer_edges
-from backend.masking.arrays import Alpha, Image, Mask, Saliency, check_alpha, check_image, check_same_size
+from backend.masking.arrays import Alpha, Box, Image, Mask, Saliency, check_alpha, check_image, check_same_size
 from backend.masking.components import ComponentsConfig, DroppedPart, PartsKept, keep_object
 from backend.masking.edges import Decisions, EdgesConfig, finish_edges
 from backend.masking.foreground import foreground_colors
@@ -53,8 +53,12 @@ PRESETS: dict[str, MatteConfig] = {
 }
 NETWORK_GRID = 320  # cells a side of the smallest network output in use (U2-Net)
 OVERVIEW_SIDE_PX = 512  # on which the parts of the picture are told apart
+RIM = 0.12  # of the root of the object's area
 WORTH_SAYING = 0.001  # of the object's area: smaller parts are dropped without a line of their own
 ROOM = 0.25  # kept around the object, of its longer side: what its background's colours are learnt from
+
+
+Facts = dict[str, float | int | str | bool]
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Matte:
     alpha: Alpha
     mask: Mask
     dropped: tuple[DroppedPart, ...]
-    facts: dict[str, float | int | str | bool]
+    facts: Facts
 
 
 def refine_matte(image: Image, saliency: Saliency, config: MatteConfig, trace: Trace) -> Matte:
@@ -89,33 +93,32 @@ def refine_matte(image: Image, saliency: Saliency, config: MatteConfig, trace: T
         trace.note("Nothing was found to cut out.")
         return Matte(np.zeros_like(saliency), np.zeros(saliency.shape, bool), kept.dropped, {"level": level})
     with trace.stage("morphology"):
-        box = box_around(kept.mask, frame, ROOM, 12)
-        view = look_at(image, saliency, box, config.working_side_px)
-        nearer = distance_to(kept.mask) < distance_to(found & ~kept.mask)
-        belongs = sample_map(nearer.astype(np.float32), frame, box, view.size) > 0.5
+        view, belongs = _look_closer(image, saliency, overview, found, kept.mask, config)
         first = (view.saliency >= level) & belongs
-        mask = clean_mask(first, view.saliency, config.morphology)
+        cleaned = clean_mask(first, view.saliency, config.morphology)
         strength = edge_strength(view.image)
-        softness = find_softness(view.image, view.saliency * belongs, mask, strength, config.softness)
-        see_through = find_see_through(view.saliency, mask, config.softness) & belongs
+        softness = find_softness(view.image, view.saliency * belongs, cleaned, strength, config.softness)
+        glass = find_see_through(view.saliency, cleaned, config.softness) & belongs
         if softness is not None:
-            see_through &= softness.amount < 0.1
-        holes = settle_holes(mask | see_through, view.saliency, config.holes)
-        mask = holes.mask
-    trace.picture("morphology", mask)
-    facts: dict[str, float | int | str | bool] = {
+            glass &= softness.amount < 0.1
+        holes = settle_holes(cleaned | glass, view.saliency, config.holes)
+    trace.picture("morphology", holes.mask)
+    facts: Facts = {
         "level": round(level, 3),
         "parts_kept": kept.kept,
         "parts_dropped": len(kept.dropped),
         "holes_filled": holes.filled,
     }
+    mask = holes.mask
     if config.grabcut is not None:
         with trace.stage("grabcut"):
-            mask = _cut(view, mask, see_through, strength, config, max(frame), trace, facts)
+            grid_px = max(saliency.shape) * view.scale / NETWORK_GRID
+            mask = _cut(view, mask, glass, strength, grid_px, config.grabcut, config, trace, facts)
     with trace.stage("edges"):
-        changed = grow(mask ^ (first | (see_through & mask)), 2)
-        decisions = Decisions(level, mask, belongs, changed, see_through & mask, softness)
-        alpha = finish_edges(image, saliency, view, decisions, config.edges)
+        changed = grow(mask ^ (first | glass), 2)
+        alpha = finish_edges(
+            image, saliency, view, Decisions(level, mask, belongs, changed, glass, softness), config.edges
+        )
     if softness is not None:
         trace.picture("softness", softness.amount)
     trace.picture("alpha", alpha)
@@ -132,8 +135,9 @@ def enhanced_background_removal(
 ) -> Alpha:
     """Return the (H, W) float32 alpha of the object in `image`: tier 1 in one call, in its `balanced` form.
 
-    `kernel_size` is the morphology's, in pixels of a picture 1,024 px long; `blur_size` is the width over which the edge
-    is fitted to the image, in working pixels; 0 turns either off. Without a `saliency` the embedded segmenter guesses.
+    `kernel_size` is the morphology's, in pixels of a picture 1,024 px long; `blur_size` is the width over which the
+    edge is fitted to the image, in working pixels; 0 turns either off. Without a `saliency` the embedded segmenter
+    makes the first guess.
     """
     if saliency is None:
         from backend.segmentation.border import BorderSegmenter
@@ -148,6 +152,24 @@ def enhanced_background_removal(
         edges=replace(base.edges, radius_px=blur_size // 2),
     )
     return refine_matte(image, saliency, config, Trace()).alpha
+
+
+def _look_closer(
+    image: Image, saliency: Saliency, overview: View, found: Mask, kept: Mask, config: MatteConfig
+) -> tuple[View, Mask]:
+    """Return the working view around the kept object, and where in it the object is nearer than anything left out."""
+    frame = overview.box
+    box = box_around(kept, frame, ROOM, 12)
+    if _nearly_whole(box, frame) and config.working_side_px == OVERVIEW_SIDE_PX:
+        view = overview
+    else:
+        view = look_at(image, saliency, box, config.working_side_px)
+    nearer = distance_to(kept) < distance_to(found & ~kept)
+    return view, sample_map(nearer.astype(np.float32), frame, view.box, view.size) > 0.5
+
+
+def _nearly_whole(box: Box, frame: Box) -> bool:
+    return (box[2] - box[0]) * (box[3] - box[1]) > 0.9 * frame[2] * frame[3]
 
 
 def _keep(overview: View, found: Mask, config: MatteConfig, trace: Trace) -> PartsKept:
@@ -167,13 +189,11 @@ def _keep(overview: View, found: Mask, config: MatteConfig, trace: Trace) -> Par
 
 
 def _cut(
-    view: View, mask: Mask, fixed: Mask, strength: EdgeStrength, config: MatteConfig, photo_side: int,
-    trace: Trace, facts: dict[str, float | int | str | bool],
+    view: View, mask: Mask, fixed: Mask, strength: EdgeStrength, grid_px: float, how: GrabCutConfig,
+    config: MatteConfig, trace: Trace, facts: Facts,
 ) -> Mask:  # fmt: skip
     """Return `mask` corrected within a band, then by whole parts; `fixed` keeps what it was."""
-    how = config.grabcut or GrabCutConfig()
     band = config.trimap.band_px
-    grid_px = photo_side * view.scale / NETWORK_GRID
     trimap = make_trimap(mask, band)
     trace.picture("trimap", trimap)
     sure = trimap == 255
@@ -187,7 +207,9 @@ def _cut(
     trace.picture("grabcut", corrected)
     wide = make_wide_trimap(corrected, strength, config.trimap)
     searched = wide == 128
-    sure = shrink(corrected, band)
+    # From the rim only: a hole that the guess has filled lies deeper, and must not teach the object its colours.
+    depth = max(2 * band, int(RIM * np.sqrt(np.count_nonzero(corrected))))
+    sure = shrink(corrected, band) & (distance_to(~corrected) <= band + depth)
     clear = (wide == 0) & ~grow(corrected, band)
     models = learn_colors(view.image, sure if sure.sum() > 200 else corrected, clear, how)
     if models is None:

@@ -37,7 +37,9 @@ def draw_scenes(seed: int = 0) -> list[Scene]:
     return scenes
 
 
-def _photograph(alpha: Alpha, paint: NDArray[np.float32], ground: NDArray[np.float32], rng: np.random.Generator) -> Image:
+def _photograph(
+    alpha: Alpha, paint: NDArray[np.float32], ground: NDArray[np.float32], rng: np.random.Generator
+) -> Image:
     mixed = alpha[..., None] * paint + (1 - alpha[..., None]) * ground
     mixed = cv2.GaussianBlur(mixed, (0, 0), 0.6) + rng.normal(0, 2.5, mixed.shape)
     return np.clip(mixed, 0, 255).astype(np.uint8)
@@ -144,9 +146,9 @@ def _plain(rng: np.random.Generator, hue: float) -> NDArray[np.float32]:
 
 def _graded(rng: np.random.Generator, hue: float) -> NDArray[np.float32]:
     slope = np.linspace(0, 1, SIZE, dtype=np.float32)[:, None, None]
-    return np.broadcast_to(
-        _rgb(hue, 40, 225) * (1 - slope) + _rgb(hue + 15, 70, 130) * slope, (SIZE, SIZE, 3)
-    ).astype(np.float32)
+    return np.broadcast_to(_rgb(hue, 40, 225) * (1 - slope) + _rgb(hue + 15, 70, 130) * slope, (SIZE, SIZE, 3)).astype(
+        np.float32
+    )
 
 
 def _patterned(rng: np.random.Generator, hue: float) -> NDArray[np.float32]:

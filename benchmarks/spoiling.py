@@ -75,8 +75,7 @@ def everything(truth: Alpha, rng: np.random.Generator) -> Alpha:
 
 
 SPOILINGS: dict[str, Callable[[Alpha, np.random.Generator], Alpha]] = {
-    each.__name__: each
-    for each in (untouched, grid, soft, missing_part, stray_blob, filled_hole, too_wide, everything)
+    each.__name__: each for each in (untouched, grid, soft, missing_part, stray_blob, filled_hole, too_wide, everything)
 }
 
 
@@ -87,6 +86,8 @@ def through_grid(alpha: Alpha) -> Alpha:
     return np.clip(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), 0, 1).astype(np.float32)
 
 
-def _disc(shape: tuple[int, ...], center: tuple[int, int], radius: float) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
+def _disc(
+    shape: tuple[int, ...], center: tuple[int, int], radius: float
+) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     return np.asarray((columns - center[0]) ** 2 + (rows - center[1]) ** 2 <= radius**2)

@@ -56,7 +56,8 @@ def prefer_edges(
     new, reached = mean_along(strength, new_line, window)
     around, _ = mean_along(strength, distance <= band_px, window)
     shift, _ = mean_along(distance, new_line, window)
-    trusted = np.mean((old >= config.settled * around)[old_line]) >= config.trusted_share
+    on_edge = np.count_nonzero((old >= config.settled * around) & old_line)
+    trusted = on_edge >= config.trusted_share * np.count_nonzero(old_line)
     if trusted:
         doubtful, least_shift = old < config.off_edge * around, max(config.least_shift_px, grid_px)
     else:

@@ -79,7 +79,9 @@ def keep_object(image: Image, mask: Mask, saliency: Saliency, config: Components
     return PartsKept(kept, total, tuple(dropped))
 
 
-def _weight(labels: NDArray[np.int32], areas: NDArray[np.float64], centers: NDArray[np.float64], saliency: Saliency) -> NDArray[np.float64]:
+def _weight(
+    labels: NDArray[np.int32], areas: NDArray[np.float64], centers: NDArray[np.float64], saliency: Saliency
+) -> NDArray[np.float64]:
     """Return how much each part is the main object: its saliency summed up, less toward the picture's rim."""
     height, width = labels.shape
     total = np.bincount(labels.ravel(), saliency.ravel(), minlength=len(areas))

@@ -52,9 +52,7 @@ def grabcut(image: Image, trimap: Trimap, guess: Mask, models: ColorModels, conf
     labels[trimap == 0] = cv2.GC_BGD
     both = np.isin([cv2.GC_FGD, cv2.GC_BGD], labels).all()
     if (trimap == 128).any() and min(labels.shape) > 1 and both:
-        cv2.grabCut(
-            image, labels, None, models.background.copy(), models.foreground.copy(), config.rounds, cv2.GC_EVAL
-        )
+        cv2.grabCut(image, labels, None, models.background.copy(), models.foreground.copy(), config.rounds, cv2.GC_EVAL)
     return np.asarray((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD))
 
 

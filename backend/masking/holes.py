@@ -49,7 +49,9 @@ def settle_holes(mask: Mask, saliency: Saliency, config: HolesConfig) -> HolesSe
     return HolesSettled(mask | fill[labels], int(closing.sum()), int((~closing).sum()))
 
 
-def label_holes(mask: Mask) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.int32]], np.ndarray[tuple[int, ...], np.dtype[np.int32]]]:
+def label_holes(
+    mask: Mask,
+) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.int32]], np.ndarray[tuple[int, ...], np.dtype[np.int32]]]:
     """Return an (H, W) int32 map, 0 outside holes and 1..N inside, and the N areas in pixels."""
     framed = cv2.copyMakeBorder((~mask).view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(framed, connectivity=4)

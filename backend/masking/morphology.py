@@ -15,7 +15,7 @@ REFERENCE_SIDE_PX = 1024  # the picture for which `kernel_size` is given: ISNet'
 class MorphologyConfig:
     kernel_size: int = 5  # px across, on a picture 1,024 px long; 0 or 1: off
     sure: float = 0.8  # saliency that the opening may not remove
-    doubtful: float = 0.4  # saliency below which the closing may not fill: gaps between hairs are no cracks
+    doubtful: float = 0.48  # saliency below which the closing may not fill: gaps between hairs are no cracks
 
     def __post_init__(self) -> None:
         if self.kernel_size < 0 or not 0 <= self.doubtful <= self.sure <= 1:
@@ -43,7 +43,7 @@ def clean_mask(mask: Mask, saliency: Saliency, config: MorphologyConfig) -> Mask
     opened = cv2.erode(mask.view(np.uint8), disc(radius), borderValue=255) > 0
     kept = mask & (_reconstruct(opened, mask) | (saliency >= config.sure))
     closed = cv2.morphologyEx(_padded(kept, radius), cv2.MORPH_CLOSE, disc(radius))[radius:-radius, radius:-radius]
-    return kept | ((closed > 0) & (saliency > config.doubtful))
+    return np.asarray(kept | ((closed > 0) & (saliency > config.doubtful)))
 
 
 def _reconstruct(seeds: Mask, mask: Mask) -> Mask:

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.masking.arrays import Image, Mask, check_image, check_same_size
-from backend.masking.geometry import EdgeStrength, grow, outline, shrink
+from backend.masking.geometry import EdgeStrength, disc, grow, outline, shrink
+
+SEAM_PX = 4  # the spoiled rim of the mask is this uneven where a part is joined to it
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ def settle_parts(
     settled = mask.copy()
     for window, region in missing:
         settled[window] |= region
+        settled[window] |= _seam(settled[window], region)
     for window, region in holes:
         settled[window] &= ~region
     return PartsSettled(settled, len(missing), len(holes))
@@ -74,16 +77,22 @@ Window = tuple[slice, slice]
 
 
 def _regions(difference: Mask, least_area: float) -> list[tuple[Window, Mask]]:
-    """Return the 4-connected regions, opened by 2 px, as (window with 3 px to spare, region inside the window)."""
+    """Return the 4-connected regions, opened by 2 px, as (window with 6 px to spare, region inside the window)."""
     opened = cv2.morphologyEx(difference.view(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
     _, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
     found = []
     for label in np.flatnonzero(stats[:, cv2.CC_STAT_AREA] >= max(least_area, 1))[:64]:
         x, y, width, height = stats[label, :4]
-        window = (slice(max(y - 3, 0), y + height + 3), slice(max(x - 3, 0), x + width + 3))
+        window = (slice(max(y - 6, 0), y + height + 6), slice(max(x - 6, 0), x + width + 6))
         if label:
             found.append((window, labels[window] == label))
     return found
+
+
+def _seam(mask: Mask, region: Mask) -> Mask:
+    """Return the cracks and pinholes between a part and the object it was added to."""
+    closed = cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_CLOSE, disc(SEAM_PX), borderValue=0) > 0
+    return np.asarray(closed & grow(region, SEAM_PX + 1))
 
 
 def _belongs(window: Window, region: Mask, scene: _Scene, config: PartsConfig) -> bool:

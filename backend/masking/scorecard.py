@@ -103,7 +103,9 @@ def _judge(figures: dict[str, Any], config: ScorecardConfig) -> tuple[int, tuple
         many = "Two" if figures["parts"] == 2 else str(figures["parts"])
         take(min(10 * (figures["parts"] - 1), 30), f"{many} separate objects: pass a mask for one.")
     if figures["confidence_mean"] < 0.9:
-        take(min(100 * (0.9 - figures["confidence_mean"]), 40), "Large areas are uncertain; a plainer background helps.")
+        take(
+            min(100 * (0.9 - figures["confidence_mean"]), 40), "Large areas are uncertain; a plainer background helps."
+        )
     if figures["soft_edge_share"] > 0.25:
         take(10, "Much of the object is soft or see-through; a mesh will treat it as solid.")
     if figures["edge_sharpness"] < 0.3:
@@ -121,10 +123,10 @@ def _nothing() -> Scorecard:
 def _sharpness(alpha: Alpha) -> float:
     """Return 2 px over the mean width of the transitions, at most 1, measured at full size where the edge runs."""
     step = max(1, max(alpha.shape) // 4096)
-    sample = alpha[::step]  # every nth row: transitions are measured along rows and columns inside them
-    between = np.count_nonzero((sample > 0.05) & (sample < 0.95))
-    across = np.count_nonzero((sample[:, 1:] >= 0.5) != (sample[:, :-1] >= 0.5))
-    down = np.count_nonzero((sample[1:] >= 0.5) != (sample[:-1] >= 0.5)) if step == 1 else 0
+    sample: Alpha = alpha[::step]  # every nth row: transitions are measured along rows and columns inside them
+    between = int(np.count_nonzero((sample > 0.05) & (sample < 0.95)))
+    across = int(np.count_nonzero((sample[:, 1:] >= 0.5) != (sample[:, :-1] >= 0.5)))
+    down = across if step > 1 else np.count_nonzero((sample[1:] >= 0.5) != (sample[:-1] >= 0.5))
     # A slanted line crosses more pixel sides than it is long: 4 / pi more, on average over all directions.
     length = (across + down) * np.pi / 4
     return float(min(1.0, 2.0 * length / max(between, 1))) if length else 1.0
@@ -145,10 +147,8 @@ def _touches(mask: Mask) -> tuple[str, ...]:
 
 def _offset(mask: Mask) -> tuple[float, float]:
     moments = cv2.moments(mask.view(np.uint8), binaryImage=True)
-    return (
-        moments["m10"] / moments["m00"] - (mask.shape[1] - 1) / 2,
-        moments["m01"] / moments["m00"] - (mask.shape[0] - 1) / 2,
-    )
+    mass, across, down = (float(moments[name]) for name in ("m00", "m10", "m01"))
+    return across / mass - (mask.shape[1] - 1) / 2, down / mass - (mask.shape[0] - 1) / 2
 
 
 def _rounded(value: Any) -> Any:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from backend.masking.arrays import Image, Mask, Saliency, check_alpha, check_image, check_same_size
 from backend.masking.geometry import EdgeStrength, distance_to, grow, outline, shrink
 
+LEAST_WINDOW_PX = 24  # in a smaller one a plain soft edge looks as wide as hair
 Colors = NDArray[np.float32]  # (h, w, 3) RGB in [0, 255]
 
 
@@ -22,8 +23,8 @@ class SoftnessConfig:
     """Lengths are shares of the working copy's longer side; set on the drawn scenes of benchmarks/matte.py."""
 
     window: float = 0.05  # how far around a pixel its kind is judged
-    unsure_share: float = 0.35  # hair: share of the window of which the saliency is unsure
-    dense: float = 0.40  # hair: share of the unsure pixels that lie on an edge of the image
+    unsure_share: float = 0.42  # hair: share of the window of which the saliency is unsure
+    dense: float = 0.55  # hair: share of the unsure pixels that lie on an edge of the image
     color_reach: float = 0.08  # how far the colours of hair and background are taken from
     separation: float = 2.0  # they must differ by this many of their deviations
     glass_width: float = 0.03  # see-through: unsure over a disc of at least this width
@@ -65,7 +66,10 @@ def find_see_through(saliency: Saliency, mask: Mask, config: SoftnessConfig) -> 
 def find_softness(
     image: Image, saliency: Saliency, mask: Mask, strength: EdgeStrength, config: SoftnessConfig
 ) -> Softness | None:
-    """Return where the edge of `mask` is hair, or None where there is none. Raises ValueError for arrays of two sizes."""
+    """Return where the edge of `mask` is hair, or None where there is none.
+
+    Raises ValueError for arrays of two sizes.
+    """
     check_image(image)
     check_same_size(image, saliency)
     check_same_size(saliency, strength)
@@ -88,7 +92,7 @@ def find_softness(
 
 
 def _hairy(unsure: Mask, mask: Mask, strength: EdgeStrength, line: Mask, config: SoftnessConfig) -> NDArray[np.float32]:
-    window = 2 * round(config.window * max(unsure.shape) / 2) + 1
+    window = 2 * round(max(config.window * max(unsure.shape), LEAST_WINDOW_PX) / 2) + 1
     size = (window, window)
     share = cv2.blur(unsure.astype(np.float32), size)
     edges = strength > 0.35 * np.percentile(strength[line], 75)
@@ -96,7 +100,7 @@ def _hairy(unsure: Mask, mask: Mask, strength: EdgeStrength, line: Mask, config:
     dense = np.minimum(
         *(_share_of(edges, unsure & side, size) for side in (mask, ~mask)),
     )
-    wide = np.clip(2 * (share / config.unsure_share - 0.75), 0, 1)
+    wide = np.clip(4 * (share / config.unsure_share - 0.9), 0, 1)
     return np.asarray(wide * np.clip(3 * (dense / config.dense - 1), 0, 1), np.float32)
 
 

@@ -41,11 +41,11 @@ def choose_level(saliency: Saliency, config: ThresholdConfig) -> float:
     return float(np.clip(middle, config.lowest, config.highest))
 
 
-def _between_class_variance(counts: np.ndarray[tuple[int], np.dtype[np.float64]]) -> np.ndarray[
-    tuple[int], np.dtype[np.float64]
-]:
+def _between_class_variance(
+    counts: np.ndarray[tuple[int], np.dtype[np.float64]],
+) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     below = np.cumsum(counts)
     moment = np.cumsum(counts * np.arange(256))
     apart = (moment[-1] * below - moment) ** 2
     room = below * (1 - below)
-    return np.divide(apart, room, out=np.zeros(256), where=room > 1e-12)
+    return np.asarray(np.divide(apart, room, out=np.zeros(256), where=room > 1e-12))

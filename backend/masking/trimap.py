@@ -31,8 +31,8 @@ def make_trimap(mask: Mask, band_px: int) -> Trimap:
 def make_wide_trimap(mask: Mask, strength: EdgeStrength, config: TrimapConfig) -> Trimap:
     """Return a trimap for what a band cannot reach: a part that the mask misses, a hole that it covers.
 
-    Unknown are the inside (deeper than the band) and the surroundings of the outline's weak stretches; the band itself is
-    taken as decided.
+    Unknown are the inside (deeper than the band) and the surroundings of the outline's weak stretches; the band itself
+    is taken as decided.
     """
     check_same_size(mask, strength)
     trimap = np.where(mask, FOREGROUND, BACKGROUND).astype(np.uint8)
@@ -44,4 +44,3 @@ def make_wide_trimap(mask: Mask, strength: EdgeStrength, config: TrimapConfig) -
         reach = max(config.band_px, int(config.reach * np.sqrt(np.count_nonzero(mask))))
         trimap[(distance_to(weak) <= reach) & ~mask] = UNKNOWN
     return trimap
-
