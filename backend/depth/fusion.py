@@ -99,9 +99,9 @@ def _fuse(alpha: Alpha, disparity: Disparity, image: Image, config: FusionConfig
 
 def _why_not(layers: Layers, cut: Cut, agreement: dict[str, float], config: FusionConfig) -> str | None:
     """Return why depth has no say here, or None."""
-    if layers.span <= 0 or cut.flat:
+    if layers.span <= 0:
         return "The depth map is flat: the segmentation is used alone."
-    if not is_clear(layers):
+    if cut.flat or not is_clear(layers):
         return "The object does not stand out in depth (it is flat, or lies on its support): segmentation alone."
     if agreement["iou"] < config.least_iou and not (layers.own & layers.core).any():
         return "Depth and segmentation speak of different things: the segmentation is used alone."
