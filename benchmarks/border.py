@@ -23,6 +23,7 @@ sys.path.insert(0, str(REPOSITORY))
 
 from backend.segmentation.border import BorderSegmenter  # noqa: E402
 from benchmarks.border_scenes import KINDS, compose_scenes, read_cutouts, through_jpeg  # noqa: E402
+from benchmarks.scores import iou  # noqa: E402
 
 Picture = NDArray[np.uint8]
 Truth = NDArray[np.bool_]
@@ -56,11 +57,6 @@ def read_pairs(folder: Path) -> list[Pair]:
         if picture is not None and truth is not None:
             pairs.append((path.name, np.ascontiguousarray(picture[..., ::-1]), truth > 127))
     return pairs
-
-
-def iou(mask: Truth, truth: Truth) -> float:
-    union = (mask | truth).sum()
-    return float((mask & truth).sum() / union) if union else 1.0
 
 
 def score_pairs(pairs: list[Pair]) -> list[NDArray[np.float32]]:
