@@ -44,13 +44,8 @@ class Decisions:
 def finish_edges(image: Image, saliency: Saliency, view: View, decisions: Decisions, config: EdgesConfig) -> Alpha:
     """Return the alpha of the whole picture: 0 outside the view, and in it the decided mask with finished edges."""
     alpha = np.zeros(saliency.shape, np.float32)
-    maps = [
-        np.asarray(each, np.float32)
-        for each in (decisions.mask, decisions.belongs, decisions.changed, decisions.see_through)
-    ]
     busy = _busy(view, decisions)
-    radius = _radius(config, view.scale)
-    reach = 2 * radius + 8
+    reach = 2 * _radius(config, view.scale) + 8
     for tile in _tiles(view.box):
         inner = (slice(tile[1], tile[3]), slice(tile[0], tile[2]))
         if not _touches(busy, view, tile):
@@ -58,19 +53,37 @@ def finish_edges(image: Image, saliency: Saliency, view: View, decisions: Decisi
             continue
         x0, y0 = max(tile[0] - reach, view.box[0]), max(tile[1] - reach, view.box[1])
         wide = (x0, y0, min(tile[2] + reach, view.box[2]), min(tile[3] + reach, view.box[3]))
-        window = (slice(wide[1], wide[3]), slice(wide[0], wide[2]))
-        size = (wide[3] - wide[1], wide[2] - wide[0])
-        mask, belongs, changed, see_through = (sample_map(each, view.box, wide, size) for each in maps)
-        guess = np.where(belongs > 0.5, saliency[window], np.float32(0))
-        solid = np.where(changed > 0.25, mask >= 0.5, guess >= decisions.level)
-        finished = _hard_edges(image[window], solid, changed < 0.01, radius, config, view.scale)
-        if decisions.softness is not None:
-            finished = _strands(image[window], finished, decisions.softness, view.box, wide, config)
-        crisp = (_crispness(guess, max(4, 2 * radius)) >= config.crisp) & (changed < 0.01)
-        finished = np.where(crisp & _near_edge(solid, guess), guess, finished)
-        kept = np.where(see_through > 0.5, guess, finished)
-        alpha[inner] = kept[tile[1] - y0 : tile[3] - y0, tile[0] - x0 : tile[2] - x0]
+        finished = _finish_tile(image, saliency, wide, view, decisions, config)
+        alpha[inner] = finished[tile[1] - y0 : tile[3] - y0, tile[0] - x0 : tile[2] - x0]
     return alpha
+
+
+def _finish_tile(
+    image: Image, saliency: Saliency, tile: Box, view: View, decisions: Decisions, config: EdgesConfig
+) -> Alpha:
+    window = (slice(tile[1], tile[3]), slice(tile[0], tile[2]))
+    guess, radius = saliency[window], _radius(config, view.scale)
+    if not _all_true(decisions.belongs, view, tile):
+        guess = np.where(_carried(decisions.belongs, view, tile) > 0.5, guess, np.float32(0))
+    solid, as_guessed = guess >= decisions.level, np.ones_like(guess, bool)
+    if _touches(decisions.changed, view, tile):
+        changed = _carried(decisions.changed, view, tile)
+        solid = np.where(changed > 0.25, _carried(decisions.mask, view, tile) >= 0.5, solid)
+        as_guessed = changed < 0.01
+    finished = _hard_edges(image[window], solid, as_guessed, radius, config, view.scale)
+    if decisions.softness is not None:
+        finished = _strands(image[window], finished, decisions.softness, view.box, tile, config)
+    if solid.any():
+        crisp = _is_crisp(guess, max(4, 2 * radius), config.crisp)
+        if crisp is not None:
+            finished = np.where(crisp & as_guessed & _near_edge(solid, guess), guess, finished)
+    if _touches(decisions.see_through, view, tile):
+        finished = np.where(_carried(decisions.see_through, view, tile) > 0.5, guess, finished)
+    return finished
+
+
+def _carried(values: Mask, view: View, tile: Box) -> NDArray[np.float32]:
+    return sample_map(values.astype(np.float32), view.box, tile, (tile[3] - tile[1], tile[2] - tile[0]))
 
 
 def _hard_edges(image: Image, solid: Mask, as_guessed: Mask, radius: int, config: EdgesConfig, scale: float) -> Alpha:
@@ -121,15 +134,15 @@ def _steepen(alpha: Alpha, radius: int, ramp_px: float) -> Alpha:
     return np.asarray(np.clip((alpha - 0.5) * gain + 0.5, 0, 1), np.float32)
 
 
-def _crispness(guess: Saliency, radius: int) -> NDArray[np.float32]:
-    """Return how steep the guess's own edges are around each pixel: the range over 3 x 3 pixels, weighted by itself;
-    0 where the guess is flat."""
+def _is_crisp(guess: Saliency, radius: int, least: float) -> Mask | None:
+    """Return where the guess's own edges are at least so steep (the range over 3 x 3 pixels, weighted by itself, around
+    each pixel); None where no pixel is."""
     square = np.ones((3, 3), np.uint8)
     span = cv2.dilate(guess, square) - cv2.erode(guess, square)
+    if span.max() < least:
+        return None
     size = (2 * radius + 1, 2 * radius + 1)
-    total = cv2.blur(span, size)
-    steep = np.divide(cv2.blur(span * span, size), total, out=np.zeros_like(total), where=total > 1e-4)
-    return np.asarray(steep, np.float32)
+    return np.asarray(cv2.blur(span * span, size) >= np.maximum(least * cv2.blur(span, size), 1e-4))
 
 
 def _near_edge(solid: Mask, guess: Saliency) -> Mask:
@@ -154,15 +167,22 @@ def _tiles(box: Box) -> Iterator[Box]:
 
 
 def _window(view: View, tile: Box) -> tuple[slice, slice]:
+    """Return the working pixels under `tile`, and one more on each side: reading bilinearly reaches that far."""
     height, width = view.size
     down, across = height / (view.box[3] - view.box[1]), width / (view.box[2] - view.box[0])
-    rows = slice(int((tile[1] - view.box[1]) * down), int(np.ceil((tile[3] - view.box[1]) * down)) + 1)
-    columns = slice(int((tile[0] - view.box[0]) * across), int(np.ceil((tile[2] - view.box[0]) * across)) + 1)
+    rows = slice(max(int((tile[1] - view.box[1]) * down) - 1, 0), int(np.ceil((tile[3] - view.box[1]) * down)) + 1)
+    columns = slice(
+        max(int((tile[0] - view.box[0]) * across) - 1, 0), int(np.ceil((tile[2] - view.box[0]) * across)) + 1
+    )
     return rows, columns
 
 
 def _touches(busy: Mask, view: View, tile: Box) -> bool:
     return bool(busy[_window(view, tile)].any())
+
+
+def _all_true(mask: Mask, view: View, tile: Box) -> bool:
+    return bool(mask[_window(view, tile)].all())
 
 
 def _at_center(mask: Mask, view: View, tile: Box) -> bool:
