@@ -20,8 +20,8 @@ class LayerConfig:
 
     sure: float = 0.9  # alpha from which a pixel is certainly object; 1 − sure: certainly not
     standing: float = 0.035  # of the disparity's range: what rises less above the backdrop is on it
-    slack: float = 0.02  # change of disparity a pixel that costs nothing: surfaces that recede
-    reach: float = 0.30  # sum of steeper changes up to which a path stays on the object
+    slack: float = 0.01  # change of disparity a pixel that costs nothing: surfaces that recede
+    reach: float = 0.35  # sum of steeper changes up to which a path stays on the object
     same_level: float = 0.12  # difference of mean disparity up to which two sure pieces are one object
     least_contrast: float = 0.08  # of the range: below it the object is flat or lies on its support
     noise_factor: float = 5.0  # and the contrast must be so many times the backdrop's noise

@@ -128,7 +128,7 @@ def _percent(share: float) -> str:
 def _wide_band(alpha: Alpha, margin: int) -> Mask:
     """Return where the alpha is unsure over more than an edge's width; an ordinary soft edge is left to itself."""
     unsure = ((alpha > 0.06) & (alpha < 0.94)).astype(np.uint8)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (4 * margin + 1, 4 * margin + 1))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (6 * margin + 1, 6 * margin + 1))
     return np.asarray(cv2.morphologyEx(unsure, cv2.MORPH_OPEN, kernel) > 0, bool)
 
 
