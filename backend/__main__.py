@@ -1,7 +1,11 @@
 """`python -m backend …`."""
 
+import os
 import sys
 
-from backend.cli import main
+# Read by OpenMP when torch loads it: threads that wait by spinning hurt where a core is shared.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+from backend.cli import main  # noqa: E402
 
 sys.exit(main())

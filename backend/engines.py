@@ -79,8 +79,15 @@ class Engines:
     def _triposr(self) -> MeshEngine:
         from backend.meshing.triposr import TripoSREngine  # imports torch, which takes seconds
 
-        files = require_model(DEFAULT_MESH, self.settings.checkpoints_dir)
-        return TripoSREngine(files["model.ckpt"], self.settings.device)
+        own = self.settings.triposr_weights
+        weights = own or require_model(DEFAULT_MESH, self.settings.checkpoints_dir)["model.ckpt"]
+        return TripoSREngine(weights, self.settings.device)
+
+    def preload(self) -> None:
+        """Load what `auto` uses now, so that the first request need not wait for it."""
+        self.segmenter()
+        self.depth()
+        self.mesh_engine()
 
     def describe(self) -> dict[str, dict[str, str]]:
         """Return, for each role, the engine that `auto` uses now, its device, and why it is a stand-in if it is one."""
@@ -98,16 +105,21 @@ class Engines:
 
     def why_not(self, name: str) -> str:
         """Return a sentence that says why `auto` stands on a stand-in instead of `name`, or "" when it does not."""
-        model = find_model(name, self.settings.checkpoints_dir)
         if name in self._broken:
             return self._broken[name]
-        if model_state(model, self.settings.checkpoints_dir) == "complete":
+        if self._is_here(name):
             return ""
+        model = find_model(name, self.settings.checkpoints_dir)
         return f"The weights of {name} are not on this machine. {how_to_get(model)}"
 
-    def _auto(self, name: str, load: Callable[[str], Engine], stand_in: Engine) -> Engine:
+    def _is_here(self, name: str) -> bool:
+        if name == DEFAULT_MESH and self.settings.triposr_weights is not None:
+            return True
         checkpoints = self.settings.checkpoints_dir
-        if name not in self._loaded and model_state(find_model(name, checkpoints), checkpoints) != "complete":
+        return model_state(find_model(name, checkpoints), checkpoints) == "complete"
+
+    def _auto(self, name: str, load: Callable[[str], Engine], stand_in: Engine) -> Engine:
+        if name not in self._loaded and not self._is_here(name):
             return stand_in
         try:
             return load(name)

@@ -58,6 +58,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     set_up_logging(settings.logs_dir, settings.log_level)
+    if settings.preload:
+        await asyncio.to_thread(app.state.engines.preload)
     if settings.fetch_weights:
         app.state.fetching = BackgroundFetch(settings.checkpoints_dir, _announce)
         app.state.fetching.start()

@@ -19,6 +19,7 @@ class Settings(BaseSettings):
 
     # Where things are.
     checkpoints_dir: Path = Field(REPOSITORY / "checkpoints", description="weights")
+    triposr_weights: Path | None = Field(None, description="own weights of TripoSR's layout, in place of the published")
     logs_dir: Path = Field(REPOSITORY / "logs", description="backend.log and its older copies")
     debug_dir: Path | None = Field(None, description="when set, each request leaves its debug bundle there")
 
@@ -34,6 +35,8 @@ class Settings(BaseSettings):
     mask_deadline_s: float = Field(30.0, gt=0, description="a mask's longest run")
     mesh_deadline_s: float = Field(300.0, gt=0, description="a mesh's longest run")
     queue_deadline_s: float = Field(30.0, gt=0, description="the longest wait before a run begins")
+
+    preload: bool = Field(False, description="load the engines at the start instead of at their first use")
 
     # Weights.
     fetch_weights: bool = Field(False, description="fetch the default weights beside the running service")

@@ -97,7 +97,7 @@ def test_a_mesh_report_can_be_written_as_json(engines: Engines) -> None:
     report = reconstruct(toy()[0], engines=engines).product.report
     json.dumps(report)
     assert report["mesh"]["watertight"] is True
-    assert [stage["name"] for stage in report["stages"]][0] == "decode"
+    assert report["stages"][0]["name"] == "decode"
     assert {"frame", "relief", "export", "measure"} <= {stage["name"] for stage in report["stages"]}
 
 
