@@ -16,7 +16,7 @@ class HolesConfig:
     policy: HolePolicy = "auto"
     pinhole_share: float = 0.0008  # of the object's area: `auto` fills smaller ones if the saliency is unsure of them
     fill_share: float = 0.25  # of the object's area: `fill` leaves larger ones open, they are no fault of a network
-    open_below: float = 0.35  # mean saliency of a pinhole that the network itself rather calls background
+    open_below: float = 0.46  # mean saliency of a pinhole that the network itself rather calls background
 
     def __post_init__(self) -> None:
         if self.policy not in ("auto", "keep", "fill"):

@@ -28,7 +28,7 @@ def test_a_notch_that_is_open_to_the_frame_is_no_hole():
 
 def test_auto_fills_a_doubtful_pinhole_and_leaves_a_mug_handle_open():
     mask = plate((40, 40, 2), (70, 70, 20))
-    settled = settle_holes(mask, np.full(mask.shape, 0.45, np.float32), HolesConfig())
+    settled = settle_holes(mask, np.full(mask.shape, 0.48, np.float32), HolesConfig())
     assert np.array_equal(settled.mask, plate((70, 70, 20)))
     assert (settled.filled, settled.open) == (1, 1)
 
@@ -40,7 +40,7 @@ def test_auto_leaves_a_pinhole_open_that_the_network_calls_background():
 
 def test_keep_fills_nothing_and_fill_fills_up_to_its_limit():
     mask = plate((40, 40, 2), (70, 70, 20))
-    saliency = np.full(mask.shape, 0.45, np.float32)
+    saliency = np.full(mask.shape, 0.48, np.float32)
     assert np.array_equal(settle_holes(mask, saliency, HolesConfig(policy="keep")).mask, mask)
     assert np.array_equal(settle_holes(mask, saliency, HolesConfig(policy="fill")).mask, plate())
     small_only = settle_holes(mask, saliency, HolesConfig(policy="fill", fill_share=0.01))
