@@ -6,6 +6,6 @@ import sys
 # Read by OpenMP when torch loads it: threads that wait by spinning hurt where a core is shared.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-from backend.cli import main  # noqa: E402
+from backend.cli import main
 
 sys.exit(main())
