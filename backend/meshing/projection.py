@@ -18,7 +18,7 @@ from backend.meshing.topology import vertex_normals
 
 ColorAt = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 DEPTH_PX = 768  # of the depth map that tells what is hidden
-HIDDEN = 0.02  # world units behind the nearest surface: farther is hidden, nearer is rounding
+HIDDEN = 0.008  # world units behind the nearest surface: farther is hidden; a pixel of a steep side spans as much
 SQUARE, GRAZING = 0.55, 0.2  # cosine to the line of sight where the photo is taken wholly, and not at all
 RIM = 0.01  # of the picture's side: so near the matte's edge the photo may show its background
 
