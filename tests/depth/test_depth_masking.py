@@ -37,6 +37,14 @@ def test_the_network_agrees_with_the_published_one(golden):
     assert np.abs(predicted - numbers["infer_image_output"]).max() < 1e-3
 
 
+def test_the_network_agrees_at_the_size_it_was_trained_for(golden):
+    """There no position is resized: what is left to differ is the network itself."""
+    numbers, path = golden
+    noise = np.random.RandomState(1).standard_normal((1, 3, 518, 518)).astype(np.float32)
+    output = DepthMasker.from_checkpoint(path, device="cpu").network.forward(torch.from_numpy(noise))[0].numpy()
+    assert np.abs(output[::16, ::16] - numbers["native_518_output_every_16"]).max() < 1e-4
+
+
 def test_threads_share_one_network(golden):
     numbers, path = golden
     masker = DepthMasker.from_checkpoint(path, size=56, device="cpu")
