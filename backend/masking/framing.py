@@ -5,7 +5,7 @@ fills a fixed share of the picture, and the picture is what a camera 1.9 away se
 """
 
 from dataclasses import dataclass
-from math import floor
+from math import floor, hypot
 from typing import TypeVar
 
 import cv2
@@ -52,11 +52,13 @@ class Framed:
         return _pad(_shrink(plane[y0:y1, x0:x1], self.scale), self.corner, len(self.alpha))
 
 
-def frame_object(image: Image, alpha: Alpha, foreground_ratio: float = 0.85) -> Framed:
+def frame_object(image: Image, alpha: Alpha, foreground_ratio: float = 0.85, smart: bool = False) -> Framed:
     """Return the object centred in a square whose side it fills to `foreground_ratio`, at the photo's resolution.
 
     The box of alpha > 0 (in 8 bits) is kept whole, padded to a square of its longer side s and then to
-    n = ⌊s / ratio⌋; the padding before is ⌊(s − h) / 2⌋, then ⌊(n − s) / 2⌋. Raises NoSubjectError when no alpha is
+    n = ⌊s / ratio⌋; the padding before is ⌊(s − h) / 2⌋, then ⌊(n − s) / 2⌋. With `smart`, padding goes by shape: a
+    long object fills more of the square, at most half of the margin more, and the centre of mass comes as near to the
+    middle as leaves every side half of its margin. Raises NoSubjectError when no alpha is
     above 0, ValueError for arrays of two sizes or a ratio outside (0, 1].
     """
     check_image(image)
@@ -70,11 +72,28 @@ def frame_object(image: Image, alpha: Alpha, foreground_ratio: float = 0.85) -> 
     crop, matte = _shrink(image[y0:y1, x0:x1], scale), _shrink(alpha[y0:y1, x0:x1], scale)
     height, width = matte.shape
     square = max(height, width)
-    side = floor(square / foreground_ratio)
+    side = floor(square / (_ratio_by_shape(foreground_ratio, height, width) if smart else foreground_ratio))
     margin = (side - square) // 2
     corner = margin + (square - height) // 2, margin + (square - width) // 2
+    if smart:
+        corner = _corner_by_mass(matte, side, margin // 2)
     cut = x0 == 0, y0 == 0, x1 == alpha.shape[1], y1 == alpha.shape[0]
     return Framed(_pad(crop, corner, side), _pad(matte, corner, side), box, corner, scale, cut)
+
+
+def _ratio_by_shape(ratio: float, height: int, width: int) -> float:
+    """Return the ratio at which the box's diagonal is as long as that of a square box at `ratio`, within bounds."""
+    long, short = max(height, width), min(height, width)
+    return min(ratio * 2**0.5 / hypot(1.0, short / long), (1.0 + ratio) / 2)
+
+
+def _corner_by_mass(matte: Alpha, side: int, least_margin: int) -> tuple[int, int]:
+    """Return the corner that puts the centre of mass into the middle, or as near as `least_margin` px allow."""
+    corner = []
+    for length, weight in zip(matte.shape, (matte.sum(1), matte.sum(0)), strict=True):
+        center = float(weight @ np.arange(length)) / float(weight.sum()) + 0.5
+        corner.append(int(np.clip(round(side / 2 - center), least_margin, side - length - least_margin)))
+    return corner[0], corner[1]
 
 
 def object_box(alpha: Alpha) -> Box:

@@ -123,3 +123,42 @@ def test_colours_under_transparency_do_not_show_on_grey():
 def test_arrays_that_are_not_a_photo_and_its_matte_are_refused(image, alpha, ratio):
     with pytest.raises(ValueError):
         frame_object(image, alpha, ratio)
+
+
+def mass_center(alpha):
+    rows, columns = np.indices(alpha.shape) + 0.5
+    return np.array([(rows * alpha).sum(), (columns * alpha).sum()]) / alpha.sum()
+
+
+def test_smart_padding_leaves_a_square_object_as_published():
+    image, alpha = scene(60, 60, (10, 12, 44, 46))
+    plain, smart = frame_object(image, alpha), frame_object(image, alpha, smart=True)
+    assert plain.corner == smart.corner
+    assert (plain.alpha == smart.alpha).all() and (plain.image == smart.image).all()
+
+
+def test_smart_padding_brings_the_centre_of_mass_nearer_to_the_middle_and_keeps_a_margin():
+    image, alpha = scene(120, 120, (10, 10, 110, 110))
+    alpha[10:90, 30:110] = 0  # an L: heavy at the bottom left
+    plain, smart = frame_object(image, alpha), frame_object(image, alpha, smart=True)
+    off = [np.abs(mass_center(framed.alpha) - len(framed.alpha) / 2) for framed in (plain, smart)]
+    assert (off[1] < off[0] - 2).all()
+    assert smart.alpha.sum() == plain.alpha.sum()
+    x0, y0, x1, y1 = object_box(smart.alpha)
+    assert min(x0, y0, len(smart.alpha) - x1, len(smart.alpha) - y1) >= (len(smart.alpha) - 100) // 4
+    assert (smart.place(alpha) == smart.alpha).all()
+
+
+def test_smart_padding_lets_a_long_object_fill_more():
+    image, alpha = scene(200, 200, (20, 90, 180, 110))
+    plain, smart = frame_object(image, alpha), frame_object(image, alpha, smart=True)
+    assert 160 / len(plain.alpha) == pytest.approx(0.85, abs=0.01)
+    assert 160 / len(smart.alpha) == pytest.approx(0.925, abs=0.01)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 60), st.integers(1, 60), st.sampled_from([0.5, 0.85, 1.0]))
+def test_smart_padding_keeps_every_object_whole(height, width, ratio):
+    image, alpha = scene(64, 64, (3, 2, 3 + width, 2 + height))
+    framed = frame_object(image, alpha, ratio, smart=True)
+    assert framed.alpha.sum() == alpha.sum()
