@@ -12,6 +12,7 @@ from backend.masking.holes import label_holes
 SIDE_PX = 1024  # figures are taken on a copy of at most this side: they cost the same for every photo
 SIDES = ("left", "top", "right", "bottom")
 GRADES = ((85, "A"), (70, "B"), (55, "C"), (40, "D"))
+BEST_IN_DOUBT = 69  # the most points of a C
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,12 @@ class Scorecard:
         return {key: _rounded(value) for key, value in asdict(self).items()}
 
 
-def score_matte(alpha: Alpha, config: ScorecardConfig | None = None) -> Scorecard:
-    """Return the scorecard of `alpha`; an empty one is graded E and is no error. Raises ValueError for no alpha."""
+def score_matte(alpha: Alpha, config: ScorecardConfig | None = None, doubts: tuple[str, ...] = ()) -> Scorecard:
+    """Return the scorecard of `alpha`; an empty one is graded E and is no error. Raises ValueError for no alpha.
+
+    `doubts` are sentences in which the segmenter itself distrusts its mask: they come first in the advice, and the
+    grade is then at most C, however clean the mask looks.
+    """
     check_alpha(alpha)
     config = config or ScorecardConfig()
     scale = min(1.0, SIDE_PX / max(alpha.shape))
@@ -58,7 +63,7 @@ def score_matte(alpha: Alpha, config: ScorecardConfig | None = None) -> Scorecar
         small = np.clip(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), 0, 1)
     mask = small >= 0.5
     if not mask.any():
-        return _nothing()
+        return _nothing(doubts)
     seen = small > 0.02
     confidence = np.abs(2 * small[seen] - 1)
     soft = (small > 0.05) & (small < 0.95)
@@ -80,8 +85,10 @@ def score_matte(alpha: Alpha, config: ScorecardConfig | None = None) -> Scorecar
         "offset_percent": 100 * float(np.hypot(*offset)) / (0.5 * float(np.hypot(*mask.shape))),
     }
     points, advice = _judge(figures, config)
+    if doubts:
+        points = min(points, BEST_IN_DOUBT)
     grade = next((grade for least, grade in GRADES if points >= least), "E")
-    return Scorecard(found=True, grade=grade, points=points, advice=advice, **figures)
+    return Scorecard(found=True, grade=grade, points=points, advice=(*doubts, *advice), **figures)
 
 
 def _judge(figures: dict[str, Any], config: ScorecardConfig) -> tuple[int, tuple[str, ...]]:
@@ -115,8 +122,8 @@ def _judge(figures: dict[str, Any], config: ScorecardConfig) -> tuple[int, tuple
     return max(0, round(points)), tuple(advice)
 
 
-def _nothing() -> Scorecard:
-    advice = ("Nothing was found to cut out; a plainer background or a mask of your own helps.",)
+def _nothing(doubts: tuple[str, ...]) -> Scorecard:
+    advice = (*doubts, "Nothing was found to cut out; a plainer background or a mask of your own helps.")
     return Scorecard(False, "E", 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, 0, (), (0.0, 0.0), 0.0, advice)
 
 

@@ -11,7 +11,7 @@ class FirstGuess:
     """A segmenter's answer: the saliency at the image's own size, and what it has to say about it."""
 
     saliency: Saliency
-    notes: tuple[str, ...] = ()  # sentences for the person who asked: what stepped aside, what not to trust
+    notes: tuple[str, ...] = ()  # sentences for the person who asked: why not to trust it
     facts: dict[str, float | int | str | bool] = field(default_factory=dict)  # for the report
 
 

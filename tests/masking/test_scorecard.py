@@ -69,3 +69,11 @@ def test_an_uncertain_matte_is_graded_worse():
 def test_any_size_is_scored_and_fits_into_a_report(shape: tuple[int, int]):
     for value in (0.0, 0.4, 1.0):
         json.dumps(score_matte(np.full(shape, value, np.float32)).as_dict())
+
+
+def test_a_segmenters_doubts_lead_the_advice_and_allow_no_more_than_a_c():
+    card = score_matte(disc(), doubts=("The background is cluttered.",))
+    assert card.grade == "C" and card.advice == ("The background is cluttered.",)
+    worse = score_matte(np.ones((50, 50), np.float32), doubts=("The background is cluttered.",))
+    assert worse.points == score_matte(np.ones((50, 50), np.float32)).points
+    assert score_matte(np.zeros((9, 9), np.float32), doubts=("Nothing stands out.",)).advice[0] == "Nothing stands out."
