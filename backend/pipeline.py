@@ -33,6 +33,7 @@ from backend.png import encode_cutout_png, encode_mask_png, encode_rgb_png
 from backend.report import base_report, image_report, model_licences
 from backend.schemas import MaskOptions, MatteOptions, MeshOptions
 from backend.settings import Settings
+from backend.stage_configs import scorecard_config
 from backend.subject import Subject, find_subject
 from backend.trace import Trace
 
@@ -88,7 +89,7 @@ def cut_out(
     if options.strategy != "segmentation":
         fused = fuse(picture.image, subject, options, engines, trace)
         alpha, fusion, depth_models = fused.alpha, fused.report, fused.models
-    alpha, scorecard = _finish(alpha, options, trace)
+    alpha, scorecard = _finish(alpha, subject, options, engines.settings, trace)
     image = picture.image
     if options.wants_cutout and subject.segmented:
         image = _clean_rim(image, alpha, trace)
@@ -114,10 +115,10 @@ def reconstruct(
     picture, own_mask = _open(source, mask, engines, trace)
     subject = find_subject(picture, own_mask, options, engines, trace)
     fused = fuse(picture.image, subject, options, engines, trace)
-    alpha, scorecard = _finish(fused.alpha, options, trace)
+    alpha, scorecard = _finish(fused.alpha, subject, options, engines.settings, trace)
     image = _clean_rim(picture.image, alpha, trace) if subject.segmented else picture.image
     with trace.stage("frame"):
-        framed = frame_object(image, alpha, options.foreground_ratio)
+        framed = frame_object(image, alpha, options.foreground_ratio, smart=engines.settings.use_smart_padding)
         disparity = None if fused.disparity is None else framed.place(fused.disparity)
     trace.picture("framed", on_grey(framed))
     engine = _mesh_engine(options, engines, trace)
@@ -148,12 +149,14 @@ def reconstruct(
     return Reconstruction(built.mesh, framed, product)
 
 
-def _finish(alpha: Alpha, options: MatteOptions, trace: Trace) -> tuple[Alpha, Scorecard]:
+def _finish(
+    alpha: Alpha, subject: Subject, options: MatteOptions, settings: Settings, trace: Trace
+) -> tuple[Alpha, Scorecard]:
     if options.feather_px > 0:
         with trace.stage("feather"):
             alpha = feather(alpha, options.feather_px)
     with trace.stage("score"):
-        scorecard = score_matte(alpha)
+        scorecard = score_matte(alpha, scorecard_config(settings), subject.doubts)
     trace.picture("matte", alpha)
     return alpha, scorecard
 

@@ -6,7 +6,7 @@ The name of the environment variable is the field's name in capitals: `MAX_PIXEL
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 class Settings(BaseSettings):
     """What the person who runs the service decides; a request can change none of it."""
 
-    model_config = SettingsConfigDict(env_prefix="", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="", env_ignore_empty=True, frozen=True, extra="ignore")
 
     # Where things are.
     checkpoints_dir: Path = Field(REPOSITORY / "checkpoints", description="weights")
@@ -38,9 +38,30 @@ class Settings(BaseSettings):
 
     preload: bool = Field(False, description="load the engines at the start instead of at their first use")
 
+    # The matte. What a request does not say, these do; see docs/matte.md for the stages.
+    mask_threshold: float | None = Field(None, gt=0, lt=1, description="fixed level of decisions; unset: adaptive")
+    mask_threshold_min: float = Field(0.35, gt=0, lt=1, description="the adaptive level is never lower")
+    mask_threshold_max: float = Field(0.65, gt=0, lt=1, description="nor higher")
+    morph_kernel_size: int = Field(5, ge=0, le=99, description="px across, on a picture 1,024 px long; 0: off")
+    holes: Literal["auto", "keep", "fill"] = Field("auto", description="which of the object's holes are closed")
+    max_hole_share: float = Field(0.25, ge=0, le=1, description="of the object's area; `fill` leaves larger ones open")
+    min_object_coverage: float = Field(0.05, ge=0, le=1, description="of the picture; less is a warning")
+    max_object_coverage: float = Field(0.95, ge=0, le=1, description="of the picture; more is a warning")
+    use_smart_padding: bool = Field(False, description="frame for the mesh by the object's shape and centre of mass")
+
     # Weights.
     fetch_weights: bool = Field(False, description="fetch the default weights beside the running service")
     allow_noncommercial: bool = Field(False, description="allow models whose licence forbids commercial use")
 
     # What is told.
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Settings":
+        for lower, upper in (
+            ("mask_threshold_min", "mask_threshold_max"),
+            ("min_object_coverage", "max_object_coverage"),
+        ):
+            if getattr(self, lower) > getattr(self, upper):
+                raise ValueError(f"{lower.upper()} is above {upper.upper()}")
+        return self

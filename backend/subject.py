@@ -15,8 +15,9 @@ from backend.engines import Engines
 from backend.errors import InvalidParameterError
 from backend.image_io import Picture
 from backend.masking.arrays import Alpha
-from backend.preprocessing import PRESETS, refine_matte
+from backend.preprocessing import refine_matte
 from backend.schemas import MatteOptions
+from backend.stage_configs import matte_config
 from backend.trace import Trace
 
 SAME_SHAPE = 0.01  # a mask may have another size, not another shape: aspect ratios within 1 %
@@ -29,6 +30,7 @@ class Subject:
 
     alpha: Alpha
     source: str  # a segmenter's name, "own-mask" or "own-alpha"
+    doubts: tuple[str, ...] = ()  # why the segmenter itself would not trust its mask, for the scorecard
     facts: dict[str, Any] = field(default_factory=dict)  # what the segmenter and the refinement have to report
 
     @property
@@ -61,8 +63,9 @@ def _segment(picture: Picture, options: MatteOptions, engines: Engines, trace: T
         trace.note(sentence)
     if options.model == "auto" and segmenter.name != DEFAULT_SEGMENTER:
         trace.note(f"The embedded segmenter `{segmenter.name}` made this mask. {engines.why_not(DEFAULT_SEGMENTER)}")
-    matte = refine_matte(picture.image, guess.saliency, PRESETS[options.quality], trace)
-    return Subject(matte.alpha, segmenter.name, {**guess.facts, **matte.facts})
+    config = matte_config(engines.settings, options.quality)
+    matte = refine_matte(picture.image, guess.saliency, config, trace)
+    return Subject(matte.alpha, segmenter.name, guess.notes, {**guess.facts, **matte.facts})
 
 
 def mask_as_alpha(mask: Picture, picture: Picture, trace: Trace) -> Alpha:

@@ -1,0 +1,24 @@
+"""The operator's settings -> the configs of the stages, which read no environment themselves."""
+
+from dataclasses import replace
+
+from backend.masking.scorecard import ScorecardConfig
+from backend.masking.threshold import ThresholdConfig
+from backend.preprocessing import PRESETS, MatteConfig
+from backend.settings import Settings
+
+
+def matte_config(settings: Settings, quality: str) -> MatteConfig:
+    """Return the preset called `quality` with the operator's numbers in it. Raises KeyError for an unknown preset."""
+    preset = PRESETS[quality]
+    return replace(
+        preset,
+        threshold=ThresholdConfig(settings.mask_threshold, settings.mask_threshold_min, settings.mask_threshold_max),
+        morphology=replace(preset.morphology, kernel_size=settings.morph_kernel_size),
+        holes=replace(preset.holes, policy=settings.holes, fill_share=settings.max_hole_share),
+    )
+
+
+def scorecard_config(settings: Settings) -> ScorecardConfig:
+    """Return the scorecard's config with the operator's limits in it."""
+    return ScorecardConfig(settings.min_object_coverage, settings.max_object_coverage)
