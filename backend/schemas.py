@@ -25,6 +25,9 @@ class MatteOptions(BaseModel):
     quality: Literal["fast", "balanced", "best"] = Field(
         "balanced", description="How much work goes into the matte: `fast` leaves GrabCut out, `best` takes most care."
     )
+    multi_scale: bool = Field(
+        False, description="Ask a segmentation network at three scales and take the median: slower, fewer mistakes."
+    )
     use_alpha: bool = Field(
         True, description="Use the picture's own transparency as the mask where it has any; `false`: segment anyway."
     )

@@ -14,9 +14,11 @@ from backend.catalogue import DEFAULT_SEGMENTER
 from backend.engines import Engines
 from backend.errors import InvalidParameterError
 from backend.image_io import Picture
-from backend.masking.arrays import Alpha
+from backend.masking.arrays import Alpha, Image
 from backend.preprocessing import refine_matte
 from backend.schemas import MatteOptions
+from backend.segmentation.first_guess import FirstGuess, Segmenter
+from backend.segmentation.multi_scale import predict_at_scales
 from backend.stage_configs import matte_config
 from backend.trace import Trace
 
@@ -57,7 +59,7 @@ def _segment(picture: Picture, options: MatteOptions, engines: Engines, trace: T
     with trace.stage("load segmenter"):
         segmenter = engines.segmenter(options.model)
     with trace.stage("segment"):
-        guess = segmenter.predict(picture.image)
+        guess = _first_guess(segmenter, picture.image, options, trace)
     trace.picture("saliency", guess.saliency)
     for sentence in guess.notes:
         trace.note(sentence)
@@ -66,6 +68,15 @@ def _segment(picture: Picture, options: MatteOptions, engines: Engines, trace: T
     config = matte_config(engines.settings, options.quality)
     matte = refine_matte(picture.image, guess.saliency, config, trace)
     return Subject(matte.alpha, segmenter.name, guess.notes, {**guess.facts, **matte.facts})
+
+
+def _first_guess(segmenter: Segmenter, image: Image, options: MatteOptions, trace: Trace) -> FirstGuess:
+    if not options.multi_scale:
+        return segmenter.predict(image)
+    if segmenter.name == "border":  # a nearer view would cut away the border that it knows the background from
+        trace.note("multi_scale stood aside: the embedded segmenter `border` needs the whole picture's border.")
+        return segmenter.predict(image)
+    return predict_at_scales(segmenter, image)
 
 
 def mask_as_alpha(mask: Picture, picture: Picture, trace: Trace) -> Alpha:

@@ -185,3 +185,23 @@ def test_a_broken_default_model_steps_aside_and_a_named_one_does_not(engines: En
     assert "not what they should be" in engines.describe()["segmenter"]["why"]
     with pytest.raises(ModelUnavailableError):
         cut_out(toy()[0], MaskOptions(model=DEFAULT_SEGMENTER), engines=engines)
+
+
+def test_multi_scale_asks_a_network_three_times_and_steps_aside_for_border(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, _ = toy()
+    report = cut_out(image, MaskOptions(multi_scale=True), engines=engines).product.report
+    assert any("multi_scale stood aside" in note for note in report["notes"])
+
+    class Red(Fixed):
+        def predict(self, picture: np.ndarray) -> FirstGuess:
+            self.seen.append(picture)
+            return FirstGuess(np.float32(picture[..., 1] < 120))
+
+    network = Red(image)
+    monkeypatch.setattr(engines, "segmenter", lambda name: network)
+    report = cut_out(image, MaskOptions(multi_scale=True), engines=engines).product.report
+    assert len(network.seen) == 3
+    assert report["segmenter"]["scales"] == "0.8, 1.0, 1.2"
+    assert not any("multi_scale" in note for note in report["notes"])
