@@ -94,6 +94,8 @@ def work(name: str, folder: Path, shared: Path, resolution: int) -> None:
         kept["model"] = TripoSR.from_pretrained(folder, device="cpu", precision=precision)
 
     def encode() -> None:
+        if method == "dense":
+            kept["model"].transformer.prepare()  # the published algorithm does this for every picture, ours at load
         kept["code"] = kept["model"].encode(picture)[0]
 
     def extract() -> None:

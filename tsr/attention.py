@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-BLOCK_ROWS = 256  # queries at a time: the block's scores (1.5 MB at 3072 keys) stay in a core's second-level cache
+# Queries at a time. Fewer would keep the scores in a core's own cache, and cost more meetings of the threads than that
+# saves: on two cores a whole encode took 10.4 s with 256, 8.9 s with 512, 8.7 s with 1024 and 9.1 s with 1536.
+BLOCK_ROWS = 1024
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
