@@ -36,6 +36,11 @@ class DepthMasker:
             raise InvalidParameterError("The depth size is at least 14 pixels.", limit=14, actual=size)
         return cls(load_depth_anything(Path(path), device, precision), size)
 
+    @property
+    def device(self) -> str:
+        """Where the network runs: "cpu", "cuda" or "mps"."""
+        return self.network.device
+
     def predict(self, image: Image) -> Disparity:
         """Return the disparity of `image`, (H, W) float32, ≥ 0, larger is nearer, no unit."""
         return self.network.predict(image, self.size)

@@ -9,7 +9,8 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from backend.catalogue import DEFAULT_DEPTH, DEFAULT_SEGMENTER
+from backend.catalogue import DEFAULT_SEGMENTER
+from backend.depth.weights import check_size, find_depth_weights, has_depth_weights
 from backend.errors import ModelUnavailableError
 from backend.meshing.engine import MeshEngine
 from backend.meshing.relief import ReliefEngine
@@ -55,16 +56,19 @@ class Engines:
         return segmenter
 
     def depth(self) -> "DepthMasker | None":
-        """Return the default depth network, or None where its weights are not on this machine."""
-        return self._auto(DEFAULT_DEPTH, self._depth, None)
+        """Return the depth network of the settings, or None where its weights are not on this machine."""
+        return self._auto(self.settings.depth_model, self._depth, None)
 
     def _depth(self, name: str) -> "DepthMasker | None":
         from backend.depth_masking import DepthMasker
 
         def load() -> DepthMasker:
-            weights = require_model(name, self.settings.checkpoints_dir)["model.safetensors"]
-            device = None if self.settings.device == "auto" else self.settings.device
-            return DepthMasker.from_checkpoint(weights, device=device)
+            settings = self.settings
+            weights = find_depth_weights(name, settings.checkpoints_dir)
+            device = None if settings.device == "auto" else settings.device
+            masker = DepthMasker.from_checkpoint(weights, settings.depth_size_px, device, "fast")
+            check_size(name, masker.network.size.name, settings.checkpoints_dir)
+            return masker
 
         masker: DepthMasker = self._load(name, load)
         return masker
@@ -93,7 +97,7 @@ class Engines:
         """Return, for each role, the engine that `auto` uses now, its device, and why it is a stand-in if it is one."""
         roles = {
             "segmenter": (DEFAULT_SEGMENTER, "border"),
-            "depth": (DEFAULT_DEPTH, "none"),
+            "depth": (self.settings.depth_model, "none"),
             "mesh": (DEFAULT_MESH, "relief"),
         }
         described = {}
@@ -116,6 +120,8 @@ class Engines:
         if name == DEFAULT_MESH and self.settings.triposr_weights is not None:
             return True
         checkpoints = self.settings.checkpoints_dir
+        if name == self.settings.depth_model:
+            return has_depth_weights(name, checkpoints)
         return model_state(find_model(name, checkpoints), checkpoints) == "complete"
 
     def _auto(self, name: str, load: Callable[[str], Engine], stand_in: Engine) -> Engine:

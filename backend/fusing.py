@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from backend.catalogue import DEFAULT_DEPTH
 from backend.depth.depth_map import color_depth
 from backend.depth.fusion import FusionConfig, fuse_depth
 from backend.engines import Engines
@@ -22,10 +21,7 @@ class FusedMatte:
     alpha: Alpha
     disparity: Disparity | None
     report: dict[str, Any]
-
-    @property
-    def models(self) -> list[str]:
-        return [] if self.disparity is None else [DEFAULT_DEPTH]
+    models: tuple[str, ...] = ()  # the depth network, where one was asked
 
 
 def fuse(image: Image, subject: Subject, options: MatteOptions, engines: Engines, trace: Trace) -> FusedMatte:
@@ -37,13 +33,14 @@ def fuse(image: Image, subject: Subject, options: MatteOptions, engines: Engines
     disparity = _disparity(image, engines, trace)
     asked = options.strategy
     if disparity is None and asked != "segmentation":
-        reason = f"Depth stands aside. {engines.why_not(DEFAULT_DEPTH)}"
+        reason = f"Depth stands aside. {engines.why_not(engines.settings.depth_model)}"
         if asked != "auto":
             trace.note(f"strategy={asked} was not followed. {reason}")
         return FusedMatte(subject.alpha, None, {"asked": asked, "strategy": "segmentation", "reasons": [reason]})
+    models = () if disparity is None else (engines.settings.depth_model,)
     if asked == "auto" and not subject.segmented:
         asked, reason = "segmentation", "Your own mask is taken at its word; name a strategy to fuse it with depth."
-        return FusedMatte(subject.alpha, disparity, {"asked": "auto", "strategy": asked, "reasons": [reason]})
+        return FusedMatte(subject.alpha, disparity, {"asked": "auto", "strategy": asked, "reasons": [reason]}, models)
     with trace.stage("fuse"):
         config = FusionConfig(depth_percentile=options.depth_percentile)
         fused = fuse_depth(subject.alpha, disparity, image, config, asked)
@@ -56,7 +53,7 @@ def fuse(image: Image, subject: Subject, options: MatteOptions, engines: Engines
         "reasons": list(fused.reasons),
         "agreement": {name: round(value, 4) for name, value in fused.agreement.items()},
     }
-    return FusedMatte(fused.alpha, disparity, report)
+    return FusedMatte(fused.alpha, disparity, report, models)
 
 
 def _disparity(image: Image, engines: Engines, trace: Trace) -> Disparity | None:
@@ -64,7 +61,7 @@ def _disparity(image: Image, engines: Engines, trace: Trace) -> Disparity | None
         masker = engines.depth()
     if masker is None:
         return None
-    with trace.stage("depth", masker.network.device):
+    with trace.stage("depth", masker.device):
         disparity = masker.predict(image)
     if trace.keep_pictures:
         trace.picture("depth", color_depth(disparity))

@@ -85,7 +85,8 @@ def cut_out(
     picture, own_mask = _open(source, mask, engines, trace)
     subject = find_subject(picture, own_mask, options, engines, trace)
     fusion: dict[str, Any] = {"asked": options.strategy, "strategy": "segmentation"}
-    alpha, depth_models = subject.alpha, []
+    alpha = subject.alpha
+    depth_models: tuple[str, ...] = ()
     if options.strategy != "segmentation":
         fused = fuse(picture.image, subject, options, engines, trace)
         alpha, fusion, depth_models = fused.alpha, fused.report, fused.models

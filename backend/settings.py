@@ -49,6 +49,11 @@ class Settings(BaseSettings):
     max_object_coverage: float = Field(0.95, ge=0, le=1, description="of the picture; more is a warning")
     use_smart_padding: bool = Field(False, description="frame for the mesh by the object's shape and centre of mass")
 
+    depth_model: Literal["depth-anything-v2-vits", "depth-anything-v2-vitb", "depth-anything-v2-vitl"] = Field(
+        "depth-anything-v2-vits", description="the depth network; vitb and vitl are for non-commercial use only"
+    )
+    depth_size_px: int = Field(518, ge=14, le=2072, description="shorter side of the picture that the network sees")
+
     # Weights.
     fetch_weights: bool = Field(False, description="fetch the default weights beside the running service")
     allow_noncommercial: bool = Field(False, description="allow models whose licence forbids commercial use")
