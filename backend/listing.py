@@ -5,6 +5,7 @@ from typing import Any
 
 from backend.catalogue import CATALOGUE
 from backend.custom_models import read_custom_models
+from backend.depth.weights import has_depth_weights
 from backend.models import model_state
 
 EMBEDDED = {
@@ -14,7 +15,10 @@ EMBEDDED = {
 
 
 def list_models(checkpoints: Path) -> list[dict[str, Any]]:
-    """Return one row a model: name, task, licence, commercial use, bytes, state on this machine and a sentence."""
+    """Return one row a model: name, task, licence, commercial use, bytes, state on this machine and a sentence.
+
+    A mistake in `models.toml` is a row too: its state is "broken" and its sentence says what is wrong.
+    """
     rows: list[dict[str, Any]] = [
         {
             "name": name,
@@ -27,7 +31,10 @@ def list_models(checkpoints: Path) -> list[dict[str, Any]]:
         }
         for name, (task, about) in EMBEDDED.items()
     ]
-    for model in [*CATALOGUE.values(), *read_custom_models(checkpoints).models.values()]:
+    custom = read_custom_models(checkpoints)
+    for model in [*CATALOGUE.values(), *custom.models.values()]:
+        # An original depth checkpoint that was put there by hand serves as well as the hub's files.
+        by_hand = model.task == "depth" and has_depth_weights(model.name, checkpoints)
         rows.append(
             {
                 "name": model.name,
@@ -35,8 +42,20 @@ def list_models(checkpoints: Path) -> list[dict[str, Any]]:
                 "licence": model.licence,
                 "commercial_use": model.commercial_use,
                 "size_bytes": model.size_bytes,
-                "state": model_state(model, checkpoints),
+                "state": "complete" if by_hand else model_state(model, checkpoints),
                 "about": model.about,
+            }
+        )
+    for name, problem in custom.problems.items():
+        rows.append(
+            {
+                "name": name or "models.toml",
+                "task": "segmentation",
+                "licence": "unknown",
+                "commercial_use": False,
+                "size_bytes": 0,
+                "state": "broken",
+                "about": problem,
             }
         )
     return rows

@@ -11,6 +11,7 @@ from backend import models
 from backend.catalogue import CATALOGUE, DEFAULT_DEPTH, DEFAULT_MODELS, DEFAULT_SEGMENTER, Model, ModelFile
 from backend.custom_models import read_custom_models
 from backend.errors import InvalidParameterError, ModelUnavailableError
+from backend.listing import list_models
 from backend.models import check_permission, digest_of, find_model, how_to_get, model_state, require_model, verify
 
 GOOD = """
@@ -266,3 +267,18 @@ def test_a_file_that_is_no_toml_is_one_problem_and_no_crash(content: bytes, tmp_
 
 def test_without_the_file_there_are_no_entries_of_ones_own(tmp_path: Path) -> None:
     assert read_custom_models(tmp_path).models == {} == read_custom_models(tmp_path / "absent").problems
+
+
+def test_a_mistake_in_models_toml_is_listed_and_keeps_verify_running(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from backend.commands.weights import list_all, verify_all
+
+    (tmp_path / "models.toml").write_text('[shoes]\nfile = "../shoes.onnx"\n')
+    row = next(row for row in list_models(tmp_path) if row["name"] == "shoes")
+    assert row["state"] == "broken" and "shoes" in row["about"]
+    assert list_all(tmp_path, as_json=False) == 0
+    assert row["about"] in capsys.readouterr().out
+    assert verify_all([], tmp_path) == 0
+    (tmp_path / "models.toml").write_text("[shoes")
+    assert any(row["name"] == "models.toml" and row["state"] == "broken" for row in list_models(tmp_path))

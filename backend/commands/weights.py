@@ -8,11 +8,12 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
-from backend.catalogue import DEFAULT_MODELS
+from backend.catalogue import CATALOGUE, DEFAULT_MODELS
+from backend.custom_models import read_custom_models
 from backend.errors import MattemeshError
 from backend.fetch import fetch
 from backend.listing import list_models
-from backend.models import find_model, how_to_get, verify
+from backend.models import find_model, how_to_get, model_state, verify
 from backend.settings import Settings
 
 
@@ -31,6 +32,8 @@ def list_all(checkpoints: Path, as_json: bool) -> int:
         allowed = "yes" if row["commercial_use"] else "no"
         table.add_row(row["name"], row["task"], row["licence"], allowed, size, row["state"])
     Console(soft_wrap=True).print(table)
+    for problem in read_custom_models(checkpoints).problems.values():
+        print(problem)
     return 0
 
 
@@ -60,7 +63,8 @@ def fetch_all(names: list[str], settings: Settings) -> int:
 
 def verify_all(names: list[str], checkpoints: Path) -> int:
     """Read the models called `names`, by default all that are here, again; return 1 when one is not as it should be."""
-    here = [row["name"] for row in list_models(checkpoints) if row["state"] not in ("absent", "embedded")]
+    known = [*CATALOGUE.values(), *read_custom_models(checkpoints).models.values()]
+    here = [model.name for model in known if model_state(model, checkpoints) != "absent"]
     failed = False
     for name in names or here:
         model = find_model(name, checkpoints)
