@@ -1,6 +1,7 @@
 """The command line: the same results, options and error codes as over HTTP."""
 
 import json
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -95,3 +96,13 @@ def test_a_wrong_call_is_a_usage_error() -> None:
     with pytest.raises(SystemExit) as stopped:
         main(["remove-bg", "a.jpg", "--quality", "perfect"])
     assert stopped.value.code == 2
+
+
+def test_a_taken_port_is_told_before_anything_is_promised(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(SystemExit) as stopped:
+            main(["serve", "--port", str(taken.getsockname()[1])])
+    assert stopped.value.code != 0
+    assert "Try:" not in capsys.readouterr().err
