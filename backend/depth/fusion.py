@@ -19,6 +19,7 @@ from backend.depth.working_size import enlarge, shrink, working_shape
 from backend.masking.arrays import Alpha, Disparity, Image, check_alpha, check_image, check_same_size
 
 Strategy = Literal["intersection", "union", "depth_guided", "segmentation", "auto"]
+PLAIN = ("intersection", "union")
 STRATEGIES: tuple[Strategy, ...] = ("depth_guided", "intersection", "union", "segmentation", "auto")
 
 
@@ -50,8 +51,9 @@ def fuse_depth(
 ) -> Fused:
     """Return `alpha` corrected by `disparity`, both (H, W) float32 of the image's size, and why.
 
-    Where depth is absent, flat or unclear the alpha comes back unchanged, `strategy_used` is "segmentation" and the
-    reason says so. Raises ValueError for an unknown strategy or arrays that do not fit each other.
+    `intersection` is the minimum of the alpha and the depth cut's, `union` the maximum. Where depth is absent or flat,
+    and for the other strategies also where it is unclear, the alpha comes back unchanged, `strategy_used` is
+    "segmentation" and the reason says so. Raises ValueError for an unknown strategy or arrays that do not fit.
     """
     config = config or FusionConfig()
     check_alpha(alpha)
@@ -66,7 +68,7 @@ def fuse_depth(
     check_same_size(disparity, image)
     if not np.isfinite(disparity).all():
         return _aside(alpha, "The depth map has values that are not finite: the segmentation is used alone.")
-    if float(alpha.max()) < 0.5:
+    if float(alpha.max()) < 0.5 and strategy not in PLAIN:
         return _aside(alpha, "The segmentation is sure of nothing: there is no object for depth to correct.")
     return _fuse(alpha, disparity, image, config, strategy)
 
@@ -82,10 +84,12 @@ def _fuse(alpha: Alpha, disparity: Disparity, image: Image, config: FusionConfig
     cut = cut_by_depth(small_disparity, small_image, layers.backdrop, CutConfig(config.depth_percentile), small_alpha)
     agreement = measure_agreement(small_alpha, cut.alpha, layers)
     disagreement = (cut.alpha - small_alpha).astype(np.float32)
-    step_aside = _why_not(layers, cut, agreement, config)
-    if step_aside is not None:
-        return Fused(alpha.copy(), "segmentation", (step_aside,), agreement, disagreement)
-    if strategy in ("intersection", "union"):
+    why_not = _why_flat(layers, cut)
+    if why_not is None and strategy not in PLAIN:
+        why_not = _why_unclear(layers, agreement, config)
+    if why_not is not None:
+        return Fused(alpha.copy(), "segmentation", (why_not,), agreement, disagreement)
+    if strategy in PLAIN:
         enlarged = enlarge(cut.alpha, alpha.shape)
         fused = np.minimum(alpha, enlarged) if strategy == "intersection" else np.maximum(alpha, enlarged)
         return Fused(fused, strategy, (f"The depth cut lies at {cut.percentile:.0f} %.",), agreement, disagreement)
@@ -97,11 +101,16 @@ def _fuse(alpha: Alpha, disparity: Disparity, image: Image, config: FusionConfig
     return Fused(fused, "depth_guided", reasons, agreement, disagreement)
 
 
-def _why_not(layers: Layers, cut: Cut, agreement: dict[str, float], config: FusionConfig) -> str | None:
-    """Return why depth has no say here, or None."""
+def _why_flat(layers: Layers, cut: Cut) -> str | None:
+    """Return why there is no depth to speak of, or None."""
     if layers.span <= 0:
         return "The depth map is flat: the segmentation is used alone."
-    if cut.flat or not is_clear(layers):
+    return "Nothing in the picture stands out in depth: segmentation alone." if cut.flat else None
+
+
+def _why_unclear(layers: Layers, agreement: dict[str, float], config: FusionConfig) -> str | None:
+    """Return why depth cannot judge this segmentation, or None."""
+    if not is_clear(layers):
         return "The object does not stand out in depth (it is flat, or lies on its support): segmentation alone."
     if agreement["iou"] < config.least_iou and not (layers.own & layers.core).any():
         return "Depth and segmentation speak of different things: the segmentation is used alone."

@@ -28,6 +28,7 @@ class SettlementConfig:
     behind: float = 0.22  # jump from which a standing thing is behind the object
     same_depth: float = 0.40  # difference up to which an addition is at the object's depth
     keep_like: float = 0.70  # share of the object's own colours from which a region is not taken away
+    well_behind: float = 0.50  # jump from which that is not asked of a region that does not touch the object's layer
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def _removals(case: _Case) -> tuple[Mask, list[str]]:
     removed, reasons = against & case.undecided, []
     for region in _regions(against & case.hard & ~case.undecided, case, config.least_area):
         size = _percent(case.share(region))
-        if case.likeness[region].mean() > config.keep_like:
+        if case.likeness[region].mean() > config.keep_like and not _stands_apart(region, case):
             reasons.append(f"Kept {size} that depth puts behind the object, because it has its colours.")
         elif case.share(region) > config.most_removed:
             reasons.append(f"Kept {size} that depth puts behind the object: too much to take away.")
@@ -100,6 +101,14 @@ def _removals(case: _Case) -> tuple[Mask, list[str]]:
             what = "something that stands behind the object" if behind[region].mean() > 0.5 else "background"
             reasons.append(f"Took away {size}: {what}, by its depth.")
     return removed, reasons
+
+
+def _stands_apart(region: Mask, case: _Case) -> bool:
+    """Whether a region is so far behind, and so clear of the object's solid layer, that its colours prove nothing."""
+    jump = float((case.height - case.layers.rise)[region].mean())
+    # The region was opened and kept a margin off the layer: what touches it is at most some margins away.
+    near = _grown(region, 4 * case.margin) & case.solid
+    return jump > case.config.well_behind * case.layers.contrast and not near.any()
 
 
 def _additions(case: _Case) -> tuple[Mask, list[str]]:
