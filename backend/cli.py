@@ -74,7 +74,9 @@ def _add_option(command: argparse.ArgumentParser, name: str, annotation: Any, de
         command.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=shown)
         return
     metavar = name.split("_")[-1].upper()
-    choices = next((get_args(a) for a in (annotation, *get_args(annotation)) if get_origin(a) is Literal), None)
+    kinds = [kind for kind in (get_args(annotation) or (annotation,)) if kind is not type(None)]
+    kinds = [annotation] if get_origin(annotation) is Literal else kinds
+    choices = get_args(kinds[0]) if len(kinds) == 1 and get_origin(kinds[0]) is Literal else None
     command.add_argument(flag, choices=choices, metavar=None if choices else metavar, help=shown)
 
 

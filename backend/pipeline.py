@@ -37,6 +37,7 @@ from backend.stage_configs import scorecard_config
 from backend.subject import Subject, find_subject
 from backend.trace import Trace
 
+ALONE = "The segmentation is used alone; name a strategy to fuse it with depth."
 Source = bytes | str | Path | Image | Picture
 
 
@@ -84,7 +85,7 @@ def cut_out(
     options, engines, trace = options or MaskOptions(), engines or default_engines(), trace or Trace()
     picture, own_mask = _open(source, mask, engines, trace)
     subject = find_subject(picture, own_mask, options, engines, trace)
-    fusion: dict[str, Any] = {"asked": options.strategy, "strategy": "segmentation"}
+    fusion: dict[str, Any] = {"asked": options.strategy, "strategy": "segmentation", "reasons": [ALONE]}
     alpha = subject.alpha
     depth_models: tuple[str, ...] = ()
     if options.strategy != "segmentation":
@@ -97,7 +98,7 @@ def cut_out(
     box = crop_box(alpha, options.margin) if options.crop else (0, 0, alpha.shape[1], alpha.shape[0])
     with trace.stage("encode"):
         data = _encode(image, alpha, box, options)
-    common = _matte_report(picture, subject, scorecard, options, trace, *depth_models)
+    common = _matte_report(picture, subject, scorecard, options, engines, trace, *depth_models)
     report = {**common, "fusion": fusion, "box": box}
     name = "cutout.png" if options.wants_cutout else "mask.png"
     return Cutout(alpha, image, box, Product(data, name, "image/png", report))
@@ -113,6 +114,8 @@ def reconstruct(
 ) -> Reconstruction:
     """Return the mesh of the one object in `source`; arguments and errors as in `cut_out`, and NoSubjectError."""
     options, engines, trace = options or MeshOptions(), engines or default_engines(), trace or Trace()
+    if "strategy" not in options.model_fields_set:
+        options = options.model_copy(update={"strategy": engines.settings.strategy})
     picture, own_mask = _open(source, mask, engines, trace)
     subject = find_subject(picture, own_mask, options, engines, trace)
     fused = fuse(picture.image, subject, options, engines, trace)
@@ -141,7 +144,7 @@ def reconstruct(
     if trace.keep_pictures:
         trace.picture("mesh", contact_sheet(built.mesh))
     report = {
-        **_matte_report(picture, subject, scorecard, options, trace, engine.name, *fused.models),
+        **_matte_report(picture, subject, scorecard, options, engines, trace, engine.name, *fused.models),
         "fusion": fused.report,
         "engine": {"name": engine.name, "device": engine.device, **built.facts},
         "mesh": asdict(figures),
@@ -186,7 +189,13 @@ def _mesh_engine(options: MeshOptions, engines: Engines, trace: Trace) -> MeshEn
 
 
 def _matte_report(
-    picture: Picture, subject: Subject, scorecard: Scorecard, options: MatteOptions, trace: Trace, *others: str
+    picture: Picture,
+    subject: Subject,
+    scorecard: Scorecard,
+    options: MatteOptions,
+    engines: Engines,
+    trace: Trace,
+    *others: str,
 ) -> dict[str, Any]:
     """Return what the reports of a mask and of a mesh have in common; `others` are the models used besides."""
     return {
@@ -194,7 +203,7 @@ def _matte_report(
         "segmenter": {"name": subject.source, **subject.facts},
         "mask": scorecard.as_dict(),
         "options": options.model_dump(),
-        "models": model_licences([subject.source, *others]),
+        "models": model_licences([subject.source, *others], engines.settings.checkpoints_dir),
         **base_report(trace),
     }
 

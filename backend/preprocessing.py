@@ -131,14 +131,17 @@ def enhanced_background_removal(
     remove_small_components: bool = True,
     kernel_size: int = 5,
     blur_size: int = 5,
+    *,
     saliency: Saliency | None = None,
 ) -> Alpha:
     """Return the (H, W) float32 alpha of the object in `image`: tier 1 in one call, in its `balanced` form.
 
     `kernel_size` is the morphology's, in pixels of a picture 1,024 px long; `blur_size` is the width over which the
     edge is fitted to the image, in working pixels; 0 turns either off. Without a `saliency` the embedded segmenter
-    makes the first guess.
+    makes the first guess. Raises ValueError for a negative size.
     """
+    if blur_size < 0:
+        raise ValueError(f"blur_size is at least 0, not {blur_size}")
     if saliency is None:
         from backend.segmentation.border import BorderSegmenter
 

@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from backend.catalogue import CATALOGUE
+from backend.custom_models import read_custom_models
 from backend.image_io import Picture
 from backend.listing import EMBEDDED
 from backend.trace import Trace
@@ -53,13 +55,14 @@ def image_report(picture: Picture) -> dict[str, Any]:
     }
 
 
-def model_licences(names: Iterable[str]) -> list[dict[str, Any]]:
+def model_licences(names: Iterable[str], checkpoints: Path) -> list[dict[str, Any]]:
     """Return id, licence and whether commercial use is allowed for every model of `names`; own masks are no models."""
     rows = []
+    known = {**CATALOGUE, **read_custom_models(checkpoints).models}
     for name in names:
         if name in EMBEDDED:
             rows.append({"id": name, "licence": "MIT", "commercial_use": True})
-        elif name in CATALOGUE:
-            model = CATALOGUE[name]
+        elif name in known:
+            model = known[name]
             rows.append({"id": name, "licence": model.licence, "commercial_use": model.commercial_use})
     return rows

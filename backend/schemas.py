@@ -1,6 +1,6 @@
 """What a request may ask for, spelled out once: HTTP, the command line and Python read the same fields."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -32,8 +32,10 @@ class MatteOptions(BaseModel):
         True, description="Use the picture's own transparency as the mask where it has any; `false`: segment anyway."
     )
     strategy: Strategy = Field("auto", description=FUSION)
-    depth_percentile: float = Field(
-        35.0, ge=1, le=99, description="Share of the depth range, in percent, that counts as background."
+    depth_percentile: Annotated[float, Field(ge=1, le=99)] | Literal["auto"] = Field(
+        35.0,
+        description="Share of the depth range, in percent, that `intersection` and `union` count as background; "
+        "`auto`: where the histogram has its valley.",
     )
     feather_px: float = Field(0.0, ge=0, le=100, description="Softens the matte's edge over this many pixels.")
     debug: bool = Field(False, description="Answer with a zip: the result, report.json and every intermediate picture.")
@@ -98,7 +100,7 @@ class MeshOptions(MatteOptions):
 def invalid_option(error: ValidationError) -> InvalidParameterError:
     """Return the first complaint of `error` as one sentence that names the option."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    name = ".".join(str(part) for part in first["loc"])[:40]
+    name = str(first["loc"][0])[:40] if first["loc"] else ""  # what follows the name is which form of it was tried
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         return InvalidParameterError(f"There is no option `{name}`.", parameter=name)

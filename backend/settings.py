@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     max_object_coverage: float = Field(0.95, ge=0, le=1, description="of the picture; more is a warning")
     use_smart_padding: bool = Field(False, description="frame for the mesh by the object's shape and centre of mass")
 
+    strategy: Literal["auto", "depth_guided", "intersection", "union", "segmentation"] = Field(
+        "auto", description="how a mesh's matte is fused with depth where the request names no strategy"
+    )
     depth_model: Literal["depth-anything-v2-vits", "depth-anything-v2-vitb", "depth-anything-v2-vitl"] = Field(
         "depth-anything-v2-vits", description="the depth network; vitb and vitl are for non-commercial use only"
     )

@@ -106,3 +106,11 @@ def test_a_taken_port_is_told_before_anything_is_promised(photo: Path, capsys: p
             main(["serve", "--port", str(taken.getsockname()[1])])
     assert stopped.value.code != 0
     assert "Try:" not in capsys.readouterr().err
+
+
+def test_an_option_that_is_a_number_or_a_word_takes_both(photo: Path, tmp_path: Path) -> None:
+    for value, status in (("auto", 0), ("20", 0), ("200", 1)):
+        asked = ["remove-bg", str(photo), "-o", str(tmp_path / "mask.png"), "--depth-percentile", value, "--quiet"]
+        assert main(asked) == status
+    with pytest.raises(SystemExit):
+        main(["remove-bg", str(photo), "--quality", "perfect"])

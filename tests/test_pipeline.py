@@ -204,3 +204,32 @@ def test_multi_scale_asks_a_network_three_times_and_steps_aside_for_border(
     assert len(network.seen) == 3
     assert report["segmenter"]["scales"] == "0.8, 1.0, 1.2"
     assert not any("multi_scale" in note for note in report["notes"])
+
+
+def test_the_operators_strategy_holds_where_the_request_names_none(
+    engines: Engines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = Engines(Settings(checkpoints_dir=tmp_path, strategy="union"))
+    image, _ = toy()
+    assert reconstruct(image, engines=own).product.report["fusion"]["asked"] == "union"
+    named = reconstruct(image, MeshOptions(strategy="segmentation"), engines=own).product.report
+    assert named["fusion"]["asked"] == "segmentation"
+    assert reconstruct(image, engines=engines).product.report["fusion"]["asked"] == "auto"
+
+
+def test_every_report_gives_reasons_for_the_fusion(engines: Engines) -> None:
+    image, _ = toy()
+    for report in (cut_out(image, engines=engines).product.report, reconstruct(image, engines=engines).product.report):
+        assert report["fusion"]["reasons"]
+
+
+def test_an_own_networks_licence_is_in_the_report(engines: Engines, tmp_path: Path) -> None:
+    from tiny_onnx import write_network
+
+    write_network(tmp_path / "shoes.onnx", size=(32, 32), weights=(3.0, -3.0, -3.0))
+    (tmp_path / "models.toml").write_text(
+        '[shoes]\nfile = "shoes.onnx"\ninput_size = 32\nmean = [0, 0, 0]\nstd = [1, 1, 1]\n'
+        'activation = "none"\nlicence = "ours"\ncommercial_use = true\n'
+    )
+    report = cut_out(toy()[0], MaskOptions(model="shoes"), engines=engines).product.report
+    assert {"id": "shoes", "licence": "ours", "commercial_use": True} in report["models"]

@@ -177,3 +177,14 @@ def test_presets_differ_in_what_they_cost():
     assert PRESETS["fast"].grabcut is None
     assert PRESETS["best"].working_side_px > BALANCED.working_side_px
     assert replace(BALANCED, grabcut=None) == PRESETS["fast"]
+
+
+def test_the_one_call_form_takes_exactly_the_published_arguments_by_position():
+    image, alpha = drawn("egg")
+    assert iou(enhanced_background_removal(image, True, True, 5, 5) >= 0.5, alpha >= 0.5) > 0.95
+    assert enhanced_background_removal(image, False, False, 0, 0, saliency=alpha).shape == alpha.shape
+    with pytest.raises(TypeError):
+        enhanced_background_removal(image, True, True, 5, 5, alpha)
+    for sizes in ((-1, 5), (5, -1)):
+        with pytest.raises(ValueError):
+            enhanced_background_removal(image, True, True, *sizes)

@@ -129,3 +129,12 @@ def test_an_endless_chunked_upload_is_stopped_soon_after_the_limit(client: TestC
 def test_two_files_may_each_have_the_whole_limit(client: TestClient) -> None:
     answer = client.post("/form", files={"file": b"1" * LIMIT, "mask": b"1" * LIMIT})
     assert answer.json()["mask"] == LIMIT
+
+
+def test_a_depth_percentile_is_a_number_or_auto(client: TestClient) -> None:
+    for sent, read in (("auto", "auto"), ("20", 20.0)):
+        answer = client.post("/form", files={"file": b"1"}, data={"depth_percentile": sent})
+        assert answer.json()["depth_percentile"] == read
+    for wrong in ("0", "100", "nan", "often"):
+        body = client.post("/form", files={"file": b"1"}, data={"depth_percentile": wrong}).json()
+        assert (body["code"], body["parameter"]) == ("invalid-parameter", "depth_percentile")
