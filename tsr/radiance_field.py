@@ -12,9 +12,7 @@ from tsr.triplane import sample_planes
 DENSITY, COLOR, BOTH = slice(0, 1), slice(1, 4), slice(0, 4)  # rows of the output layer
 
 
-def points_per_chunk(device: torch.device) -> int:
-    """Return how many points to carry through the layers at once: a CPU's cache holds few, a GPU wants many."""
-    return 8192 if device.type == "cpu" else 1 << 18
+CPU_POINTS, GPU_POINTS = 8192, 1 << 18  # through the layers at once: a CPU's cache holds few, a GPU wants many
 
 
 class RadianceField(nn.Module):
@@ -28,6 +26,7 @@ class RadianceField(nn.Module):
         super().__init__()
         self.radius = config.radius
         self.density_bias = config.density_bias
+        self.most_points: int | None = None  # at once, where a device has shown that it has no room for more
         width = config.field_width
         self.first = nn.Linear(3 * config.plane_channels, width)
         self.hidden = nn.ModuleList(nn.Linear(width, width) for _ in range(config.field_layers - 1))
@@ -53,6 +52,10 @@ class RadianceField(nn.Module):
         """Return the field of `code` on the lattice linspace(-radius, radius, resolution)³."""
         return Lattice(self, code, resolution)
 
+    def pieces(self, points: Tensor) -> tuple[Tensor, ...]:
+        """Return `points` (N, …) in pieces that may go through the layers at once."""
+        return torch.split(points, self.most_points or (CPU_POINTS if points.device.type == "cpu" else GPU_POINTS))
+
     def activate_density(self, logits: Tensor) -> Tensor:
         """Return density, ≥ 0, of raw outputs of any shape."""
         return torch.exp(logits + self.density_bias)
@@ -68,11 +71,9 @@ class RadianceField(nn.Module):
         if points.ndim != 2 or points.shape[1] != 3:
             raise ValueError(f"points are (N, 3), not {tuple(points.shape)}")
         points = points.to(code.device, torch.float32) / self.radius
-        logits = [
-            self.after_first(self.first(self._features(code, part)), rows)
-            for part in torch.split(points, points_per_chunk(code.device))
-        ]
-        return torch.cat(logits)
+        return torch.cat(
+            [self.after_first(self.first(self._features(code, part)), rows) for part in self.pieces(points)]
+        )
 
     def _features(self, code: Tensor, points: Tensor) -> Tensor:
         return sample_planes(code, points).transpose(0, 1).flatten(1)  # (N, 3 · C), plane by plane
@@ -101,7 +102,7 @@ class Lattice:
     @torch.no_grad()
     def density(self, indices: Tensor) -> Tensor:
         """Return density (N,), float32 ≥ 0, at lattice `indices` (N, 3) int64: x, y, z, each in [0, resolution)."""
-        parts = [self._density(part) for part in torch.split(indices, points_per_chunk(indices.device))]
+        parts = [self._density(part) for part in self.field.pieces(indices)]
         return torch.cat(parts) if parts else indices.new_empty(0, dtype=torch.float32)
 
     def _density(self, indices: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ from backend.trace import Trace
 from tsr import TripoSR
 from tsr.errors import CheckpointError
 
+FEWEST_POINTS = 1 << 14  # through the field at once, on a GPU that has no room for more
 LOWEST_RESOLUTION = 64  # below it a mesh is not worth having
 
 
@@ -68,6 +69,8 @@ class TripoSREngine:
         for rung in self._rungs(request.resolution):
             if rung.said:
                 trace.degrade(rung.said)
+            if rung.said and rung.model.device.type != "cpu":
+                rung.model.field.most_points = FEWEST_POINTS  # and so it stays: the room has shown itself small
             try:
                 return self._build(rung, framed, request, trace)
             except (torch.OutOfMemoryError, MemoryError):
@@ -80,7 +83,7 @@ class TripoSREngine:
     def _rungs(self, resolution: int) -> Iterator[_Rung]:
         yield _Rung(self._model, resolution)
         if self._model.device.type != "cpu":
-            yield _Rung(self._model, resolution, "The GPU ran out of memory; what it held was released.")
+            yield _Rung(self._model, resolution, "Memory ran out; it was released, and the pieces made smaller.")
         lower = resolution // 2
         while lower >= LOWEST_RESOLUTION:
             yield _Rung(self._model, lower, f"Memory ran out; the resolution was lowered to {lower}.")

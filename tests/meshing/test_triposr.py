@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -121,6 +122,28 @@ def test_when_memory_runs_out_less_is_tried_and_told(
     assert built.facts["resolution"] == 64
     assert [d for d in trace.degradations if "128" in d]
     assert [d for d in trace.degradations if "64" in d]
+
+
+def test_a_full_gpu_is_given_less_and_less_and_then_left(
+    engine: TripoSREngine, framed: Framed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: object) -> None:
+        raise torch.OutOfMemoryError("no room")
+
+    field = SimpleNamespace(most_points=None)
+    gpu = SimpleNamespace(device=torch.device("cuda"), config=engine._model.config, field=field, encode=no_room)
+    crowded = TripoSREngine.__new__(TripoSREngine)
+    crowded._model = gpu  # type: ignore[assignment]
+    monkeypatch.setattr(crowded, "_load", lambda device: engine._model)
+    trace = Trace()
+    built = crowded.build(framed, None, MeshRequest(resolution=128), trace)
+    assert built.facts["resolution"] == 128
+    released, lowered, moved = trace.degradations
+    assert "released" in released
+    assert "64" in lowered
+    assert "CPU" in moved
+    assert field.most_points is not None
+    assert engine._model.field.most_points is None
 
 
 def test_when_nothing_fits_the_error_says_so(

@@ -3,7 +3,7 @@ import torch
 from stand_in_weights import difference
 
 from tsr import radiance_field
-from tsr.radiance_field import points_per_chunk
+from tsr.radiance_field import CPU_POINTS
 
 
 def test_density_and_colour_are_the_published_ones(small):
@@ -23,7 +23,7 @@ def test_density_and_colour_alone_are_what_query_gives(small):
 
 
 def test_the_answer_does_not_depend_on_where_the_chunks_are_cut(small):
-    count = points_per_chunk(torch.device("cpu"))
+    count = CPU_POINTS
     points = torch.rand(count + 5, 3) * 1.7 - 0.85
     density, _ = small.model.query(small.code, points)
     alone, _ = small.model.query(small.code, points[-7:])
