@@ -36,7 +36,8 @@ def _devices() -> list[str]:
         lines += [f"torch: cuda:{i} {torch.cuda.get_device_name(i)}" for i in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
         lines.append("torch: mps")
-    providers = (provider.removesuffix("ExecutionProvider") for provider in onnxruntime.get_available_providers())
+    found = onnxruntime.get_available_providers()
+    providers = [name for name in ("CUDA", "CoreML", "CPU") if f"{name}ExecutionProvider" in found]
     return [*lines, f"onnxruntime: {', '.join(providers)}"]
 
 

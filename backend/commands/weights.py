@@ -6,7 +6,6 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-from rich.table import Table
 
 from backend.catalogue import CATALOGUE, DEFAULT_MODELS
 from backend.custom_models import read_custom_models
@@ -24,16 +23,11 @@ def list_all(checkpoints: Path, as_json: bool) -> int:
         json.dump(rows, sys.stdout, indent=2)
         print()
         return 0
-    table = Table(box=None, pad_edge=False)
-    for column in ("model", "task", "licence", "commercial use", "MB", "here"):
-        table.add_column(column, justify="right" if column == "MB" else "left", no_wrap=True)
+    print(f"{'model':24}{'task':14}{'licence':22}{'commercial use':16}{'MB':>6}  here")
     for row in rows:
         size = f"{row['size_bytes'] / 1e6:.0f}" if row["size_bytes"] else ""
         allowed = "yes" if row["commercial_use"] else "no"
-        table.add_row(row["name"], row["task"], row["licence"], allowed, size, row["state"])
-    Console(soft_wrap=True).print(table)
-    for problem in read_custom_models(checkpoints).problems.values():
-        print(problem)
+        print(f"{row['name']:24}{row['task']:14}{row['licence']:22}{allowed:16}{size:>6}  {row['state']}")
     return 0
 
 
