@@ -17,6 +17,8 @@ from backend.masking.view import View, sample_map
 
 TILE_PX = 256
 PIXEL_EXACT = 0.5  # working pixels per photo pixel from which the decided outline is left where it is
+MIXED_STEP = 60  # 8-bit colour steps between the two sides of an edge from which a mix of them can be read
+MIXED_OFF = 0.015  # squared distance from the line between them, over its squared length, up to which it is a mix
 JUST_OUT = np.float32(0.499)
 
 
@@ -25,6 +27,7 @@ class EdgesConfig:
     radius_px: int = 2  # of the guided filter for hard edges, in working pixels; 0 leaves the decided mask as it is
     epsilon: float = 20.0  # squared 8-bit colour steps that count as noise, not as an edge
     strand: float = 0.12  # between two colours, so much at either end is noise
+    mixed_reach_px: int = 3  # how far a half-covered pixel looks for the two colours that it mixes
     ramp_px: float = 2.0  # a hard edge's transition, at most
     crisp: float = 0.62  # a first guess at least this steep is its own best edge (0.5: three pixels, 0.75: one)
 
@@ -93,9 +96,29 @@ def _hard_edges(image: Image, solid: Mask, as_guessed: Mask, radius: int, config
     if radius > 0:
         hard = _steepen(_guided(image, hard, radius, config.epsilon), radius, config.ramp_px)
     if scale >= PIXEL_EXACT:
+        hard = _mixed(image, hard, config)
         exact = np.where(solid, np.maximum(hard, np.float32(0.5)), np.minimum(hard, JUST_OUT))
         hard = np.where(as_guessed, exact, hard)
     return hard
+
+
+def _mixed(image: Image, alpha: Alpha, config: EdgesConfig) -> Alpha:
+    """Return `alpha` with each half-covered pixel as opaque as its colour lies between those on its two sides.
+
+    Only where the sides differ and the colour lies on the line between them; elsewhere the alpha stays.
+    """
+    size = (2 * config.mixed_reach_px + 1,) * 2
+    inside, outside = (side.astype(np.float32) for side in (alpha >= 0.98, alpha <= 0.02))
+    near_inside, near_outside = (cv2.blur(side, size) for side in (inside, outside))
+    front = cv2.blur(image * inside[..., None], size) / np.maximum(near_inside, 1e-4)[..., None]
+    back = cv2.blur(image * outside[..., None], size) / np.maximum(near_outside, 1e-4)[..., None]
+    way, here = front - back, image - back
+    length = np.einsum("ijk,ijk->ij", way, way)
+    along = np.einsum("ijk,ijk->ij", here, way) / np.maximum(length, 1)
+    off = here - along[..., None] * way
+    plain = (length > MIXED_STEP**2) & (np.einsum("ijk,ijk->ij", off, off) < MIXED_OFF * length)
+    between = (alpha > 0.02) & (alpha < 0.98) & (near_inside > 0) & (near_outside > 0)
+    return np.where(between & plain, np.clip(along, 0, 1), alpha).astype(np.float32)
 
 
 def _strands(image: Image, alpha: Alpha, softness: Softness, of: Box, at: Box, config: EdgesConfig) -> Alpha:

@@ -82,3 +82,15 @@ def test_tiles_leave_no_seams():
     whole = finished(image, coarse, 512)
     shifted = finished(image[40:, 70:].copy(), coarse[40:, 70:].copy(), 512)
     assert np.abs(whole[40:, 70:] - shifted).mean() < 2e-3
+
+
+def test_a_half_covered_pixel_is_as_opaque_as_its_colours_say():
+    """A slanted edge between two plain colours; the guess is a hard mask, so only the image knows the coverage."""
+    fine = cv2.fillPoly(np.zeros((480, 480), np.uint8), [np.array([[100, 60], [390, 130], [330, 420], [60, 340]])], 255)
+    alpha = cv2.resize(fine, (120, 120), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    image = np.rint(alpha[..., None] * [200, 40, 30] + (1 - alpha[..., None]) * [60, 90, 200]).astype(np.uint8)
+    guess = (alpha >= 0.5).astype(np.float32)
+    wobble = np.clip(cv2.GaussianBlur(guess, (0, 0), 1.0), 0, 1)  # no crisp guess, which would be taken as it is
+    result = finished(image, wobble, 512)
+    edge = (alpha > 0.1) & (alpha < 0.9)
+    assert np.abs(result - alpha)[edge].mean() < 0.06 < np.abs(wobble - alpha)[edge].mean()
