@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tsr import CheckpointError, TripoSR
+from tsr import CheckpointError, TripoSR, fingerprint
 from tsr.checkpoint import read_weights
 
 
@@ -47,6 +47,18 @@ def test_the_copy_is_what_later_loads_read(small, checkpoint, load, monkeypatch)
     monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("the checkpoint was read again"))
     assert_same_weights(load(checkpoint), small.model)
     assert_same_weights(load(checkpoint.parent), small.model)
+
+
+def test_an_untouched_checkpoint_is_not_hashed_beside_its_copy(small, checkpoint, load, monkeypatch):
+    load(checkpoint)
+    hashed = []
+    real = fingerprint.sha256_of
+    monkeypatch.setattr(fingerprint, "sha256_of", lambda path: hashed.append(path.name) or real(path))
+    assert_same_weights(load(checkpoint), small.model)
+    assert hashed == ["model.safetensors"]
+    checkpoint.touch()
+    load(checkpoint)
+    assert "model.ckpt" in hashed
 
 
 def test_a_folder_is_as_good_as_the_file_in_it(small, checkpoint, load):
