@@ -42,7 +42,7 @@ install_requirements() { # install_requirements NAME FILE...: once, until a file
 }
 
 prepare() { # prepare NAME FILE...
-    if ! "$python" -c '' 2>/dev/null; then
+    if ! "$python" -m pip --version >/dev/null 2>&1; then # absent, moved, or left half-made by a Ctrl-C
         rm -rf "$venv"
         "$(find_python)" -m venv "$venv" || fail "cannot make $venv (on Debian: apt install python3-venv)"
     fi
