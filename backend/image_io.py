@@ -17,13 +17,13 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from backend.color_profile import ProfileUse, to_srgb
+from backend.decoding.color_profile import ProfileUse, to_srgb
+from backend.decoding.exif import orientation_of, turn_upright
+from backend.decoding.image_header import ImageFormat, ImageHeader, ImageLimits, read_header
+from backend.decoding.jpeg_header import check_jpeg_scans
+from backend.decoding.pixel_modes import split_alpha
 from backend.errors import ImageCorruptError
-from backend.exif import orientation_of, turn_upright
-from backend.image_header import ImageFormat, ImageHeader, ImageLimits, read_header
-from backend.jpeg_header import check_jpeg_scans
 from backend.masking.arrays import Alpha, Image
-from backend.pixel_modes import split_alpha
 
 # The decoders by name, instead of Image.open: nothing else is ever tried, an MPO is its first JPEG, and Pillow's own
 # limit, which is global, decides nothing (its WebP reader alone still refuses what has more than 179 Mpx).

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from backend.decoding.image_header import ImageLimits
 from backend.engines import DEFAULT_MESH, Engines
 from backend.errors import InvalidParameterError, UploadTooLargeError
 from backend.fusing import fuse
-from backend.image_header import ImageLimits
 from backend.image_io import Picture, read_picture
 from backend.masking.arrays import Alpha, Box, Image, check_image
 from backend.masking.backdrop import on_color

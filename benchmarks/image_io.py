@@ -20,7 +20,7 @@ from PIL import Image, ImageCms
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
-from backend.image_header import ImageLimits, read_header  # noqa: E402
+from backend.decoding.image_header import ImageLimits, read_header  # noqa: E402
 from backend.image_io import read_picture  # noqa: E402
 from backend.png import encode_cutout_png, encode_mask_png  # noqa: E402
 
@@ -70,7 +70,7 @@ PEAK = """
 import re, sys
 from pathlib import Path
 import numpy as np
-from backend.image_header import ImageLimits
+from backend.decoding.image_header import ImageLimits
 from backend.image_io import read_picture
 from backend.png import encode_cutout_png, encode_mask_png
 def peak():  # not ru_maxrss: that of a new process starts at its parent's

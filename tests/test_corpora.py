@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backend.decoding.image_header import ImageLimits
 from backend.errors import CallerError, problem_of
-from backend.image_header import ImageLimits
 from backend.image_io import Picture, read_picture
 
 MADE_BY_SCRIPT = "generated/"

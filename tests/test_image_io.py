@@ -25,8 +25,8 @@ from picture_files import (
 from PIL import Image
 
 from backend import image_io
+from backend.decoding.image_header import ImageHeader, ImageLimits, read_header
 from backend.errors import CallerError, ImageCorruptError, TooManyPixelsError
-from backend.image_header import ImageHeader, ImageLimits, read_header
 from backend.image_io import Picture, read_picture
 
 LIMITS = ImageLimits()
@@ -294,7 +294,7 @@ BOMB = """
 import re, sys, time
 from pathlib import Path
 from backend.errors import TooManyPixelsError
-from backend.image_header import ImageLimits
+from backend.decoding.image_header import ImageLimits
 from backend.image_io import read_picture
 bomb = bytes.fromhex(sys.argv[1])
 def peak_kib():
@@ -321,7 +321,7 @@ def test_a_tiny_bomb_is_refused_before_any_room_is_made_for_it() -> None:
 
 NOISY = """
 import sys
-from backend.image_header import ImageLimits
+from backend.decoding.image_header import ImageLimits
 from backend.image_io import read_picture
 read_picture(bytes.fromhex(sys.argv[1]), ImageLimits())
 """

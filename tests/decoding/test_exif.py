@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from picture_files import EXIF_SIDES, exif_block, scene, stored_as
 
-from backend.exif import orientation_of, turn_upright
+from backend.decoding.exif import orientation_of, turn_upright
 
 
 @pytest.mark.parametrize("orientation", EXIF_SIDES)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from picture_files import DISPLAY_P3, SRGB, display_p3_profile, scene
 from PIL import Image, ImageCms
 
-from backend.color_profile import to_srgb
+from backend.decoding.color_profile import to_srgb
 
 SRGB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 

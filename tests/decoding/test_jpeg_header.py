@@ -7,8 +7,8 @@ import pytest
 from picture_files import jpeg_claiming, saved, scene
 from PIL import Image
 
+from backend.decoding.jpeg_header import MAX_SCANS, MAX_SEGMENTS, check_jpeg_scans, jpeg_size
 from backend.errors import ImageCorruptError
-from backend.jpeg_header import MAX_SCANS, MAX_SEGMENTS, check_jpeg_scans, jpeg_size
 
 BASELINE = saved(scene(24, 40), "JPEG")
 

@@ -7,8 +7,8 @@ the header's own bytes (ITU-T T.81, W3C PNG, RFC 9649), and judged first.
 from dataclasses import dataclass
 from typing import Literal
 
+from backend.decoding.jpeg_header import jpeg_size
 from backend.errors import EmptyFileError, ImageCorruptError, TooManyPixelsError, UnsupportedImageTypeError
-from backend.jpeg_header import jpeg_size
 
 ImageFormat = Literal["jpeg", "png", "webp"]
 

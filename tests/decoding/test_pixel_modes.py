@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from picture_files import chunk, png, saved, scene
 from PIL import Image
 
-from backend.pixel_modes import split_alpha
+from backend.decoding.pixel_modes import split_alpha
 
 
 def opened(data: bytes) -> Image.Image:

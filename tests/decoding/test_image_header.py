@@ -3,8 +3,8 @@
 import pytest
 from picture_files import PNG_SIGNATURE, header_chunk, jpeg_claiming, saved, scene, webp_claim
 
+from backend.decoding.image_header import ImageLimits, read_header
 from backend.errors import EmptyFileError, ImageCorruptError, TooManyPixelsError, UnsupportedImageTypeError
-from backend.image_header import ImageLimits, read_header
 
 LIMITS = ImageLimits()
 
