@@ -25,6 +25,7 @@ class PartsConfig:
     least_contact: float = 0.1  # share of a part's boundary that touches the object
     hole_color: float = 0.33  # a hole's distance from the background's colour over that from the object around it
     hole_color_lab: float = 12.0  # and never more than this, in 8-bit Lab
+    most_alike: float = 0.25  # share of the rest of the object that may have the holes' colour: more is a line drawing
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ def settle_parts(
     least = config.least_share * np.count_nonzero(mask)
     missing = [part for part in _regions(proposal & ~mask, least) if _belongs(*part, scene, config)]
     holes = [part for part in _regions(mask & ~proposal & shrink(mask, 2), least) if _is_open(*part, scene, config)]
+    if holes and _is_common(holes, scene, band_px, config):
+        holes = []
     settled = mask.copy()
     for window, region in missing:
         settled[window] |= region
@@ -106,6 +109,19 @@ def _belongs(window: Window, region: Mask, scene: _Scene, config: PartsConfig) -
         return False
     edge, seam = (float(np.median(scene.strength[window][where])) for where in (rim, contact))
     return edge > config.stronger_rim * seam and edge > config.least_edge * scene.typical
+
+
+def _is_common(holes: list[tuple[Window, Mask]], scene: _Scene, band_px: int, config: PartsConfig) -> bool:
+    """Whether the rest of the object has the holes' colour too, so that this colour proves nothing."""
+    rest = shrink(scene.mask, band_px)  # the rim of a mask that is too wide is background
+    colors = []
+    for window, region in holes:
+        rest[window] &= ~region
+        colors.append(scene.lab[window][region].mean(axis=0))
+    if not rest.any():
+        return False
+    away = np.linalg.norm(scene.lab[rest] - np.mean(colors, axis=0), axis=1)
+    return float((away < config.hole_color_lab).mean()) > config.most_alike
 
 
 def _is_open(window: Window, region: Mask, scene: _Scene, config: PartsConfig) -> bool:

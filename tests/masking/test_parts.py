@@ -75,3 +75,16 @@ def test_sizes_that_differ_are_refused():
     truth = disc(120, 120, 80)
     with pytest.raises(ValueError, match="sizes differ"):
         settle_parts(photo(truth), truth, truth[1:], truth, edge_strength(photo(truth)), 8, CONFIG)
+
+
+def test_a_line_drawing_is_not_emptied_of_its_paper():
+    """Every field of it has the ground's colour, so that this colour says nothing about what is open."""
+    mask = disc(120, 120, 80)
+    image = np.full((240, 240, 3), GROUND, np.uint8)
+    cv2.circle(image, (120, 120), 80, (30, 20, 20), 3)
+    for x in (80, 120, 160):
+        cv2.line(image, (x, 40), (x, 200), (30, 20, 20), 3)
+    fields = disc(120, 120, 76) & (image == GROUND).all(axis=2)
+    fields[:, :120] = False  # the proposal takes half of the fields for ground
+    result = settled(image, mask, mask & ~fields)
+    assert result.opened == 0 and np.array_equal(result.mask, mask)
