@@ -20,6 +20,7 @@ SEAM_PX = 4  # the spoiled rim of the mask is this uneven where a part is joined
 class PartsConfig:
     least_share: float = 0.006  # of the object's area; smaller regions are noise
     stronger_rim: float = 1.5  # edge strength of a part's free rim over that of the line where it meets the object
+    weakest_rim: float = 1.25  # the same for the weakest tenth of the rim: a shadow's end is sharp in places only
     least_edge: float = 0.5  # of the object's median edge strength, for a rim and for a hole's boundary
     most_unclosed: float = 0.1  # share of a part's boundary that may run into the end of the search
     least_contact: float = 0.1  # share of a part's boundary that touches the object
@@ -108,6 +109,8 @@ def _belongs(window: Window, region: Mask, scene: _Scene, config: PartsConfig) -
     if unclosed.sum() > config.most_unclosed * line.sum():
         return False
     edge, seam = (float(np.median(scene.strength[window][where])) for where in (rim, contact))
+    if np.percentile(scene.strength[window][rim], 10) <= config.weakest_rim * seam:
+        return False
     return edge > config.stronger_rim * seam and edge > config.least_edge * scene.typical
 
 

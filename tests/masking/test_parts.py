@@ -88,3 +88,17 @@ def test_a_line_drawing_is_not_emptied_of_its_paper():
     fields[:, :120] = False  # the proposal takes half of the fields for ground
     result = settled(image, mask, mask & ~fields)
     assert result.opened == 0 and np.array_equal(result.mask, mask)
+
+
+def test_a_shadow_that_is_sharp_in_places_only_is_not_taken_along():
+    """Beside a striped object, whose own stripes are edges: a dark patch whose end fades out on one side."""
+    truth = disc(90, 120, 55)
+    shadow = np.zeros_like(truth)
+    shadow[90:150, 130:190] = True
+    shadow &= ~truth
+    image = photo(truth)
+    image[truth & (np.indices(truth.shape)[0] // 6 % 2 == 0)] = (150, 90, 80)
+    fade = np.clip((105 - np.indices(truth.shape)[0]) / 15.0, 0, 1)[..., None]
+    dark = np.array((160, 75, 60)) * (1 - fade) + np.array(GROUND) * fade
+    image = np.where(shadow[..., None], dark, image).astype(np.uint8)
+    assert settled(image, truth, truth | shadow).added == 0
