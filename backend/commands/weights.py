@@ -28,6 +28,8 @@ def list_all(checkpoints: Path, as_json: bool) -> int:
         size = f"{row['size_bytes'] / 1e6:.0f}" if row["size_bytes"] else ""
         allowed = "yes" if row["commercial_use"] else "no"
         print(f"{row['name']:24}{row['task']:14}{row['licence']:22}{allowed:16}{size:>6}  {row['state']}")
+    for problem in read_custom_models(checkpoints).problems.values():
+        print(problem)
     return 0
 
 
