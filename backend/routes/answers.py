@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from dataclasses import dataclass
 
 from fastapi import Request, Response
@@ -11,6 +12,7 @@ from backend.pipeline import Product
 from backend.trace import Trace
 
 MAX_NOTES_BYTES = 2000  # proxies refuse long headers; the report has every note whole
+FILE_TYPES = ("image/", "model/", "application/octet-stream", "*/*")  # what, in an Accept header, means the file
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,24 @@ def pack(product: Product, trace: Trace, form: str) -> Packet:
 
 
 def wanted_form(request: Request, debug: bool) -> str:
-    """Return which form of the answer `request` asks for; `debug` wins over the Accept header."""
-    accepted = [entry.split(";")[0].strip().lower() for entry in request.headers.get("accept", "").split(",")]
-    return "zip" if debug else "json" if "application/json" in accepted else "file"
+    """Return which form of the answer `request` asks for; `debug` wins over the Accept header.
+
+    JSON has to be named: a wildcard alone means the file. Named with a lower weight than the file has, it is the
+    second choice, and with a weight of 0 it is refused (RFC 9110, 12.5.1).
+    """
+    weights = dict(_weight(entry) for entry in request.headers.get("accept", "").lower().split(","))
+    json_weight = weights.get("application/json", 0.0)
+    file_weight = max((weight for name, weight in weights.items() if name.startswith(FILE_TYPES)), default=0.0)
+    return "zip" if debug else "json" if json_weight > 0 and json_weight >= file_weight else "file"
+
+
+def _weight(entry: str) -> tuple[str, float]:
+    """Return a media type of an Accept header and its weight; one that is no number counts as none given."""
+    media_type, *parameters = (piece.strip() for piece in entry.split(";"))
+    for parameter in parameters:
+        if re.fullmatch(r"q=[01](\.[0-9]{0,3})?", parameter):
+            return media_type, float(parameter[2:])
+    return media_type, 1.0
 
 
 def server_timing(trace: Trace) -> str:

@@ -42,6 +42,16 @@ class _LimitedParser(MultiPartParser):
             raise too_large(self.limit, self.received)
         super().on_part_data(data, start, end)
 
+    def on_headers_finished(self) -> None:
+        try:
+            super().on_headers_finished()
+        except MultiPartException:
+            if self._current_files <= self.max_files:
+                raise
+            raise TooManyFilesError(
+                f"The form has more than {self.max_files:.0f} files; send one picture.", limit=len(FILES)
+            ) from None
+
 
 def too_large(limit: int, actual: int) -> UploadTooLargeError:
     """Return the error for a file of `actual` bytes or more."""
@@ -55,7 +65,8 @@ async def read_form(request: Request, limit: int) -> AsyncIterator[FormData]:
     """Yield the parsed body; its spooled files are gone afterwards.
 
     Raises MissingFileError (not a multipart form), UploadTooLargeError (a part over `limit` bytes, declared or
-    found while receiving), InvalidParameterError (malformed form) and StorageFullError (no room for the spool).
+    found while receiving), TooManyFilesError, InvalidParameterError (malformed form) and StorageFullError (no room for
+    the spool).
     """
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise MissingFileError("Send the picture as the part `file` of a multipart form.", parameter="file")

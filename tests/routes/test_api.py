@@ -92,6 +92,26 @@ def test_json_holds_the_report_and_the_file(client: TestClient, photo: bytes) ->
     assert {stage["name"] for stage in report["stages"]} >= {"decode", "segment", "encode"}
 
 
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    [
+        ("application/json, text/plain, */*", "application/json"),
+        ("image/png;q=0.5, application/json;q=0.9", "application/json"),
+        ("text/html, application/json;q=0.9", "application/json"),
+        ("application/json;q=0", "image/png"),
+        ("application/json;q=0.1, */*;q=0.5", "image/png"),
+        ("application/json;q=nonsense,", "application/json"),
+        ("application/*", "image/png"),
+        ("", "image/png"),
+    ],
+)
+def test_the_weights_of_an_accept_header_are_followed(
+    client: TestClient, photo: bytes, accept: str, media_type: str
+) -> None:
+    answer = client.post("/remove-bg", files={"file": photo}, headers={"Accept": accept})
+    assert answer.headers["content-type"] == media_type
+
+
 def test_the_debug_zip_holds_the_result_the_report_and_the_intermediates(client: TestClient, photo: bytes) -> None:
     answer = client.post("/generate-mesh", files={"file": photo}, data={"debug": "true"})
     assert answer.headers["content-type"] == "application/zip"

@@ -66,6 +66,7 @@ def test_the_form_wins_over_the_query(client: TestClient) -> None:
         ({"content": part("file", b"text", None) + CLOSING, "headers": HEADERS}, "missing-file"),
         ({"files": [("file", b"1"), ("file", b"2")]}, "too-many-files"),
         ({"files": [("file", b"1"), ("photo", b"2")]}, "too-many-files"),
+        ({"files": [("file", b"1")] * 17}, "too-many-files"),
         ({"files": {"file": b"1"}, "data": {"quality": "perfect"}}, "invalid-parameter"),
         ({"files": {"file": b"1"}, "data": {"margin": "2"}}, "invalid-parameter"),
         ({"files": {"file": b"1"}, "data": {"margin": "nan"}}, "invalid-parameter"),
