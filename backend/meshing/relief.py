@@ -4,6 +4,7 @@ A flat mesh of the matte is copied to a front and a back that bulge away from ea
 Every vertex moves along its own camera ray, so whatever the bulge, the input camera sees exactly the matte.
 """
 
+from dataclasses import replace
 from math import sqrt
 
 import cv2
@@ -40,6 +41,11 @@ class ReliefEngine:
             built = make_relief(framed.image, framed.alpha, disparity, framed.cut, request.target_faces or MAX_FACES)
         if disparity is not None and not built.facts["depth_used"]:
             trace.note("The depth map is flat over the object or broken, so the front is inflated like the back.")
+        for option, asked in (("smooth", request.smooth), ("project_photo", request.project_photo)):
+            if asked:
+                trace.note(f"{option} stood aside: the embedded engine `relief` is smooth and wears the photo anyway.")
+        if request.texture == "vertex":
+            return Built(replace(built.mesh, texture=None), built.facts)
         return built
 
 

@@ -151,6 +151,20 @@ def test_flat_depth_steps_aside_and_says_so():
     assert (plain.mesh.vertices == built.mesh.vertices).all()
 
 
+def test_one_colour_a_vertex_is_made_when_asked_for():
+    framed = frame_object(photo(), SCENES["ring"][0].astype(np.float32))
+    textured = ReliefEngine().build(framed, None, MeshRequest(), Trace()).mesh
+    plain = ReliefEngine().build(framed, None, MeshRequest(texture="vertex"), Trace()).mesh
+    assert textured.texture is not None and plain.texture is None
+    assert np.array_equal(plain.colors, textured.colors)
+
+
+def test_what_has_no_meaning_for_a_relief_is_noted():
+    framed, trace = frame_object(photo(), SCENES["ring"][0].astype(np.float32)), Trace()
+    ReliefEngine().build(framed, None, MeshRequest(smooth=True, project_photo=True), trace)
+    assert [note.split()[0] for note in trace.notes] == ["smooth", "project_photo"]
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
 def test_broken_depth_steps_aside_or_is_bounded(value):
     disparity = np.where(RADIUS < 50, value, 1.0).astype(np.float32)
