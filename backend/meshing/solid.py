@@ -164,5 +164,6 @@ def _wall_normals(points: Vectors, walls: NDArray[np.int64]) -> Vectors:
 def _colors(atlas: Atlas, uv: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the atlas's colours at (N, 2), averaged over about a vertex's surroundings."""
     shrink = min(1.0, 640.0 / max(atlas.image.shape))
-    small = cv2.resize(atlas.image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    height, width = (max(1, round(shrink * side)) for side in atlas.image.shape[:2])  # a hair is not rounded to nothing
+    small = cv2.resize(atlas.image, (width, height), interpolation=cv2.INTER_AREA)
     return texture_colors(Texture(uv, small), uv) / np.float32(255.0)

@@ -212,6 +212,12 @@ def test_a_line_thinner_than_the_lattice_is_kept():
     assert topology(weld(make_relief(photo(2400), alpha).mesh)).closed
 
 
+def test_a_photo_one_pixel_wide_and_very_long_makes_a_closed_solid():
+    framed = frame_object(np.full((1, 10_000, 3), 90, np.uint8), np.ones((1, 10_000), np.float32))
+    mesh = make_relief(framed.image, framed.alpha, None, framed.cut).mesh
+    assert topology(weld(mesh)).closed
+
+
 def test_the_same_picture_makes_the_same_mesh():
     alpha = SCENES["letter"][0].astype(np.float32)
     first, second = (make_relief(photo(), alpha).mesh for _ in range(2))
