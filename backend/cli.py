@@ -13,7 +13,13 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import ValidationError
 
-from backend.errors import InvalidParameterError, MattemeshError, StorageFullError, is_disk_full, problem_of
+from backend.errors import (
+    InvalidParameterError,
+    MattemeshError,
+    StorageFullError,
+    is_disk_full,
+    problem_of,
+)
 from backend.schemas import MaskOptions, MatteOptions, MeshOptions, invalid_option
 from backend.settings import Settings
 
@@ -89,18 +95,25 @@ def _run_picture(parsed: argparse.Namespace) -> int:
 
     kind: type[MatteOptions] = parsed.kind
     options = _options(parsed, kind)
-    data = _read(parsed.picture)
-    mask = _read(parsed.mask) if parsed.mask else None
     trace = Trace(keep_pictures=parsed.debug is not None)
+    settings = Settings()
+    data = _read(parsed.picture, settings.max_upload_bytes)
+    mask = _read(parsed.mask, settings.max_upload_bytes) if parsed.mask else None
     with shown_progress(trace, quiet=parsed.quiet):
         call: Any = cut_out if kind is MaskOptions else reconstruct
-        result = call(data, options, mask=mask, engines=Engines(Settings()), trace=trace)
+        result = call(data, options, mask=mask, engines=Engines(settings), trace=trace)
     product = result.product
     _write(parsed.out, product.data)
     if parsed.report:
         _write(parsed.report, json.dumps(product.report, indent=2).encode())
     if parsed.debug:
-        write_folder(bundle_files(product, trace), parsed.debug)
+        try:
+            write_folder(bundle_files(product, trace), parsed.debug)
+        except OSError as error:
+            raise _unwritable(parsed.debug, error) from error
+    ending = Path(product.file_name).suffix
+    if parsed.out.suffix.lower() not in ("", ending) and parsed.out.is_file():
+        print(f"note: What {parsed.out.name} holds is {ending[1:].upper()}, whatever its name says.", file=sys.stderr)
     for sentence in [*trace.notes, *trace.degradations]:
         print(f"note: {sentence}", file=sys.stderr)
     print(parsed.out)
@@ -117,9 +130,11 @@ def _options(parsed: argparse.Namespace, kind: type[Options]) -> Options:
         raise invalid_option(error) from error
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, limit: int) -> bytes:
+    """Return the file's bytes, but no more than one over `limit`, which the pipeline refuses: a device has no end."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(limit + 1)
     except OSError as error:
         raise InvalidParameterError(f"{path} cannot be read: {error.strerror}.", parameter="picture") from error
 
@@ -128,21 +143,36 @@ def _write(path: Path, data: bytes) -> None:
     """Write the file whole or not at all."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        if path.exists() and not path.is_file():  # a device or a pipe is written to, never replaced by a file
+            path.write_bytes(data)
+            return
         part.write_bytes(data)
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)
-        kind = StorageFullError if is_disk_full(error) else InvalidParameterError
-        raise kind(f"{path} cannot be written: {error.strerror}.") from error
+        raise _unwritable(path, error) from error
     except KeyboardInterrupt:
         part.unlink(missing_ok=True)
         raise
 
 
+def _unwritable(path: Path, error: OSError) -> MattemeshError:
+    kind = StorageFullError if is_disk_full(error) else InvalidParameterError
+    return kind(f"{path} cannot be written: {error.strerror}.")
+
+
+def _port(text: str) -> int:
+    """Return a TCP port; ValueError, which argparse tells as a wrong call, for what is none."""
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise ValueError(text)
+    return port
+
+
 def _add_serve(commands: Any) -> None:
     command = commands.add_parser("serve", help="start the HTTP service")
     command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine alone)")
-    command.add_argument("--port", type=int, default=8000)
+    command.add_argument("--port", type=_port, default=8000, help="0 to 65535 (default: 8000)")
     command.add_argument(
         "--fetch",
         action=argparse.BooleanOptionalAction,

@@ -1,6 +1,7 @@
 """The command line: the same results, options and error codes as over HTTP."""
 
 import json
+import os
 import socket
 from pathlib import Path
 
@@ -114,3 +115,47 @@ def test_an_option_that_is_a_number_or_a_word_takes_both(photo: Path, tmp_path: 
         assert main(asked) == status
     with pytest.raises(SystemExit):
         main(["remove-bg", str(photo), "--quality", "perfect"])
+
+
+@pytest.mark.parametrize("taken", ["photo.png", "photo.png/deeper"])
+def test_a_debug_folder_that_cannot_be_made_is_told(
+    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], taken: str
+) -> None:
+    assert main(["remove-bg", str(photo), "-o", str(tmp_path / "m.png"), "--debug", str(tmp_path / taken)]) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("invalid-parameter: ")
+
+
+@pytest.mark.parametrize("port", ["65536", "-1", "http"])
+def test_a_port_that_is_none_is_a_usage_error(port: str) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["serve", "--port", port])
+    assert stopped.value.code == 2
+
+
+def test_a_pipe_is_written_to_and_not_replaced(photo: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert main(["remove-bg", str(photo), "-o", str(pipe)]) == 0
+        assert os.read(reader, 8) == b"\x89PNG\r\n\x1a\n"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+
+
+def test_a_picture_without_an_end_is_read_no_further_than_the_limit(
+    photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MAX_UPLOAD_BYTES", "2000")
+    assert main(["remove-bg", "/dev/zero", "-o", str(photo.with_name("m.png"))]) == 1
+    assert "upload-too-large" in capsys.readouterr().err
+
+
+def test_a_name_that_says_another_format_is_noted(
+    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["remove-bg", str(photo), "-o", str(tmp_path / "m.jpg")]) == 0
+    assert "note: What m.jpg holds is PNG" in capsys.readouterr().err
+    assert main(["remove-bg", str(photo), "-o", str(tmp_path / "m.PNG")]) == 0
+    assert "holds" not in capsys.readouterr().err
