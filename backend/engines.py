@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from backend.catalogue import DEFAULT_SEGMENTER
 from backend.depth.weights import check_size, find_depth_weights, has_depth_weights
 from backend.errors import ModelUnavailableError
 from backend.meshing.engine import MeshEngine
@@ -19,6 +18,7 @@ from backend.segmentation.border import BorderSegmenter
 from backend.segmentation.first_guess import Segmenter
 from backend.segmentation.rembg_models import load_segmenter
 from backend.settings import Settings
+from backend.weights.catalogue import DEFAULT_SEGMENTER
 
 if TYPE_CHECKING:
     from backend.depth_masking import DepthMasker

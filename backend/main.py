@@ -13,13 +13,13 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from backend.engines import Engines
-from backend.fetch import BackgroundFetch
 from backend.logs import set_up_logging
 from backend.report import __version__
 from backend.routes import images, meshes, problems, system
 from backend.routes.requests import RequestLog
 from backend.runner import ThreadRunner
 from backend.settings import Settings
+from backend.weights.fetch import BackgroundFetch
 
 ABOUT = """One photo in, a clean matte and a mesh out.
 

@@ -11,10 +11,10 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Literal
 
-from backend.catalogue import CATALOGUE, Model, ModelFile
-from backend.custom_models import read_custom_models
 from backend.errors import InvalidParameterError, ModelUnavailableError
-from backend.partial_file import PartialFile
+from backend.weights.catalogue import CATALOGUE, Model, ModelFile
+from backend.weights.custom_models import read_custom_models
+from backend.weights.partial_file import PartialFile
 
 ModelState = Literal["absent", "partial", "complete", "broken"]
 _Stamp = tuple[int, int, int]

@@ -6,11 +6,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from backend.catalogue import CATALOGUE
-from backend.custom_models import read_custom_models
 from backend.image_io import Picture
-from backend.listing import EMBEDDED
 from backend.trace import Trace
+from backend.weights.catalogue import CATALOGUE
+from backend.weights.custom_models import read_custom_models
+from backend.weights.listing import EMBEDDED
 
 __version__ = "0.1.0"
 PACKAGES = ("torch", "onnxruntime", "transformers", "opencv-contrib-python-headless", "trimesh", "pillow", "numpy")

@@ -10,7 +10,6 @@ from typing import Any
 import cv2
 import numpy as np
 
-from backend.catalogue import DEFAULT_SEGMENTER
 from backend.engines import Engines
 from backend.errors import InvalidParameterError
 from backend.image_io import Picture
@@ -21,6 +20,7 @@ from backend.segmentation.first_guess import FirstGuess, Segmenter
 from backend.segmentation.multi_scale import predict_at_scales
 from backend.stage_configs import matte_config
 from backend.trace import Trace
+from backend.weights.catalogue import DEFAULT_SEGMENTER
 
 SAME_SHAPE = 0.01  # a mask may have another size, not another shape: aspect ratios within 1 %
 GREY = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R BT.601 luma, for a mask sent in colour

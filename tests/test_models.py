@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from backend import models
-from backend.catalogue import CATALOGUE, DEFAULT_DEPTH, DEFAULT_MODELS, DEFAULT_SEGMENTER, Model, ModelFile
-from backend.custom_models import read_custom_models
 from backend.errors import InvalidParameterError, ModelUnavailableError
-from backend.listing import list_models
 from backend.models import check_permission, digest_of, find_model, how_to_get, model_state, require_model, verify
+from backend.weights.catalogue import CATALOGUE, DEFAULT_DEPTH, DEFAULT_MODELS, DEFAULT_SEGMENTER, Model, ModelFile
+from backend.weights.custom_models import read_custom_models
+from backend.weights.listing import list_models
 
 GOOD = """
 [shoes]

@@ -174,8 +174,8 @@ def test_pictures_of_any_shape_get_a_mask_of_their_size(engines: Engines, size: 
 
 
 def test_a_broken_default_model_steps_aside_and_a_named_one_does_not(engines: Engines, tmp_path: Path) -> None:
-    from backend.catalogue import CATALOGUE, DEFAULT_SEGMENTER
     from backend.errors import ModelUnavailableError
+    from backend.weights.catalogue import CATALOGUE, DEFAULT_SEGMENTER
 
     file = CATALOGUE[DEFAULT_SEGMENTER].files[0]
     with (tmp_path / file.path).open("wb") as stream:

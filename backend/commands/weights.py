@@ -7,13 +7,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from backend.catalogue import CATALOGUE, DEFAULT_MODELS
-from backend.custom_models import read_custom_models
 from backend.errors import MattemeshError
-from backend.fetch import fetch
-from backend.listing import list_models
 from backend.models import find_model, how_to_get, model_state, verify
 from backend.settings import Settings
+from backend.weights.catalogue import CATALOGUE, DEFAULT_MODELS
+from backend.weights.custom_models import read_custom_models
+from backend.weights.fetch import fetch
+from backend.weights.listing import list_models
 
 
 def list_all(checkpoints: Path, as_json: bool) -> int:

@@ -7,9 +7,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from backend.engines import Engines
-from backend.listing import list_models
 from backend.report import versions
 from backend.routes.problems import documented
+from backend.weights.listing import list_models
 
 router = APIRouter(tags=["system"], responses=documented())
 

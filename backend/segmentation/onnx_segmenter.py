@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from backend.catalogue import Activation, NetworkInput
 from backend.errors import ModelUnavailableError, OutOfMemoryError
 from backend.masking.arrays import Image, Saliency, check_image
 from backend.segmentation.first_guess import FirstGuess
+from backend.weights.catalogue import Activation, NetworkInput
 
 _DEVICES = {"CUDAExecutionProvider": "cuda", "CoreMLExecutionProvider": "mps", "CPUExecutionProvider": "cpu"}
 

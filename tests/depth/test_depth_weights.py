@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from backend.catalogue import CATALOGUE, DEFAULT_DEPTH
 from backend.depth.depth_anything import SIZES, _empty_network
 from backend.depth.weights import find_depth_weights, has_depth_weights, original_file
 from backend.engines import Engines
 from backend.errors import ModelUnavailableError
-from backend.listing import list_models
 from backend.settings import Settings
+from backend.weights.catalogue import CATALOGUE, DEFAULT_DEPTH
+from backend.weights.listing import list_models
 
 
 def write_zeros(path: Path, width: int = 384) -> None:

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image as PillowImage
 from tiny_onnx import write_network
 
-from backend.catalogue import CATALOGUE, U2NET_INPUT, NetworkInput
 from backend.errors import InvalidParameterError, ModelUnavailableError
 from backend.segmentation.onnx_segmenter import OnnxSegmenter, network_input, open_session, to_saliency
 from backend.segmentation.rembg_models import load_segmenter
+from backend.weights.catalogue import CATALOGUE, U2NET_INPUT, NetworkInput
 
 PLAIN = NetworkInput((64, 64), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 

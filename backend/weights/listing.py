@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from backend.catalogue import CATALOGUE
-from backend.custom_models import read_custom_models
 from backend.depth.weights import has_depth_weights
 from backend.models import model_state
+from backend.weights.catalogue import CATALOGUE
+from backend.weights.custom_models import read_custom_models
 
 EMBEDDED = {
     "border": ("segmentation", "Embedded: models the colours of the picture's border; needs no weights."),

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from backend.catalogue import DEFAULT_MODELS, Model, ModelFile
-from backend.download import DownloadConfig, WantedFile, download
 from backend.errors import MattemeshError, ModelUnavailableError
 from backend.models import check_permission, find_model, how_to_get, is_whole, model_state
-from backend.partial_file import PartialFile, disk_error
+from backend.weights.catalogue import DEFAULT_MODELS, Model, ModelFile
+from backend.weights.download import DownloadConfig, WantedFile, download
+from backend.weights.partial_file import PartialFile, disk_error
 
 OnProgress = Callable[[int, int], None]  # bytes there, bytes in all; may raise to stop
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backend.catalogue import CATALOGUE, Model, ModelFile, NetworkInput
+from backend.weights.catalogue import CATALOGUE, Model, ModelFile, NetworkInput
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]{0,120}\.onnx")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend.errors import ModelUnavailableError, StorageFullError
-from backend.partial_file import PartialFile, disk_error
+from backend.weights.partial_file import PartialFile, disk_error
 
 if TYPE_CHECKING:
     import httpx
