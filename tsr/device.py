@@ -8,11 +8,14 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": t
 def choose_device(device: str) -> torch.device:
     """Return the device of that name; "auto" is CUDA before MPS before the CPU.
 
-    Raises ValueError when the device asked for is not on this machine.
+    Raises ValueError for a name nobody knows, and when the device asked for is not on this machine.
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    chosen = torch.device(device)
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:  # its text lists every device that torch was ever built for
+        raise ValueError(f"there is no device {device!r}") from error
     here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not here.get(chosen.type, False):
         raise ValueError(f"the device {device!r} is not on this machine")

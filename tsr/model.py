@@ -121,6 +121,8 @@ class TripoSR(nn.Module):
         wanted = (3, self.config.plane_channels, side, side)
         if tuple(code.shape) not in (wanted, (1, *wanted)):
             raise ValueError(f"a scene code is {wanted}, not {tuple(code.shape)}")
+        if not bool(torch.isfinite(code).all()):
+            raise ValueError("the scene code holds a number that is not finite")
         return SceneField(self.field, code.view(wanted).to(self.device, torch.float32))
 
     def stages(self) -> dict[str, str]:

@@ -47,7 +47,12 @@ def box_crossing(origin: Tensor, directions: Tensor, half_side: float) -> tuple[
 
 @torch.no_grad()
 def render_views(field: RadianceField, code: Tensor, *, n_views: int, height: int, width: int, samples: int) -> Tensor:
-    """Return (n_views, height, width, 3) float32 in [0, 1]: views at azimuth 360°·k/n_views, the first from +x."""
+    """Return (n_views, height, width, 3) float32 in [0, 1]: views at azimuth 360°·k/n_views, the first from +x.
+
+    Raises ValueError when there is nothing to see: no view, or no pixel in one.
+    """
+    if min(n_views, height, width) < 1:
+        raise ValueError(f"at least one view of at least one pixel is made, not {n_views} of {height} x {width}")
     views = []
     for k in range(n_views):
         origin, directions = camera_rays(360.0 * k / n_views, height, width)

@@ -125,9 +125,14 @@ def test_a_code_of_another_size_is_refused(small):
         small.model.query(torch.zeros(3, 8, 8, 8), torch.zeros(1, 3))
 
 
+def test_a_code_that_is_not_finite_makes_no_empty_mesh_but_an_error(small):
+    with pytest.raises(ValueError, match="not finite"):
+        small.model.extract_mesh(torch.full_like(small.code, float("nan")), resolution=16)
+
+
 @pytest.mark.parametrize(("device", "precision"), [("tpu", "auto"), ("cpu", "float16"), ("cpu", "int4")])
 def test_an_unknown_device_or_precision_is_refused(small, device, precision):
-    with pytest.raises((ValueError, RuntimeError)):
+    with pytest.raises(ValueError, match=device if device == "tpu" else precision):
         TripoSR(small.config, device, precision)
 
 

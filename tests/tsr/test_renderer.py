@@ -1,5 +1,6 @@
 import math
 
+import pytest
 import torch
 from stand_in_weights import difference
 
@@ -9,6 +10,12 @@ from tsr.renderer import box_crossing, camera_rays, render_views
 def test_views_are_the_published_ones(small):
     views = small.model.render(small.code, n_views=4, height=48, width=48)
     assert difference(views, small.numbers["render_views"]) < 2e-5
+
+
+@pytest.mark.parametrize("size", [{"n_views": 0}, {"n_views": -1}, {"height": 0}, {"width": -3}])
+def test_views_of_nothing_are_refused(small, size):
+    with pytest.raises(ValueError, match="at least one"):
+        small.model.render(small.code, **{"n_views": 1, "height": 8, "width": 8, **size})
 
 
 class RedBox:
