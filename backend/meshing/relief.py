@@ -44,6 +44,8 @@ class ReliefEngine:
         for option, asked in (("smooth", request.smooth), ("project_photo", request.project_photo)):
             if asked:
                 trace.note(f"{option} stood aside: the embedded engine `relief` is smooth and wears the photo anyway.")
+        if request.target_faces is not None and len(built.mesh.faces) > 1.1 * request.target_faces:
+            trace.note(f"`relief` needs {len(built.mesh.faces)} faces here; target_faces asked for fewer.")
         if request.texture == "vertex":
             return Built(replace(built.mesh, texture=None), built.facts)
         return built

@@ -165,6 +165,14 @@ def test_what_has_no_meaning_for_a_relief_is_noted():
     assert [note.split()[0] for note in trace.notes] == ["smooth", "project_photo"]
 
 
+def test_more_faces_than_asked_for_are_noted():
+    framed, trace = frame_object(photo(), SCENES["ring"][0].astype(np.float32)), Trace()
+    ReliefEngine().build(framed, None, MeshRequest(target_faces=5000), trace)
+    assert not trace.notes
+    ReliefEngine().build(framed, None, MeshRequest(target_faces=100), trace)
+    assert "target_faces" in trace.notes[0]
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
 def test_broken_depth_steps_aside_or_is_bounded(value):
     disparity = np.where(RADIUS < 50, value, 1.0).astype(np.float32)
