@@ -96,12 +96,9 @@ def _run_picture(parsed: argparse.Namespace) -> int:
     kind: type[MatteOptions] = parsed.kind
     options = _options(parsed, kind)
     trace = Trace(keep_pictures=parsed.debug is not None)
-    settings = Settings()
-    data = _read(parsed.picture, settings.max_upload_bytes)
-    mask = _read(parsed.mask, settings.max_upload_bytes) if parsed.mask else None
     with shown_progress(trace, quiet=parsed.quiet):
         call: Any = cut_out if kind is MaskOptions else reconstruct
-        result = call(data, options, mask=mask, engines=Engines(settings), trace=trace)
+        result = call(parsed.picture, options, mask=parsed.mask, engines=Engines(Settings()), trace=trace)
     product = result.product
     _write(parsed.out, product.data)
     if parsed.report:
@@ -128,15 +125,6 @@ def _options(parsed: argparse.Namespace, kind: type[Options]) -> Options:
         return kind.model_validate({name: value for name, value in values.items() if value is not None})
     except ValidationError as error:
         raise invalid_option(error) from error
-
-
-def _read(path: Path, limit: int) -> bytes:
-    """Return the file's bytes, but no more than one over `limit`, which the pipeline refuses: a device has no end."""
-    try:
-        with path.open("rb") as file:
-            return file.read(limit + 1)
-    except OSError as error:
-        raise InvalidParameterError(f"{path} cannot be read: {error.strerror}.", parameter="picture") from error
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -232,7 +232,7 @@ def open_picture(source: Source, settings: Settings) -> Picture:
     if isinstance(source, np.ndarray):
         check_image(source)
         return Picture(source, None, "png", (source.shape[0], source.shape[1]))
-    data = source if isinstance(source, bytes) else _read(Path(source))
+    data = source if isinstance(source, bytes) else _read(Path(source), settings.max_upload_bytes)
     if len(data) > settings.max_upload_bytes:
         raise UploadTooLargeError(
             "The file is too large; send a smaller one.", limit=settings.max_upload_bytes, actual=len(data)
@@ -240,8 +240,10 @@ def open_picture(source: Source, settings: Settings) -> Picture:
     return read_picture(data, ImageLimits(settings.max_pixels, settings.max_side_px))
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, limit: int) -> bytes:
+    """Return the file's bytes, but no more than one over `limit`, which is then refused: a device has no end."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(limit + 1)
     except OSError as error:
         raise InvalidParameterError(f"{path} cannot be read: {error.strerror}.", parameter="source") from error
