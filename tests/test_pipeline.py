@@ -165,6 +165,14 @@ def test_a_bad_source_is_told_as_what_it_is(tmp_path: Path) -> None:
         cut_out(np.zeros((5, 5), np.float64), engines=small)
 
 
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="this system has no endless device")
+def test_a_source_without_end_is_refused_at_the_limit(tmp_path: Path) -> None:
+    small = Engines(Settings(checkpoints_dir=tmp_path, max_upload_bytes=2000))
+    with pytest.raises(UploadTooLargeError) as refused:
+        cut_out(Path("/dev/zero"), engines=small)
+    assert refused.value.numbers["actual"] == 2001
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (2, 2), (17, 5)])
 def test_pictures_of_any_shape_get_a_mask_of_their_size(engines: Engines, size: tuple[int, int]) -> None:
     image = np.random.default_rng(1).integers(0, 256, (*size, 3), dtype=np.uint8)
