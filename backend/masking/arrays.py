@@ -15,6 +15,19 @@ Alpha = NDArray[np.float32]  # (H, W) in [0, 1]: opacity, not premultiplied
 Disparity = NDArray[np.float32]  # (H, W): larger is nearer, no unit
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1, half open: image[y0:y1, x0:x1]
 
+# Half a step of an 8-bit alpha: what a PNG would store as 0 is no part of the object, so a matte carried as floats
+# (a guided filter leaves 1e-4 far from the object) is boxed as its own PNG would be.
+FAINTEST = 0.5 / 255.0
+
+
+def visible_box(alpha: Alpha) -> Box | None:
+    """Return the smallest box that holds every pixel of alpha > 0 (in 8 bits), None without one."""
+    seen = alpha > FAINTEST
+    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    if len(rows) == 0:
+        return None
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
 
 def check_image(image: Image) -> None:
     """Raise ValueError unless `image` is (H, W, 3) uint8 with at least one pixel."""

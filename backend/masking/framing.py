@@ -14,13 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from backend.errors import NoSubjectError
-from backend.masking.arrays import Alpha, Box, Image, check_alpha, check_image, check_same_size
+from backend.masking.arrays import Alpha, Box, Image, check_alpha, check_image, check_same_size, visible_box
 
 T = TypeVar("T", bound=np.generic)
-
-# Half a step of an 8-bit alpha: what a PNG would store as 0 is no part of the object, so a matte carried as floats
-# (a guided filter leaves 1e-4 far from the object) is framed as its own PNG would be.
-FAINTEST = 0.5 / 255.0
 
 # 50 Mpx in a strip would be padded to 371 Mpx. No engine uses more than 2,048 px of the object.
 MAX_SIDE_PX = 6144
@@ -98,11 +94,10 @@ def _corner_by_mass(matte: Alpha, side: int, least_margin: int) -> tuple[int, in
 
 def object_box(alpha: Alpha) -> Box:
     """Return the smallest box that holds every pixel of alpha > 0 (in 8 bits). Raises NoSubjectError without one."""
-    seen = alpha > FAINTEST
-    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
-    if len(rows) == 0:
+    box = visible_box(alpha)
+    if box is None:
         raise NoSubjectError("The matte is empty: no object was found in the picture.")
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+    return box
 
 
 def on_grey(framed: Framed, size: int = 512) -> NDArray[np.float32]:
