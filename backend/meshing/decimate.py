@@ -1,17 +1,14 @@
 """A mesh and a number of faces in, the same shape with about that many out (quadric error, Garland and Heckbert)."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import fast_simplification
 import numpy as np
-from numpy.typing import NDArray
 
 from backend.meshing.mend import is_closed, mend
-from backend.meshing.mesh import Mesh
+from backend.meshing.mesh import ColorAt, Mesh
 from backend.meshing.topology import weld
 
-ColorAt = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # (N, 3) world points -> (N, 3) RGB in [0, 1]
 FEWEST_FACES = 4  # a tetrahedron
 
 

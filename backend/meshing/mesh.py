@@ -4,10 +4,13 @@ World frame (TripoSR's): right-handed, x toward the viewer, y to the viewer's ri
 The turn into a file's own frame happens at export only.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+ColorAt = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # (N, 3) world points -> (N, 3) RGB in [0, 1]
 
 
 @dataclass(frozen=True)

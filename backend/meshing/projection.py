@@ -4,19 +4,16 @@ A network's colours are softer than the photo. Where the input camera saw the su
 photo's; toward grazing angles, the matte's rim and whatever something else hides, they fade into the network's.
 """
 
-from collections.abc import Callable
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from backend.masking.framing import Framed
 from backend.meshing.camera import project
-from backend.meshing.mesh import Mesh
+from backend.meshing.mesh import ColorAt, Mesh
 from backend.meshing.raster import fragments
 from backend.meshing.topology import vertex_normals
 
-ColorAt = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 DEPTH_PX = 768  # of the depth map that tells what is hidden
 HIDDEN = 0.008  # world units behind the nearest surface: farther is hidden; a pixel of a steep side spans as much
 SQUARE, GRAZING = 0.55, 0.2  # cosine to the line of sight where the photo is taken wholly, and not at all

@@ -3,7 +3,6 @@
 Vertex colours blur whatever is finer than a triangle; a picture keeps it on a mesh of few faces.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +10,9 @@ import xatlas
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from backend.meshing.mesh import Mesh, Texture
+from backend.meshing.mesh import ColorAt, Mesh, Texture
 from backend.meshing.raster import fragments
 from backend.meshing.topology import weld
-
-ColorAt = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # (N, 3) world points -> (N, 3) RGB in [0, 1]
 
 
 @dataclass(frozen=True)
