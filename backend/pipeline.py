@@ -124,7 +124,8 @@ def reconstruct(
     with trace.stage("frame"):
         framed = frame_object(image, alpha, options.foreground_ratio, smart=engines.settings.use_smart_padding)
         disparity = None if fused.disparity is None else framed.place(fused.disparity)
-    trace.picture("framed", on_grey(framed))
+    if trace.keep_pictures:
+        trace.picture("framed", on_grey(framed))
     engine = _mesh_engine(options, engines, trace)
     request = MeshRequest(
         options.resolution,
