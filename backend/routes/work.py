@@ -14,6 +14,7 @@ from backend.errors import (
     EmptyFileError,
     ImageCorruptError,
     InvalidParameterError,
+    MattemeshError,
     MissingFileError,
     ModelUnavailableError,
     OutOfMemoryError,
@@ -72,8 +73,11 @@ RAISES = (
 )
 
 
-def documentation(options: type[BaseModel], media_types: list[str]) -> dict[str, Any]:
-    """Return what a working route says of itself in OpenAPI, as keyword arguments of the router's decorator."""
+def documentation(options: type[BaseModel], media_types: list[str], *raises: type[MattemeshError]) -> dict[str, Any]:
+    """Return what a working route says of itself in OpenAPI, as keyword arguments of the router's decorator.
+
+    `raises` are the errors that it has besides those of every working route.
+    """
     binary = {"schema": {"type": "string", "format": "binary"}}
     content: dict[str, Any] = dict.fromkeys([*media_types, "application/zip"], binary)
     content["application/json"] = {"schema": {"type": "object", "required": ["report", "result"]}}
@@ -84,7 +88,7 @@ def documentation(options: type[BaseModel], media_types: list[str]) -> dict[str,
     }
     return {
         "response_class": Response,
-        "responses": {200: result, **documented(*RAISES)},
+        "responses": {200: result, **documented(*RAISES, *raises)},
         "openapi_extra": form_documentation(options),
     }
 

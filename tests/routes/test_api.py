@@ -265,6 +265,7 @@ def test_openapi_documents_every_option_with_its_range_and_every_error(client: T
     for status, response in mesh["responses"].items():
         if status != "200":
             assert list(response["content"]) == ["application/problem+json"]
+    assert "`no-subject`" in mesh["responses"]["422"]["description"]
     assert "ProblemBody" in document["components"]["schemas"]
 
 
