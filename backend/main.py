@@ -14,6 +14,7 @@ from fastapi_offline import FastAPIOffline
 
 from backend.engines import Engines
 from backend.logs import set_up_logging
+from backend.perform import perform
 from backend.report import __version__
 from backend.routes import images, meshes, problems, system
 from backend.routes.requests import RequestLog
@@ -43,7 +44,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.engines = Engines(settings)
-    app.state.runner = ThreadRunner(settings)
+    app.state.runner = ThreadRunner(settings, lambda work, on_stage: perform(work, app.state.engines, on_stage))
     app.state.fetching = None
     app.state.started = time.monotonic()
     for routes in (images, meshes, system):

@@ -10,26 +10,28 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeVar
+from typing import Protocol
 
 from backend.errors import OverloadedError, TimedOutError
 from backend.settings import Settings
-
-Lane = Literal["mask", "mesh"]
-Result = TypeVar("Result")
-Checkpoint = Callable[[str], None]  # called with a stage's name as it begins; raises to stop the work there
+from backend.work import Done, OnStage, Work
 
 
 class AbandonedError(Exception):
     """Nobody waits for the result any more; raised inside the work, told to no one."""
 
 
+def _unheard(stage: str) -> None:
+    """Nobody listens."""
+
+
 class Runner(Protocol):
     """Runs a piece of work and gives its result back."""
 
-    async def run(self, lane: Lane, work: Callable[[Checkpoint], Result]) -> Result:
-        """Return what `work` returns. Raises OverloadedError, TimedOutError, or whatever `work` raises.
+    async def run(self, work: Work, on_stage: OnStage = _unheard) -> Done:
+        """Return what comes of `work`. Raises OverloadedError, TimedOutError, WorkerLostError, or what the work raises.
 
+        `on_stage` is called in the event loop with the name of each stage as it begins, first of all "start".
         Cancelling the awaiting task abandons the work.
         """
         ...
@@ -55,16 +57,18 @@ class _Ticket:
 
 
 class ThreadRunner:
-    """One thread a lane inside this process."""
+    """One thread a lane inside this process; `perform` does the work."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, perform: Callable[[Work, OnStage], Done]) -> None:
+        self._perform = perform
         self._pools = {lane: ThreadPoolExecutor(1, thread_name_prefix=lane) for lane in ("mask", "mesh")}
         self._deadlines = {"mask": settings.mask_deadline_s, "mesh": settings.mesh_deadline_s}
         self._queue_deadline_s = settings.queue_deadline_s
         self._max_waiting = settings.max_waiting
         self._inside = {"mask": 0, "mesh": 0}
 
-    async def run(self, lane: Lane, work: Callable[[Checkpoint], Result]) -> Result:
+    async def run(self, work: Work, on_stage: OnStage = _unheard) -> Done:
+        lane = work.lane
         if self._inside[lane] > self._max_waiting:
             waiting = self._inside[lane] - 1
             raise OverloadedError(
@@ -74,11 +78,15 @@ class ThreadRunner:
         ticket = _Ticket(self._deadlines[lane])
         began = asyncio.Event()
 
-        def job() -> Result:
+        def checkpoint(stage: str) -> None:
+            ticket.checkpoint(stage)
+            loop.call_soon_threadsafe(on_stage, stage)
+
+        def job() -> Done:
             ticket.began = time.monotonic()
             loop.call_soon_threadsafe(began.set)
-            ticket.checkpoint("start")
-            return work(ticket.checkpoint)
+            checkpoint("start")
+            return self._perform(work, checkpoint)
 
         self._inside[lane] += 1
         future = self._pools[lane].submit(job)
@@ -92,7 +100,7 @@ class ThreadRunner:
             future.cancel()
             raise
 
-    def _leave(self, lane: Lane) -> None:
+    def _leave(self, lane: str) -> None:
         self._inside[lane] -= 1
 
     async def _wait_for_start(self, began: asyncio.Event) -> None:

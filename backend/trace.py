@@ -12,14 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-
-@dataclass(frozen=True)
-class StageTime:
-    """One finished stage."""
-
-    name: str
-    seconds: float
-    device: str
+from backend.work import Stage
 
 
 @dataclass
@@ -32,7 +25,7 @@ class Trace:
 
     keep_pictures: bool = False
     on_stage: Callable[[str], None] | None = None
-    stages: list[StageTime] = field(default_factory=list)
+    stages: list[Stage] = field(default_factory=list)
     pictures: dict[str, NDArray[Any]] = field(default_factory=dict)  # in the order in which they were made
     notes: list[str] = field(default_factory=list)
     degradations: list[str] = field(default_factory=list)
@@ -46,7 +39,7 @@ class Trace:
         try:
             yield
         finally:
-            self.stages.append(StageTime(name, time.perf_counter() - start, device))
+            self.stages.append(Stage(name, time.perf_counter() - start, device))
 
     def picture(self, name: str, array: NDArray[Any]) -> None:
         """Keep a copy of an intermediate: an image, a mask, a trimap, or (H, W) float32 in [0, 1]."""

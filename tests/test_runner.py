@@ -4,18 +4,52 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from backend.errors import OverloadedError, TimedOutError
 from backend.runner import ThreadRunner
+from backend.schemas import MaskOptions, MeshOptions
 from backend.settings import Settings
+from backend.work import Done, Work
 
 Checkpoint = Callable[[str], None]
 
 
-def runner(**limits: float) -> ThreadRunner:
-    return ThreadRunner(Settings(**limits))  # type: ignore[arg-type]
+class Lanes:
+    """A runner whose work is any function of its checkpoint."""
+
+    def __init__(self, **limits: float) -> None:
+        self.results: dict[str, Any] = {}
+        self.runner = ThreadRunner(Settings(**limits), self.perform)  # type: ignore[arg-type]
+        self.functions: dict[str, Callable[[Checkpoint], Any]] = {}
+
+    def perform(self, work: Work, checkpoint: Checkpoint) -> Done:
+        self.results[work.name] = self.functions[work.name](checkpoint)
+        return Done(())
+
+    async def run(self, lane: str, function: Callable[[Checkpoint], Any]) -> Any:
+        name = str(len(self.functions))
+        self.functions[name] = function
+        kind, options = ("remove-bg", MaskOptions()) if lane == "mask" else ("generate-mesh", MeshOptions())
+        await self.runner.run(Work(kind, {}, options, name=name))
+        return self.results[name]
+
+
+def runner(**limits: float) -> Lanes:
+    return Lanes(**limits)
+
+
+def test_a_listener_hears_each_stage_begin() -> None:
+    async def scene() -> None:
+        heard: list[str] = []
+        lanes = ThreadRunner(Settings(), lambda work, on_stage: [on_stage("decode"), Done(())][-1])
+        await lanes.run(Work("remove-bg", {}, MaskOptions()), heard.append)
+        await asyncio.sleep(0)
+        assert heard == ["start", "decode"]
+
+    asyncio.run(scene())
 
 
 def test_work_comes_back_with_its_result_and_with_its_own_error() -> None:

@@ -1,46 +1,16 @@
 """A finished piece of work -> the HTTP answer: the file itself, JSON with the file inside, or the debug zip."""
 
-import base64
-import json
 import re
-from dataclasses import dataclass
 
 from fastapi import Request, Response
 
-from backend.debug import bundle_files, write_zip
-from backend.pipeline import Product
-from backend.trace import Trace
+from backend.work import Done, Form
 
 MAX_NOTES_BYTES = 2000  # proxies refuse long headers; the report has every note whole
 FILE_TYPES = ("image/", "model/", "application/octet-stream", "*/*")  # what, in an Accept header, means the file
 
 
-@dataclass(frozen=True)
-class Packet:
-    """The body of an answer, made where the work ran, so that the event loop has nothing heavy to do."""
-
-    body: bytes
-    media_type: str
-    file_name: str
-
-
-def pack(product: Product, trace: Trace, form: str) -> Packet:
-    """Return the answer's body; `form` is "file", "json" (report and base64 result) or "zip" (the debug bundle)."""
-    stem = product.file_name.rsplit(".", 1)[0]
-    if form == "zip":
-        return Packet(write_zip(bundle_files(product, trace)), "application/zip", f"{stem}-debug.zip")
-    if form == "json":
-        result = {
-            "name": product.file_name,
-            "media_type": product.media_type,
-            "base64": base64.b64encode(product.data).decode("ascii"),
-        }
-        body = json.dumps({"report": product.report, "result": result}).encode()
-        return Packet(body, "application/json", f"{stem}.json")
-    return Packet(product.data, product.media_type, product.file_name)
-
-
-def wanted_form(request: Request, debug: bool) -> str:
+def wanted_form(request: Request, debug: bool) -> Form:
     """Return which form of the answer `request` asks for; `debug` wins over the Accept header.
 
     JSON has to be named: a wildcard alone means the file. Named with a lower weight than the file has, it is the
@@ -61,20 +31,21 @@ def _weight(entry: str) -> tuple[str, float]:
     return media_type, 1.0
 
 
-def server_timing(trace: Trace) -> str:
+def server_timing(done: Done) -> str:
     """Return the Server-Timing header: one entry a stage, in milliseconds."""
-    return ", ".join(f"{stage.name.replace(' ', '-')};dur={stage.seconds * 1e3:.1f}" for stage in trace.stages)
+    return ", ".join(f"{stage.name.replace(' ', '-')};dur={stage.seconds * 1e3:.1f}" for stage in done.stages)
 
 
-def answer(request: Request, packet: Packet, trace: Trace) -> Response:
+def answer(request: Request, done: Done) -> Response:
     """Return the response with its timing and its notes; the log line gets the timing too."""
-    request.state.server_timing = server_timing(trace)
+    request.state.server_timing = server_timing(done)
+    file = done.files[0]
     headers = {
         "Server-Timing": request.state.server_timing,
-        "Content-Disposition": f'inline; filename="{packet.file_name}"',
+        "Content-Disposition": f'inline; filename="{file.name}"',
         "Cache-Control": "no-store",
     }
-    notes = " | ".join([*trace.notes, *trace.degradations])
+    notes = " | ".join(done.notes)
     if notes:
         headers["X-Notes"] = notes.encode("ascii", "replace").decode("ascii").replace("\n", " ")[:MAX_NOTES_BYTES]
-    return Response(packet.body, media_type=packet.media_type, headers=headers)
+    return Response(file.data, media_type=file.media_type, headers=headers)

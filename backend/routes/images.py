@@ -2,7 +2,6 @@
 
 from fastapi import APIRouter, Request, Response
 
-from backend.pipeline import cut_out
 from backend.routes.work import documentation, serve
 from backend.schemas import MaskOptions
 
@@ -12,4 +11,4 @@ router = APIRouter(tags=["matte"])
 @router.post("/remove-bg", summary="Cut the object out of a photo", **documentation(MaskOptions, ["image/png"]))
 async def remove_bg(request: Request) -> Response:
     """Answer with the object's matte as an 8-bit grey PNG, or with the cutout."""
-    return await serve(request, "mask", MaskOptions, cut_out)
+    return await serve(request, "remove-bg")

@@ -4,7 +4,6 @@ from fastapi import APIRouter, Request, Response
 
 from backend.errors import NoSubjectError
 from backend.meshing.export import MEDIA_TYPES
-from backend.pipeline import reconstruct
 from backend.routes.work import documentation, serve
 from backend.schemas import MeshOptions
 
@@ -15,4 +14,4 @@ DOCUMENTATION = documentation(MeshOptions, list(MEDIA_TYPES.values()), NoSubject
 @router.post("/generate-mesh", summary="Make a mesh of a photo", **DOCUMENTATION)
 async def generate_mesh(request: Request) -> Response:
     """Answer with the mesh as a GLB, or in the `format` asked for."""
-    return await serve(request, "mesh", MeshOptions, reconstruct)
+    return await serve(request, "generate-mesh")

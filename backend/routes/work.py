@@ -1,15 +1,12 @@
 """What the working routes share: the form, its documentation, and a pipeline call for a client that may leave."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from fastapi import Request, Response
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
-from backend.debug import bundle_files, write_folder
-from backend.engines import Engines
 from backend.errors import (
     EmptyFileError,
     ImageCorruptError,
@@ -27,33 +24,12 @@ from backend.errors import (
     UploadTooLargeError,
     WorkerLostError,
 )
-from backend.pipeline import Product
-from backend.routes.answers import Packet, answer, pack, wanted_form
+from backend.routes.answers import answer, wanted_form
 from backend.routes.forms import read_file, read_form, read_options, required_file
 from backend.routes.problems import documented
-from backend.runner import Lane, Runner
-from backend.schemas import MatteOptions
+from backend.runner import Runner
 from backend.settings import Settings
-from backend.trace import Trace
-
-Options = TypeVar("Options", bound=MatteOptions, contravariant=True)
-Form = TypeVar("Form", bound=MatteOptions)
-
-
-class HasProduct(Protocol):
-    """What every pipeline call returns: something with a file to send."""
-
-    @property
-    def product(self) -> Product: ...
-
-
-class PipelineCall(Protocol[Options]):
-    """`cut_out` or `reconstruct`."""
-
-    def __call__(
-        self, source: bytes, options: Options, *, mask: bytes | None, engines: Engines, trace: Trace
-    ) -> HasProduct: ...
-
+from backend.work import KINDS, Done, Work
 
 RAISES = (
     MissingFileError,
@@ -107,34 +83,28 @@ def form_documentation(options: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": body}}}}
 
 
-async def serve(
-    request: Request,
-    lane: Lane,
-    kind: type[Form],
-    call: PipelineCall[Form],
-) -> Response:
-    """Read the form, run `call` on it in `lane`, and return its product the way the client wants it."""
+async def serve(request: Request, kind: str) -> Response:
+    """Read the form, have the work done, and return its product the way the client wants it."""
+    work = await read_work(request, kind)
+    return answer(request, await _while_connected(request, work))
+
+
+async def read_work(request: Request, kind: str) -> Work:
+    """Return what `request` asks for as a piece of work of `kind`. Raises the caller's errors of `read_form`."""
     settings: Settings = request.app.state.settings
     async with read_form(request, settings.max_upload_bytes) as form:
-        data, mask = await required_file(form), await read_file(form, "mask")
-        options = read_options(form, dict(request.query_params), kind)
-    trace = Trace(keep_pictures=options.debug or settings.debug_dir is not None)
-    wanted = wanted_form(request, options.debug)
-
-    def work(checkpoint: Callable[[str], None]) -> Packet:
-        trace.on_stage = checkpoint
-        product = call(data, options, mask=mask, engines=request.app.state.engines, trace=trace).product
-        if settings.debug_dir is not None:
-            write_folder(bundle_files(product, trace), settings.debug_dir / request.state.request_id)
-        return pack(product, trace, wanted)
-
-    return answer(request, await _while_connected(request, lane, work), trace)
+        files = {"file": await required_file(form)}
+        mask = await read_file(form, "mask")
+        if mask is not None:
+            files["mask"] = mask
+        options = read_options(form, dict(request.query_params), KINDS[kind].options)
+    return Work(kind, files, options, wanted_form(request, options.debug), request.state.request_id)
 
 
-async def _while_connected(request: Request, lane: Lane, work: Callable[[Callable[[str], None]], Packet]) -> Packet:
+async def _while_connected(request: Request, work: Work) -> Done:
     """Return what the runner makes of `work`; a client that leaves ends it at its next stage (ClientDisconnect)."""
     runner: Runner = request.app.state.runner
-    running = asyncio.ensure_future(runner.run(lane, work))
+    running = asyncio.ensure_future(runner.run(work))
     leaving = asyncio.ensure_future(_left(request))
     try:
         await asyncio.wait({running, leaving}, return_when=asyncio.FIRST_COMPLETED)

@@ -1,0 +1,69 @@
+"""A piece of work, done: the pipeline call that its kind stands for, and the files in the form that was asked for.
+
+This is the worker's side of `backend.work`; only processes that run networks import it.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from backend.debug import bundle_files, write_folder, write_zip
+from backend.engines import Engines
+from backend.pipeline import Product, cut_out, reconstruct
+from backend.trace import Trace
+from backend.work import Done, File, Form, OnStage, Work
+
+
+class HasProduct(Protocol):
+    """What every pipeline call returns: something with a file to send."""
+
+    @property
+    def product(self) -> Product: ...
+
+
+class Call(Protocol):
+    """How a kind of work is done: its files by the name of their part, and its own options."""
+
+    def __call__(self, files: Mapping[str, bytes], options: Any, engines: Engines, trace: Trace) -> HasProduct: ...
+
+
+def _remove_bg(files: Mapping[str, bytes], options: Any, engines: Engines, trace: Trace) -> HasProduct:
+    return cut_out(files["file"], options, mask=files.get("mask"), engines=engines, trace=trace)
+
+
+def _generate_mesh(files: Mapping[str, bytes], options: Any, engines: Engines, trace: Trace) -> HasProduct:
+    return reconstruct(files["file"], options, mask=files.get("mask"), engines=engines, trace=trace)
+
+
+CALLS: dict[str, Call] = {"remove-bg": _remove_bg, "generate-mesh": _generate_mesh}
+
+
+def perform(work: Work, engines: Engines, on_stage: OnStage) -> Done:
+    """Return what comes of `work`; `on_stage` hears each stage begin and may raise to stop there.
+
+    Raises the errors of `backend.errors`.
+    """
+    folder = engines.settings.debug_dir
+    trace = Trace(keep_pictures=work.options.debug or folder is not None, on_stage=on_stage)
+    product = CALLS[work.kind](work.files, work.options, engines, trace).product
+    if folder is not None:
+        write_folder(bundle_files(product, trace), folder / work.name)
+    file = _packed(product, trace, work.form)
+    return Done((file,), tuple(trace.stages), (*trace.notes, *trace.degradations), product.report)
+
+
+def _packed(product: Product, trace: Trace, form: Form) -> File:
+    """Return the answer: the product itself, JSON with it inside, or the debug bundle as a zip."""
+    stem = product.file_name.rsplit(".", 1)[0]
+    if form == "zip":
+        return File(f"{stem}-debug.zip", "application/zip", write_zip(bundle_files(product, trace)))
+    if form == "json":
+        result = {
+            "name": product.file_name,
+            "media_type": product.media_type,
+            "base64": base64.b64encode(product.data).decode("ascii"),
+        }
+        body = json.dumps({"report": product.report, "result": result}).encode()
+        return File(f"{stem}.json", "application/json", body)
+    return File(product.file_name, product.media_type, product.data)

@@ -1,0 +1,72 @@
+"""A piece of work as it travels to whoever does it, and what comes back. Everything here pickles and nothing is heavy:
+the process that speaks HTTP imports this and never the pipeline."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from backend.schemas import MaskOptions, MatteOptions, MeshOptions
+
+Lane = Literal["mask", "mesh"]
+Form = Literal[
+    "file", "json", "zip", "job"
+]  # the result; the result inside its report; the debug bundle; all a job keeps
+OnStage = Callable[[str], None]  # told a stage's name as it begins
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of work: the lane that it waits in, what may be asked of it, and the files that it takes."""
+
+    lane: Lane
+    options: type[MatteOptions]
+    files: tuple[str, ...] = ("file", "mask")
+
+
+KINDS: dict[str, Kind] = {
+    "remove-bg": Kind("mask", MaskOptions),
+    "generate-mesh": Kind("mesh", MeshOptions),
+}
+
+
+@dataclass(frozen=True)
+class Work:
+    """What to do: a key of `KINDS`, the files as they were sent, by the name of their part, and the options."""
+
+    kind: str
+    files: Mapping[str, bytes]
+    options: MatteOptions
+    form: Form = "file"
+    name: str = ""  # the request's or the job's id: for the log, and for the folder of a debug bundle
+
+    @property
+    def lane(self) -> Lane:
+        return KINDS[self.kind].lane
+
+
+@dataclass(frozen=True)
+class File:
+    """A finished file."""
+
+    name: str
+    media_type: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One finished stage."""
+
+    name: str
+    seconds: float
+    device: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a piece of work. The first file is the answer; only the form `job` has more."""
+
+    files: tuple[File, ...]
+    stages: tuple[Stage, ...] = ()
+    notes: tuple[str, ...] = ()
+    report: dict[str, Any] = field(default_factory=dict)
