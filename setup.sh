@@ -58,6 +58,23 @@ install_node_tools() {
     npm ci --silent --no-audit --no-fund || say "npm could not install the glTF validator; its test will be skipped."
 }
 
+# What some tests need beside Python: a real Redis, a real browser. Where they cannot be had, those tests are skipped.
+install_test_programs() {
+    local missing=()
+    command -v redis-server >/dev/null || missing+=(redis-server)
+    command -v chromium >/dev/null || missing+=(chromium)
+    [ ${#missing[@]} -gt 0 ] || return 0
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        say "${missing[*]} not here; install by hand for their tests to run (on Debian: apt install ${missing[*]})."
+        return
+    fi
+    say "Installing ${missing[*]} for the tests."
+    if ! { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+        "${missing[@]}"; } >/dev/null; then
+        say "Not all of ${missing[*]} could be installed; their tests will be skipped."
+    fi
+}
+
 case "${1:-}" in
 run)
     shift
@@ -68,6 +85,7 @@ test)
     shift
     prepare test requirements-dev.txt
     install_node_tools
+    install_test_programs
     "$python" -m ruff check .
     "$python" -m ruff format --check .
     "$python" -m mypy
