@@ -10,11 +10,54 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from backend.errors import OverloadedError, TimedOutError
 from backend.settings import Settings
-from backend.work import Done, OnStage, Work
+from backend.work import Done, Lane, OnStage, Work
+
+WorkerState = Literal["starting", "idle", "busy", "resting", "stopped"]  # resting: backing off after crashes
+
+
+@dataclass(frozen=True)
+class WorkerStatus:
+    """One worker as it stands; the counts run from the start of the service."""
+
+    lane: Lane
+    index: int
+    state: WorkerState
+    why: str = ""  # why it takes no work, or what its warm-up met; "" when all is well
+    pid: int | None = None
+    starts: int = 0
+    crashes: int = 0  # ended by itself
+    kills: int = 0  # ended by us, at a deadline or because nobody waited any more
+    start_s: float | None = None  # how long its last start took, warm-up included
+    memory_bytes: int | None = None
+    gpu_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class LaneStatus:
+    """One lane as it stands; the counts run from the start of the service."""
+
+    lane: Lane
+    waiting: int
+    running: int
+    max_waiting: int
+    begun: int = 0  # pieces of work handed to a worker
+    refused: int = 0  # turned away because the lane was full or its workers rest
+    waited_s: float = 0.0  # what the begun ones have waited, summed
+    oldest_wait_s: float = 0.0  # of those that wait now
+
+
+@dataclass(frozen=True)
+class RunnerStatus:
+    """What `/health`, `/readyz` and `/metrics` tell of where work runs."""
+
+    ready: bool  # the engines of every lane are loaded and warm, and work is taken
+    why: str  # why it is not ready, or ""
+    lanes: tuple[LaneStatus, ...]
+    workers: tuple[WorkerStatus, ...]
 
 
 class AbandonedError(Exception):
@@ -36,8 +79,20 @@ class Runner(Protocol):
         """
         ...
 
+    def start(self) -> None:
+        """Begin to take work; called once, in the event loop."""
+        ...
+
+    def status(self) -> RunnerStatus:
+        """Tell what waits, what runs and how the workers are."""
+        ...
+
+    async def drain(self, timeout_s: float) -> None:
+        """Take no more work, wait for what runs and waits (at most so long), then close."""
+        ...
+
     def close(self) -> None:
-        """Stop taking work and leave what runs to end at its next stage."""
+        """Take no more work and end what runs."""
         ...
 
 
@@ -65,7 +120,7 @@ class ThreadRunner:
         self._deadlines = {"mask": settings.mask_deadline_s, "mesh": settings.mesh_deadline_s}
         self._queue_deadline_s = settings.queue_deadline_s
         self._max_waiting = settings.max_waiting
-        self._inside = {"mask": 0, "mesh": 0}
+        self._inside: dict[Lane, int] = {"mask": 0, "mesh": 0}
 
     async def run(self, work: Work, on_stage: OnStage = _unheard) -> Done:
         lane = work.lane
@@ -100,7 +155,7 @@ class ThreadRunner:
             future.cancel()
             raise
 
-    def _leave(self, lane: str) -> None:
+    def _leave(self, lane: Lane) -> None:
         self._inside[lane] -= 1
 
     async def _wait_for_start(self, began: asyncio.Event) -> None:
@@ -111,6 +166,20 @@ class ThreadRunner:
             raise TimedOutError(
                 f"The work waited longer than {self._queue_deadline_s:g} s to begin.", limit=self._queue_deadline_s
             ) from None
+
+    def start(self) -> None:
+        """Nothing to do: threads start with the first work."""
+
+    def status(self) -> RunnerStatus:
+        lanes = tuple(LaneStatus(lane, max(n - 1, 0), min(n, 1), self._max_waiting) for lane, n in self._inside.items())
+        workers = tuple(WorkerStatus(row.lane, 0, "busy" if row.running else "idle") for row in lanes)
+        return RunnerStatus(True, "", lanes, workers)
+
+    async def drain(self, timeout_s: float) -> None:
+        end = time.monotonic() + timeout_s
+        while any(self._inside.values()) and time.monotonic() < end:
+            await asyncio.sleep(0.02)
+        self.close()
 
     def close(self) -> None:
         for pool in self._pools.values():
