@@ -12,6 +12,8 @@ Form = Literal[
     "file", "json", "zip", "job"
 ]  # the result; the result inside its report; the debug bundle; all a job keeps
 OnStage = Callable[[str], None]  # told a stage's name as it begins
+CacheUse = Literal["use", "renew", "avoid"]  # look and keep; keep without looking; neither
+CacheOutcome = Literal["hit", "miss"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Work:
     options: MatteOptions
     form: Form = "file"
     name: str = ""  # the request's or the job's id: for the log, and for the folder of a debug bundle
+    cache: CacheUse = "use"
 
     @property
     def lane(self) -> Lane:
@@ -70,3 +73,6 @@ class Done:
     stages: tuple[Stage, ...] = ()
     notes: tuple[str, ...] = ()
     report: dict[str, Any] = field(default_factory=dict)
+    cache: CacheOutcome | None = None  # of the result as a whole; None where nobody looked
+    stage_caches: Mapping[str, CacheOutcome] = field(default_factory=dict)  # of the stages that a cache was asked for
+    models: Mapping[str, str] = field(default_factory=dict)  # the engines that took part: name -> fingerprint
