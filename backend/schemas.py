@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from backend.errors import InvalidParameterError
 
@@ -58,11 +58,12 @@ class MaskOptions(MatteOptions):
         0.0, ge=0, le=1, description="Room around the crop, as a share of the object's longer side; needs `crop`."
     )
 
-    @model_validator(mode="after")
-    def _agree(self) -> "MaskOptions":
-        if self.output == "mask" and self.background is not None:
-            raise ValueError("background: a mask has no background; ask for output=cutout")
-        return self
+    @field_validator("background")
+    @classmethod
+    def _has_a_cutout_to_lie_behind(cls, background: str | None, others: ValidationInfo) -> str | None:
+        if background is not None and others.data.get("output") == "mask":
+            raise ValueError("a mask has no background; ask for output=cutout")
+        return background
 
     @property
     def wants_cutout(self) -> bool:

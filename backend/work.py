@@ -18,11 +18,14 @@ CacheOutcome = Literal["hit", "miss"]
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of work: the lane that it waits in, what may be asked of it, and the files that it takes."""
+    """One kind of work: the lane that it waits in, what may be asked of it, the files that it takes, those of them
+    that it cannot do without, and how long an option may be when it is sent."""
 
     lane: Lane
     options: type[MatteOptions]
     files: tuple[str, ...] = ("file", "mask")
+    required: tuple[str, ...] = ("file",)
+    max_text_bytes: int = 16 * 1024
 
 
 KINDS: dict[str, Kind] = {

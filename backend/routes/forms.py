@@ -1,8 +1,7 @@
 """A multipart body -> its files and options. Limits are kept while receiving, so that nobody fills the disk."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TypeVar
 
 from fastapi import Request
 from pydantic import ValidationError
@@ -18,17 +17,24 @@ from backend.errors import (
     is_disk_full,
 )
 from backend.schemas import MatteOptions, invalid_option
+from backend.work import Kind
 
-FILES = ("file", "mask")
+MAX_FILES = 16  # more than any kind takes: a wrong name is told by that name, not by the count
+MAX_FIELDS = 64
 FORM_OVERHEAD_BYTES = 64 * 1024  # boundaries, headers and options
-Options = TypeVar("Options", bound=MatteOptions)
 
 
 class _LimitedParser(MultiPartParser):
-    """Starlette's parser, which has no limit of its own for a file, with one for every part."""
+    """Starlette's parser, which has no limit of its own for a file, with one for every part and one for them all."""
 
-    def __init__(self, request: Request, limit: int) -> None:
-        super().__init__(request.headers, request.stream(), max_files=16, max_fields=64, max_part_size=16 * 1024)
+    def __init__(self, request: Request, limit: int, total: int, max_text_bytes: int) -> None:
+        super().__init__(
+            request.headers,
+            _up_to(request, total, limit),
+            max_files=MAX_FILES,
+            max_fields=MAX_FIELDS,
+            max_part_size=max_text_bytes,
+        )
         self.limit = limit
         self.received = 0
 
@@ -49,8 +55,18 @@ class _LimitedParser(MultiPartParser):
             if self._current_files <= self.max_files:
                 raise
             raise TooManyFilesError(
-                f"The form has more than {self.max_files:.0f} files; send one picture.", limit=len(FILES)
+                f"The form has more than {MAX_FILES} files; send one picture.", limit=MAX_FILES
             ) from None
+
+
+async def _up_to(request: Request, total: int, limit: int) -> AsyncGenerator[bytes]:
+    """Yield the body as it comes. Raises UploadTooLargeError beyond `total` bytes, wherever in the form they are."""
+    received = 0
+    async for chunk in request.stream():
+        received += len(chunk)
+        if received > total:
+            raise too_large(limit, received)
+        yield chunk
 
 
 def too_large(limit: int, actual: int) -> UploadTooLargeError:
@@ -61,20 +77,22 @@ def too_large(limit: int, actual: int) -> UploadTooLargeError:
 
 
 @asynccontextmanager
-async def read_form(request: Request, limit: int) -> AsyncIterator[FormData]:
-    """Yield the parsed body; its spooled files are gone afterwards.
+async def read_form(request: Request, limit: int, *kinds: Kind) -> AsyncIterator[FormData]:
+    """Yield the parsed body; its spooled files are gone afterwards. `kinds` are those that the form may ask for.
 
-    Raises MissingFileError (not a multipart form), UploadTooLargeError (a part over `limit` bytes, declared or
-    found while receiving), TooManyFilesError, InvalidParameterError (malformed form) and StorageFullError (no room for
-    the spool).
+    Raises MissingFileError (not a multipart form), UploadTooLargeError (a part over `limit` bytes, or more than such
+    parts for every file of the kind; declared, or found while receiving), TooManyFilesError, InvalidParameterError
+    (malformed form) and StorageFullError (no room for the spool).
     """
+    max_text_bytes = max(kind.max_text_bytes for kind in kinds)
+    total = max(len(kind.files) for kind in kinds) * limit + max_text_bytes + FORM_OVERHEAD_BYTES
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise MissingFileError("Send the picture as the part `file` of a multipart form.", parameter="file")
     declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > len(FILES) * limit + FORM_OVERHEAD_BYTES:
+    if declared.isdecimal() and int(declared) > total:
         raise too_large(limit, int(declared))
     try:
-        form = await _LimitedParser(request, limit).parse()
+        form = await _LimitedParser(request, limit, total, max_text_bytes).parse()
     except MultiPartException as error:
         raise InvalidParameterError("The multipart form is malformed.", parameter="body") from error
     except OSError as error:
@@ -87,50 +105,51 @@ async def read_form(request: Request, limit: int) -> AsyncIterator[FormData]:
         await form.close()
 
 
-async def read_file(form: FormData, name: str) -> bytes | None:
-    """Return the bytes of the one file called `name`, None when there is none.
+async def read_files(form: FormData, kind: Kind) -> dict[str, bytes]:
+    """Return the files that were sent of those that `kind` takes, by the name of their part.
 
-    Raises TooManyFilesError, and MissingFileError when the part is text.
+    Raises MissingFileError for one that it cannot do without, TooManyFilesError for two of a name, and
+    InvalidParameterError for text in place of one that it can do without.
     """
+    return {name: data for name in kind.files if (data := await _read_file(form, name, kind)) is not None}
+
+
+async def _read_file(form: FormData, name: str, kind: Kind) -> bytes | None:
+    needed = name in kind.required
     parts = form.getlist(name)
     if len(parts) > 1:
         raise TooManyFilesError(
             f"The part `{name}` was sent {len(parts)} times; send one picture.", actual=len(parts), limit=1
         )
     if not parts:
+        if needed:
+            raise MissingFileError(f"The form has no part `{name}`; send the picture there.", parameter=name)
         return None
     if not isinstance(parts[0], UploadFile):
-        raise MissingFileError(f"The part `{name}` is text; send the picture itself as a file.", parameter=name)
+        fault = MissingFileError if needed else InvalidParameterError
+        raise fault(f"The part `{name}` is text; send the picture itself as a file.", parameter=name)
     return await parts[0].read()
 
 
-async def required_file(form: FormData) -> bytes:
-    """Return the bytes of the picture. Raises MissingFileError, and what `read_file` raises."""
-    data = await read_file(form, "file")
-    if data is None:
-        raise MissingFileError("The form has no part `file`; send the picture there.", parameter="file")
-    return data
-
-
-def read_options(form: FormData, query: dict[str, str], kind: type[Options]) -> Options:
-    """Return the options sent as form fields or in the query; the form wins.
+def read_options(form: FormData, query: dict[str, str], kind: Kind) -> MatteOptions:
+    """Return the options sent as form fields or in the query, of the class that `kind` names; the form wins.
 
     Raises InvalidParameterError that names the option and what it may be.
     """
     values = dict(query)
     sent: set[str] = set()
     for name, value in form.multi_items():
-        if name in FILES:
+        if name in kind.files:
             continue
         if isinstance(value, UploadFile):
             raise TooManyFilesError(
-                f"Files are sent as {' and '.join(FILES)}, not as `{name[:40]}`.", parameter=name[:40]
+                f"Files are sent as {' and '.join(kind.files)}, not as `{name[:40]}`.", parameter=name[:40]
             )
         if name in sent:
             raise InvalidParameterError(f"The option `{name[:40]}` was sent twice.", parameter=name[:40])
         sent.add(name)
         values[name] = value
     try:
-        return kind.model_validate({name: value for name, value in values.items() if value != ""})
+        return kind.options.model_validate({name: value for name, value in values.items() if value != ""})
     except ValidationError as error:
         raise invalid_option(error) from error

@@ -25,7 +25,7 @@ from backend.errors import (
     WorkerLostError,
 )
 from backend.routes.answers import answer, wanted_form
-from backend.routes.forms import read_file, read_form, read_options, required_file
+from backend.routes.forms import read_files, read_form, read_options
 from backend.routes.problems import documented
 from backend.runner import Runner
 from backend.settings import Settings
@@ -92,12 +92,9 @@ async def serve(request: Request, kind: str) -> Response:
 async def read_work(request: Request, kind: str) -> Work:
     """Return what `request` asks for as a piece of work of `kind`. Raises the caller's errors of `read_form`."""
     settings: Settings = request.app.state.settings
-    async with read_form(request, settings.max_upload_bytes) as form:
-        files = {"file": await required_file(form)}
-        mask = await read_file(form, "mask")
-        if mask is not None:
-            files["mask"] = mask
-        options = read_options(form, dict(request.query_params), KINDS[kind].options)
+    async with read_form(request, settings.max_upload_bytes, KINDS[kind]) as form:
+        files = await read_files(form, KINDS[kind])
+        options = read_options(form, dict(request.query_params), KINDS[kind])
     return Work(kind, files, options, wanted_form(request, options.debug), request.state.request_id)
 
 

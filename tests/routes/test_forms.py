@@ -1,18 +1,20 @@
 """The multipart reader: limits kept while receiving, and every fault of a form told by its name."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
+import httpx
 import pytest
 from fastapi import FastAPI, Request
 from starlette.testclient import TestClient
 
 from backend.routes import problems
-from backend.routes.forms import read_file, read_form, read_options, required_file
+from backend.routes.forms import read_files, read_form, read_options
 from backend.routes.requests import RequestLog
-from backend.schemas import MaskOptions
+from backend.work import KINDS
 
 LIMIT = 1000
+KIND = KINDS["remove-bg"]
 BOUNDARY = "edge"
 
 
@@ -23,10 +25,10 @@ def client() -> Iterator[TestClient]:
 
     @app.post("/form")
     async def form_route(request: Request) -> dict[str, object]:
-        async with read_form(request, LIMIT) as form:
-            data, mask = await required_file(form), await read_file(form, "mask")
-            options = read_options(form, dict(request.query_params), MaskOptions)
-        return {"bytes": len(data), "mask": None if mask is None else len(mask), **options.model_dump()}
+        async with read_form(request, LIMIT, KIND) as form:
+            files = await read_files(form, KIND)
+            options = read_options(form, dict(request.query_params), KIND)
+        return {**{name: len(data) for name, data in files.items()}, **options.model_dump()}
 
     problems.install(app)
     app.add_middleware(RequestLog)
@@ -48,7 +50,7 @@ def test_files_and_options_are_read_from_the_form_and_the_query(client: TestClie
         "/form?quality=fast", files={"file": b"12345", "mask": b"12"}, data={"crop": "true", "margin": "0.25"}
     )
     body = answer.json()
-    assert (body["bytes"], body["mask"]) == (5, 2)
+    assert (body["file"], body["mask"]) == (5, 2)
     assert (body["quality"], body["crop"], body["margin"]) == ("fast", True, 0.25)
 
 
@@ -96,7 +98,7 @@ def test_a_complaint_names_the_option(client: TestClient) -> None:
 
 
 def test_a_file_of_exactly_the_limit_is_taken(client: TestClient) -> None:
-    assert client.post("/form", files={"file": b"1" * LIMIT}).json()["bytes"] == LIMIT
+    assert client.post("/form", files={"file": b"1" * LIMIT}).json()["file"] == LIMIT
 
 
 def test_a_declared_excess_is_refused_before_anything_is_read(client: TestClient) -> None:
@@ -139,3 +141,31 @@ def test_a_depth_percentile_is_a_number_or_auto(client: TestClient) -> None:
     for wrong in ("0", "100", "nan", "often"):
         body = client.post("/form", files={"file": b"1"}, data={"depth_percentile": wrong}).json()
         assert (body["code"], body["parameter"]) == ("invalid-parameter", "depth_percentile")
+
+
+def test_a_mask_sent_as_text_is_told_by_its_name(client: TestClient) -> None:
+    body = client.post("/form", files={"file": b"1"}, data={"mask": "iVBORw0KGgo"}).json()
+    assert (body["code"], body["parameter"]) == ("invalid-parameter", "mask")
+
+
+def test_a_background_behind_a_mask_names_the_background(client: TestClient) -> None:
+    body = client.post("/form", files={"file": b"1"}, data={"background": "#ff0000", "output": "mask"}).json()
+    assert (body["code"], body["parameter"]) == ("invalid-parameter", "background")
+
+
+def test_what_surrounds_the_parts_counts_against_the_limit(client: TestClient) -> None:
+    filling = b"x" * 1024
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield part("file", b"1") + CLOSING
+        for _ in range(1000):
+            yield filling
+
+    async def send() -> httpx.Response:
+        transport = httpx.ASGITransport(client.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as sender:
+            return await sender.post("/form", content=endless(), headers=HEADERS)
+
+    answer = asyncio.run(send())
+    assert answer.status_code == 413
+    assert answer.json()["actual"] < 200_000
