@@ -73,6 +73,22 @@ class NoSubjectError(CallerError):
     """Nothing was found to make a mesh of."""
 
 
+class UnauthorizedError(CallerError):
+    """The service needs a key, and none of its keys came."""
+
+
+class CrossSiteError(CallerError):
+    """A page of another site asks for work."""
+
+
+class HostNotAllowedError(CallerError):
+    """The request asks for a name that the service does not answer to."""
+
+
+class RateLimitedError(CallerError):
+    """More requests than one client may send."""
+
+
 class OverloadedError(ServiceError):
     """The queue is full."""
 
@@ -129,6 +145,10 @@ PROBLEMS: dict[type[MattemeshError], Problem] = {
     UploadTooLargeError: Problem(413, "upload-too-large", "The file is too large"),
     TooManyPixelsError: Problem(422, "too-many-pixels", "The picture has too many pixels"),
     NoSubjectError: Problem(422, "no-subject", "Nothing was found to cut out"),
+    UnauthorizedError: Problem(401, "unauthorized", "A key is needed"),
+    CrossSiteError: Problem(403, "cross-site", "Another site's page asked"),
+    HostNotAllowedError: Problem(421, "host-not-allowed", "Not a name of this service"),
+    RateLimitedError: Problem(429, "rate-limited", "Too many requests"),
     OverloadedError: Problem(503, "overloaded", "The service is busy"),
     TimedOutError: Problem(503, "timed-out", "The work took too long"),
     WorkerLostError: Problem(503, "worker-lost", "The work was interrupted"),

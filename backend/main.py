@@ -19,6 +19,8 @@ from backend.report import __version__
 from backend.routes import images, meshes, problems, system
 from backend.routes.requests import RequestLog
 from backend.runner import ThreadRunner
+from backend.security.guard import guard
+from backend.security.headers import SecurityHeaders
 from backend.settings import Settings
 from backend.weights.fetch import BackgroundFetch
 
@@ -51,7 +53,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(routes.router)
     problems.install(app)
     problems.describe(app)
+    guard(app, settings)
     app.add_middleware(RequestLog)
+    app.add_middleware(SecurityHeaders)
     return app
 
 

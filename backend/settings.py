@@ -3,13 +3,24 @@
 The name of the environment variable is the field's name in capitals: `MAX_PIXELS=20000000 ./setup.sh run`.
 """
 
+import ipaddress
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from limits import parse_many
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def _split(value: object) -> object:
+    """Return the parts of a list as the environment has it, `a, b`; anything else as it is."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
 class Settings(BaseSettings):
@@ -61,8 +72,50 @@ class Settings(BaseSettings):
     fetch_weights: bool = Field(False, description="fetch the default weights beside the running service")
     allow_noncommercial: bool = Field(False, description="allow models whose licence forbids commercial use")
 
+    # Who may ask. Lists are separated by commas.
+    api_key: SecretStr | None = Field(None, description="keys, one of which every request needs; unset: none is needed")
+    rate_limit: str | None = Field(None, description='requests a client, as "60/minute" or "5/second;600/hour"')
+    cors_origins: Names = Field((), description="origins whose pages may ask, as https://shop.example; * for all")
+    allowed_hosts: Names = Field((), description="names that the service answers to; *.example.org for all below it")
+    trusted_proxies: Names = Field((), description="addresses whose X-Forwarded-For is believed")
+
     # What is told.
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["text", "json"] = "text"
+
+    @property
+    def api_keys(self) -> tuple[str, ...]:
+        keys = _split(self.api_key.get_secret_value()) if self.api_key is not None else ()
+        return keys if isinstance(keys, tuple) else ()
+
+    @field_validator("api_key")
+    @classmethod
+    def _holds_a_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _split(value.get_secret_value()):
+            raise ValueError("there is no key in it")  # a lone comma must not open the service
+        return value
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _is_a_rate(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_many(value)
+        return value
+
+    @field_validator("cors_origins", "allowed_hosts")
+    @classmethod
+    def _in_lower_case(cls, values: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        for value in values:
+            if info.field_name == "cors_origins" and value != "*" and not re.fullmatch(r"https?://[^/*?#@\s]+", value):
+                raise ValueError(f"{value} is no origin; write https://name, with the port where there is one")
+        return tuple(value.lower() for value in values)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_addresses(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            ipaddress.ip_network(value)  # "*" is refused too: who could be anybody is not trusted
+        return values
 
     @model_validator(mode="after")
     def _in_order(self) -> "Settings":

@@ -55,6 +55,14 @@ def problem_answer(
     return JSONResponse(body, problem.status, dict(headers or {}), MEDIA_TYPE)
 
 
+def error_answer(request: Request, error: MattemeshError, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """Return the answer for `error` by the one table; it says when to come again where waiting helps."""
+    sent = dict(headers or {})
+    if isinstance(error, ServiceError) and error.retry_after_s is not None:
+        sent["Retry-After"] = str(error.retry_after_s)
+    return problem_answer(request, problem_of(error), error.detail, error.numbers, sent)
+
+
 def documented(*kinds: type[MattemeshError]) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` of a route that can raise `kinds`, for OpenAPI: one entry a status, all codes named."""
     problems = [PROBLEMS[kind] for kind in kinds] + [INTERNAL]
@@ -71,10 +79,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(MattemeshError)
     async def _ours(request: Request, error: MattemeshError) -> JSONResponse:
-        headers = {}
-        if isinstance(error, ServiceError) and error.retry_after_s is not None:
-            headers["Retry-After"] = str(error.retry_after_s)
-        return problem_answer(request, problem_of(error), error.detail, error.numbers, headers)
+        return error_answer(request, error)
 
     @app.exception_handler(HTTPException)
     async def _framework(request: Request, error: HTTPException) -> JSONResponse:

@@ -40,9 +40,7 @@ class RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers[HEADER] = request.state.request_id
-                headers["X-Content-Type-Options"] = "nosniff"
+                MutableHeaders(scope=message)[HEADER] = request.state.request_id
             await send(message)
 
         try:
