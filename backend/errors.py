@@ -89,6 +89,22 @@ class RateLimitedError(CallerError):
     """More requests than one client may send."""
 
 
+class NotFoundError(CallerError):
+    """There is no such job or file; it never was, has expired or was removed."""
+
+
+class NotFinishedError(CallerError):
+    """The job has no result yet."""
+
+
+class CancelledJobError(CallerError):
+    """The job was cancelled and has no result."""
+
+
+class IdempotencyConflictError(CallerError):
+    """The key of an earlier request came with another one."""
+
+
 class OverloadedError(ServiceError):
     """The queue is full."""
 
@@ -149,6 +165,10 @@ PROBLEMS: dict[type[MattemeshError], Problem] = {
     CrossSiteError: Problem(403, "cross-site", "Another site's page asked"),
     HostNotAllowedError: Problem(421, "host-not-allowed", "Not a name of this service"),
     RateLimitedError: Problem(429, "rate-limited", "Too many requests"),
+    NotFoundError: Problem(404, "not-found", "There is nothing at this address"),
+    NotFinishedError: Problem(409, "not-finished", "The job is not finished"),
+    CancelledJobError: Problem(409, "cancelled", "The job was cancelled"),
+    IdempotencyConflictError: Problem(409, "idempotency-conflict", "The key belongs to another request"),
     OverloadedError: Problem(503, "overloaded", "The service is busy"),
     TimedOutError: Problem(503, "timed-out", "The work took too long"),
     WorkerLostError: Problem(503, "worker-lost", "The work was interrupted"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from limits import parse_many
-from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     checkpoints_dir: Path = Field(REPOSITORY / "checkpoints", description="weights")
     triposr_weights: Path | None = Field(None, description="own weights of TripoSR's layout, in place of the published")
     logs_dir: Path = Field(REPOSITORY / "logs", description="backend.log and its older copies")
+    data_dir: Path = Field(REPOSITORY / "data", description="jobs with their photos and results")
     debug_dir: Path | None = Field(None, description="when set, each request leaves its debug bundle there")
 
     # What a stranger may send.
@@ -48,6 +49,18 @@ class Settings(BaseSettings):
     queue_deadline_s: float = Field(30.0, gt=0, description="the longest wait before a run begins")
 
     preload: bool = Field(False, description="load the engines at the start instead of at their first use")
+
+    # Jobs.
+    max_queued_jobs: int = Field(1000, ge=0, description="jobs that may wait")
+    result_ttl_s: float = Field(
+        24 * 3600.0,
+        gt=0,
+        validation_alias=AliasChoices("result_ttl_s", "result_ttl"),
+        description="how long a finished job is kept; RESULT_TTL is read too",
+    )
+    result_bytes: int = Field(
+        5_000_000_000, ge=1024, description="what jobs may take on the disk; the oldest finished ones go first"
+    )
 
     # The matte. What a request does not say, these do; see docs/matte.md for the stages.
     mask_threshold: float | None = Field(None, gt=0, lt=1, description="fixed level of decisions; unset: adaptive")

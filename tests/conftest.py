@@ -1,11 +1,23 @@
 """What every test may ask for."""
 
 import os
+import uuid
 from pathlib import Path
 
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_data_of_the_checkout(tmp_path_factory: pytest.TempPathFactory) -> None:
+    os.environ["DATA_DIR"] = str(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(autouse=True)
+def _own_data_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test a DATA_DIR of its own: two services never share one."""
+    monkeypatch.setenv("DATA_DIR", str(tmp_path_factory.getbasetemp() / "data" / uuid.uuid4().hex))
 
 
 @pytest.fixture(scope="session")
