@@ -62,6 +62,11 @@ class Settings(BaseSettings):
         5_000_000_000, ge=1024, description="what jobs may take on the disk; the oldest finished ones go first"
     )
 
+    # What is kept so that it need not be done twice.
+    cache_bytes: int = Field(1_000_000_000, ge=0, description="size of the cache in DATA_DIR; 0: there is no cache")
+    cache_url: SecretStr | None = Field(None, description="redis://…: the cache is there and not in DATA_DIR")
+    cache_ttl_s: float = Field(86_400.0, gt=0, description="after which a cached result or stage is forgotten")
+
     # The matte. What a request does not say, these do; see docs/matte.md for the stages.
     mask_threshold: float | None = Field(None, gt=0, lt=1, description="fixed level of decisions; unset: adaptive")
     mask_threshold_min: float = Field(0.35, gt=0, lt=1, description="the adaptive level is never lower")
