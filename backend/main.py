@@ -16,11 +16,12 @@ from backend.engines import Engines
 from backend.logs import set_up_logging
 from backend.perform import perform
 from backend.report import __version__
-from backend.routes import images, meshes, problems, system
+from backend.routes import docs, images, meshes, problems, system
 from backend.routes.requests import RequestLog
 from backend.runner import ThreadRunner
 from backend.security.guard import guard
 from backend.security.headers import SecurityHeaders
+from backend.security.openapi import describe_security
 from backend.settings import Settings
 from backend.weights.fetch import BackgroundFetch
 
@@ -41,6 +42,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         description=ABOUT,
         license_info={"name": "MIT"},
+        docs_url=None,  # routes/docs.py has its own, under a policy
         redoc_url=None,
         lifespan=_lifespan,
     )
@@ -49,10 +51,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.runner = ThreadRunner(settings, lambda work, on_stage: perform(work, app.state.engines, on_stage))
     app.state.fetching = None
     app.state.started = time.monotonic()
-    for routes in (images, meshes, system):
+    for routes in (docs, images, meshes, system):
         app.include_router(routes.router)
     problems.install(app)
     problems.describe(app)
+    describe_security(app, settings)
     guard(app, settings)
     app.add_middleware(RequestLog)
     app.add_middleware(SecurityHeaders)
