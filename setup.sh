@@ -49,13 +49,15 @@ prepare() { # prepare NAME FILE...
     install_requirements "$@"
 }
 
+# The page's viewer of meshes, and for the tests the glTF validator.
 install_node_tools() {
+    [ node_modules/.package-lock.json -nt package-lock.json ] && return
+    local without="the page shows the server's own pictures of a mesh in place of the viewer"
     if ! command -v npm >/dev/null; then
-        say "npm is not here: the glTF validator's test will be skipped."
+        say "npm is not here: $without, and the glTF validator's test is skipped."
         return
     fi
-    [ node_modules/.package-lock.json -nt package-lock.json ] && return
-    npm ci --silent --no-audit --no-fund || say "npm could not install the glTF validator; its test will be skipped."
+    npm ci --silent --no-audit --no-fund || say "npm could not install the viewer: $without."
 }
 
 # What some tests need beside Python: a real Redis, a real browser. Where they cannot be had, those tests are skipped.
@@ -79,6 +81,7 @@ case "${1:-}" in
 run)
     shift
     prepare run
+    install_node_tools
     exec "$python" -m backend serve --fetch "$@"
     ;;
 test)
