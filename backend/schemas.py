@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from backend.editing.marks import Clicks, Strokes
 from backend.errors import InvalidParameterError
 
 Strategy = Literal["auto", "depth_guided", "intersection", "union", "segmentation"]
@@ -11,10 +12,16 @@ FUSION = "How segmentation and depth are fused; without depth weights segmentati
 COLOR = r"^#[0-9a-fA-F]{6}$"
 
 
-class MatteOptions(BaseModel):
-    """How the object is found and cut out; what masks and meshes have in common."""
+class WorkOptions(BaseModel):
+    """What every piece of work may be asked."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    debug: bool = Field(False, description="Answer with a zip: the result, report.json and every intermediate picture.")
+
+
+class MatteOptions(WorkOptions):
+    """How the object is found and cut out; what masks and meshes have in common."""
 
     model: str = Field(
         "auto",
@@ -38,7 +45,6 @@ class MatteOptions(BaseModel):
         "`auto`: where the histogram has its valley.",
     )
     feather_px: float = Field(0.0, ge=0, le=100, description="Softens the matte's edge over this many pixels.")
-    debug: bool = Field(False, description="Answer with a zip: the result, report.json and every intermediate picture.")
 
 
 class MaskOptions(MatteOptions):
@@ -96,6 +102,40 @@ class MeshOptions(MatteOptions):
         False, description="Lay the photo's own colours over what the camera saw of TripoSR's surface."
     )
     up: Literal["y", "z"] = Field("y", description="The file's upward axis: y as glTF says, z as Blender has it.")
+
+
+class EditOptions(WorkOptions):
+    """Options of `/edit-mask`."""
+
+    strokes: Strokes = Field(
+        default_factory=list,
+        description="JSON list of brush strokes, laid on in order: {x, y, radius, hardness, mode}, or points: [[x, y], "
+        "…] in place of x and y. Pixels from the top left corner; hardness 0 to 1; mode `add` or `remove`. At most "
+        "10,000 points.",
+        examples=['[{"points": [[40, 60], [90, 65]], "radius": 12, "hardness": 0.8, "mode": "add"}]'],
+    )
+    refine: bool = Field(False, description="Snap what the strokes changed to the photo's edges; needs `file`.")
+    clicks: Clicks = Field(
+        default_factory=list,
+        description="JSON list of places {x, y, mode}: `keep` adds the part there to the object, `remove` takes it "
+        "away, before any stroke; needs `file`. At most 20.",
+        examples=['[{"x": 120, "y": 80, "mode": "keep"}]'],
+    )
+
+
+class BackgroundOptions(WorkOptions):
+    """Options of `/add-background`."""
+
+    color: str | None = Field(
+        None, pattern=COLOR, description="Colour behind the object, #rrggbb; with a picture, where that leaves room."
+    )
+    fit: Literal["cover", "contain", "stretch"] = Field(
+        "cover",
+        description="How the picture behind fills the frame: `cover` crops it, `contain` shows all of it, `stretch` "
+        "changes its shape.",
+    )
+    format: Literal["png", "jpeg"] = Field("png", description="The file's format.")
+    quality: int = Field(92, ge=1, le=100, description="Of a JPEG.")
 
 
 def invalid_option(error: ValidationError) -> InvalidParameterError:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from backend.schemas import MaskOptions, MatteOptions, MeshOptions
+from backend.schemas import BackgroundOptions, EditOptions, MaskOptions, MeshOptions, WorkOptions
 
 Lane = Literal["mask", "mesh"]
 Form = Literal[
@@ -22,7 +22,7 @@ class Kind:
     that it cannot do without, and how long an option may be when it is sent."""
 
     lane: Lane
-    options: type[MatteOptions]
+    options: type[WorkOptions]
     files: tuple[str, ...] = ("file", "mask")
     required: tuple[str, ...] = ("file",)
     max_text_bytes: int = 16 * 1024
@@ -31,6 +31,8 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "remove-bg": Kind("mask", MaskOptions),
     "generate-mesh": Kind("mesh", MeshOptions),
+    "edit-mask": Kind("mask", EditOptions, files=("mask", "file"), required=("mask",), max_text_bytes=256 * 1024),
+    "add-background": Kind("mask", BackgroundOptions, files=("file", "mask", "background")),
 }
 
 
@@ -40,7 +42,7 @@ class Work:
 
     kind: str
     files: Mapping[str, bytes]
-    options: MatteOptions
+    options: WorkOptions
     form: Form = "file"
     name: str = ""  # the request's or the job's id: for the log, and for the folder of a debug bundle
     cache: CacheUse = "use"

@@ -16,7 +16,7 @@ from backend.errors import (
     UploadTooLargeError,
     is_disk_full,
 )
-from backend.schemas import MatteOptions, invalid_option
+from backend.schemas import WorkOptions, invalid_option
 from backend.work import Kind
 
 MAX_FILES = 16  # more than any kind takes: a wrong name is told by that name, not by the count
@@ -131,7 +131,7 @@ async def _read_file(form: FormData, name: str, kind: Kind) -> bytes | None:
     return await parts[0].read()
 
 
-def read_options(form: FormData, query: dict[str, str], kind: Kind) -> MatteOptions:
+def read_options(form: FormData, query: dict[str, str], kind: Kind) -> WorkOptions:
     """Return the options sent as form fields or in the query, of the class that `kind` names; the form wins.
 
     Raises InvalidParameterError that names the option and what it may be.

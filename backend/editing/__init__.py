@@ -1,0 +1,1 @@
+"""What a person does to a matte by hand: strokes, clicks, a new background."""
