@@ -1,15 +1,21 @@
 """`python -m backend …`."""
 
 import os
+import signal
 import sys
 
 # Read by OpenMP when torch loads it: threads that wait by spinning hurt where a core is shared.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # what an Apple GPU lacks runs on the CPU
 
-try:
-    from backend.cli import main
-except KeyboardInterrupt:  # Ctrl-C before there is anyone to tell it
-    sys.exit(130)
+# Ctrl-C while libraries load just ends the process: as an exception it can fall into one that swallows it.
+interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # else a shell had it ignored
+if interruptible:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+from backend.cli import main  # noqa: E402
+
+if interruptible:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 sys.exit(main())

@@ -7,7 +7,9 @@ sent along by themselves.
 """
 
 import errno
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 class MattemeshError(Exception):
@@ -105,6 +107,16 @@ class IdempotencyConflictError(CallerError):
     """The key of an earlier request came with another one."""
 
 
+class UploadTooSlowError(CallerError):
+    """The body came more slowly than the service waits for."""
+
+
+class NotReadyError(ServiceError):
+    """The service takes no work yet, or no more."""
+
+    retry_after_s = 5
+
+
 class OverloadedError(ServiceError):
     """The queue is full."""
 
@@ -169,6 +181,8 @@ PROBLEMS: dict[type[MattemeshError], Problem] = {
     NotFinishedError: Problem(409, "not-finished", "The job is not finished"),
     CancelledJobError: Problem(409, "cancelled", "The job was cancelled"),
     IdempotencyConflictError: Problem(409, "idempotency-conflict", "The key belongs to another request"),
+    UploadTooSlowError: Problem(408, "upload-too-slow", "The upload came too slowly"),
+    NotReadyError: Problem(503, "not-ready", "The service takes no work now"),
     OverloadedError: Problem(503, "overloaded", "The service is busy"),
     TimedOutError: Problem(503, "timed-out", "The work took too long"),
     WorkerLostError: Problem(503, "worker-lost", "The work was interrupted"),
@@ -180,6 +194,30 @@ PROBLEMS: dict[type[MattemeshError], Problem] = {
 INTERNAL = Problem(500, "internal", "Something went wrong inside the service")
 
 
+INTERNAL_DETAIL = "The service met a fault of its own; the log has the details."
+
+
 def problem_of(error: BaseException) -> Problem:
     """Return the row of the table for `error`; anything that is not in the table is a bug and is told as one."""
     return PROBLEMS.get(type(error), INTERNAL) if isinstance(error, MattemeshError) else INTERNAL
+
+
+def problem_body(error: BaseException, instance: str) -> dict[str, Any]:
+    """Return the RFC 9457 body that tells `error`; of a bug it says nothing but that it is one."""
+    ours = isinstance(error, MattemeshError)
+    return body_of(
+        problem_of(error), error.detail if ours else INTERNAL_DETAIL, instance, error.numbers if ours else {}
+    )
+
+
+def body_of(problem: Problem, detail: str, instance: str, numbers: Mapping[str, object]) -> dict[str, Any]:
+    """Return the RFC 9457 body of one `problem`."""
+    return {
+        "type": f"urn:mattemesh:problem:{problem.code}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": detail,
+        "instance": instance,
+        "code": problem.code,
+        **numbers,
+    }

@@ -22,6 +22,8 @@ from backend.runner import ThreadRunner
 from backend.security.guard import guard
 from backend.security.headers import SecurityHeaders
 from backend.security.openapi import describe_security
+from backend.server.stopping import RefusedWhileStopping, Stopping
+from backend.server.uploads import PacedUploads, Uploads
 from backend.settings import Settings
 from backend.weights.fetch import BackgroundFetch
 
@@ -51,14 +53,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.runner = ThreadRunner(settings, lambda work, on_stage: perform(work, app.state.engines, on_stage))
     app.state.fetching = None
     app.state.started = time.monotonic()
+    app.state.stopping = Stopping()
+    app.state.uploads = Uploads()
     for routes in (docs, images, meshes, system):
         app.include_router(routes.router)
     problems.install(app)
     problems.describe(app)
     describe_security(app, settings)
+    app.add_middleware(RefusedWhileStopping, stopping=app.state.stopping)
     guard(app, settings)
     app.add_middleware(RequestLog)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(
+        PacedUploads, settings=settings, uploads=app.state.uploads, stopping=app.state.stopping
+    )  # outermost: whoever refuses a request leaves its body unread
     return app
 
 

@@ -40,9 +40,25 @@ class Settings(BaseSettings):
     max_pixels: int = Field(50_000_000, ge=1, description="width × height")
     max_side_px: int = Field(16_384, ge=1, description="the longer side")
 
+    # How slow a stranger may be, and how the service stops; see docs/running.md.
+    max_connections: int = Field(1000, ge=1, description="open at once; beyond it the longest idle one makes way")
+    head_deadline_s: float = Field(10.0, gt=0, description="a request's head, from the connection or its first byte")
+    keep_alive_s: int = Field(30, ge=0, description="how long a connection may be idle between two requests")
+    upload_deadline_s: float = Field(60.0, gt=0, description="a whole upload")
+    upload_patience_s: float = Field(10.0, gt=0, description="how far an upload may fall behind MIN_BYTES_PER_S")
+    min_bytes_per_s: int = Field(1024, ge=1, description="the slowest pace of an upload, and of taking an answer")
+    answer_patience_s: float = Field(60.0, gt=0, description="over which the pace of taking an answer is judged")
+    max_uploads_bytes: int = Field(2**30, ge=1024, description="bytes of all uploads that are in the service at once")
+    drain_s: float = Field(1.0, ge=0, le=20, description="from SIGTERM, when /readyz turns, to the end of listening")
+    stop_deadline_s: int = Field(20, ge=0, le=25, description="what begun requests then have to end")
+
     # Where and how work runs.
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where the networks run")
     threads: int = Field(0, ge=0, le=256, description="threads of the networks on a CPU; 0: one per core")
+    mask_workers: int = Field(1, ge=1, le=64, description="processes that make masks")
+    mesh_workers: int = Field(1, ge=1, le=64, description="processes that make meshes")
+    cuda_devices: Names = Field((), description="GPUs by number, dealt out to the workers of each kind; unset: the first")
+    batch_size: int = Field(1, ge=1, le=16, description="pieces of work that one worker does at the same time")
     max_waiting: int = Field(16, ge=0, le=10_000, description="requests that may wait, for masks and meshes each")
     mask_deadline_s: float = Field(30.0, gt=0, description="a mask's longest run")
     mesh_deadline_s: float = Field(300.0, gt=0, description="a mesh's longest run")

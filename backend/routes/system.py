@@ -7,8 +7,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from backend.engines import Engines
+from backend.errors import NotReadyError
 from backend.report import versions
 from backend.routes.problems import documented
+from backend.runner import Runner
 from backend.weights.listing import list_models
 
 router = APIRouter(tags=["system"], responses=documented())
@@ -20,9 +22,15 @@ async def healthz() -> dict[str, str]:
     return {"status": "alive"}
 
 
-@router.get("/readyz", summary="Ready")
-async def readyz() -> dict[str, str]:
-    """Answer when work is taken; the stand-ins need no warm-up, so that is from the start."""
+@router.get("/readyz", summary="Ready", responses=documented(NotReadyError))
+async def readyz(request: Request) -> dict[str, str]:
+    """Answer when work is taken: the engines are loaded and warm, no worker backs off, and nobody asked to stop."""
+    if request.app.state.stopping.began is not None:
+        raise request.app.state.stopping.refusal()
+    runner: Runner = request.app.state.runner
+    status = runner.status()
+    if not status.ready:
+        raise NotReadyError(status.why)
     return {"status": "ready"}
 
 

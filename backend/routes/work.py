@@ -14,6 +14,7 @@ from backend.errors import (
     MattemeshError,
     MissingFileError,
     ModelUnavailableError,
+    NotReadyError,
     OutOfMemoryError,
     OverloadedError,
     StorageFullError,
@@ -22,6 +23,7 @@ from backend.errors import (
     TooManyPixelsError,
     UnsupportedImageTypeError,
     UploadTooLargeError,
+    UploadTooSlowError,
     WorkerLostError,
 )
 from backend.routes.answers import answer, wanted_form
@@ -40,6 +42,8 @@ RAISES = (
     ImageCorruptError,
     UploadTooLargeError,
     TooManyPixelsError,
+    UploadTooSlowError,
+    NotReadyError,
     OverloadedError,
     TimedOutError,
     WorkerLostError,
