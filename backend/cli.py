@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import ValidationError
 
+from backend.commands.datasets import add_analyze
 from backend.errors import (
     InvalidParameterError,
     MattemeshError,
@@ -51,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_serve(commands)
     _add_models(commands)
+    add_analyze(commands)
     doctor = commands.add_parser("doctor", help="versions, devices, and which engines are usable and why not")
     doctor.set_defaults(run=_doctor)
     return parser

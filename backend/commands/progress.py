@@ -1,11 +1,20 @@
 """A progress line per stage on a terminal; nothing where stderr is a file or a pipe."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from backend.trace import Trace
 
@@ -33,3 +42,15 @@ def _finish(progress: Progress, running: list[TaskID]) -> None:
     for task in running:
         progress.update(task, completed=1)
     running.clear()
+
+
+@contextmanager
+def counted_progress(words: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Give a function that shows how many of how many things are done, with the time that is left."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task(words, total=None)
+        yield lambda done, total: progress.update(bar, completed=done, total=total)

@@ -24,7 +24,7 @@ def jpeg_size(data: bytes) -> tuple[int, int]:
     Raises ImageCorruptError when there is no such header.
     """
     height = width = 0
-    for marker, start, _ in _segments(data):
+    for marker, start, _ in jpeg_segments(data):
         if marker == _SOS:
             break
         if marker in _FRAMES and start + 5 <= len(data):
@@ -43,7 +43,7 @@ def check_jpeg_scans(data: bytes, height: int, width: int) -> None:
     """
     scans = coded_bytes = scan_start = 0
     huffman = True
-    for marker, start, end in _segments(data):
+    for marker, start, end in jpeg_segments(data):
         if scan_start:
             coded_bytes += start - scan_start
             scan_start = 0
@@ -63,7 +63,7 @@ def check_jpeg_scans(data: bytes, height: int, width: int) -> None:
         raise ImageCorruptError("The picture's data stop long before its announced size is filled.")
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Yield (marker, start, end) of each segment's body up to the end of the image; the body may be cut short."""
     position = 2
     for _ in range(MAX_SEGMENTS):
