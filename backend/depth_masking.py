@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.caching.recall import Recall, recall_nothing
 from backend.depth.depth_anything import DepthAnything, Precision, load_depth_anything
 from backend.depth.depth_cut import Percentile, depth_mask
 from backend.depth.depth_map import color_depth
@@ -24,7 +25,12 @@ class DepthMasker:
 
     @classmethod
     def from_checkpoint(
-        cls, path: Path | str, size: int = 518, device: str | None = None, precision: Precision = "exact"
+        cls,
+        path: Path | str,
+        size: int = 518,
+        device: str | None = None,
+        precision: Precision = "exact",
+        recall: Recall = recall_nothing,
     ) -> "DepthMasker":
         """Return a masker with the weights of `path`, a hub `.safetensors` or an original `.pth` (vits, vitb, vitl).
 
@@ -34,7 +40,7 @@ class DepthMasker:
         """
         if size < 14:
             raise InvalidParameterError("The depth size is at least 14 pixels.", limit=14, actual=size)
-        return cls(load_depth_anything(Path(path), device, precision), size)
+        return cls(load_depth_anything(Path(path), device, precision, recall), size)
 
     @property
     def device(self) -> str:

@@ -1,15 +1,23 @@
 """The coloured surface of a scene: a bound field goes in, vertices, faces and colours come out."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from tsr.isosurface import extract_surface
-from tsr.radiance_field import SceneField
+from tsr.isosurface import Field, extract_surface
 
 Method = Literal["sparse", "dense"]
+
+
+class Scene(Field, Protocol):
+    """One object's density and colour."""
+
+    def color(self, points: torch.Tensor) -> torch.Tensor:
+        """Return the (N, 3) colours in [0, 1] at (N, 3) float32 points in world units."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -23,7 +31,13 @@ class SurfaceMesh:
 
 
 def mesh_of(
-    scene: SceneField, *, resolution: int, isovalue: float, method: Method, close: bool, min_component: float
+    scene: Scene,
+    *,
+    resolution: int = 256,
+    isovalue: float = 25.0,
+    method: Method = "sparse",
+    close: bool = True,
+    min_component: float = 0.01,
 ) -> SurfaceMesh:
     """Return the surface where the density of `scene` is `isovalue`, with the field's colour at every vertex.
 

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.caching.recall import Recall, recall_nothing
 from backend.depth.checkpoint import read_tensors, rename
 from backend.errors import ModelUnavailableError
 from backend.masking.arrays import Disparity, Image, check_image
@@ -54,12 +55,20 @@ SIZES = {
 class DepthAnything:
     """The network with its weights, on one device; holds no state between calls, so threads may share it."""
 
-    def __init__(self, network: "torch.nn.Module", size: NetworkSize, device: str, precision: Precision) -> None:
+    def __init__(
+        self,
+        network: "torch.nn.Module",
+        size: NetworkSize,
+        device: str,
+        precision: Precision,
+        recall: Recall = recall_nothing,
+    ) -> None:
         self.network = network
         self.size = size
         self.device = device
         self.precision = precision
         self._half = _half_type(device) if precision == "fast" else None
+        self._recall = recall
 
     def predict(self, image: Image, shorter_side: int = 518) -> Disparity:
         """Return the disparity of `image`, (H, W) float32 at the image's own size, ≥ 0, larger is nearer, no unit.
@@ -71,8 +80,13 @@ class DepthAnything:
         from torch.nn.functional import interpolate
 
         check_image(image)
-        pixels = torch.from_numpy(network_input(image, shorter_side)).to(self.device)
-        disparity = self.forward(pixels)
+        given = network_input(image, shorter_side)
+
+        def compute() -> tuple[NDArray[np.float32]]:
+            return (self.forward(torch.from_numpy(given).to(self.device)).cpu().numpy(),)
+
+        (answer,) = self._recall("depth", f"{self.device} {self._half}", given, compute)
+        disparity = torch.from_numpy(answer).to(self.device)
         height, width = image.shape[:2]
         resized = interpolate(disparity[:, None], (height, width), mode="bilinear", align_corners=True)
         result: Disparity = resized[0, 0].cpu().numpy()
@@ -89,7 +103,9 @@ class DepthAnything:
         return disparity
 
 
-def load_depth_anything(path: Path, device: str | None = None, precision: Precision = "exact") -> DepthAnything:
+def load_depth_anything(
+    path: Path, device: str | None = None, precision: Precision = "exact", recall: Recall = recall_nothing
+) -> DepthAnything:
     """Return the network with the weights of `path` (hub `.safetensors` or original `.pth`), found by their shapes.
 
     `device` is a torch device type; None takes CUDA when there is one, then MPS, then the CPU. `precision="fast"` lets
@@ -103,7 +119,7 @@ def load_depth_anything(path: Path, device: str | None = None, precision: Precis
     network.load_state_dict({name: value.float() for name, value in state.items()}, strict=True, assign=True)
     _resize_positions_as_published(network)
     device = device or _best_device()
-    return DepthAnything(network.eval().requires_grad_(False).to(device), size, device, precision)
+    return DepthAnything(network.eval().requires_grad_(False).to(device), size, device, precision, recall)
 
 
 def network_input(image: Image, shorter_side: int) -> NDArray[np.float32]:

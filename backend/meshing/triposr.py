@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from backend.caching.recall import Recall, recall_nothing
 from backend.errors import ModelUnavailableError, NoSubjectError, OutOfMemoryError
 from backend.masking.arrays import Disparity
 from backend.masking.framing import Framed, on_grey
@@ -18,11 +19,13 @@ from backend.meshing.decimate import decimate
 from backend.meshing.engine import Built, MeshRequest
 from backend.meshing.mesh import Mesh
 from backend.meshing.projection import photo_colors
+from backend.meshing.recalled_scene import RecalledScene
 from backend.meshing.smooth import SmoothConfig, smooth_on_field
 from backend.meshing.texture import bake_texture
 from backend.trace import Trace
 from tsr import TripoSR
 from tsr.errors import CheckpointError
+from tsr.surface_mesh import mesh_of
 
 FEWEST_POINTS = 1 << 14  # through the field at once, on a GPU that has no room for more
 LOWEST_RESOLUTION = 64  # below it a mesh is not worth having
@@ -42,9 +45,11 @@ class TripoSREngine:
 
     name = "triposr"
 
-    def __init__(self, weights: Path, device: str = "auto", precision: str = "auto") -> None:
+    def __init__(
+        self, weights: Path, device: str = "auto", precision: str = "auto", recall: Recall = recall_nothing
+    ) -> None:
         """Load the weights. Raises ModelUnavailableError when they cannot be used, or the device is not here."""
-        self._weights, self._precision = weights, precision
+        self._weights, self._precision, self._recall = weights, precision, recall
         self._model = self._load(device)
 
     @property
@@ -94,10 +99,12 @@ class TripoSREngine:
     def _build(self, rung: _Rung, framed: Framed, request: MeshRequest, trace: Trace) -> Built:
         model, device = rung.model, str(rung.model.device)
         with trace.stage("encode", device):
-            picture = torch.from_numpy(on_grey(framed, model.config.image_size_px)).permute(2, 0, 1)[None]
-            code = model.encode(picture)[0]
+            code = self._encode(model, framed)
         with trace.stage("extract", device):
-            surface = model.extract_mesh(code, resolution=rung.resolution, isovalue=request.isovalue)
+            scene = model.scene(code)
+            # A GPU samples the lattice in less time than its indices take to travel.
+            recalled = RecalledScene(scene, self._recall) if model.device.type == "cpu" else scene
+            surface = mesh_of(recalled, resolution=rung.resolution, isovalue=request.isovalue)
         if not len(surface.faces):
             raise NoSubjectError(
                 f"TripoSR found no surface at threshold {request.isovalue:g}; try a lower one.", limit=request.isovalue
@@ -109,6 +116,15 @@ class TripoSREngine:
             "dropped_components": surface.dropped_components,
         }
         return self._finish(Built(mesh, facts), model, code, framed, request, trace)
+
+    def _encode(self, model: TripoSR, framed: Framed) -> torch.Tensor:
+        picture = on_grey(framed, model.config.image_size_px)
+
+        def compute() -> tuple[NDArray[np.float32]]:
+            return (model.encode(torch.from_numpy(picture).permute(2, 0, 1)[None])[0].cpu().numpy(),)
+
+        (code,) = self._recall("encode", str(model.stages()), picture, compute)
+        return torch.from_numpy(code).to(model.device)
 
     def _finish(
         self, built: Built, model: TripoSR, code: torch.Tensor, framed: Framed, request: MeshRequest, trace: Trace

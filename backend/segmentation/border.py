@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.caching.recall import Arrays, Recall, recall_nothing
 from backend.masking.arrays import Image, Mask, Saliency, check_image
 from backend.segmentation.border_colors import read_border
 from backend.segmentation.border_connectivity import measure_connectivity
@@ -35,8 +36,8 @@ class BorderSegmenter:
 
     name = "border"
 
-    def __init__(self, config: BorderConfig | None = None) -> None:
-        self._config = config or BorderConfig()
+    def __init__(self, config: BorderConfig | None = None, recall: Recall = recall_nothing) -> None:
+        self._config, self._recall = config or BorderConfig(), recall
 
     def predict(self, image: Image) -> FirstGuess:
         """Return the saliency of `image`; equal pixels give equal saliencies, whatever was asked before.
@@ -51,23 +52,30 @@ class BorderSegmenter:
         small = _reduce(content, self._config.working_px)
         if min(small.shape[:2]) < self._config.least_side_px:
             return FirstGuess(saliency, ("The picture is too small or too narrow to find an object in it.",))
-        lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-        border = read_border(lab)
-        patches = split_superpixels(lab, self._config.superpixels)
-        link = measure_connectivity(patches)
-        soft = solve_saliency(patches, link)[patches.labels].astype(np.float32)
-        mask = _outline(small, lab, soft, link.unrest)
-        separation = measure_separation(soft, mask)
+        mask, numbers = self._recall("segment", repr(self._config), small, lambda: _decide(small, self._config))
+        uniform, deviation, modes, unrest, separation = numbers.tolist()
         facts: dict[str, float | int | str | bool] = {
-            "background_uniform": border.uniform,
-            "background_deviation": round(border.deviation, 2),
-            "border_modes": border.modes,
-            "border_unrest": round(link.unrest, 2),
+            "background_uniform": bool(uniform),
+            "background_deviation": round(deviation, 2),
+            "border_modes": int(modes),
+            "border_unrest": round(unrest, 2),
             "separation": round(separation, 3),
         }
         if mask.any():
             saliency[y0:y1, x0:x1] = guided_upsample(mask.astype(np.float32), small, content)
-        return FirstGuess(saliency, _notes(mask, separation, link.unrest, self._config), facts)
+        return FirstGuess(saliency, _notes(mask, separation, unrest, self._config), facts)
+
+
+def _decide(small: Image, config: BorderConfig) -> Arrays:
+    """Return the object's mask, and the five numbers that are told of it."""
+    lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    border = read_border(lab)
+    patches = split_superpixels(lab, config.superpixels)
+    link = measure_connectivity(patches)
+    soft = solve_saliency(patches, link)[patches.labels].astype(np.float32)
+    mask = _outline(small, lab, soft, link.unrest)
+    separation = measure_separation(soft, mask)
+    return mask, np.array((border.uniform, border.deviation, border.modes, link.unrest, separation), np.float64)
 
 
 def _outline(small: Image, lab: NDArray[np.float32], soft: Saliency, unrest: float) -> Mask:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from backend.caching.recall import Recall, recall_nothing
 from backend.errors import ModelUnavailableError, OutOfMemoryError
 from backend.masking.arrays import Image, Saliency, check_image
 from backend.segmentation.first_guess import FirstGuess
@@ -25,12 +26,12 @@ _DEVICES = {"CUDAExecutionProvider": "cuda", "CoreMLExecutionProvider": "mps", "
 class OnnxSegmenter:
     """A segmenter over one shared session; `predict` may be called from many threads at once."""
 
-    def __init__(self, name: str, session: Any, network: NetworkInput) -> None:
+    def __init__(self, name: str, session: Any, network: NetworkInput, recall: Recall = recall_nothing) -> None:
         """Take an onnxruntime.InferenceSession; raise ModelUnavailableError unless it has the network's signature:
         one float input (1, 3, height, width) and a first output (1, 1, h, w) or (1, h, w)."""
         self.name = name
         self.device: str = _DEVICES.get(session.get_providers()[0], "cpu")
-        self._session, self._network = session, network
+        self._session, self._network, self._recall = session, network, recall
         inputs, output = session.get_inputs(), session.get_outputs()[0]
         if len(inputs) != 1 or not _fits(inputs[0].shape, (1, 3, *network.size)) or inputs[0].type != "tensor(float)":
             raise ModelUnavailableError(
@@ -48,7 +49,8 @@ class OnnxSegmenter:
         none, OutOfMemoryError when it does not fit into memory.
         """
         check_image(image)
-        answer = self._run(network_input(image, self._network))
+        batch = network_input(image, self._network)
+        (answer,) = self._recall("segment", self.device, batch, lambda: (self._run(batch),))
         if not np.isfinite(answer).all():
             raise ModelUnavailableError(f"The network of {self.name} gives no usable answer.", model=self.name)
         facts: dict[str, float | int | str | bool] = {

@@ -6,13 +6,19 @@ knows sessions that send pictures to remote services.
 
 from pathlib import Path
 
+from backend.caching.recall import Recall, recall_nothing
 from backend.errors import InvalidParameterError, ModelUnavailableError
 from backend.models import find_model, how_to_get, require_model
 from backend.segmentation.onnx_segmenter import OnnxSegmenter, open_session
 
 
 def load_segmenter(
-    name: str, checkpoints: Path, threads: int = 0, allow_noncommercial: bool = False, device: str = "auto"
+    name: str,
+    checkpoints: Path,
+    threads: int = 0,
+    allow_noncommercial: bool = False,
+    device: str = "auto",
+    recall: Recall = recall_nothing,
 ) -> OnnxSegmenter:
     """Open the segmenter called `name`, whose weights lie in `checkpoints`, checked; keep it, opening takes seconds.
 
@@ -25,6 +31,6 @@ def load_segmenter(
         raise InvalidParameterError(f"{name} is no segmenter.", parameter="model")
     (path,) = require_model(name, checkpoints, allow_noncommercial).values()
     try:
-        return OnnxSegmenter(name, open_session(name, path, threads, device), model.network)
+        return OnnxSegmenter(name, open_session(name, path, threads, device), model.network, recall)
     except ModelUnavailableError as error:
         raise ModelUnavailableError(f"{error.detail} {how_to_get(model)}", model=name) from error

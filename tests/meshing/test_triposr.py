@@ -9,13 +9,16 @@ import pytest
 import torch
 from known_object import SEMI_AXES, known_state
 
+from backend.caching.recall import recall_nothing
 from backend.errors import ModelUnavailableError, NoSubjectError, OutOfMemoryError
 from backend.masking.framing import Framed, frame_object
+from backend.meshing import triposr
 from backend.meshing.engine import MeshRequest
 from backend.meshing.figures import measure
 from backend.meshing.triposr import TripoSREngine
 from backend.trace import Trace
 from tsr import TripoSR, TripoSRConfig
+from tsr.surface_mesh import Scene, SurfaceMesh
 
 PUBLISHED = json.loads((Path(__file__).resolve().parent.parent / "golden" / "tsr_small.json").read_text())
 REQUEST = MeshRequest(resolution=64)
@@ -28,6 +31,7 @@ def engine() -> TripoSREngine:
     model.load_published(known_state(PUBLISHED["state"]))
     engine = TripoSREngine.__new__(TripoSREngine)
     engine._model, engine._weights, engine._precision = model, Path("nowhere"), "auto"
+    engine._recall = recall_nothing
     return engine
 
 
@@ -109,14 +113,14 @@ def test_a_threshold_above_every_density_is_no_subject(engine: TripoSREngine, fr
 def test_when_memory_runs_out_less_is_tried_and_told(
     engine: TripoSREngine, framed: Framed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = engine._model.extract_mesh
+    real = triposr.mesh_of
 
-    def small_memory(code: torch.Tensor, *, resolution: int, **rest: object) -> object:
+    def small_memory(scene: Scene, *, resolution: int, isovalue: float) -> SurfaceMesh:
         if resolution > 100:
             raise torch.OutOfMemoryError("no room")
-        return real(code, resolution=resolution, **rest)  # type: ignore[arg-type]
+        return real(scene, resolution=resolution, isovalue=isovalue)
 
-    monkeypatch.setattr(engine._model, "extract_mesh", small_memory)
+    monkeypatch.setattr(triposr, "mesh_of", small_memory)
     trace = Trace()
     built = engine.build(framed, None, MeshRequest(resolution=256), trace)
     assert built.facts["resolution"] == 64
@@ -132,8 +136,9 @@ def test_a_full_gpu_is_given_less_and_less_and_then_left(
 
     field = SimpleNamespace(most_points=None)
     gpu = SimpleNamespace(device=torch.device("cuda"), config=engine._model.config, field=field, encode=no_room)
+    gpu.stages = engine._model.stages
     crowded = TripoSREngine.__new__(TripoSREngine)
-    crowded._model = gpu  # type: ignore[assignment]
+    crowded._model, crowded._recall = gpu, recall_nothing  # type: ignore[assignment]
     monkeypatch.setattr(crowded, "_load", lambda device: engine._model)
     trace = Trace()
     built = crowded.build(framed, None, MeshRequest(resolution=128), trace)

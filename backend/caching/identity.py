@@ -1,0 +1,112 @@
+"""What a result depends on: the code, the libraries, the models' files, the settings and what was asked for.
+
+Only the disk is looked at and nothing heavy is imported: the process that speaks HTTP asks this before it queues work.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from backend.depth.weights import original_file
+from backend.errors import MattemeshError
+from backend.models import find_model
+from backend.settings import REPOSITORY, Settings
+from backend.weights import listing
+from backend.weights.catalogue import DEFAULT_SEGMENTER
+from backend.work import Work
+
+DEFAULT_MESH = "triposr"
+ABSENT, EMBEDDED = "absent", "embedded"
+PACKAGES = (
+    "torch", "onnxruntime", "transformers", "numpy", "opencv-contrib-python-headless", "pillow", "scipy",
+    "scikit-image", "trimesh", "fast-simplification", "xatlas",
+)  # fmt: skip
+# Settings that change no result, or only through the models' files. One that is not named here is taken to matter.
+NEUTRAL = frozenset({
+    "checkpoints_dir", "triposr_weights", "logs_dir", "debug_dir", "data_dir", "max_waiting", "mask_deadline_s",
+    "mesh_deadline_s", "queue_deadline_s", "fetch_weights", "log_level", "log_format", "cache_bytes",
+    "cache_url", "cache_ttl_s", "api_key", "rate_limit", "cors_origins", "allowed_hosts", "trusted_proxies",
+    "mask_workers", "mesh_workers", "cuda_devices", "batch_size",
+})  # fmt: skip
+
+
+@cache
+def build_fingerprint() -> str:
+    """Return what tells this code and its libraries from any other: a result of other code is another result."""
+    digest = hashlib.sha256()
+    for path in sorted(path for folder in ("backend", "tsr") for path in (REPOSITORY / folder).rglob("*.py")):
+        digest.update(f"{path.relative_to(REPOSITORY)}\n".encode() + path.read_bytes())
+    for package in PACKAGES:
+        digest.update(f"{package} {_version(package)}\n".encode())
+    return digest.hexdigest()
+
+
+def model_fingerprint(name: str, settings: Settings) -> str:
+    """Return what tells the model called `name`, as it lies on this disk now, from any other; ABSENT where it is not.
+
+    Size and time of its files stand for their gigabytes.
+    """
+    if name in listing.EMBEDDED:
+        return EMBEDDED
+    if name == DEFAULT_MESH and settings.triposr_weights is not None:
+        return _stamps([_file_of(settings.triposr_weights)], name)
+    try:
+        model = find_model(name, settings.checkpoints_dir)
+    except MattemeshError:
+        return ABSENT
+    files = [settings.checkpoints_dir / file.path for file in model.files]
+    if model.task == "depth":
+        files.append(original_file(name, settings.checkpoints_dir))
+    return _stamps(files, repr(model.network))  # an own model is fed as models.toml says
+
+
+def models_of(work: Work, settings: Settings) -> dict[str, str]:
+    """Return the models that may take part in `work` with their fingerprints; `auto` stands for the default one."""
+    defaults = {"model": DEFAULT_SEGMENTER, "engine": DEFAULT_MESH}
+    asked = {option: getattr(work.options, option) for option in defaults if hasattr(work.options, option)}
+    names = [defaults[option] if name == "auto" else name for option, name in asked.items()]
+    return {name: model_fingerprint(name, settings) for name in [*names, settings.depth_model]}
+
+
+def result_key(work: Work, models: dict[str, str], settings: Settings) -> str:
+    """Return the key of what comes of `work`: the same for the same bytes and options, and for nothing else."""
+    asked = {
+        "kind": work.kind,
+        "form": work.form,
+        "files": {name: hashlib.sha256(data).hexdigest() for name, data in work.files.items()},
+        "options": work.options.model_dump(mode="json"),
+        "strategy named": "strategy" in work.options.model_fields_set,  # else a mesh takes the settings'
+        "models": models,
+        "settings": settings.model_dump(mode="json", exclude=set(NEUTRAL)),
+        "build": build_fingerprint(),
+    }
+    return f"result/{hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()}"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ABSENT
+
+
+def _file_of(weights: Path) -> Path:
+    """Return the file that own weights are: of a folder the checkpoint, for a copy of it is written beside it."""
+    names = ("model.ckpt", "model.safetensors") if weights.is_dir() else ()
+    return next((weights / name for name in names if (weights / name).is_file()), weights)
+
+
+def _stamps(files: Iterable[Path], text: str) -> str:
+    told = [f"{stat.st_size}-{stat.st_mtime_ns}" for file in files if (stat := _stat(file)) is not None]
+    return f"{'+'.join(told)}/{hashlib.sha256(text.encode()).hexdigest()[:16]}" if told else ABSENT
+
+
+def _stat(file: Path) -> os.stat_result | None:
+    try:
+        return file.stat()
+    except OSError:
+        return None
