@@ -4,7 +4,7 @@ import re
 
 from fastapi import Request, Response
 
-from backend.work import Done, Form
+from backend.work import CacheUse, Done, Form
 
 MAX_NOTES_BYTES = 2000  # proxies refuse long headers; the report has every note whole
 FILE_TYPES = ("image/", "model/", "application/octet-stream", "*/*")  # what, in an Accept header, means the file
@@ -31,6 +31,12 @@ def _weight(entry: str) -> tuple[str, float]:
     return media_type, 1.0
 
 
+def wanted_cache(request: Request) -> CacheUse:
+    """Return what the client's Cache-Control lets a cache do: `no-cache` does the work anew, `no-store` keeps nothing."""
+    directives = {piece.strip().lower() for piece in request.headers.get("cache-control", "").split(",")}
+    return "avoid" if "no-store" in directives else "renew" if "no-cache" in directives else "use"
+
+
 def server_timing(done: Done) -> str:
     """Return the Server-Timing header: one entry a stage, in milliseconds."""
     return ", ".join(f"{stage.name.replace(' ', '-')};dur={stage.seconds * 1e3:.1f}" for stage in done.stages)
@@ -39,12 +45,15 @@ def server_timing(done: Done) -> str:
 def answer(request: Request, done: Done) -> Response:
     """Return the response with its timing and its notes; the log line gets the timing too."""
     request.state.server_timing = server_timing(done)
+    request.state.stages = {stage.name: round(stage.seconds, 4) for stage in done.stages}
     file = done.files[0]
     headers = {
         "Server-Timing": request.state.server_timing,
         "Content-Disposition": f'inline; filename="{file.name}"',
         "Cache-Control": "no-store",
     }
+    if done.cache is not None:
+        headers["X-Cache"] = done.cache
     notes = " | ".join(done.notes)
     if notes:
         headers["X-Notes"] = notes.encode("ascii", "replace").decode("ascii").replace("\n", " ")[:MAX_NOTES_BYTES]

@@ -4,6 +4,7 @@ import logging
 import re
 import time
 import uuid
+from collections.abc import Callable
 
 from fastapi import Request
 from starlette.datastructures import MutableHeaders
@@ -17,14 +18,16 @@ HEADER = "X-Request-ID"
 GIVEN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # safe in a header, a log line and a folder's name
 QUIET = ("/healthz", "/readyz")  # asked every few seconds by machines
 CLIENT_GONE = 499  # nginx's number for a client that left; it is logged and never sent
+Observe = Callable[[Request, int, float], None]
 logger = logging.getLogger("mattemesh")
 
 
 class RequestLog:
     """ASGI middleware; plain, because Starlette's own base class hides a client's leaving from the route."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, observe: Observe) -> None:
         self.app = app
+        self.observe = observe  # told of every answered request: its status and seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -52,22 +55,35 @@ class RequestLog:
                 raise
             await internal_answer(request, error)(scope, receive, send_with_id)
         finally:
-            self._log(request, status, time.perf_counter() - start)
+            seconds = time.perf_counter() - start
+            self.observe(request, status, seconds)
+            self._log(request, status, seconds)
 
     @staticmethod
     def _log(request: Request, status: int, seconds: float) -> None:
         state = request.state
         level = logging.DEBUG if request.url.path in QUIET else logging.INFO
         outcome = getattr(state, "code", "client-left" if status == CLIENT_GONE else "ok")
-        stages = getattr(state, "server_timing", "")
+        timing = getattr(state, "server_timing", "")
+        facts = {
+            "request_id": state.request_id,
+            "method": printable(request.method),
+            "path": printable(request.url.path),
+            "status": status,
+            "code": outcome,
+            "seconds": round(seconds, 4),
+            "stages": getattr(state, "stages", {}),
+            "client": request.client.host if request.client else None,
+        }
         logger.log(
             level,
             "%s %s %s %d %s %.0f ms%s",
             state.request_id,
-            request.method,
-            printable(request.url.path),
+            facts["method"],
+            facts["path"],
             status,
             outcome,
             seconds * 1e3,
-            f" [{stages}]" if stages else "",
+            f" [{timing}]" if timing else "",
+            extra=facts,
         )
