@@ -68,7 +68,7 @@ class RequestLog:
         facts = {
             "request_id": state.request_id,
             "method": printable(request.method),
-            "path": printable(request.url.path),
+            "path": printable(request.scope["path"]),
             "status": status,
             "code": outcome,
             "seconds": round(seconds, 4),

@@ -80,8 +80,8 @@ def test_a_setting_without_a_key_in_it_does_not_open_the_service() -> None:
         Settings(api_key=" , ")
 
 
-def test_a_key_is_shown_and_logged_nowhere(caplog: pytest.LogCaptureFixture) -> None:
-    logging.getLogger("mattemesh").propagate = True
+def test_a_key_is_shown_and_logged_nowhere(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.getLogger("mattemesh"), "propagate", True)
     caplog.set_level(logging.DEBUG)
     client = guarded(api_key=KEY)
     client.get("/jobs", headers={"X-API-Key": KEY})

@@ -1,0 +1,67 @@
+"""The log: one line a record, whatever a stranger sends."""
+
+import json
+import logging
+import sys
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from backend.logs import JsonFormatter, formatter, printable
+from backend.routes.requests import RequestLog
+
+
+def logged(message: str, **extra: object) -> dict[str, object]:
+    record = logging.LogRecord("mattemesh", logging.INFO, "", 0, message, None, None)
+    record.__dict__.update(extra)
+    line = JsonFormatter().format(record)
+    assert "\n" not in line
+    entry: dict[str, object] = json.loads(line)
+    return entry
+
+
+def test_a_json_line_is_one_object_with_time_level_and_message() -> None:
+    entry = logged("it runs")
+    assert entry["level"] == "INFO"
+    assert entry["logger"] == "mattemesh"
+    assert entry["message"] == "it runs"
+    assert str(entry["time"]).endswith("Z") and "T" in str(entry["time"])
+
+
+@pytest.mark.parametrize("nasty", ["a\nb", 'a"}\n{"level": "ERROR"', "\x1b[31mred", "\u2028", "\ud800"])
+def test_nothing_that_a_stranger_sends_leaves_its_string(nasty: str) -> None:
+    assert logged("given", path=nasty)["path"] == nasty
+
+
+def test_an_exception_is_one_field() -> None:
+    try:
+        raise ValueError("broken\nin two")
+    except ValueError:
+        record = logging.LogRecord("mattemesh", logging.ERROR, "", 0, "failed", None, sys.exc_info())
+    entry = json.loads(formatter("json").format(record))
+    assert "ValueError: broken\nin two" in entry["exception"]
+    assert entry["message"] == "failed"
+
+
+def test_a_request_is_told_in_fields(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = FastAPI()
+    app.add_middleware(RequestLog, observe=lambda request, status, seconds: None)
+    monkeypatch.setattr(logging.getLogger("mattemesh"), "propagate", True)
+    caplog.set_level(logging.INFO)
+    TestClient(app, client=("192.0.2.9", 1)).get(
+        "/no%0Awhere", params={"secret": "hidden"}, headers={"X-Request-ID": "mine"}
+    )
+    entry = json.loads(JsonFormatter().format(caplog.records[-1]))
+    assert entry["request_id"] == "mine"
+    assert entry["method"] == "GET"
+    assert entry["path"] == r"/no\nwhere"
+    assert entry["status"] == 404
+    assert entry["client"] == "192.0.2.9"
+    assert entry["seconds"] >= 0
+    assert "hidden" not in json.dumps(entry)
+
+
+def test_a_name_that_cannot_be_printed_is_escaped_and_cut() -> None:
+    assert printable("a\nb\x1b") == r"a\nb\x1b"
+    assert len(printable("é" * 1000)) == 200
