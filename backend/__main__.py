@@ -15,7 +15,7 @@ if interruptible:
 
 from backend.cli import main  # noqa: E402
 
-if interruptible:
+if interruptible and sys.argv[1:2] != ["serve"]:  # which has more to load, and then its own way of stopping
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 sys.exit(main())

@@ -16,7 +16,7 @@ def serve(host: str, port: int, fetch: bool | None) -> int:
     app = create_app(settings)
     server = server_of(app, settings, app.state.stopping, host, port)
     listening = server.config.bind_socket()  # says why and exits when the port is taken, before anything is promised
-    address = f"{'localhost' if host in ('127.0.0.1', '0.0.0.0', '::1') else host}:{port}"
+    address = f"{'localhost' if host in ('127.0.0.1', '0.0.0.0', '::1') else host}:{listening.getsockname()[1]}"
     print(
         f"\nMattemesh starts on http://{address} (documentation: /docs). Try:\n"
         f"  curl -X POST -F file=@examples/jug.jpg {address}/remove-bg -o mask.png\n"

@@ -54,7 +54,7 @@ def server_of(app: object, settings: Settings, stopping: Stopping, host: str, po
         port=port,
         http=patient_protocol(settings),
         ws="none",
-        log_level="warning",  # our own log has one line a request
+        log_level="error",  # our own log has one line a request, and strangers' nonsense deserves none
         server_header=False,
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=settings.stop_deadline_s,

@@ -35,9 +35,11 @@ class PacedUploads:
             await self.app(scope, receive, send)
             return
         body = _Body(self.settings, self.uploads, self.stopping, receive)
+        headers = Headers(scope=scope)
+        ambiguous = "transfer-encoding" in headers and "content-length" in headers  # RFC 9112, 6.1: smuggling
 
         async def send_and_close(message: Message) -> None:
-            if message["type"] == "http.response.start" and not body.complete:
+            if message["type"] == "http.response.start" and (ambiguous or not body.complete):
                 MutableHeaders(scope=message)["Connection"] = "close"  # else the next request is behind this body
             await send(message)
 

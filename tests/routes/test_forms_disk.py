@@ -1,0 +1,74 @@
+"""A disk that fills up while a file is received."""
+
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import SpooledTemporaryFile
+
+import pytest
+from fastapi import FastAPI, Request
+from starlette.testclient import TestClient
+
+from backend.routes import problems
+from backend.routes.forms import read_files, read_form
+from backend.work import KINDS
+
+KIND = KINDS["remove-bg"]
+
+
+@pytest.fixture
+def client() -> Iterator[TestClient]:
+    """A service whose only route says how much it read."""
+    app = FastAPI()
+
+    @app.post("/form")
+    async def form_route(request: Request) -> dict[str, int]:
+        async with read_form(request, 20_000_000, KIND) as form:
+            return {name: len(data) for name, data in (await read_files(form, KIND)).items()}
+
+    problems.install(app)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.mark.parametrize("fault", [errno.ENOSPC, errno.EDQUOT])
+def test_no_room_for_the_spool_is_told_and_forgotten(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, fault: int
+) -> None:
+    def full(spool: object, data: bytes) -> int:
+        raise OSError(fault, os.strerror(fault))
+
+    with monkeypatch.context() as disk:
+        disk.setattr(SpooledTemporaryFile, "write", full)
+        answer = client.post("/form", files={"file": b"x" * 3_000_000})
+        assert (answer.status_code, answer.json()["code"]) == (507, "storage-full")
+    assert client.post("/form", files={"file": b"x" * 3_000_000}).json() == {"file": 3_000_000}
+
+
+@pytest.mark.slow
+def test_a_real_small_disk_is_told_and_taken_again_when_there_is_room(
+    client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("only root on Linux can make a small disk")
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(tmp_path)], check=False, capture_output=True
+    )
+    if mounted.returncode != 0:
+        pytest.skip("no small disk can be mounted here")
+    try:
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+        for size, status in ((3_000_000, 200), (8_000_000, 507), (3_000_000, 200)):
+            assert client.post("/form", files={"file": b"x" * size}).status_code == status
+        filling = tmp_path / "filling"
+        filling.write_bytes(b"x" * 3_500_000)
+        assert client.post("/form", files={"file": b"x" * 3_000_000}).status_code == 507
+        assert client.post("/form", files={"file": b"x" * 500_000}).status_code == 200  # needs no disk
+        filling.unlink()
+        assert client.post("/form", files={"file": b"x" * 3_000_000}).status_code == 200
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
