@@ -1,0 +1,98 @@
+"""The SQLite file under the store: its tables, and how its faults are told."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from backend.errors import StorageFullError
+
+VERSION = 1  # of the tables
+TABLES = """
+CREATE TABLE IF NOT EXISTS jobs (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    lane TEXT NOT NULL,
+    state TEXT NOT NULL,
+    claimed INTEGER NOT NULL DEFAULT 0,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    created_at REAL NOT NULL,
+    started_at REAL,
+    finished_at REAL,
+    expires_at REAL,
+    size INTEGER NOT NULL,
+    request_key TEXT UNIQUE,
+    fingerprint TEXT NOT NULL,
+    asked TEXT NOT NULL,
+    options TEXT NOT NULL,
+    outcome TEXT
+);
+CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, lane, id);
+CREATE TABLE IF NOT EXISTS events (
+    job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    event TEXT NOT NULL,
+    data TEXT NOT NULL,
+    PRIMARY KEY (job_id, number)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS stage_times (
+    profile TEXT NOT NULL,
+    place INTEGER NOT NULL,
+    stage TEXT NOT NULL,
+    seconds REAL NOT NULL,
+    PRIMARY KEY (profile, stage)
+) WITHOUT ROWID;
+"""
+NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)  # the shared memory of a full disk's store tells an I/O error
+
+
+class DataFolderError(Exception):
+    """DATA_DIR cannot be used; the message is for the person who starts the service."""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Return a connection to the store at `path`, made when there is none. Raises DataFolderError for a file that is
+    no store of ours, StorageFullError where there is no room for one."""
+    try:
+        with told():
+            # One thread at a time uses it, not always the one that opened it.
+            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            connection.row_factory = sqlite3.Row
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version not in (0, VERSION):
+                raise DataFolderError(f"{path} was written by another version of Mattemesh; move it away.")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            if version == 0:
+                connection.executescript(f"BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+    except sqlite3.DatabaseError as error:
+        raise DataFolderError(f"{path} is no store of jobs that can be used ({error}); move it away.") from error
+    return connection
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Tell a full disk as what it is. Raises StorageFullError."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF in NO_ROOM:
+            raise no_room() from error
+        raise
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Do the body wholly or not at all. Raises StorageFullError when there is no room for it."""
+    with told():
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            connection.execute("COMMIT")
+        finally:
+            if connection.in_transaction:  # SQLite itself rolls back after some faults
+                connection.execute("ROLLBACK")
+
+
+def no_room() -> StorageFullError:
+    return StorageFullError("The disk is full; the job cannot be kept.")

@@ -1,0 +1,66 @@
+"""Telling listeners that something happened, and keeping a running job's stages as they begin."""
+
+import asyncio
+import logging
+import time
+from weakref import WeakValueDictionary
+
+from backend.errors import StorageFullError
+from backend.jobs.progress import Progress
+from backend.jobs.store import JobStore
+from backend.jobs.store_thread import StoreThread
+
+logger = logging.getLogger("mattemesh")
+
+
+class Changes:
+    """A bell for each job. Nothing is kept of a job to which nobody listens."""
+
+    def __init__(self) -> None:
+        self._bells: WeakValueDictionary[str, asyncio.Event] = WeakValueDictionary()
+
+    def next(self, job_id: str) -> asyncio.Event:
+        """Return what is set at the next change of the job; ask before looking, so that none is missed."""
+        return self._bells.setdefault(job_id, asyncio.Event())
+
+    def tell(self, job_id: str) -> None:
+        bell = self._bells.pop(job_id, None)
+        if bell is not None:
+            bell.set()
+
+
+class Recorder:
+    """Keeps what a job's progress says, in order and beside the work: a slow disk holds up no stage."""
+
+    def __init__(self, job_id: str, progress: Progress, store: StoreThread, changes: Changes) -> None:
+        self._job_id, self._progress, self._store, self._changes = job_id, progress, store, changes
+        self._stages: asyncio.Queue[dict[str, object] | None] = asyncio.Queue()
+        self._writing = asyncio.create_task(self._write())
+
+    def hear(self, stage: str) -> None:
+        """Note that `stage` begins; called in the event loop."""
+        self._stages.put_nowait(self._progress.begin(stage))
+
+    async def close(self) -> None:
+        """Return when all that was heard is kept."""
+        self._stages.put_nowait(None)
+        await self._writing
+
+    async def _write(self) -> None:
+        ended = False
+        while not ended:
+            batch = [await self._stages.get()]
+            while not self._stages.empty():
+                batch.append(self._stages.get_nowait())
+            ended = batch[-1] is None
+            await self._keep([stage for stage in batch if stage is not None])
+
+    async def _keep(self, stages: list[dict[str, object]]) -> None:
+        try:
+            if stages and stages[0]["index"] == 0:
+                await self._store(JobStore.begin, self._job_id, time.time())
+            if stages:
+                await self._store(JobStore.record, self._job_id, stages)
+        except StorageFullError:
+            logger.warning("job %s: its progress is not kept, the disk is full", self._job_id)
+        self._changes.tell(self._job_id)

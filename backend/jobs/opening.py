@@ -1,0 +1,47 @@
+"""Taking a data folder into use: for one service alone, and in order whatever the one before left behind."""
+
+import logging
+import time
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from backend.errors import WorkerLostError
+from backend.jobs.database import DataFolderError
+from backend.jobs.folders import JobFolders, told
+from backend.jobs.records import MAX_ATTEMPTS, failure
+from backend.jobs.store import JobStore
+
+logger = logging.getLogger("mattemesh")
+
+
+def hold(lock: FileLock) -> None:
+    """Keep every other service out of the folder of `lock` until it is released or this process ends.
+
+    Raises DataFolderError where another one is in there or the folder cannot be written, StorageFullError where there
+    is no room for it.
+    """
+    folder = Path(lock.lock_file).parent
+    try:
+        with told():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock.acquire(timeout=0)
+    except Timeout:
+        raise DataFolderError(
+            f"Another service uses {folder}; stop it, or give this one a folder of its own by DATA_DIR."
+        ) from None
+    except OSError as error:
+        raise DataFolderError(f"{folder} cannot be used ({error.strerror}); name another by DATA_DIR.") from error
+
+
+def recover(store: JobStore, folders: JobFolders, ttl_s: float) -> None:
+    """Make rows and files agree: what ran waits again or, the second time, is lost; what is half there is gone."""
+    for job_id in store.recover(MAX_ATTEMPTS):
+        lost = WorkerLostError(f"The service ended {MAX_ATTEMPTS} times in the middle of this job.")
+        store.finish(job_id, failure(lost, job_id), time.time(), ttl_s)
+    jobs = {job.id: job for job in store.everything()}
+    folders.sweep(jobs)
+    for job in jobs.values():
+        if not folders.complete(job):
+            logger.warning("job %s: its files are gone, so it is removed", job.id)
+            store.remove(job.id)
