@@ -13,10 +13,11 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from backend.engines import Engines
+from backend.jobs.service import Jobs
 from backend.logs import set_up_logging
 from backend.perform import perform
 from backend.report import __version__
-from backend.routes import docs, images, meshes, problems, system
+from backend.routes import docs, images, jobs, meshes, problems, system
 from backend.routes.requests import RequestLog
 from backend.runner import ThreadRunner
 from backend.security.guard import guard
@@ -51,11 +52,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.engines = Engines(settings)
     app.state.runner = ThreadRunner(settings, lambda work, on_stage: perform(work, app.state.engines, on_stage))
+    app.state.jobs = Jobs(settings, app.state.runner)
     app.state.fetching = None
     app.state.started = time.monotonic()
     app.state.stopping = Stopping()
     app.state.uploads = Uploads()
-    for routes in (docs, images, meshes, system):
+    for routes in (docs, images, jobs, meshes, system):
         app.include_router(routes.router)
     problems.install(app)
     problems.describe(app)
@@ -81,12 +83,22 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.fetching.start()
     for role, engine in app.state.engines.describe().items():
         logger.info("%s: %s%s", role, engine["auto"], f" ({engine['why']})" if engine["why"] else "")
+    await app.state.jobs.start()
     telling = asyncio.create_task(_tell_progress(app.state.fetching))
     yield
     telling.cancel()
+    await app.state.jobs.stop(_time_left(app.state.stopping, settings))
     app.state.runner.close()
     if app.state.fetching is not None:
         app.state.fetching.stop()
+
+
+def _time_left(stopping: Stopping, settings: Settings) -> float:
+    """Return how long running jobs may still take: with the requests before them, no more than the settings say."""
+    if stopping.hurried:
+        return 0.0
+    gone = 0.0 if stopping.began is None else time.monotonic() - stopping.began
+    return max(0.0, settings.stop_deadline_s - gone)
 
 
 async def _tell_progress(fetching: BackgroundFetch | None) -> None:
