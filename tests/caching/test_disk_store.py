@@ -25,7 +25,7 @@ def disk(tmp_path: Path) -> DiskStore:
 
 
 def files_of(disk: DiskStore) -> list[Path]:
-    return [path for path in disk.folder.rglob("*.val")]
+    return list(disk.folder.rglob("*.val"))
 
 
 def bytes_of(disk: DiskStore) -> int:
