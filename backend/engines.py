@@ -9,11 +9,15 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from backend.depth.weights import check_size, find_depth_weights, has_depth_weights
+from backend.availability import DEFAULT_MESH, describe, is_here, why_not
+from backend.caching.identity import ABSENT, EMBEDDED, model_fingerprint
+from backend.caching.recall import Recall
+from backend.caching.stages import StageCache
+from backend.depth.weights import check_size, find_depth_weights
 from backend.errors import ModelUnavailableError
 from backend.meshing.engine import MeshEngine
 from backend.meshing.relief import ReliefEngine
-from backend.models import find_model, how_to_get, model_state, require_model
+from backend.models import require_model
 from backend.segmentation.border import BorderSegmenter
 from backend.segmentation.first_guess import Segmenter
 from backend.segmentation.rembg_models import load_segmenter
@@ -23,19 +27,24 @@ from backend.weights.catalogue import DEFAULT_SEGMENTER
 if TYPE_CHECKING:
     from backend.depth_masking import DepthMasker
 
-DEFAULT_MESH = "triposr"
 Engine = TypeVar("Engine")
 
 
 class Engines:
-    """Hands out engines by name. Safe to share between threads: each is loaded by whoever asks first."""
+    """Hands out engines by name. Safe to share between threads: each is loaded by whoever asks first.
 
-    def __init__(self, settings: Settings) -> None:
+    `stages` is where the networks look up what they have computed before.
+    """
+
+    def __init__(self, settings: Settings, stages: StageCache | None = None) -> None:
         self.settings = settings
-        self._border: Segmenter = BorderSegmenter()
+        self.stages = stages or StageCache()
+        self._border: Segmenter = BorderSegmenter(recall=self.stages.of("border"))
         self._relief: MeshEngine = ReliefEngine()
         self._loaded: dict[str, Any] = {"border": self._border, "relief": self._relief}
+        self._fingerprints: dict[str, str] = {}  # of what is loaded, as it was on the disk then
         self._broken: dict[str, str] = {}  # name -> why `auto` does not use it; forgotten when its files change
+        self._aside = ""  # why no network is used at all, if none is
         self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)  # a slow load holds up its own users only
 
     def segmenter(self, name: str = "auto") -> Segmenter:
@@ -49,8 +58,8 @@ class Engines:
         settings = self.settings
         segmenter: Segmenter = self._load(
             name,
-            lambda: load_segmenter(
-                name, settings.checkpoints_dir, settings.threads, settings.allow_noncommercial, settings.device
+            lambda recall: load_segmenter(
+                name, settings.checkpoints_dir, settings.threads, settings.allow_noncommercial, settings.device, recall
             ),
         )
         return segmenter
@@ -62,11 +71,11 @@ class Engines:
     def _depth(self, name: str) -> "DepthMasker | None":
         from backend.depth_masking import DepthMasker
 
-        def load() -> DepthMasker:
+        def load(recall: Recall) -> DepthMasker:
             settings = self.settings
             weights = find_depth_weights(name, settings.checkpoints_dir)
             device = None if settings.device == "auto" else settings.device
-            masker = DepthMasker.from_checkpoint(weights, settings.depth_size_px, device, "fast")
+            masker = DepthMasker.from_checkpoint(weights, settings.depth_size_px, device, "fast", recall)
             check_size(name, masker.network.size.name, settings.checkpoints_dir)
             return masker
 
@@ -80,63 +89,57 @@ class Engines:
         engine: MeshEngine = self._load(name, self._triposr)
         return engine
 
-    def _triposr(self) -> MeshEngine:
+    def _triposr(self, recall: Recall) -> MeshEngine:
         from backend.meshing.triposr import TripoSREngine  # imports torch, which takes seconds
 
         own = self.settings.triposr_weights
         weights = own or require_model(DEFAULT_MESH, self.settings.checkpoints_dir)["model.ckpt"]
-        return TripoSREngine(weights, self.settings.device)
+        return TripoSREngine(weights, self.settings.device, recall=recall)
 
-    def preload(self) -> None:
-        """Load what `auto` uses now, so that the first request need not wait for it."""
-        self.segmenter()
-        self.depth()
-        self.mesh_engine()
+    def set_aside(self, why: str) -> None:
+        """Have `auto` stand on the embedded engines from now on, for the reason `why`."""
+        self._aside = why
+
+    def loaded(self) -> dict[str, str]:
+        """Return the networks in use and the device of each."""
+        embedded = (self._border, self._relief)
+        return {
+            name: str(getattr(engine, "device", "cpu"))
+            for name, engine in self._loaded.items()
+            if engine not in embedded
+        }
+
+    def broken(self) -> dict[str, str]:
+        """Return the networks that `auto` has tried and leaves alone, with the reason."""
+        names = (DEFAULT_SEGMENTER, self.settings.depth_model, DEFAULT_MESH) if self._aside else ()
+        return {**self._broken, **dict.fromkeys(names, self._aside)}
 
     def describe(self) -> dict[str, dict[str, str]]:
         """Return, for each role, the engine that `auto` uses now, its device, and why it is a stand-in if it is one."""
-        roles = {
-            "segmenter": (DEFAULT_SEGMENTER, "border"),
-            "depth": (self.settings.depth_model, "none"),
-            "mesh": (DEFAULT_MESH, "relief"),
-        }
-        described = {}
-        for role, (network, stand_in) in roles.items():
-            why = self.why_not(network)
-            device = "cpu" if why else getattr(self._loaded.get(network), "device", "not loaded yet")
-            described[role] = {"auto": stand_in if why else network, "device": str(device), "why": why}
-        return described
+        return describe(self.settings, self.loaded(), self.broken())
 
     def why_not(self, name: str) -> str:
         """Return a sentence that says why `auto` stands on a stand-in instead of `name`, or "" when it does not."""
-        if name in self._broken:
-            return self._broken[name]
-        if self._is_here(name):
-            return ""
-        model = find_model(name, self.settings.checkpoints_dir)
-        return f"The weights of {name} are not on this machine. {how_to_get(model)}"
-
-    def _is_here(self, name: str) -> bool:
-        if name == DEFAULT_MESH and self.settings.triposr_weights is not None:
-            return True
-        checkpoints = self.settings.checkpoints_dir
-        if name == self.settings.depth_model:
-            return has_depth_weights(name, checkpoints)
-        return model_state(find_model(name, checkpoints), checkpoints) == "complete"
+        return why_not(name, self.settings, self.broken())
 
     def _auto(self, name: str, load: Callable[[str], Engine], stand_in: Engine) -> Engine:
-        if name not in self._loaded and not self._is_here(name):
+        if self._aside or (name not in self._loaded and not is_here(name, self.settings)):
+            self.stages.took_part(name, ABSENT)
             return stand_in
         try:
             return load(name)
         except ModelUnavailableError as error:  # complete by its size and yet not what it should be
             self._broken[name] = error.detail
+            self.stages.took_part(name, ABSENT)
             return stand_in
 
-    def _load(self, name: str, load: Callable[[], Any]) -> Any:
+    def _load(self, name: str, load: Callable[[Recall], Any]) -> Any:
         if name not in self._loaded:
             with self._locks[name]:
                 if name not in self._loaded:
-                    self._loaded[name] = load()
+                    fingerprint = model_fingerprint(name, self.settings)
+                    self._fingerprints[name] = fingerprint
+                    self._loaded[name] = load(self.stages.of(f"{name} {fingerprint}"))
                     self._broken.pop(name, None)
+        self.stages.took_part(name, self._fingerprints.get(name, EMBEDDED))
         return self._loaded[name]

@@ -12,21 +12,25 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from backend.engines import Engines
+from backend.availability import describe as describe_engines
+from backend.caching.cache import open_cache
+from backend.caching.results import CachingRunner
 from backend.jobs.service import Jobs
 from backend.logs import set_up_logging
-from backend.perform import perform
-from backend.report import __version__
-from backend.routes import docs, images, jobs, meshes, problems, system
+from backend.metrics.metered_runner import MeteredRunner
+from backend.metrics.recorded import Metrics
+from backend.routes import docs, editing, images, jobs, meshes, metrics, problems, system
 from backend.routes.requests import RequestLog
-from backend.runner import ThreadRunner
+from backend.runner import Runner
 from backend.security.guard import guard
 from backend.security.headers import SecurityHeaders
 from backend.security.openapi import describe_security
 from backend.server.stopping import RefusedWhileStopping, Stopping
 from backend.server.uploads import PacedUploads, Uploads
 from backend.settings import Settings
+from backend.versions import __version__
 from backend.weights.fetch import BackgroundFetch
+from backend.workers.process_runner import ProcessRunner
 
 ABOUT = """One photo in, a clean matte and a mesh out.
 
@@ -37,8 +41,9 @@ Every error is an RFC 9457 problem (`application/problem+json`) with a stable `c
 logger = logging.getLogger("mattemesh")
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """Return the service for `settings`, by default the environment's."""
+def create_app(settings: Settings | None = None, runner: Runner | None = None) -> FastAPI:
+    """Return the service for `settings`, by default the environment's; work is done by `runner`, by default in worker
+    processes."""
     settings = settings or Settings()
     app: FastAPI = FastAPIOffline(
         title="Mattemesh",
@@ -50,21 +55,24 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.settings = settings
-    app.state.engines = Engines(settings)
-    app.state.runner = ThreadRunner(settings, lambda work, on_stage: perform(work, app.state.engines, on_stage))
+    app.state.metrics = Metrics()
+    app.state.cache = open_cache(settings)
+    app.state.runner = MeteredRunner(runner or ProcessRunner(settings), app.state.metrics)
+    if app.state.cache is not None:
+        app.state.runner = CachingRunner(app.state.runner, app.state.cache, settings)
     app.state.jobs = Jobs(settings, app.state.runner)
     app.state.fetching = None
     app.state.started = time.monotonic()
     app.state.stopping = Stopping()
     app.state.uploads = Uploads()
-    for routes in (docs, images, jobs, meshes, system):
+    for routes in (docs, editing, images, jobs, meshes, metrics, system):
         app.include_router(routes.router)
     problems.install(app)
     problems.describe(app)
     describe_security(app, settings)
     app.add_middleware(RefusedWhileStopping, stopping=app.state.stopping)
     guard(app, settings)
-    app.add_middleware(RequestLog)
+    app.add_middleware(RequestLog, observe=app.state.metrics.request)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(
         PacedUploads, settings=settings, uploads=app.state.uploads, stopping=app.state.stopping
@@ -75,13 +83,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
-    set_up_logging(settings.logs_dir, settings.log_level)
-    if settings.preload:
-        await asyncio.to_thread(app.state.engines.preload)
+    set_up_logging(settings.logs_dir, settings.log_level, settings.log_format)
+    app.state.runner.start()
     if settings.fetch_weights:
         app.state.fetching = BackgroundFetch(settings.checkpoints_dir, _announce)
         app.state.fetching.start()
-    for role, engine in app.state.engines.describe().items():
+    for role, engine in describe_engines(settings, {}, {}).items():
         logger.info("%s: %s%s", role, engine["auto"], f" ({engine['why']})" if engine["why"] else "")
     await app.state.jobs.start()
     telling = asyncio.create_task(_tell_progress(app.state.fetching))

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from backend.availability import DEFAULT_MESH
 from backend.decoding.image_header import ImageLimits
-from backend.engines import DEFAULT_MESH, Engines
+from backend.engines import Engines
 from backend.errors import InvalidParameterError, UploadTooLargeError
 from backend.fusing import fuse
 from backend.image_io import Picture, read_picture
@@ -25,8 +26,9 @@ from backend.masking.foreground import foreground_colors
 from backend.masking.framing import Framed, frame_object, on_grey
 from backend.masking.scorecard import Scorecard, score_matte
 from backend.meshing.engine import MeshEngine, MeshRequest
-from backend.meshing.export import MEDIA_TYPES, export_mesh
+from backend.meshing.export import export_mesh
 from backend.meshing.figures import measure
+from backend.meshing.formats import MEDIA_TYPES
 from backend.meshing.mesh import Mesh
 from backend.meshing.preview import contact_sheet
 from backend.png import encode_cutout_png, encode_mask_png, encode_rgb_png

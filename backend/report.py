@@ -1,31 +1,15 @@
 """What is told of one run: one dictionary, the same over HTTP, in the debug bundle and from the command line."""
 
 from collections.abc import Iterable
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from backend.image_io import Picture
 from backend.trace import Trace
+from backend.versions import versions
 from backend.weights.catalogue import CATALOGUE
 from backend.weights.custom_models import read_custom_models
 from backend.weights.listing import EMBEDDED
-
-__version__ = "0.1.0"
-PACKAGES = ("torch", "onnxruntime", "transformers", "opencv-contrib-python-headless", "trimesh", "pillow", "numpy")
-
-
-@cache
-def versions() -> dict[str, str]:
-    """Return the versions of what the result depends on."""
-    found = {"mattemesh": __version__}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "absent"
-    return found
 
 
 def base_report(trace: Trace) -> dict[str, Any]:

@@ -7,7 +7,7 @@ time and lets a bounded number wait; work that is no longer wanted, or has passe
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -34,6 +34,8 @@ class WorkerStatus:
     start_s: float | None = None  # how long its last start took, warm-up included
     memory_bytes: int | None = None
     gpu_bytes: int | None = None
+    loaded: Mapping[str, str] = field(default_factory=dict)  # networks in use -> device
+    broken: Mapping[str, str] = field(default_factory=dict)  # networks that cannot be used -> why
 
 
 @dataclass(frozen=True)
@@ -64,14 +66,14 @@ class AbandonedError(Exception):
     """Nobody waits for the result any more; raised inside the work, told to no one."""
 
 
-def _unheard(stage: str) -> None:
+def unheard(stage: str) -> None:
     """Nobody listens."""
 
 
 class Runner(Protocol):
     """Runs a piece of work and gives its result back."""
 
-    async def run(self, work: Work, on_stage: OnStage = _unheard) -> Done:
+    async def run(self, work: Work, on_stage: OnStage = unheard) -> Done:
         """Return what comes of `work`. Raises OverloadedError, TimedOutError, WorkerLostError, or what the work raises.
 
         `on_stage` is called in the event loop with the name of each stage as it begins, first of all "start".
@@ -122,7 +124,7 @@ class ThreadRunner:
         self._max_waiting = settings.max_waiting
         self._inside: dict[Lane, int] = {"mask": 0, "mesh": 0}
 
-    async def run(self, work: Work, on_stage: OnStage = _unheard) -> Done:
+    async def run(self, work: Work, on_stage: OnStage = unheard) -> Done:
         lane = work.lane
         if self._inside[lane] > self._max_waiting:
             waiting = self._inside[lane] - 1

@@ -57,14 +57,14 @@ class Settings(BaseSettings):
     threads: int = Field(0, ge=0, le=256, description="threads of the networks on a CPU; 0: one per core")
     mask_workers: int = Field(1, ge=1, le=64, description="processes that make masks")
     mesh_workers: int = Field(1, ge=1, le=64, description="processes that make meshes")
-    cuda_devices: Names = Field((), description="GPUs by number, dealt out to the workers of each kind; unset: the first")
+    cuda_devices: Names = Field(
+        (), description="numbers of the GPUs, dealt out to each kind's workers; unset: the first"
+    )
     batch_size: int = Field(1, ge=1, le=16, description="pieces of work that one worker does at the same time")
     max_waiting: int = Field(16, ge=0, le=10_000, description="requests that may wait, for masks and meshes each")
     mask_deadline_s: float = Field(30.0, gt=0, description="a mask's longest run")
     mesh_deadline_s: float = Field(300.0, gt=0, description="a mesh's longest run")
     queue_deadline_s: float = Field(30.0, gt=0, description="the longest wait before a run begins")
-
-    preload: bool = Field(False, description="load the engines at the start instead of at their first use")
 
     # Jobs.
     max_queued_jobs: int = Field(1000, ge=0, description="jobs that may wait")
@@ -75,7 +75,7 @@ class Settings(BaseSettings):
         description="how long a finished job is kept; RESULT_TTL is read too",
     )
     result_bytes: int = Field(
-        5_000_000_000, ge=1024, description="what jobs may take on the disk; the oldest finished ones go first"
+        5_000_000_000, ge=1024, description="what results may take, oldest gone first; and what waiting photos may"
     )
 
     # What is kept so that it need not be done twice.

@@ -5,8 +5,8 @@ import platform
 import shutil
 
 from backend.engines import Engines
-from backend.report import versions
 from backend.settings import Settings
+from backend.versions import versions
 
 
 def examine(settings: Settings) -> int:

@@ -10,20 +10,14 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.meshing.formats import Format
 from backend.meshing.glb import glb_bytes
 from backend.meshing.mesh import Mesh
 from backend.meshing.plain_formats import obj_bytes, ply_bytes, stl_bytes
 from backend.meshing.reread import Reread, reread
 from backend.meshing.topology import Welded, vertex_normals, weld
 
-Format = Literal["glb", "obj", "ply", "stl"]
 Up = Literal["y", "z"]
-MEDIA_TYPES: dict[str, str] = {
-    "glb": "model/gltf-binary",
-    "obj": "model/obj",
-    "ply": "application/octet-stream",  # PLY has no registered type
-    "stl": "model/stl",
-}
 TURNS: dict[str, NDArray[np.float32]] = {
     "y": np.array([[0, 1, 0], [0, 0, 1], [1, 0, 0]], np.float32),  # (x, y, z) -> (y, z, x)
     "z": np.array([[0, 1, 0], [-1, 0, 0], [0, 0, 1]], np.float32),  # (x, y, z) -> (y, −x, z)

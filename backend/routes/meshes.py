@@ -3,12 +3,11 @@
 from fastapi import APIRouter, Request, Response
 
 from backend.errors import NoSubjectError
-from backend.meshing.export import MEDIA_TYPES
+from backend.meshing.formats import MEDIA_TYPES
 from backend.routes.work import documentation, serve
-from backend.schemas import MeshOptions
 
 router = APIRouter(tags=["mesh"])
-DOCUMENTATION = documentation(MeshOptions, list(MEDIA_TYPES.values()), NoSubjectError)
+DOCUMENTATION = documentation("generate-mesh", list(MEDIA_TYPES.values()), NoSubjectError)
 
 
 @router.post("/generate-mesh", summary="Make a mesh of a photo", **DOCUMENTATION)

@@ -6,11 +6,12 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from backend.engines import Engines
+from backend.availability import describe
 from backend.errors import NotReadyError
-from backend.report import versions
 from backend.routes.problems import documented
-from backend.runner import Runner
+from backend.runner import Runner, RunnerStatus
+from backend.settings import Settings
+from backend.versions import versions
 from backend.weights.listing import list_models
 
 router = APIRouter(tags=["system"], responses=documented())
@@ -38,12 +39,15 @@ async def readyz(request: Request) -> dict[str, str]:
 async def health(request: Request) -> dict[str, Any]:
     """Tell which engine does what on which device, why a stand-in is in use, and how far fetching has come."""
     state = request.app.state
-    engines: Engines = state.engines
+    runner: Runner = state.runner
+    status = runner.status()
     fetching = state.fetching
     return {
         "status": "ok",
         "uptime_s": round(time.monotonic() - state.started, 1),
-        "engines": engines.describe(),
+        "engines": _engines(state.settings, status),
+        "lanes": [asdict(lane) for lane in status.lanes],
+        "workers": [asdict(worker) for worker in status.workers],
         "fetching": {} if fetching is None else {name: asdict(row) for name, row in fetching.status().items()},
         "limits": {
             "upload_bytes": state.settings.max_upload_bytes,
@@ -53,6 +57,13 @@ async def health(request: Request) -> dict[str, Any]:
         },
         "versions": versions(),
     }
+
+
+def _engines(settings: Settings, status: RunnerStatus) -> dict[str, dict[str, str]]:
+    """Return what `auto` uses: what the disk tells, and what the workers have found out by loading it."""
+    loaded = {name: device for worker in status.workers for name, device in worker.loaded.items()}
+    broken = {name: why for worker in status.workers for name, why in worker.broken.items() if name not in loaded}
+    return describe(settings, loaded, broken)
 
 
 @router.get("/models", summary="The catalogue of models")

@@ -13,7 +13,8 @@ import trimesh
 from PIL import Image
 
 from backend.meshing import export
-from backend.meshing.export import MEDIA_TYPES, export_mesh, turn_mesh
+from backend.meshing.export import export_mesh, turn_mesh
+from backend.meshing.formats import MEDIA_TYPES
 from backend.meshing.glb import linear_from_srgb
 from backend.meshing.mesh import Mesh, Texture
 from backend.meshing.relief import make_relief

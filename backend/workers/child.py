@@ -1,0 +1,154 @@
+"""The worker process itself: `python -m backend.workers.child FD PARENT`, started by `backend.workers.process`.
+
+Its main thread only listens, so a cancel is heard while the work runs, and the end of the stream, which means that
+the service is gone, ends the process at once.
+"""
+
+import ctypes
+import faulthandler
+import json
+import logging
+import os
+import pickle
+import signal
+import socket
+import sys
+import threading
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import BinaryIO
+
+from backend.errors import MattemeshError, OutOfMemoryError
+from backend.runner import AbandonedError
+from backend.work import Done
+from backend.workers.messages import (
+    LENGTH,
+    Begin,
+    Cancel,
+    Failed,
+    Finished,
+    Hands,
+    Hello,
+    LogLine,
+    Ready,
+    StageBegan,
+    pack,
+)
+
+logger = logging.getLogger("mattemesh")
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+class Worker:
+    """Does what it is told over `connection`, each piece of work in one of its threads."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._sending = threading.Lock()
+        self._unwanted: dict[int, threading.Event] = {}
+        self._hands: Hands
+
+    def send(self, message: object) -> None:
+        data = pack(message)
+        with self._sending:
+            self._connection.sendall(data)
+
+    def listen(self) -> None:
+        """Serve until the service closes its end."""
+        stream = self._connection.makefile("rb")
+        hello = _receive(stream)
+        assert isinstance(hello, Hello)
+        logger.setLevel(hello.settings.log_level)
+        threads = ThreadPoolExecutor(hello.places, thread_name_prefix=hello.lane)
+        threads.submit(self._load, hello)
+        while (message := _receive(stream)) is not None:
+            if isinstance(message, Begin):
+                self._unwanted[message.number] = threading.Event()
+                threads.submit(self._do, message)
+            elif isinstance(message, Cancel) and message.number in self._unwanted:
+                self._unwanted[message.number].set()
+
+    def _load(self, hello: Hello) -> None:
+        try:
+            self._hands = hello.load(hello.settings, hello.lane, hello.bare)
+            self.send(Ready(self._hands.facts()))
+        except BaseException:  # nothing can be done without hands: say why and let the service try again
+            self.send(LogLine(logging.ERROR, traceback.format_exc()))
+            os._exit(1)
+
+    def _do(self, begin: Begin) -> None:
+        unwanted = self._unwanted[begin.number]
+
+        def on_stage(stage: str) -> None:
+            if unwanted.is_set():
+                raise AbandonedError(stage)
+            self.send(StageBegan(begin.number, stage))
+
+        try:
+            on_stage("begin") if unwanted.is_set() else None
+            done = _plain(self._hands.perform(begin.work, on_stage))
+            answer: Finished | Failed = Finished(begin.number, done, self._hands.facts())
+        except AbandonedError:
+            answer = Failed(begin.number, None, "abandoned", self._hands.facts())
+        except MattemeshError as error:
+            answer = Failed(begin.number, error, "", self._hands.facts())
+        except MemoryError:
+            out_of_memory = OutOfMemoryError("The work did not fit into memory.")
+            answer = Failed(begin.number, out_of_memory, "", self._hands.facts())
+        except BaseException:
+            answer = Failed(begin.number, None, traceback.format_exc(), self._hands.facts())
+        del self._unwanted[begin.number]
+        self.send(answer)
+
+
+class _ToService(logging.Handler):
+    """Hands log lines to the service, which has the log file."""
+
+    def __init__(self, worker: Worker) -> None:
+        super().__init__()
+        self._worker = worker
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._worker.send(LogLine(record.levelno, self.format(record)))
+
+
+def _receive(stream: BinaryIO) -> object | None:
+    """Return the next message from the service, None when it is gone."""
+    header = stream.read(LENGTH.size)
+    if len(header) < LENGTH.size:
+        return None
+    (length,) = LENGTH.unpack(header)
+    body = stream.read(length)
+    return pickle.loads(body) if len(body) == length else None  # noqa: S301  # our own parent's word
+
+
+def _plain(done: Done) -> Done:
+    """Return `done` with a report of plain numbers: a NumPy one would bring NumPy into the service."""
+    return replace(done, report=json.loads(json.dumps(done.report)))
+
+
+def _end_with(parent: int) -> None:
+    """Have the kernel end this process with its parent, even inside a native call that holds the interpreter."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it was quicker
+        os._exit(1)
+
+
+def main() -> None:
+    """Serve at the socket whose number is the first argument, for the parent whose pid is the second."""
+    # Ctrl-C and a supervisor's SIGTERM go to the whole group; when and how to stop is the parent's affair.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _end_with(int(sys.argv[2]))
+    faulthandler.enable()
+    worker = Worker(socket.socket(fileno=int(sys.argv[1])))
+    logger.propagate = False
+    logger.addHandler(_ToService(worker))
+    worker.listen()
+    os._exit(0)  # the threads are not waited for
+
+
+if __name__ == "__main__":
+    main()

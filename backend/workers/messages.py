@@ -1,0 +1,133 @@
+"""What the service and a worker process say to each other over their socket: a length, then a pickle.
+
+A process that is killed in the middle of a message tears it; the reader then meets the end of the stream, never half a
+message, because nobody else writes into that socket.
+"""
+
+import io
+import pickle
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from backend.settings import Settings
+from backend.work import Done, Lane, OnStage, Work
+
+LENGTH = struct.Struct("!Q")
+TRUSTED = ("backend.errors", "backend.work", __name__)  # whose names a worker's answer may hold
+
+
+class Hands(Protocol):
+    """What does a worker's work, loaded and warm."""
+
+    def perform(self, work: Work, on_stage: OnStage) -> Done:
+        """Return what comes of `work`; `on_stage` hears each stage begin and may raise."""
+        ...
+
+    def facts(self) -> "Facts":
+        """Tell what is loaded; asked after each piece of work."""
+        ...
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a worker knows of its engines, by the models' names."""
+
+    loaded: dict[str, str] = field(default_factory=dict)  # name -> device
+    broken: dict[str, str] = field(default_factory=dict)  # name -> why it cannot be used
+    why: str = ""  # what went wrong at the warm-up, if anything did
+    gpu_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Hello:
+    """The first message to a worker: `load` makes its hands. It travels by name, so it is a module's function."""
+
+    load: Callable[[Settings, Lane, bool], Hands]
+    settings: Settings
+    lane: Lane
+    bare: bool  # leave the networks alone: loading them has ended this worker before
+    places: int  # pieces of work at the same time
+
+
+@dataclass(frozen=True)
+class Begin:
+    """To a worker: do this."""
+
+    number: int
+    work: Work
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """To a worker: stop this at its next stage."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Ready:
+    """From a worker: loaded and warm."""
+
+    facts: Facts
+
+
+@dataclass(frozen=True)
+class StageBegan:
+    """From a worker."""
+
+    number: int
+    stage: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """From a worker: what came of a piece of work, and what it knows of its engines now."""
+
+    number: int
+    done: Done
+    facts: Facts
+
+
+@dataclass(frozen=True)
+class Failed:
+    """From a worker: the error of a piece of work; None for a bug (told by its trace) and for abandoned work."""
+
+    number: int
+    error: Exception | None
+    trace: str
+    facts: Facts
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """From a worker: a line for the service's log."""
+
+    level: int
+    text: str
+
+
+class WorkerFaultError(Exception):
+    """A bug in the work; the text is the worker's own trace."""
+
+
+def pack(message: object) -> bytes:
+    """Return `message` as it goes over the socket."""
+    body = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+    return LENGTH.pack(len(body)) + body
+
+
+class _NarrowUnpickler(pickle.Unpickler):
+    """Reads our own messages and nothing else: a picture that took a worker over must not reach the service, and an
+    answer with a stray NumPy number in it must not load NumPy there."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module not in TRUSTED or "." in name:
+            raise pickle.UnpicklingError(f"a worker's answer holds {module}.{name}")
+        return super().find_class(module, name)
+
+
+def unpack_answer(body: bytes) -> Any:
+    """Return a worker's message. Raises pickle.UnpicklingError when it is none of ours."""
+    return _NarrowUnpickler(io.BytesIO(body)).load()

@@ -1,0 +1,325 @@
+"""One worker process, seen from the service: started, given work, told to stop, killed where it does not, replaced.
+
+The process is a plain child with a socket of its own. Its end is the end of that stream, so a death is noticed at
+once and no lock, semaphore or shared memory can be left behind.
+"""
+
+import asyncio
+import logging
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import psutil
+
+from backend.errors import TimedOutError, WorkerLostError
+from backend.runner import WorkerState, WorkerStatus
+from backend.settings import REPOSITORY, Settings
+from backend.work import Done, Lane, OnStage, Work
+from backend.workers.messages import (
+    LENGTH,
+    Begin,
+    Cancel,
+    Facts,
+    Failed,
+    Finished,
+    Hands,
+    Hello,
+    LogLine,
+    Ready,
+    StageBegan,
+    WorkerFaultError,
+    pack,
+    unpack_answer,
+)
+from backend.workers.restarts import RestartPolicy, Restarts
+
+logger = logging.getLogger("mattemesh")
+START_DEADLINE_S = 300.0  # loading and warming up
+BARE_AFTER = 2  # deaths in a row before it was ready; the next start leaves the networks alone
+Load = Callable[[Settings, Lane, bool], Hands]
+
+
+class BystanderError(Exception):
+    """The worker was killed because of other work; this may run again."""
+
+
+@dataclass(frozen=True)
+class WorkerConfig:
+    """What a worker is for."""
+
+    lane: Lane
+    index: int
+    places: int  # pieces of work at the same time
+    load: Load
+    grace_s: float = 0.8  # at least so long may a stage go on after nobody waits for it
+    policy: RestartPolicy = field(default_factory=RestartPolicy)
+
+
+class Running:
+    """A piece of work in a worker."""
+
+    def __init__(self, worker: "WorkerProcess", number: int, on_stage: OnStage) -> None:
+        self.worker, self.number, self.on_stage = worker, number, on_stage
+        self.result: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
+        self.unwanted = False
+
+    async def wait(self, deadline_s: float) -> Done:
+        """Return what came of it. Raises TimedOutError, WorkerLostError, BystanderError, or what the work raised;
+        cancelling abandons the work."""
+        try:
+            async with asyncio.timeout(deadline_s):
+                return await asyncio.shield(self.result)
+        except TimeoutError:
+            raise TimedOutError(f"The work took longer than {deadline_s:g} s.", limit=deadline_s) from None
+        finally:
+            if not self.result.done():
+                self.abandon()
+
+    def abandon(self) -> None:
+        """Nobody waits any more."""
+        if not self.unwanted:
+            self.unwanted = True
+            self.result.cancel()
+            self.worker.cancel(self.number)
+
+
+class WorkerProcess:
+    """Keeps one worker alive. `on_change` is called when a place becomes free, or the worker goes to rest."""
+
+    def __init__(self, config: WorkerConfig, settings: Settings) -> None:
+        self.config, self.settings = config, settings
+        self.on_change: Callable[[], None] = lambda: None
+        self.facts = Facts()
+        self._state: WorkerState = "starting"
+        self._running: dict[int, Running] = {}
+        self._numbers = count()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._life: asyncio.Task[None] | None = None
+        self._restarts = Restarts(config.policy)
+        self._rests_until = 0.0
+        self._killed = False  # by us, this time
+        self._warm = False  # has been ready, and has not gone to rest since
+        self._early_deaths = 0
+        self._starts = self._crashes = self._kills = 0
+        self._start_s: float | None = None
+
+    def start(self) -> None:
+        """Begin to live; needs a running loop, whose thread has to stay for as long as the worker."""
+        self._life = asyncio.create_task(self._live(), name=f"{self.config.lane} worker {self.config.index}")
+
+    def close(self) -> None:
+        """End the process and do not start another."""
+        self._state = "stopped"
+        if self._life is not None:
+            self._life.cancel()
+        self._kill()
+
+    @property
+    def free_places(self) -> int:
+        return self.config.places - len(self._running) if self._state in ("idle", "busy") and not self._killed else 0
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is up, or will be in a moment: the short gap after one crash or a kill does not count."""
+        return self._warm and self._state not in ("resting", "stopped")
+
+    @property
+    def rest_s(self) -> float | None:
+        """How long it takes no work for, after crashing too often; None when it does not rest."""
+        return max(self._rests_until - time.monotonic(), 0.0) if self._state == "resting" else None
+
+    def status(self) -> WorkerStatus:
+        process = self._process
+        return WorkerStatus(
+            self.config.lane,
+            self.config.index,
+            self._state,
+            self._why(),
+            None if process is None else process.pid,
+            self._starts,
+            self._crashes,
+            self._kills,
+            self._start_s,
+            None if process is None else _memory(process.pid),
+            self.facts.gpu_bytes,
+            self.facts.loaded,
+            self.facts.broken,
+        )
+
+    def begin(self, work: Work, on_stage: OnStage) -> Running:
+        """Hand `work` over; only when there is a free place."""
+        number = next(self._numbers)
+        running = self._running[number] = Running(self, number, on_stage)
+        self._state = "busy"
+        self._send(Begin(number, work))
+        asyncio.get_running_loop().call_soon(on_stage, "start")
+        return running
+
+    def cancel(self, number: int) -> None:
+        """Ask for an end at the next stage, and kill the worker when that does not come soon.
+
+        Soon is `grace_s`, or as long as the worker took to start where that is longer: a kill costs its successor
+        that long, so waiting is never more than twice as slow as whichever would have been right.
+        """
+        self._send(Cancel(number))
+        process, patience = self._process, max(self.config.grace_s, self._start_s or 0.0)
+        asyncio.get_running_loop().call_later(patience, self._kill_if_stuck, number, process)
+
+    def _kill_if_stuck(self, number: int, process: object) -> None:
+        if number in self._running and process is self._process:
+            logger.warning("%s worker %d does not stop; it is replaced", self.config.lane, self.config.index)
+            self._kills += 1
+            self._kill()
+
+    def _kill(self) -> None:
+        self._killed = True
+        if self._process is not None:
+            self._process.kill()
+
+    def _why(self) -> str:
+        if self._state == "resting":
+            return f"The worker crashed {self._crashes} times and rests for {self.rest_s:.0f} s more."
+        if self._state == "starting":
+            return "The worker loads its engines."
+        return "The worker is stopped." if self._state == "stopped" else self.facts.why
+
+    async def _live(self) -> None:
+        while self._state != "stopped":
+            self._state, self._killed, began = "starting", False, time.monotonic()
+            try:
+                await self._one_process(began)
+            finally:
+                await self._bury()
+            rest_s = 0.0 if self._killed else self._crashed()
+            if rest_s > 0:
+                self._state, self._warm, self._rests_until = "resting", False, time.monotonic() + rest_s
+                logger.error("%s; it rests for %.0f s", self._why(), rest_s)
+            self.on_change()
+            await asyncio.sleep(rest_s)
+
+    def _crashed(self) -> float:
+        self._crashes += 1
+        return self._restarts.crashed(time.monotonic())
+
+    async def _one_process(self, began: float) -> None:
+        """Start a process and hear it out until it ends."""
+        ours, theirs = socket.socketpair()
+        self._starts += 1
+        try:
+            self._process = _spawn(theirs, self._environment())
+        except OSError as error:
+            logger.error("no worker can be started: %s", error.strerror)
+            ours.close()
+            return
+        finally:
+            theirs.close()
+        reader, self._writer = await asyncio.open_unix_connection(sock=ours, limit=2**20)
+        config = self.config
+        bare = self._early_deaths >= BARE_AFTER
+        self._send(Hello(config.load, self.settings, config.lane, bare, config.places))
+        self._early_deaths += 1
+        overdue = asyncio.get_running_loop().call_later(START_DEADLINE_S, self._process.kill)
+        try:
+            while True:
+                (length,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
+                message = unpack_answer(await reader.readexactly(length))
+                if isinstance(message, Ready):
+                    overdue.cancel()
+                    self._start_s = time.monotonic() - began
+                self._hear(message)
+        except (asyncio.IncompleteReadError, ConnectionError):  # it has ended
+            pass
+        except pickle.UnpicklingError as error:
+            logger.error("%s worker %d: %s", config.lane, config.index, error)
+        finally:
+            overdue.cancel()
+
+    def _environment(self) -> dict[str, str]:
+        """Return the worker's environment: our modules, one device where there are several, and no key of ours."""
+        environment = {name: value for name, value in os.environ.items() if name.upper() != "API_KEY"}
+        environment["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), *filter(None, sys.path)])
+        environment.setdefault(
+            "OMP_WAIT_POLICY", "passive"
+        )  # threads that wait by spinning hurt where a core is shared
+        environment.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
+        devices = self.settings.cuda_devices
+        if devices:
+            environment["CUDA_VISIBLE_DEVICES"] = devices[self.config.index % len(devices)]
+        return environment
+
+    async def _bury(self) -> None:
+        """Let go of a process that has ended, and tell whoever waits for it."""
+        process, self._process = self._process, None
+        if self._writer is not None:
+            self._writer.transport.abort()
+            self._writer = None
+        if process is not None:
+            process.kill()  # the stream may have ended first
+            await asyncio.to_thread(process.wait)
+            if not self._killed:
+                ended = _ending(process.returncode)
+                logger.error("%s worker %d (pid %d) %s", self.config.lane, self.config.index, process.pid, ended)
+        lost, self._running = list(self._running.values()), {}
+        for running in lost:
+            if not running.result.done():
+                bystander = self._killed and self._state != "stopped"
+                running.result.set_exception(
+                    BystanderError() if bystander else WorkerLostError("The process that did the work ended.")
+                )
+
+    def _send(self, message: Begin | Cancel | Hello) -> None:
+        if self._writer is not None:  # else it has ended, which is told where the stream is read
+            self._writer.write(pack(message))
+
+    def _hear(self, message: Any) -> None:
+        if isinstance(message, StageBegan):
+            running = self._running.get(message.number)
+            if running is not None and not running.unwanted:
+                asyncio.get_running_loop().call_soon(running.on_stage, message.stage)
+        elif isinstance(message, LogLine):
+            logger.log(message.level, "%s worker %d: %s", self.config.lane, self.config.index, message.text)
+        elif isinstance(message, Ready):
+            self.facts, self._state, self._warm, self._early_deaths = message.facts, "idle", True, 0
+            logger.info("%s worker %d is ready after %.1f s", self.config.lane, self.config.index, self._start_s)
+            self.on_change()
+        elif isinstance(message, Finished | Failed):
+            self.facts = message.facts
+            running = self._running.pop(message.number)
+            self._state = "busy" if self._running else "idle"
+            if not running.result.done():
+                if isinstance(message, Finished):
+                    running.result.set_result(message.done)
+                else:
+                    running.result.set_exception(message.error or WorkerFaultError(message.trace))
+            self.on_change()
+
+
+def _spawn(theirs: socket.socket, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Start a worker at the other end of `theirs`. What it prints goes to our stderr; -P: no module of the folder
+    that the service happens to be started in stands before the real ones."""
+    fd = theirs.fileno()
+    command = [sys.executable, "-P", "-m", "backend.workers.child", str(fd), str(os.getpid())]
+    return subprocess.Popen(command, pass_fds=(fd,), stdin=subprocess.DEVNULL, stdout=2, env=environment)
+
+
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"ended with status {code}"
+    return f"was ended by {signal.Signals(-code).name}" if -code in set(signal.Signals) else f"was ended by {-code}"
+
+
+def _memory(pid: int) -> int | None:
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return None

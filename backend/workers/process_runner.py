@@ -1,0 +1,69 @@
+"""The runner of the service: a lane for masks and one for meshes, each with worker processes of its own."""
+
+import asyncio
+import time
+
+from backend.runner import RunnerStatus, unheard
+from backend.settings import Settings
+from backend.work import Done, Lane, OnStage, Work
+from backend.workers.engine_hands import load
+from backend.workers.lane import LaneQueue, stopping
+from backend.workers.process import Load, WorkerConfig, WorkerProcess
+from backend.workers.restarts import RestartPolicy
+
+
+class ProcessRunner:
+    """Runs work in processes. `load` makes what does the work, there; it has to be a module's function."""
+
+    def __init__(self, settings: Settings, load: Load = load, policy: RestartPolicy | None = None) -> None:
+        self._closing = False
+        policy = policy or RestartPolicy()
+
+        def lane(name: Lane, workers: int, deadline_s: float) -> LaneQueue:
+            configs = [WorkerConfig(name, i, settings.batch_size, load, policy=policy) for i in range(workers)]
+            return LaneQueue(
+                name,
+                [WorkerProcess(config, settings) for config in configs],
+                max_waiting=settings.max_waiting,
+                queue_deadline_s=settings.queue_deadline_s,
+                deadline_s=deadline_s,
+            )
+
+        self._lanes: dict[Lane, LaneQueue] = {
+            "mask": lane("mask", settings.mask_workers, settings.mask_deadline_s),
+            "mesh": lane("mesh", settings.mesh_workers, settings.mesh_deadline_s),
+        }
+        self._workers = [worker for lane in self._lanes.values() for worker in lane.workers]
+
+    def start(self) -> None:
+        """Start the worker processes; they load their engines while the service already answers."""
+        for worker in self._workers:
+            worker.start()
+
+    async def run(self, work: Work, on_stage: OnStage = unheard) -> Done:
+        """See `backend.runner.Runner`."""
+        if self._closing:
+            raise stopping()
+        return await self._lanes[work.lane].run(work, on_stage)
+
+    def status(self) -> RunnerStatus:
+        workers = tuple(worker.status() for worker in self._workers)
+        why = "The service is stopping." if self._closing else ""
+        for lane in self._lanes.values():
+            if not why and not any(worker.ready for worker in lane.workers):
+                why = next(row.why for row in workers if row.lane == lane.lane) or "A worker starts."
+        return RunnerStatus(not why, why, tuple(lane.status() for lane in self._lanes.values()), workers)
+
+    async def drain(self, timeout_s: float) -> None:
+        """See `backend.runner.Runner`."""
+        self._closing = True
+        end = time.monotonic() + timeout_s
+        while any(lane.inside for lane in self._lanes.values()) and time.monotonic() < end:
+            await asyncio.sleep(0.02)
+        self.close()
+
+    def close(self) -> None:
+        """See `backend.runner.Runner`."""
+        self._closing = True
+        for lane in self._lanes.values():
+            lane.close()
