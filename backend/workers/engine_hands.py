@@ -22,6 +22,7 @@ def load(settings: Settings, lane: Lane, bare: bool) -> Hands:
     `bare`: `auto` leaves the networks alone.
     """
     from backend.caching.stages import open_stages
+    from backend.engines import Engines
     from backend.perform import perform
 
     engines = Engines(settings, open_stages(settings))
