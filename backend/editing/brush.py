@@ -35,7 +35,7 @@ def paint(alpha: Alpha, strokes: Iterable[Stroke]) -> tuple[Alpha, Mask]:
         total += max(0, box[2] - box[0]) * max(0, box[3] - box[1])
         if total > MOST_PAINTED_PX:
             raise InvalidParameterError(
-                f"The strokes cover more than {MOST_PAINTED_PX // 10**6} megapixels in all; send fewer or smaller ones.",
+                f"The strokes cover over {MOST_PAINTED_PX // 10**6} megapixels in all; send fewer or smaller ones.",
                 parameter="strokes",
                 limit=MOST_PAINTED_PX,
             )

@@ -46,6 +46,11 @@ class _LimitedParser(MultiPartParser):
         self.received += end - start
         if self.received > self.limit:
             raise too_large(self.limit, self.received)
+        if self._current_part.file is None and self.received > self.max_part_size:
+            name, limit = self._current_part.field_name[:40], self.max_part_size
+            raise InvalidParameterError(
+                f"The option `{name}` is longer than {limit // 1024} KiB.", parameter=name, limit=limit
+            )
         super().on_part_data(data, start, end)
 
     def on_headers_finished(self) -> None:

@@ -3,12 +3,11 @@
 from fastapi import APIRouter, Request, Response
 
 from backend.routes.work import documentation, serve
-from backend.schemas import MaskOptions
 
 router = APIRouter(tags=["matte"])
 
 
-@router.post("/remove-bg", summary="Cut the object out of a photo", **documentation(MaskOptions, ["image/png"]))
+@router.post("/remove-bg", summary="Cut the object out of a photo", **documentation("remove-bg", ["image/png"]))
 async def remove_bg(request: Request) -> Response:
     """Answer with the object's matte as an 8-bit grey PNG, or with the cutout."""
     return await serve(request, "remove-bg")

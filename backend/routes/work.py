@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 
 from fastapi import Request, Response
-from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
 from backend.errors import (
@@ -26,7 +25,7 @@ from backend.errors import (
     UploadTooSlowError,
     WorkerLostError,
 )
-from backend.routes.answers import answer, wanted_form
+from backend.routes.answers import answer, wanted_cache, wanted_form
 from backend.routes.forms import read_files, read_form, read_options
 from backend.routes.problems import documented
 from backend.runner import Runner
@@ -53,8 +52,15 @@ RAISES = (
 )
 
 
-def documentation(options: type[BaseModel], media_types: list[str], *raises: type[MattemeshError]) -> dict[str, Any]:
-    """Return what a working route says of itself in OpenAPI, as keyword arguments of the router's decorator.
+PARTS = {
+    "file": "The photo: JPEG, PNG or WebP, at most 20 MiB and 50 megapixels.",
+    "mask": "Your own mask, white on the object, or a cutout; of the photo's shape.",
+    "background": "The picture that goes behind the object.",
+}
+
+
+def documentation(kind: str, media_types: list[str], *raises: type[MattemeshError]) -> dict[str, Any]:
+    """Return what the route of `kind` says of itself in OpenAPI, as keyword arguments of the router's decorator.
 
     `raises` are the errors that it has besides those of every working route.
     """
@@ -69,21 +75,19 @@ def documentation(options: type[BaseModel], media_types: list[str], *raises: typ
     return {
         "response_class": Response,
         "responses": {200: result, **documented(*RAISES, *raises)},
-        "openapi_extra": form_documentation(options),
+        "openapi_extra": form_documentation(kind),
     }
 
 
-def form_documentation(options: type[BaseModel]) -> dict[str, Any]:
+def form_documentation(kind: str) -> dict[str, Any]:
     """Return the OpenAPI request body: the files, and every option with its range. The body is parsed by our own
     reader, which keeps the limits while receiving, so the framework cannot document it by itself."""
-    schema = options.model_json_schema()
-    picture = {"type": "string", "format": "binary"}
+    files, required = KINDS[kind].files, list(KINDS[kind].required)
     properties = {
-        "file": {**picture, "description": "The photo: JPEG, PNG or WebP, at most 20 MiB and 50 megapixels."},
-        "mask": {**picture, "description": "Your own mask, white on the object; used in place of a segmenter's."},
-        **schema["properties"],
+        **{name: {"type": "string", "format": "binary", "description": PARTS[name]} for name in files},
+        **KINDS[kind].options.model_json_schema()["properties"],
     }
-    body = {"type": "object", "properties": properties, "required": ["file"], "additionalProperties": False}
+    body = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": body}}}}
 
 
@@ -99,7 +103,8 @@ async def read_work(request: Request, kind: str) -> Work:
     async with read_form(request, settings.max_upload_bytes, KINDS[kind]) as form:
         files = await read_files(form, KINDS[kind])
         options = read_options(form, dict(request.query_params), KINDS[kind])
-    return Work(kind, files, options, wanted_form(request, options.debug), request.state.request_id)
+    wanted = wanted_form(request, options.debug)
+    return Work(kind, files, options, wanted, request.state.request_id, wanted_cache(request))
 
 
 async def _while_connected(request: Request, work: Work) -> Done:

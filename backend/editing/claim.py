@@ -1,0 +1,194 @@
+"""A mask, the photo and a click in, the mask with the part under the click added or taken away out.
+
+The part is what a flood from the click fills before it has to cross the strongest edges around it; colour models of the
+part and of what lies beside it then settle its outline (GrabCut). Taking a part away is adding it to the background.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from skimage.graph import MCP_Geometric
+
+from backend.editing.carry_up import carry_up
+from backend.editing.marks import Click
+from backend.masking.agreement import edge_strength
+from backend.masking.arrays import Alpha, Box, Image, Mask, check_image, check_same_size
+from backend.masking.geometry import EdgeStrength, disc, grow, shrink
+from backend.masking.grabcut import GrabCutConfig, grabcut, learn_colors
+from backend.masking.view import View, look_at
+
+Place = tuple[int, int]  # row, column
+
+
+@dataclass(frozen=True)
+class ClaimConfig:
+    side_px: int = 512  # of the working copy
+    small_px: int = 32  # a part smaller than this on the working copy is looked at again from nearer
+    levels: int = 128  # of the flood
+    flat: float = 0.3  # Lab units a pixel: what a way through a plain area costs
+    least_edge: float = 2.0  # Lab units a pixel, mean along a part's outline: less is no edge
+    strong_share: float = 0.5  # of the strongest outline's edge: from here on an outline is a part's own
+    small_outline_px: float = 8.0  # outlines about this long are doubted: a spot, not a part
+    band_px: int = 5  # in which colours may move the outline
+
+
+@dataclass(frozen=True)
+class Clicked:
+    """The alpha, a word for each click ("added", "removed", "already", "unclear", "outside"), and what to tell."""
+
+    alpha: Alpha
+    outcomes: list[str]
+    notes: list[str]
+
+
+def click_parts(image: Image, alpha: Alpha, clicks: Sequence[Click], config: ClaimConfig | None = None) -> Clicked:
+    """Return `alpha` after `clicks`, in order; earlier ones hold against later ones.
+
+    Away from the parts that changed every value is what it was, to the bit. Raises ValueError for arrays of two sizes.
+    """
+    check_image(image)
+    check_same_size(image, alpha)
+    config = config or ClaimConfig()
+    outcomes: list[str] = []
+    for number, click in enumerate(clicks):
+        against = [other for other in clicks[: number + 1] if other.mode != click.mode]
+        alpha, outcome = _one_click(image, alpha, click, against, config)
+        outcomes.append(outcome)
+    notes = [
+        f"Click {number}: {SENTENCES[outcome]}"
+        for number, outcome in enumerate(outcomes, start=1)
+        if outcome in SENTENCES
+    ]
+    return Clicked(alpha, outcomes, notes)
+
+
+SENTENCES = {
+    "already": "the mask there is so already.",
+    "unclear": "no part with edges of its own was found there; use the brush.",
+    "outside": "it lies outside of the picture.",
+}
+
+
+def _one_click(
+    image: Image, alpha: Alpha, click: Click, against: Sequence[Click], config: ClaimConfig
+) -> tuple[Alpha, str]:
+    height, width = alpha.shape
+    row, column = int(np.floor(click.y)), int(np.floor(click.x))
+    if not (0 <= row < height and 0 <= column < width):
+        return alpha, "outside"
+    keep = click.mode == "keep"
+    if (alpha[row, column] >= 0.5) == keep:
+        return alpha, "already"
+    box: Box = (0, 0, width, height)
+    while True:
+        view = look_at(image, alpha, box, config.side_px)
+        taken = (view.saliency >= 0.5) == keep
+        place = _on_view((row, column), view)
+        barred = [_on_view((int(other.y), int(other.x)), view) for other in against if _inside(other, box)]
+        taken[place] = False
+        part = claim_part(view.image, taken, place, barred, config)
+        nearer = _nearer(part, (row, column), view, config)
+        if nearer is None or nearer == box:
+            break
+        box = nearer
+    if not part.any():
+        return alpha, "unclear"
+    joined = taken | part
+    seam = cv2.morphologyEx(joined.view(np.uint8), cv2.MORPH_CLOSE, disc(2), borderValue=0) > 0
+    joined |= seam & grow(part, 3)
+    decided = joined if keep else ~joined
+    region = grow(part, config.band_px + 3)
+    return carry_up(image, alpha, view, decided, region), "added" if keep else "removed"
+
+
+def claim_part(image: Image, taken: Mask, place: Place, barred: Sequence[Place], config: ClaimConfig) -> Mask:
+    """Return the part around `place` that has edges of its own, outside of `taken` and without any place of `barred`;
+    an empty mask when there is none."""
+    strength = edge_strength(image)
+    cost = np.where(taken, np.inf, config.flat + strength)
+    distance = np.asarray(MCP_Geometric(cost, fully_connected=True).find_costs([place])[0], np.float64)
+    free = np.isfinite(distance)
+    limit = min([distance[other] for other in barred], default=np.inf)
+    level = _strongest_level(distance, free & (distance < limit), strength, config)
+    if level is None:
+        # Plain all over: it is a piece of its own, or else the rest of the picture.
+        _, labels = cv2.connectedComponents((~taken).view(np.uint8), connectivity=8)
+        largest = np.argmax(np.bincount(labels[~taken]))
+        return free if labels[place] != largest and np.isinf(limit) else np.zeros_like(taken)
+    part = free & (distance <= level)
+    return _settle(image, taken, part, place, config)
+
+
+def _strongest_level(
+    distance: NDArray[np.float64], free: Mask, strength: EdgeStrength, config: ClaimConfig
+) -> float | None:
+    """Return up to which distance the flood's outline, where it borders on free pixels, lies on the strongest edges."""
+    levels = np.unique(np.quantile(distance[free], np.linspace(0, 1, config.levels + 1)))
+    totals, counts = np.zeros((2, len(levels) + 1))
+    for first, second in (
+        ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
+        ((slice(None, -1), slice(None)), (slice(1, None), slice(None))),
+    ):
+        both = free[first] & free[second]
+        ends = np.sort(np.stack([distance[first][both], distance[second][both]]), axis=0)
+        edge = np.maximum(strength[first], strength[second])[both]
+        # A pair is on the outline of every level from its nearer pixel's up to just below its farther one's.
+        low, high = np.searchsorted(levels, ends)
+        for sums, weights in ((totals, edge), (counts, np.ones_like(edge))):
+            sums += np.bincount(low, weights, len(sums)) - np.bincount(high, weights, len(sums))
+    totals, counts = np.cumsum(totals)[: len(levels)], np.cumsum(counts)[: len(levels)]
+    means = totals / (counts + config.small_outline_px)
+    if means.max() < config.least_edge:
+        return None
+    # The nearest outline that is strong, at its strongest: what lies behind it may have a stronger one yet.
+    best = int(np.argmax(means >= config.strong_share * means.max()))
+    while best + 1 < len(means) and means[best + 1] > means[best]:
+        best += 1
+    return float(levels[best])
+
+
+def _settle(image: Image, taken: Mask, part: Mask, place: Place, config: ClaimConfig) -> Mask:
+    """Return `part` with its outline where the colours of the two sides part, in one piece and without pinholes."""
+    how = GrabCutConfig()
+    sure, clear = shrink(part, config.band_px) & ~taken, ~grow(part, config.band_px) & ~taken
+    inside = sure if sure.sum() > 200 else part
+    models = learn_colors(image, inside, clear, how)
+    if models is not None:
+        trimap = np.full(part.shape, 128, np.uint8)
+        trimap[taken | sure], trimap[clear] = 255, 0
+        trimap[place] = 255
+        part = grabcut(image, trimap, part | taken, models, how) & ~taken
+    _, labels = cv2.connectedComponents(part.view(np.uint8), connectivity=8)
+    part = labels == labels[place] if part[place] else np.zeros_like(part)
+    return np.asarray(cv2.morphologyEx(part.view(np.uint8), cv2.MORPH_CLOSE, disc(1), borderValue=0) > 0) & ~taken
+
+
+def _nearer(part: Mask, place: Place, view: View, config: ClaimConfig) -> Box | None:
+    """Return the box to look at from nearer, None when the part is large enough on this view."""
+    rows, columns = np.flatnonzero(part.any(1)), np.flatnonzero(part.any(0))
+    side = max(np.ptp(rows), np.ptp(columns)) + 1 if len(rows) else 0
+    if view.scale == 1 or side >= config.small_px:
+        return None
+    frame = view.box
+    reach = max(4 * config.small_px, 3 * side) / view.scale / 2
+    row, column = place
+    return (
+        max(frame[0], int(column - reach)),
+        max(frame[1], int(row - reach)),
+        min(frame[2], int(column + reach) + 1),
+        min(frame[3], int(row + reach) + 1),
+    )
+
+
+def _inside(click: Click, box: Box) -> bool:
+    return box[0] <= click.x < box[2] and box[1] <= click.y < box[3]
+
+
+def _on_view(place: Place, view: View) -> Place:
+    x0, y0, x1, y1 = view.box
+    height, width = view.size
+    row, column = (place[0] - y0) * height // (y1 - y0), (place[1] - x0) * width // (x1 - x0)
+    return min(row, height - 1), min(column, width - 1)

@@ -1,0 +1,109 @@
+"""`edit_mask`: a mask and what a person drew on it -> the new mask, of the same size, with nothing else changed.
+
+Clicks come first, for they settle whole parts; then the strokes, in order; then, if asked, what the strokes changed is
+snapped to the photo's edges.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from backend.editing.brush import paint
+from backend.editing.claim import click_parts
+from backend.editing.snap import snap_to_edges
+from backend.engines import Engines
+from backend.errors import InvalidParameterError, MissingFileError
+from backend.image_io import Picture
+from backend.masking.arrays import Alpha, Image
+from backend.masking.scorecard import score_matte
+from backend.pipeline import Product, Source, default_engines, open_picture
+from backend.png import encode_mask_png
+from backend.report import base_report, image_report
+from backend.schemas import EditOptions
+from backend.stage_configs import scorecard_config
+from backend.subject import mask_as_alpha
+from backend.trace import Trace
+
+
+@dataclass(frozen=True)
+class EditedMask:
+    """The new alpha (H, W) and its 8-bit grey PNG."""
+
+    alpha: Alpha
+    product: Product
+
+
+def edit_mask(
+    mask: Source,
+    options: EditOptions,
+    *,
+    photo: Source | None = None,
+    engines: Engines | None = None,
+    trace: Trace | None = None,
+) -> EditedMask:
+    """Return `mask` (grey, or a cutout's transparency) with the options' clicks and strokes.
+
+    Raises MissingFileError when clicks or `refine` have no photo to go by, InvalidParameterError for a photo of another
+    size, and the caller's errors of `open_picture`.
+    """
+    engines, trace = engines or default_engines(), trace or Trace()
+    image, picture, before = _open(mask, photo, options, engines, trace)
+    trace.picture("mask before", before)
+    facts: dict[str, Any] = {}
+    alpha = before
+    if options.clicks and image is not None:
+        with trace.stage("clicks"):
+            clicked = click_parts(image, alpha, options.clicks)
+        alpha, facts["clicks"] = clicked.alpha, clicked.outcomes
+        for sentence in clicked.notes:
+            trace.note(sentence)
+        trace.picture("clicks", alpha)
+    with trace.stage("strokes"):
+        painted, touched = paint(alpha, options.strokes)
+    trace.picture("strokes", painted)
+    if options.refine and image is not None and touched.any():
+        with trace.stage("refine"):
+            painted = snap_to_edges(image, painted, touched, options.strokes)
+        trace.picture("refined", painted)
+    with trace.stage("score"):
+        scorecard = score_matte(painted, scorecard_config(engines.settings))
+    with trace.stage("encode"):
+        data = encode_mask_png(painted)
+    facts["changed_share"] = round(float(np.count_nonzero(painted != before)) / painted.size, 6)
+    if painted is before or not facts["changed_share"]:
+        trace.note("Nothing was changed.")
+    report = {
+        "image": image_report(picture),
+        "mask": scorecard.as_dict(),
+        "edit": {"strokes": len(options.strokes), "refine": options.refine, **facts},
+        **base_report(trace),
+    }
+    return EditedMask(painted, Product(data, "mask.png", "image/png", report))
+
+
+def _open(
+    mask: Source, photo: Source | None, options: EditOptions, engines: Engines, trace: Trace
+) -> tuple[Image | None, Picture, Alpha]:
+    asks = "refine" if options.refine else "clicks" if options.clicks else None
+    if asks and photo is None:
+        raise MissingFileError(f"`{asks}` goes by the photo; send it as the part `file`.", parameter="file")
+    with trace.stage("decode"):
+        drawn = open_picture(mask, engines.settings)
+        alpha = _alpha_of(drawn, trace)
+        image = None if photo is None else open_picture(photo, engines.settings).image
+    if image is not None and image.shape[:2] != alpha.shape:
+        (height, width), (own_height, own_width) = image.shape[:2], alpha.shape
+        raise InvalidParameterError(
+            f"The mask is {own_width} × {own_height} and the photo {width} × {height}; they must have one size.",
+            parameter="mask",
+        )
+    return image, drawn, alpha
+
+
+def _alpha_of(mask: Picture, trace: Trace) -> Alpha:
+    # A cutout in which everything is kept has no transparency left to be told by, only its colours.
+    colored = (mask.image != mask.image[..., :1]).any()
+    if mask.alpha is None and mask.facts.get("mode") == "RGBA" and colored:
+        return np.ones(mask.image.shape[:2], np.float32)
+    return mask_as_alpha(mask, mask, trace)

@@ -1,0 +1,83 @@
+"""What a brush changed, and the photo, in; the same change with its outline on the photo's edges out.
+
+A hand says which side of an edge it means, not where the edge runs: the middle of each stroke is taken at its word, its
+rim looks for an edge near by, and where there is none it stays as it was drawn.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from backend.editing.brush import paint
+from backend.editing.carry_up import carry_up
+from backend.editing.marks import Stroke
+from backend.masking.agreement import AgreementConfig, edge_strength, prefer_edges
+from backend.masking.arrays import Alpha, Box, Image, Mask, Trimap, check_image, check_same_size
+from backend.masking.geometry import distance_to
+from backend.masking.grabcut import GrabCutConfig, grabcut, learn_colors
+from backend.masking.view import View, box_around, look_at
+
+
+@dataclass(frozen=True)
+class SnapConfig:
+    side_px: int = 512  # of the working copy
+    core: float = 0.4  # of a stroke's radius: so much of it is certain
+    beyond: float = 0.3  # of the radius: so far outside of the stroke an edge is looked for,
+    least_beyond_px: float = 3.0  # but at least so many working pixels
+    context: float = 0.5  # of the strokes' box: seen around it, to learn the two sides' colours
+
+
+def snap_to_edges(
+    image: Image,
+    painted: Alpha,
+    touched: Mask,
+    strokes: Sequence[Stroke],
+    config: SnapConfig | None = None,
+) -> Alpha:
+    """Return `painted` with the outlines that the strokes drew moved onto the image's edges.
+
+    `touched` is where the strokes reached; nothing changes farther from it than a band of 0.3 radii (or three working
+    pixels), nor where there is no edge to go to. Raises ValueError for arrays of two sizes.
+    """
+    check_image(image)
+    check_same_size(image, painted)
+    check_same_size(image, touched)
+    config = config or SnapConfig()
+    height, width = touched.shape
+    frame = (0, 0, width, height)
+    view = look_at(image, painted, box_around(touched, frame, config.context, 16), config.side_px)
+    drawn = view.saliency >= 0.5
+    core, reached = _scaled_strokes(strokes, view, config.core), _scaled_strokes(strokes, view, 1.0)
+    radius = float(np.median([stroke.radius for stroke in strokes])) * view.scale
+    band = max(config.least_beyond_px, config.beyond * radius)
+    region = distance_to(reached != 0.5) <= band
+    trimap = np.where(drawn, 255, 0).astype(np.uint8)
+    trimap[region] = 128
+    trimap[core == 1], trimap[core == 0] = 255, 0
+    decided = _cut(view, drawn, trimap, max(2, round(band + radius / 2)))
+    return carry_up(image, painted, view, decided, region)
+
+
+def _cut(view: View, drawn: Mask, trimap: Trimap, band_px: int) -> Mask:
+    how = GrabCutConfig()
+    models = learn_colors(view.image, trimap == 255, trimap == 0, how)
+    if models is None:
+        return drawn
+    proposal = grabcut(view.image, trimap, drawn, models, how)
+    return prefer_edges(drawn, proposal, edge_strength(view.image), band_px, 0, AgreementConfig())
+
+
+def _scaled_strokes(strokes: Sequence[Stroke], view: View, share: float) -> Alpha:
+    """Return what the strokes say, drawn with `share` of their radius on the working copy: 1 where they add, 0 where
+    they remove, 0.5 elsewhere and at their rims."""
+    said = np.full(view.size, 0.5, np.float32)
+    smaller = [_moved(stroke, view.box, view.scale, share) for stroke in strokes]
+    said, touched = paint(said, smaller)
+    return np.where(touched, np.where(said > 0.6, 1, np.where(said < 0.4, 0, 0.5)), 0.5).astype(np.float32)
+
+
+def _moved(stroke: Stroke, box: Box, scale: float, share: float) -> Stroke:
+    points = [((x - box[0]) * scale, (y - box[1]) * scale) for x, y in stroke.path]
+    radius = max(0.75, stroke.radius * scale * share)
+    return Stroke.model_construct(points=points, radius=radius, hardness=1.0, mode=stroke.mode)
