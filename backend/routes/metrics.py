@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from backend.errors import StorageFullError
 from backend.metrics.recorded import Metrics
 from backend.metrics.scraped import Standing, exposition
 from backend.routes.problems import documented
@@ -19,11 +20,18 @@ async def metrics(request: Request) -> Response:
     recorded: Metrics = state.metrics
     runner: Runner = state.runner
     status = runner.status()
+    try:
+        jobs = await state.jobs.counts()
+    except StorageFullError:  # no reason to be silent about everything else
+        jobs = None
     standing = Standing(
         version=request.app.version,
         runner=status,
         ready=status.ready and state.stopping.began is None,
         uploads=state.uploads.requests,
         upload_bytes=state.uploads.received_bytes,
+        caches={} if state.cache is None else dict(state.cache.counts),
+        jobs=None if jobs is None else jobs.states,
+        jobs_bytes=0 if jobs is None else jobs.size,
     )
     return Response(recorded.exposition() + exposition(standing), media_type=CONTENT_TYPE_LATEST)
