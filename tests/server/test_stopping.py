@@ -72,7 +72,7 @@ def test_a_second_signal_waits_for_nothing(tmp_path: Path) -> None:
 
 @contextmanager
 def process(folder: Path, **environment: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """A service in a process of its own, ready, and its port; killed in the end whatever happens."""
+    """A service in a process of its own that answers, and its port; killed in the end whatever happens."""
     with socket.socket() as line:
         line.bind(("127.0.0.1", 0))
         port = line.getsockname()[1]
@@ -85,7 +85,7 @@ def process(folder: Path, **environment: str) -> Iterator[tuple[subprocess.Popen
         stderr=(folder / "stderr").open("wb"),
     )
     try:
-        until(lambda: b" 200 " in said(port, b"GET /readyz HTTP/1.0\r\n\r\n"), 60)
+        until(lambda: b" 200 " in said(port, b"GET /healthz HTTP/1.0\r\n\r\n"), 60)
         yield server, port
     finally:
         if server.poll() is None:
@@ -115,8 +115,10 @@ def photo_form(kind: str) -> bytes:
     return head + f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
 
 
+@pytest.mark.slow
 def test_an_idle_service_ends_at_once(tmp_path: Path) -> None:
     with process(tmp_path) as (server, port):
+        until(lambda: b" 200 " in said(port, b"GET /readyz HTTP/1.0\r\n\r\n"), 60)
         with socket.create_connection(("127.0.0.1", port)):  # a connection without a request holds nothing up
             stops(server, signal.SIGTERM, 5)
         assert b"Traceback" not in (tmp_path / "stderr").read_bytes()
@@ -138,6 +140,7 @@ def test_running_and_waiting_work_is_ended_or_told_within_the_time_for_it(
     tmp_path: Path, kind: str, requests: int
 ) -> None:
     with process(tmp_path, MAX_WAITING="6") as (server, port):
+        until(lambda: b" 200 " in said(port, b"GET /readyz HTTP/1.0\r\n\r\n"), 60)
         answers: list[bytes] = []
         asking = [
             threading.Thread(target=lambda: answers.append(said(port, photo_form(kind)))) for _ in range(requests)

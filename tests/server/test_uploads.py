@@ -76,6 +76,7 @@ def test_uploads_beyond_what_the_service_holds_are_turned_away_and_the_others_se
 
 def test_a_client_that_leaves_in_mid_upload_leaves_nothing_behind(service: Served) -> None:
     head, body = upload(2_500_000)
+    until(lambda: service.app.state.uploads == Uploads())
     before = spooled_files()
     with service.connect() as line:
         line.sendall(head + body[:2_000_000])

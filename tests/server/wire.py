@@ -83,15 +83,9 @@ class Served:
 @contextlib.contextmanager
 def served(folder: Path, **settings: Any) -> Iterator[Served]:
     """Serve on a free port of this machine until the block ends."""
-    chosen = {
-        "checkpoints_dir": folder,
-        "logs_dir": folder / "logs",
-        "data_dir": folder / "data",
-        "drain_s": 0,
-        **settings,
-    }
-    app = create_app(Settings(**chosen))
-    app.state.runner = runner = StubRunner()
+    folders = {"checkpoints_dir": folder, "logs_dir": folder / "logs", "data_dir": folder / "data"}
+    runner = StubRunner()
+    app = create_app(Settings(**{**folders, "cache_bytes": 0, "drain_s": 0, **settings}), runner)
     server = server_of(app, app.state.settings, app.state.stopping, "127.0.0.1", 0)
     listening = server.config.bind_socket()
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
