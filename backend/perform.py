@@ -6,9 +6,12 @@ This is the worker's side of `backend.work`; only processes that run networks im
 import base64
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from backend.debug import bundle_files, write_folder, write_zip
+from backend.editing.background import add_background
+from backend.editing.edit import edit_mask
 from backend.engines import Engines
 from backend.pipeline import Product, cut_out, reconstruct
 from backend.trace import Trace
@@ -36,7 +39,21 @@ def _generate_mesh(files: Mapping[str, bytes], options: Any, engines: Engines, t
     return reconstruct(files["file"], options, mask=files.get("mask"), engines=engines, trace=trace)
 
 
-CALLS: dict[str, Call] = {"remove-bg": _remove_bg, "generate-mesh": _generate_mesh}
+def _edit_mask(files: Mapping[str, bytes], options: Any, engines: Engines, trace: Trace) -> HasProduct:
+    return edit_mask(files["mask"], options, photo=files.get("file"), engines=engines, trace=trace)
+
+
+def _add_background(files: Mapping[str, bytes], options: Any, engines: Engines, trace: Trace) -> HasProduct:
+    pictures = {"mask": files.get("mask"), "background": files.get("background")}
+    return add_background(files["file"], options, **pictures, engines=engines, trace=trace)
+
+
+CALLS: dict[str, Call] = {
+    "remove-bg": _remove_bg,
+    "generate-mesh": _generate_mesh,
+    "edit-mask": _edit_mask,
+    "add-background": _add_background,
+}
 
 
 def perform(work: Work, engines: Engines, on_stage: OnStage) -> Done:
@@ -46,11 +63,15 @@ def perform(work: Work, engines: Engines, on_stage: OnStage) -> Done:
     """
     folder = engines.settings.debug_dir
     trace = Trace(keep_pictures=work.options.debug or folder is not None, on_stage=on_stage)
-    product = CALLS[work.kind](work.files, work.options, engines, trace).product
+    with engines.stages.run(work.cache) as run:
+        product = CALLS[work.kind](work.files, work.options, engines, trace).product
+    cached = [stage for stage, outcome in run.outcomes.items() if outcome == "hit"]
+    product = replace(product, report={**product.report, "cached": cached})
     if folder is not None:
         write_folder(bundle_files(product, trace), folder / work.name)
     file = _packed(product, trace, work.form)
-    return Done((file,), tuple(trace.stages), (*trace.notes, *trace.degradations), product.report)
+    notes = (*trace.notes, *trace.degradations)
+    return Done((file,), tuple(trace.stages), notes, product.report, stage_caches=run.outcomes, models=run.models)
 
 
 def _packed(product: Product, trace: Trace, form: Form) -> File:

@@ -8,23 +8,19 @@ import json
 import os
 from collections.abc import Iterable
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from backend.availability import DEFAULT_MESH
 from backend.depth.weights import original_file
 from backend.errors import MattemeshError
 from backend.models import find_model
 from backend.settings import REPOSITORY, Settings
+from backend.versions import versions
 from backend.weights import listing
 from backend.weights.catalogue import DEFAULT_SEGMENTER
 from backend.work import Work
 
-DEFAULT_MESH = "triposr"
 ABSENT, EMBEDDED = "absent", "embedded"
-PACKAGES = (
-    "torch", "onnxruntime", "transformers", "numpy", "opencv-contrib-python-headless", "pillow", "scipy",
-    "scikit-image", "trimesh", "fast-simplification", "xatlas",
-)  # fmt: skip
 # Settings that change no result, or only through the models' files. One that is not named here is taken to matter.
 NEUTRAL = frozenset({
     "checkpoints_dir", "triposr_weights", "logs_dir", "debug_dir", "data_dir", "max_waiting", "mask_deadline_s",
@@ -40,8 +36,7 @@ def build_fingerprint() -> str:
     digest = hashlib.sha256()
     for path in sorted(path for folder in ("backend", "tsr") for path in (REPOSITORY / folder).rglob("*.py")):
         digest.update(f"{path.relative_to(REPOSITORY)}\n".encode() + path.read_bytes())
-    for package in PACKAGES:
-        digest.update(f"{package} {_version(package)}\n".encode())
+    digest.update(json.dumps(versions(), sort_keys=True).encode())
     return digest.hexdigest()
 
 
@@ -85,13 +80,6 @@ def result_key(work: Work, models: dict[str, str], settings: Settings) -> str:
         "build": build_fingerprint(),
     }
     return f"result/{hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()}"
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ABSENT
 
 
 def _file_of(weights: Path) -> Path:

@@ -9,17 +9,13 @@ from typing import Any, TypeVar
 
 from backend.caching.cache import Cache
 from backend.caching.identity import models_of, result_key
-from backend.runner import Runner, RunnerStatus
+from backend.runner import Runner, RunnerStatus, unheard
 from backend.settings import Settings
 from backend.work import Done, File, OnStage, Stage, Work
 
 PATIENCE_S = 2.0  # with the store, for one step; then the work is done as if there were none
 THREADS = 4  # of their own, so that a slow store holds up nobody else's
 Answer = TypeVar("Answer")
-
-
-def _unheard(stage: str) -> None:
-    """Nobody listens."""
 
 
 class CachingRunner:
@@ -33,7 +29,7 @@ class CachingRunner:
         self._runner, self._cache, self._settings = runner, cache, settings
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="cache")
 
-    async def run(self, work: Work, on_stage: OnStage = _unheard) -> Done:
+    async def run(self, work: Work, on_stage: OnStage = unheard) -> Done:
         """Return what came of the same work before, or what comes of it now; raises as the runner does."""
         if work.cache == "avoid" or self._settings.debug_dir is not None:
             return self._counted(await self._runner.run(work, on_stage))
@@ -51,6 +47,7 @@ class CachingRunner:
         return done
 
     def start(self) -> None:
+        self._pool.submit(self._cache.tidy)
         self._runner.start()
 
     def status(self) -> RunnerStatus:

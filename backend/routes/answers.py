@@ -32,7 +32,7 @@ def _weight(entry: str) -> tuple[str, float]:
 
 
 def wanted_cache(request: Request) -> CacheUse:
-    """Return what the client's Cache-Control lets a cache do: `no-cache` does the work anew, `no-store` keeps nothing."""
+    """Return what Cache-Control lets a cache do: with `no-cache` the work is done anew, with `no-store` not kept."""
     directives = {piece.strip().lower() for piece in request.headers.get("cache-control", "").split(",")}
     return "avoid" if "no-store" in directives else "renew" if "no-cache" in directives else "use"
 

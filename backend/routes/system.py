@@ -48,6 +48,7 @@ async def health(request: Request) -> dict[str, Any]:
         "engines": _engines(state.settings, status),
         "lanes": [asdict(lane) for lane in status.lanes],
         "workers": [asdict(worker) for worker in status.workers],
+        "cache": {"store": "none", "why": ""} if state.cache is None else state.cache.describe(),
         "fetching": {} if fetching is None else {name: asdict(row) for name, row in fetching.status().items()},
         "limits": {
             "upload_bytes": state.settings.max_upload_bytes,
