@@ -34,7 +34,7 @@ class Cell:
 
     html: str
     sort: float | str | None = None
-    style: str = ""  # a class of the style sheet: "best", "name"
+    style: str = ""  # a class of the style sheet: "best", "name", "nowrap"
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ def _metadata(analysis: Analysis) -> list[Advice]:
         return []
     who = "No picture has" if without == len(usable) else f"{without} of {len(usable)} pictures do not have"
     todo = "Nothing here needs it; where a focal length or a date matters, keep the cameras' originals."
-    return [Advice("", f"{who} EXIF metadata.", todo, "no-exif")]
+    return [Advice("", f"{who} EXIF metadata.", todo)]
 
 
 def _balance(analysis: Analysis) -> list[Advice]:

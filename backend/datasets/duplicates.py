@@ -18,16 +18,16 @@ def identical_groups(digests: Sequence[Hashable]) -> list[list[int]]:
 
 
 def near_groups(
-    hashes: NDArray[np.uint64], signatures: NDArray[np.uint8], distance: int, color_distance: float
+    hashes: NDArray[np.uint64], signatures: NDArray[np.uint8], distance: int, least_match: float
 ) -> list[list[int]]:
     """Return the groups of pictures that look the same, each linked to another of its group.
 
     Two are linked when their hashes ((N,) uint64) differ in at most `distance` bits and their `signatures`
-    ((N, K) uint8, a tiny picture each) by at most `color_distance` levels on average, a common change of brightness
-    left aside: a hash knows shapes only, and a red and a blue cup are two pictures. All pairs are compared, 64 bits in
-    one step: 5,000 pictures take 0.1 s.
+    ((N, K) uint8, a tiny picture each) correlate by `least_match`: a hash knows shapes only, and a red and a blue cup
+    are two pictures. All pairs are compared, 64 bits in one step: 5,000 pictures take 0.1 s.
     """
     parents = list(range(len(hashes)))
+    matches = _normalised(signatures)
 
     def root(index: int) -> int:
         while parents[index] != index:
@@ -36,7 +36,7 @@ def near_groups(
         return index
 
     for first, second in _close_pairs(hashes, distance):
-        if _color_distance(signatures[first], signatures[second]) <= color_distance:
+        if matches[first] @ matches[second] >= least_match:
             parents[max(root(first), root(second))] = min(root(first), root(second))
     return identical_groups([root(index) for index in range(len(hashes))])
 
@@ -54,6 +54,8 @@ def _close_pairs(hashes: NDArray[np.uint64], distance: int) -> list[tuple[int, i
     return pairs
 
 
-def _color_distance(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
-    difference = first.astype(np.float32) - second
-    return float(np.abs(difference - difference.mean()).mean())
+def _normalised(signatures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return each signature less its mean, at length 1: what two have in common is then their product."""
+    values = signatures.astype(np.float32)
+    values -= values.mean(axis=1, keepdims=True)
+    return np.asarray(values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-6))

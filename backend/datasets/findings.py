@@ -120,5 +120,5 @@ def _alike(files: Sequence[FileFacts], thresholds: Thresholds) -> list[list[int]
     members = list(first_of.values())
     hashes = np.array([look.shape_hash for _, look in members], np.uint64)
     signatures = np.array([np.frombuffer(look.signature, np.uint8) for _, look in members]).reshape(len(members), -1)
-    groups = near_groups(hashes, signatures, thresholds.duplicate_bits, thresholds.duplicate_color)
+    groups = near_groups(hashes, signatures, thresholds.duplicate_bits, thresholds.duplicate_match)
     return [[members[place][0] for place in group] for group in groups]

@@ -9,8 +9,9 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike
 
 # Middle tones that stand out by 3 : 1 or more from white and from the page's dark card alike.
@@ -32,6 +33,7 @@ class Drawing:
     png: bytes
 
 
+@mpl.rc_context(_STYLE)
 def bars(name: str, values: Mapping[str, float], unit: str, shown: str = "{:g}") -> Drawing:
     """Return horizontal bars, one a label, in the order given."""
     figure, axes = _canvas(height=0.9 + 0.26 * len(values))
@@ -45,6 +47,7 @@ def bars(name: str, values: Mapping[str, float], unit: str, shown: str = "{:g}")
     return _finish(name, figure)
 
 
+@mpl.rc_context(_STYLE)
 def stacked_bars(name: str, parts: Mapping[str, Sequence[float]], labels: Sequence[str], unit: str) -> Drawing:
     """Return horizontal bars, one a label, each made of the named `parts`."""
     figure, axes = _canvas(height=1.5 + 0.4 * len(labels))
@@ -59,6 +62,7 @@ def stacked_bars(name: str, parts: Mapping[str, Sequence[float]], labels: Sequen
     return _finish(name, figure)
 
 
+@mpl.rc_context(_STYLE)
 def histogram(
     name: str, groups: Mapping[str, ArrayLike], x_label: str, y_label: str, *, log: bool = False, bins: int = 30
 ) -> Drawing:
@@ -71,6 +75,7 @@ def histogram(
         low, high = (low, high) if high > low * 1.01 else (low * 0.9, high * 1.1)
         edges = np.geomspace(low, high, bins + 1)
         axes.set_xscale("log")
+        _write_plainly(axes.xaxis)
     else:
         edges = np.linspace(min(low, 0.0), max(high, 1.0), bins + 1)
     colors = [COLORS[number % len(COLORS)] for number in range(len(values))]
@@ -83,6 +88,7 @@ def histogram(
     return _finish(name, figure)
 
 
+@mpl.rc_context(_STYLE)
 def scatter(name: str, groups: Mapping[str, tuple[ArrayLike, ArrayLike]], x_label: str, y_label: str) -> Drawing:
     """Return points (x, y) of each group on logarithmic axes."""
     figure, axes = _canvas()
@@ -90,8 +96,9 @@ def scatter(name: str, groups: Mapping[str, tuple[ArrayLike, ArrayLike]], x_labe
         color = COLORS[number % len(COLORS)]
         # As pixels inside the SVG: thousands of points would make the page heavy.
         axes.scatter(x, y, s=16, alpha=0.55, color=color, label=group, linewidths=0, rasterized=True)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    axes.set(xscale="log", yscale="log")
+    _write_plainly(axes.xaxis)
+    _write_plainly(axes.yaxis)
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
     axes.grid(alpha=0.15, color=_INK)
@@ -100,6 +107,7 @@ def scatter(name: str, groups: Mapping[str, tuple[ArrayLike, ArrayLike]], x_labe
     return _finish(name, figure)
 
 
+@mpl.rc_context(_STYLE)
 def lines(name: str, groups: Mapping[str, tuple[ArrayLike, ArrayLike]], x_label: str, y_label: str) -> Drawing:
     """Return a line (x, y) for each group; both axes run from 0 to 1."""
     figure, axes = _canvas()
@@ -113,9 +121,15 @@ def lines(name: str, groups: Mapping[str, tuple[ArrayLike, ArrayLike]], x_label:
 
 
 def _canvas(height: float = 3.4) -> tuple[Figure, Axes]:
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(6.4, height), layout="constrained")
-        return figure, figure.add_subplot()
+    figure = Figure(figsize=(6.4, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def _write_plainly(axis: Axis) -> None:
+    """Mark the logarithmic `axis` at 1, 2, 5, 10, … in plain numbers."""
+    axis.set_major_locator(LogLocator(10, (1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}" if value < 1e6 else f"{value:.0e}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _legend(axes: Axes, entries: int) -> None:
@@ -123,7 +137,7 @@ def _legend(axes: Axes, entries: int) -> None:
 
 
 def _finish(name: str, figure: Figure) -> Drawing:
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):  # ids differ between the drawings of one page
+    with mpl.rc_context({"svg.hashsalt": name}):  # ids differ between the drawings of one page
         picture, vector = io.BytesIO(), io.StringIO()
         figure.savefig(picture, format="png", dpi=130, facecolor="white")
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
