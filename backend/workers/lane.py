@@ -4,12 +4,38 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from backend.errors import OverloadedError, TimedOutError
-from backend.runner import LaneStatus
+from backend.runner import LaneStatus, WorkerStatus
 from backend.work import Done, Lane, OnStage, Work
-from backend.workers.process import BystanderError, Running, WorkerProcess
+from backend.workers.process import WorkerConfig
+from backend.workers.running import BystanderError, Running
+
+
+class Worker(Protocol):
+    """Who does the work; a process, or a test's thread."""
+
+    config: WorkerConfig
+    on_change: Callable[[], None]  # called when a place becomes free, and when it goes to rest
+
+    @property
+    def free_places(self) -> int: ...
+
+    @property
+    def ready(self) -> bool: ...
+
+    @property
+    def rest_s(self) -> float | None: ...
+
+    def begin(self, work: Work, on_stage: OnStage) -> Running: ...
+
+    def status(self) -> WorkerStatus: ...
+
+    def start(self) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class _Waiter:
@@ -31,7 +57,7 @@ class LaneQueue:
     def __init__(
         self,
         lane: Lane,
-        workers: Sequence[WorkerProcess],
+        workers: Sequence[Worker],
         *,
         max_waiting: int,
         queue_deadline_s: float,

@@ -20,10 +20,10 @@ from typing import Any
 
 import psutil
 
-from backend.errors import TimedOutError, WorkerLostError
+from backend.errors import WorkerLostError
 from backend.runner import WorkerState, WorkerStatus
 from backend.settings import REPOSITORY, Settings
-from backend.work import Done, Lane, OnStage, Work
+from backend.work import Lane, OnStage, Work
 from backend.workers.messages import (
     LENGTH,
     Begin,
@@ -41,15 +41,12 @@ from backend.workers.messages import (
     unpack_answer,
 )
 from backend.workers.restarts import RestartPolicy, Restarts
+from backend.workers.running import BystanderError, Running
 
 logger = logging.getLogger("mattemesh")
 START_DEADLINE_S = 300.0  # loading and warming up
 BARE_AFTER = 2  # deaths in a row before it was ready; the next start leaves the networks alone
 Load = Callable[[Settings, Lane, bool], Hands]
-
-
-class BystanderError(Exception):
-    """The worker was killed because of other work; this may run again."""
 
 
 @dataclass(frozen=True)
@@ -62,34 +59,6 @@ class WorkerConfig:
     load: Load
     grace_s: float = 0.8  # at least so long may a stage go on after nobody waits for it
     policy: RestartPolicy = field(default_factory=RestartPolicy)
-
-
-class Running:
-    """A piece of work in a worker."""
-
-    def __init__(self, worker: "WorkerProcess", number: int, on_stage: OnStage) -> None:
-        self.worker, self.number, self.on_stage = worker, number, on_stage
-        self.result: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
-        self.unwanted = False
-
-    async def wait(self, deadline_s: float) -> Done:
-        """Return what came of it. Raises TimedOutError, WorkerLostError, BystanderError, or what the work raised;
-        cancelling abandons the work."""
-        try:
-            async with asyncio.timeout(deadline_s):
-                return await asyncio.shield(self.result)
-        except TimeoutError:
-            raise TimedOutError(f"The work took longer than {deadline_s:g} s.", limit=deadline_s) from None
-        finally:
-            if not self.result.done():
-                self.abandon()
-
-    def abandon(self) -> None:
-        """Nobody waits any more."""
-        if not self.unwanted:
-            self.unwanted = True
-            self.result.cancel()
-            self.worker.cancel(self.number)
 
 
 class WorkerProcess:
@@ -159,13 +128,12 @@ class WorkerProcess:
     def begin(self, work: Work, on_stage: OnStage) -> Running:
         """Hand `work` over; only when there is a free place."""
         number = next(self._numbers)
-        running = self._running[number] = Running(self, number, on_stage)
+        running = self._running[number] = Running(on_stage, lambda: self._cancel(number))
         self._state = "busy"
         self._send(Begin(number, work))
-        asyncio.get_running_loop().call_soon(on_stage, "start")
         return running
 
-    def cancel(self, number: int) -> None:
+    def _cancel(self, number: int) -> None:
         """Ask for an end at the next stage, and kill the worker when that does not come soon.
 
         Soon is `grace_s`, or as long as the worker took to start where that is longer: a kill costs its successor
@@ -271,11 +239,8 @@ class WorkerProcess:
                 logger.error("%s worker %d (pid %d) %s", self.config.lane, self.config.index, process.pid, ended)
         lost, self._running = list(self._running.values()), {}
         for running in lost:
-            if not running.result.done():
-                bystander = self._killed and self._state != "stopped"
-                running.result.set_exception(
-                    BystanderError() if bystander else WorkerLostError("The process that did the work ended.")
-                )
+            bystander = self._killed and self._state != "stopped"
+            running.fail(BystanderError() if bystander else WorkerLostError("The process that did the work ended."))
 
     def _send(self, message: Begin | Cancel | Hello) -> None:
         if self._writer is not None:  # else it has ended, which is told where the stream is read
@@ -283,9 +248,7 @@ class WorkerProcess:
 
     def _hear(self, message: Any) -> None:
         if isinstance(message, StageBegan):
-            running = self._running.get(message.number)
-            if running is not None and not running.unwanted:
-                asyncio.get_running_loop().call_soon(running.on_stage, message.stage)
+            self._running[message.number].hear(message.stage)
         elif isinstance(message, LogLine):
             logger.log(message.level, "%s worker %d: %s", self.config.lane, self.config.index, message.text)
         elif isinstance(message, Ready):
@@ -296,11 +259,10 @@ class WorkerProcess:
             self.facts = message.facts
             running = self._running.pop(message.number)
             self._state = "busy" if self._running else "idle"
-            if not running.result.done():
-                if isinstance(message, Finished):
-                    running.result.set_result(message.done)
-                else:
-                    running.result.set_exception(message.error or WorkerFaultError(message.trace))
+            if isinstance(message, Finished):
+                running.succeed(message.done)
+            else:
+                running.fail(message.error or WorkerFaultError(message.trace))
             self.on_change()
 
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from backend.runner import RunnerStatus, unheard
 from backend.settings import Settings
 from backend.work import Done, Lane, OnStage, Work
 from backend.workers.engine_hands import load
-from backend.workers.lane import LaneQueue, stopping
+from backend.workers.lane import LaneQueue, Worker, stopping
 from backend.workers.process import Load, WorkerConfig, WorkerProcess
 from backend.workers.restarts import RestartPolicy
 
@@ -15,7 +16,13 @@ from backend.workers.restarts import RestartPolicy
 class ProcessRunner:
     """Runs work in processes. `load` makes what does the work, there; it has to be a module's function."""
 
-    def __init__(self, settings: Settings, load: Load = load, policy: RestartPolicy | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        load: Load = load,
+        policy: RestartPolicy | None = None,
+        make_worker: Callable[[WorkerConfig, Settings], Worker] = WorkerProcess,
+    ) -> None:
         self._closing = False
         policy = policy or RestartPolicy()
 
@@ -23,7 +30,7 @@ class ProcessRunner:
             configs = [WorkerConfig(name, i, settings.batch_size, load, policy=policy) for i in range(workers)]
             return LaneQueue(
                 name,
-                [WorkerProcess(config, settings) for config in configs],
+                [make_worker(config, settings) for config in configs],
                 max_waiting=settings.max_waiting,
                 queue_deadline_s=settings.queue_deadline_s,
                 deadline_s=deadline_s,

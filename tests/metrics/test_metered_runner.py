@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
+from in_process import InProcessRunner
 
 from backend.errors import OverloadedError
 from backend.metrics.metered_runner import MeteredRunner
 from backend.metrics.recorded import Metrics
-from backend.runner import ThreadRunner
 from backend.schemas import MaskOptions
 from backend.settings import Settings
 from backend.work import Done, File, OnStage, Stage, Work
@@ -25,7 +25,7 @@ def outcomes(metrics: Metrics) -> dict[str, float]:
 def run(perform: object) -> tuple[Metrics, object]:
     """Return the metrics after one piece of work, and what came of it: its result or its error."""
     metrics = Metrics()
-    runner = MeteredRunner(ThreadRunner(Settings(), perform), metrics)  # type: ignore[arg-type]
+    runner = MeteredRunner(InProcessRunner(Settings(), perform), metrics)  # type: ignore[arg-type]
     try:
         return metrics, asyncio.run(runner.run(WORK))
     except Exception as error:
@@ -55,7 +55,7 @@ def test_work_that_nobody_waits_for_any_more_is_counted_as_such() -> None:
     metrics = Metrics()
     ended = asyncio.Event()
 
-    class Endless(ThreadRunner):
+    class Endless(InProcessRunner):
         async def run(self, work: Work, on_stage: OnStage = lambda stage: None) -> Done:
             await ended.wait()
             return DONE

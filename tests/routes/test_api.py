@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import trimesh
 from drawn import encoded, iou, toy
+from in_process import InProcessRunner
 from PIL import Image
 from starlette.testclient import TestClient
 
@@ -22,7 +23,7 @@ from backend.settings import Settings
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     folder = tmp_path_factory.mktemp("service")
     settings = Settings(checkpoints_dir=folder / "checkpoints", logs_dir=folder / "logs")
-    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+    with TestClient(create_app(settings, InProcessRunner(settings)), raise_server_exceptions=False) as client:
         yield client
 
 
@@ -278,7 +279,7 @@ def test_the_documentation_page_asks_no_other_server(client: TestClient) -> None
 
 def test_a_debug_folder_gets_a_bundle_for_each_request(photo: bytes, tmp_path: Path) -> None:
     settings = Settings(checkpoints_dir=tmp_path / "c", logs_dir=tmp_path / "logs", debug_dir=tmp_path / "debug")
-    with TestClient(create_app(settings)) as client:
+    with TestClient(create_app(settings, InProcessRunner(settings))) as client:
         answer = client.post("/remove-bg", files={"file": photo})
     folder = tmp_path / "debug" / answer.headers["x-request-id"]
     assert (folder / "mask.png").read_bytes() == answer.content

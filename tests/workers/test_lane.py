@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from in_process import InProcessRunner
 
 from backend.errors import OverloadedError, TimedOutError
-from backend.runner import ThreadRunner
 from backend.schemas import MaskOptions, MeshOptions
 from backend.settings import Settings
 from backend.work import Done, Work
@@ -22,7 +22,7 @@ class Lanes:
 
     def __init__(self, **limits: float) -> None:
         self.results: dict[str, Any] = {}
-        self.runner = ThreadRunner(Settings(**limits), self.perform)  # type: ignore[arg-type]
+        self.runner = InProcessRunner(Settings(**limits), self.perform)  # type: ignore[arg-type]
         self.functions: dict[str, Callable[[Checkpoint], Any]] = {}
 
     def perform(self, work: Work, checkpoint: Checkpoint) -> Done:
@@ -44,7 +44,7 @@ def runner(**limits: float) -> Lanes:
 def test_a_listener_hears_each_stage_begin() -> None:
     async def scene() -> None:
         heard: list[str] = []
-        lanes = ThreadRunner(Settings(), lambda work, on_stage: [on_stage("decode"), Done(())][-1])
+        lanes = InProcessRunner(Settings(), lambda work, on_stage: [on_stage("decode"), Done(())][-1])
         await lanes.run(Work("remove-bg", {}, MaskOptions()), heard.append)
         await asyncio.sleep(0)
         assert heard == ["start", "decode"]

@@ -1,0 +1,51 @@
+"""A piece of work that a worker has, as seen by whoever waits for it."""
+
+import asyncio
+from collections.abc import Callable
+
+from backend.errors import TimedOutError
+from backend.work import Done, OnStage
+
+
+class BystanderError(Exception):
+    """The worker was killed because of other work; this may run again."""
+
+
+class Running:
+    """Work under way; `cancel` asks its worker to stop it."""
+
+    def __init__(self, on_stage: OnStage, cancel: Callable[[], None]) -> None:
+        self.on_stage = on_stage
+        self.result: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
+        self._cancel = cancel
+        self.hear("start")
+
+    def hear(self, stage: str) -> None:
+        """Tell the waiter that `stage` begins, outside whatever goes on now."""
+        if not self.result.done():
+            asyncio.get_running_loop().call_soon(self.on_stage, stage)
+
+    def succeed(self, done: Done) -> None:
+        if not self.result.done():
+            self.result.set_result(done)
+
+    def fail(self, error: BaseException) -> None:
+        if not self.result.done():
+            self.result.set_exception(error)
+
+    def abandon(self) -> None:
+        """Nobody waits any more."""
+        if not self.result.done():
+            self.result.cancel()
+            self._cancel()
+
+    async def wait(self, deadline_s: float) -> Done:
+        """Return what came of it. Raises TimedOutError, WorkerLostError, BystanderError, or what the work raised;
+        cancelling abandons the work."""
+        try:
+            async with asyncio.timeout(deadline_s):
+                return await asyncio.shield(self.result)
+        except TimeoutError:
+            raise TimedOutError(f"The work took longer than {deadline_s:g} s.", limit=deadline_s) from None
+        finally:
+            self.abandon()
