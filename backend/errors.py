@@ -204,10 +204,9 @@ def problem_of(error: BaseException) -> Problem:
 
 def problem_body(error: BaseException, instance: str) -> dict[str, Any]:
     """Return the RFC 9457 body that tells `error`; of a bug it says nothing but that it is one."""
-    ours = isinstance(error, MattemeshError)
-    return body_of(
-        problem_of(error), error.detail if ours else INTERNAL_DETAIL, instance, error.numbers if ours else {}
-    )
+    if isinstance(error, MattemeshError):
+        return body_of(problem_of(error), error.detail, instance, error.numbers)
+    return body_of(INTERNAL, INTERNAL_DETAIL, instance, {})
 
 
 def body_of(problem: Problem, detail: str, instance: str, numbers: Mapping[str, object]) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def fuse(image: Image, subject: Subject, options: MatteOptions, engines: Engines
     with trace.stage("fuse"):
         config = FusionConfig(depth_percentile=options.depth_percentile)
         fused = fuse_depth(subject.alpha, disparity, image, config, asked)
-    if fused.disagreement is not None:
+    if fused.disagreement is not None and trace.keeps("segmentation against depth"):
         trace.picture("segmentation against depth", _two_colors(fused.disagreement))
     trace.picture("fused", fused.alpha)
     report = {
@@ -63,7 +63,7 @@ def _disparity(image: Image, engines: Engines, trace: Trace) -> Disparity | None
         return None
     with trace.stage("depth", masker.device):
         disparity = masker.predict(image)
-    if trace.keep_pictures:
+    if trace.keeps("depth"):
         trace.picture("depth", color_depth(disparity))
     return disparity
 

@@ -13,7 +13,8 @@ from backend.debug import bundle_files, write_folder, write_zip
 from backend.editing.background import add_background
 from backend.editing.edit import edit_mask
 from backend.engines import Engines
-from backend.pipeline import Product, cut_out, reconstruct
+from backend.job_files import DEPTH_PICTURES, job_files
+from backend.pipeline import Cutout, Product, Reconstruction, cut_out, reconstruct
 from backend.trace import Trace
 from backend.work import Done, File, Form, OnStage, Work
 
@@ -62,16 +63,20 @@ def perform(work: Work, engines: Engines, on_stage: OnStage) -> Done:
     Raises the errors of `backend.errors`.
     """
     folder = engines.settings.debug_dir
-    trace = Trace(keep_pictures=work.options.debug or folder is not None, on_stage=on_stage)
+    wanted = DEPTH_PICTURES if work.form == "job" else ()
+    trace = Trace(work.options.debug or folder is not None, on_stage, wanted)
     with engines.stages.run(work.cache) as run:
-        product = CALLS[work.kind](work.files, work.options, engines, trace).product
+        made = CALLS[work.kind](work.files, work.options, engines, trace)
     cached = [stage for stage, outcome in run.outcomes.items() if outcome == "hit"]
-    product = replace(product, report={**product.report, "cached": cached})
+    product = replace(made.product, report={**made.product.report, "cached": cached})
     if folder is not None:
         write_folder(bundle_files(product, trace), folder / work.name)
-    file = _packed(product, trace, work.form)
+    if work.form == "job" and isinstance(made, Cutout | Reconstruction):
+        files = job_files(made, product, trace, work.options.debug)
+    else:
+        files = (_packed(product, trace, work.form),)
     notes = (*trace.notes, *trace.degradations)
-    return Done((file,), tuple(trace.stages), notes, product.report, stage_caches=run.outcomes, models=run.models)
+    return Done(files, tuple(trace.stages), notes, product.report, stage_caches=run.outcomes, models=run.models)
 
 
 def _packed(product: Product, trace: Trace, form: Form) -> File:

@@ -58,9 +58,10 @@ class Cutout:
     """What `cut_out` gives: the matte of the whole picture, and the PNG that was asked for."""
 
     alpha: Alpha  # (H, W)
-    image: Image  # (H, W, 3); in a cutout the rim's colours are the object's own
+    image: Image  # (H, W, 3)
     box: Box  # what the PNG shows of the picture
     product: Product
+    clean: bool  # whether the rim's colours in `image` are the object's own, without the background's
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ class Reconstruction:
     mesh: Mesh
     framed: Framed
     product: Product
+    alpha: Alpha  # (H, W), of the whole picture
+    image: Image  # (H, W, 3); the rim's colours are the object's own
 
 
 def cut_out(
@@ -95,6 +98,7 @@ def cut_out(
         alpha, fusion, depth_models = fused.alpha, fused.report, fused.models
     alpha, scorecard = _finish(alpha, subject, options, engines.settings, trace)
     image = picture.image
+    clean = options.wants_cutout or not subject.segmented
     if options.wants_cutout and subject.segmented:
         image = _clean_rim(image, alpha, trace)
     box = crop_box(alpha, options.margin) if options.crop else (0, 0, alpha.shape[1], alpha.shape[0])
@@ -103,7 +107,7 @@ def cut_out(
     common = _matte_report(picture, subject, scorecard, options, engines, trace, *depth_models)
     report = {**common, "fusion": fusion, "box": box}
     name = "cutout.png" if options.wants_cutout else "mask.png"
-    return Cutout(alpha, image, box, Product(data, name, "image/png", report))
+    return Cutout(alpha, image, box, Product(data, name, "image/png", report), clean)
 
 
 def reconstruct(
@@ -153,7 +157,7 @@ def reconstruct(
         "mesh": asdict(figures),
     }
     product = Product(data, f"model.{options.format}", MEDIA_TYPES[options.format], report)
-    return Reconstruction(built.mesh, framed, product)
+    return Reconstruction(built.mesh, framed, product, alpha, image)
 
 
 def _finish(

@@ -4,7 +4,7 @@ The pipeline passes one `Trace` along; the report, the debug bundle, `Server-Tim
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,12 +19,14 @@ from backend.work import Stage
 class Trace:
     """A run's own notebook.
 
-    `keep_pictures`: whether `picture` keeps anything (a debug bundle was asked for). `on_stage` is told the name of
-    each stage as it begins, and may raise to stop the run there (a client that left).
+    `keep_pictures`: whether `picture` keeps everything (a debug bundle was asked for); `wanted` names the pictures that
+    are kept in any case. `on_stage` is told the name of each stage as it begins, and may raise to stop the run there (a
+    client that left).
     """
 
     keep_pictures: bool = False
     on_stage: Callable[[str], None] | None = None
+    wanted: Collection[str] = ()
     stages: list[Stage] = field(default_factory=list)
     pictures: dict[str, NDArray[Any]] = field(default_factory=dict)  # in the order in which they were made
     notes: list[str] = field(default_factory=list)
@@ -43,8 +45,12 @@ class Trace:
 
     def picture(self, name: str, array: NDArray[Any]) -> None:
         """Keep a copy of an intermediate: an image, a mask, a trimap, or (H, W) float32 in [0, 1]."""
-        if self.keep_pictures:
+        if self.keeps(name):
             self.pictures[name] = np.array(array)
+
+    def keeps(self, name: str) -> bool:
+        """Whether picture `name` would be kept; ask before making one that is for showing alone."""
+        return self.keep_pictures or name in self.wanted
 
     def note(self, sentence: str) -> None:
         """Say something to the person who asked, once."""

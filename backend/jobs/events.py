@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from typing import Any
 from weakref import WeakValueDictionary
 
 from backend.errors import StorageFullError
@@ -34,33 +35,36 @@ class Recorder:
 
     def __init__(self, job_id: str, progress: Progress, store: StoreThread, changes: Changes) -> None:
         self._job_id, self._progress, self._store, self._changes = job_id, progress, store, changes
-        self._stages: asyncio.Queue[dict[str, object] | None] = asyncio.Queue()
+        self._heard: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()  # None: there is no more
         self._writing = asyncio.create_task(self._write())
 
     def hear(self, stage: str) -> None:
-        """Note that `stage` begins; called in the event loop."""
-        self._stages.put_nowait(self._progress.begin(stage))
+        """Note that `stage` begins, or by "start" that the work does; called in the event loop."""
+        if stage == "start":
+            self._progress.start()
+            self._heard.put_nowait({})
+        else:
+            self._heard.put_nowait(self._progress.begin(stage))
 
     async def close(self) -> None:
         """Return when all that was heard is kept."""
-        self._stages.put_nowait(None)
+        self._heard.put_nowait(None)
         await self._writing
 
     async def _write(self) -> None:
         ended = False
         while not ended:
-            batch = [await self._stages.get()]
-            while not self._stages.empty():
-                batch.append(self._stages.get_nowait())
+            batch = [await self._heard.get()]
+            while not self._heard.empty():
+                batch.append(self._heard.get_nowait())
             ended = batch[-1] is None
-            await self._keep([stage for stage in batch if stage is not None])
+            await self._keep([data for data in batch if data is not None])
 
-    async def _keep(self, stages: list[dict[str, object]]) -> None:
+    async def _keep(self, batch: list[dict[str, Any]]) -> None:
         try:
-            if stages and stages[0]["index"] == 0:
+            if {} in batch:
                 await self._store(JobStore.begin, self._job_id, time.time())
-            if stages:
-                await self._store(JobStore.record, self._job_id, stages)
+            await self._store(JobStore.record, self._job_id, [data for data in batch if data])
         except StorageFullError:
             logger.warning("job %s: its progress is not kept, the disk is full", self._job_id)
         self._changes.tell(self._job_id)

@@ -34,29 +34,28 @@ class Progress:
         self._total = sum(usual.values())
         self._finished: list[dict[str, Any]] = []
         self._stage: str | None = None
-        self._index = 0
-        self._since = self._first = time.monotonic()
+        self._since = self._first = 0.0
         self._behind = 0.0  # usual seconds of the stages behind us
+        self.begun = False
 
-    @property
-    def begun(self) -> bool:
-        return self._stage is not None
+    def start(self) -> None:
+        """Note that the work begins."""
+        self.begun = True
+        self._first = time.monotonic()
 
     def begin(self, stage: str) -> dict[str, Any]:
         """Note that `stage` begins, and return what an event says of it."""
         now = time.monotonic()
-        if self._stage is None:
-            self._first = now
-        else:
+        if self._stage is not None:
             self._finished.append({"name": self._stage, "seconds": round(now - self._since, 4)})
-            self._index += 1
         self._stage, self._since = stage, now
         if stage in self._usual:
             names = list(self._usual)
             before = sum(self._usual[name] for name in names[: names.index(stage)])
             self._behind = max(self._behind, before)  # a stage that comes back does not take us back
         told = self.told()
-        return {key: {"name": stage, "index": self._index, **told}[key] for key in EVENT_KEYS}
+        index, fraction, left = len(self._finished), told["fraction"], told["seconds_left"]
+        return {"name": stage, "index": index, "fraction": fraction, "seconds_left": left}
 
     def told(self) -> dict[str, Any]:
         """Return the progress as a job's document has it."""
@@ -71,6 +70,3 @@ class Progress:
         pace = (now - self._first + head_start) / (self._behind + here + head_start)
         left = (1.0 - fraction) * self._total * min(max(pace, FASTEST), SLOWEST)
         return {"stage": stage, "stages": finished, "fraction": round(fraction, 3), "seconds_left": round(left, 2)}
-
-
-EVENT_KEYS = ("name", "index", "fraction", "seconds_left")

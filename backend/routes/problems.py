@@ -10,7 +10,16 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from backend.errors import INTERNAL, PROBLEMS, MattemeshError, Problem, ServiceError, problem_of
+from backend.errors import (
+    INTERNAL,
+    INTERNAL_DETAIL,
+    PROBLEMS,
+    MattemeshError,
+    Problem,
+    ServiceError,
+    body_of,
+    problem_of,
+)
 
 MEDIA_TYPE = "application/problem+json"
 HTTP_PROBLEMS = {
@@ -43,15 +52,8 @@ def problem_answer(
 ) -> JSONResponse:
     """Return the answer for one `problem`; `request.state.code` remembers it for the log line."""
     request.state.code = problem.code
-    body = {
-        "type": f"urn:mattemesh:problem:{problem.code}",
-        "title": problem.title,
-        "status": problem.status,
-        "detail": detail,
-        "instance": f"urn:mattemesh:request:{getattr(request.state, 'request_id', 'unknown')}",
-        "code": problem.code,
-        **(numbers or {}),
-    }
+    instance = f"urn:mattemesh:request:{getattr(request.state, 'request_id', 'unknown')}"
+    body = body_of(problem, detail, instance, numbers or {})
     return JSONResponse(body, problem.status, dict(headers or {}), MEDIA_TYPE)
 
 
@@ -111,4 +113,4 @@ def describe(app: FastAPI) -> None:
 def internal_answer(request: Request, error: Exception) -> JSONResponse:
     """Return the answer for a bug; its trace goes to the log alone."""
     logger.error("request %s failed", getattr(request.state, "request_id", "unknown"), exc_info=error)
-    return problem_answer(request, INTERNAL, "The service met a fault of its own; the log has the details.")
+    return problem_answer(request, INTERNAL, INTERNAL_DETAIL)
