@@ -84,6 +84,7 @@ def create_app(settings: Settings | None = None, runner: Runner | None = None) -
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     set_up_logging(settings.logs_dir, settings.log_level, settings.log_format)
+    app.state.jobs.hold()
     app.state.runner.start()
     if settings.fetch_weights:
         app.state.fetching = BackgroundFetch(settings.checkpoints_dir, _announce)
