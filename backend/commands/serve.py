@@ -2,6 +2,7 @@
 
 import sys
 
+from backend.jobs.database import DataFolderError
 from backend.main import create_app
 from backend.server.process import server_of
 from backend.settings import Settings
@@ -14,6 +15,11 @@ def serve(host: str, port: int, fetch: bool | None) -> int:
     settings = Settings() if fetch is None else Settings(fetch_weights=fetch)
     _allow_open_files(settings.max_connections + SPARE_FILES)
     app = create_app(settings)
+    try:
+        app.state.jobs.hold()
+    except DataFolderError as error:
+        print(error, file=sys.stderr)
+        return 1
     server = server_of(app, settings, app.state.stopping, host, port)
     listening = server.config.bind_socket()  # says why and exits when the port is taken, before anything is promised
     address = f"{'localhost' if host in ('127.0.0.1', '0.0.0.0', '::1') else host}:{listening.getsockname()[1]}"

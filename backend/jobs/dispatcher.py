@@ -35,7 +35,7 @@ logger = logging.getLogger("mattemesh")
 
 
 class Dispatcher:
-    """Serves the lanes until it is stopped. `tidy` is called when a job has finished."""
+    """Serves the lanes until it is stopped. A worker does `places` jobs at once; `tidy` is called as each ends."""
 
     def __init__(
         self,
@@ -43,11 +43,12 @@ class Dispatcher:
         folders: JobFolders,
         runner: Runner,
         changes: Changes,
+        places: int,
         ttl_s: float,
         tidy: Callable[[], None],
     ) -> None:
         self._store, self._folders, self._runner, self._changes = store, folders, runner, changes
-        self._ttl_s, self._tidy = ttl_s, tidy
+        self._places, self._ttl_s, self._tidy = places, ttl_s, tidy
         self._wake: dict[Lane, asyncio.Event] = {"mask": asyncio.Event(), "mesh": asyncio.Event()}
         self._slots: list[asyncio.Task[None]] = []
         self._working: dict[str, asyncio.Task[Done]] = {}
@@ -58,7 +59,8 @@ class Dispatcher:
     def start(self) -> None:
         """Begin to take jobs; called in the event loop."""
         for worker in self._runner.status().workers:
-            self._slots.append(asyncio.create_task(self._serve(worker.lane)))
+            for _ in range(self._places):
+                self._slots.append(asyncio.create_task(self._serve(worker.lane)))
         for slot in self._slots:
             slot.add_done_callback(_tell_end)
 
@@ -75,7 +77,7 @@ class Dispatcher:
         if job_id in self._progress:
             self._unwanted.add(job_id)
         if job_id in self._working:
-            self._working[job_id].cancel()
+            self._cancel([job_id])
 
     async def stop(self, grace_s: float) -> None:
         """Take no more jobs; what still runs after `grace_s` stops and waits for the next start."""
@@ -84,12 +86,16 @@ class Dispatcher:
             bell.set()
         if not self._slots:
             return
+        self._cancel([job_id for job_id in self._working if not self._progress[job_id].begun])
         await asyncio.wait(self._slots, timeout=grace_s)
-        for work in list(self._working.values()):
-            work.cancel()
+        self._cancel(list(self._working))
         _, late = await asyncio.wait(self._slots, timeout=5 * RETRY_S)
         for slot in late:  # a full disk holds them up; the next start finds the rows as after a kill
             slot.cancel()
+
+    def _cancel(self, job_ids: list[str]) -> None:
+        for job_id in job_ids:
+            self._working[job_id].cancel()
 
     async def _serve(self, lane: Lane) -> None:
         bell = self._wake[lane]
@@ -139,7 +145,7 @@ class Dispatcher:
         elif isinstance(fault, NO_PLACE) and not progress.begun:
             await self._stored(lambda: self._store(JobStore.put_back, job.id, counts=False))
             await asyncio.sleep(RETRY_S)
-        elif isinstance(fault, WorkerLostError) and job.attempts < MAX_ATTEMPTS:
+        elif isinstance(fault, WorkerLostError) and job.attempts + 1 < MAX_ATTEMPTS:
             await self._stored(lambda: self._store(JobStore.put_back, job.id, counts=True))
         else:
             await self._fail(job, fault)

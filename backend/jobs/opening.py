@@ -25,7 +25,8 @@ def hold(lock: FileLock) -> None:
     try:
         with told():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock.acquire(timeout=0)
+            if not lock.is_locked:
+                lock.acquire(timeout=0)
     except Timeout:
         raise DataFolderError(
             f"Another service uses {folder}; stop it, or give this one a folder of its own by DATA_DIR."

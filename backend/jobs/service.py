@@ -1,6 +1,7 @@
 """Jobs as the routes see them: handed in, looked at, cancelled, and gone after their time."""
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import logging
@@ -43,10 +44,24 @@ class Jobs:
         self._changes = Changes()
         self._untidy = asyncio.Event()
         self._dispatcher = Dispatcher(
-            self._store, self._folders, runner, self._changes, settings.result_ttl_s, self._untidy.set
+            self._store,
+            self._folders,
+            runner,
+            self._changes,
+            settings.batch_size,
+            settings.result_ttl_s,
+            self._untidy.set,
         )
         self._ids = Ids()
         self._tasks: list[asyncio.Task[None]] = []
+
+    def hold(self) -> None:
+        """Keep every other service out of the folder, and find out at once when one is in there.
+
+        Raises DataFolderError when the folder cannot be used, or another service uses it.
+        """
+        with contextlib.suppress(StorageFullError):  # tried again later
+            hold(self._lock)
 
     async def start(self) -> None:
         """Put what a killed service left in order and begin to work; on a full disk, as soon as there is room.
@@ -60,7 +75,7 @@ class Jobs:
             self._tasks.append(asyncio.create_task(self._open_later()))
 
     async def _open(self) -> None:
-        await asyncio.to_thread(hold, self._lock)
+        hold(self._lock)
         await asyncio.to_thread(self._folders.prepare)
         await self._store.open()
         await self._store(recover, self._folders, self._settings.result_ttl_s)

@@ -1,8 +1,7 @@
 """Every job as a row, with its events: the truth about it. Each method is one transaction.
 
-A job goes queued -> running -> succeeded, failed or cancelled. Who takes it claims it first, which counts as an attempt
-before anything runs; a change from a state that has been left meanwhile does nothing and says so. All methods raise
-StorageFullError where the disk is full. Not for several threads at once.
+A job goes queued -> running -> succeeded, failed or cancelled; a change from a state that has been left meanwhile does
+nothing and says so. All methods raise StorageFullError where the disk is full. Not for several threads at once.
 """
 
 import json
@@ -14,7 +13,7 @@ from typing import Any
 
 from backend.errors import IdempotencyConflictError, NotFoundError, OverloadedError
 from backend.jobs.database import connect, told, transaction
-from backend.jobs.records import FINAL, STATES, Event, Job, NewJob, Outcome, State, StoredFile
+from backend.jobs.records import STATES, Event, Job, NewJob, Outcome, State, StoredFile
 
 LIVE = "(expires_at IS NULL OR expires_at > ?)"  # what has expired is gone, whether swept away or not
 
@@ -87,36 +86,36 @@ class JobStore:
         return [_job(row) for row in rows]
 
     def claim(self, lane: str) -> Job | None:
-        """Take the oldest queued job of `lane`, which counts as an attempt; None when there is none."""
+        """Take the oldest queued job of `lane`, so that nobody else does; None when there is none."""
         with transaction(self._db):
             row = self._db.execute(
-                "UPDATE jobs SET claimed = 1, attempts = attempts + 1 WHERE id = (SELECT id FROM jobs WHERE"
-                " state = 'queued' AND lane = ? AND NOT claimed ORDER BY id LIMIT 1) RETURNING *",
+                "UPDATE jobs SET claimed = 1 WHERE id = (SELECT id FROM jobs WHERE state = 'queued' AND lane = ?"
+                " AND NOT claimed ORDER BY id LIMIT 1) RETURNING *",
                 (lane,),
             ).fetchone()
         return None if row is None else _job(row)
 
     def begin(self, job_id: str, now: float) -> None:
-        """Note that a claimed job runs."""
+        """Note that a claimed job runs, which counts as an attempt."""
         with transaction(self._db):
             begun = self._db.execute(
-                "UPDATE jobs SET state = 'running', started_at = ? WHERE id = ? AND state = 'queued'", (now, job_id)
+                "UPDATE jobs SET state = 'running', attempts = attempts + 1, started_at = ?"
+                " WHERE id = ? AND state = 'queued'",
+                (now, job_id),
             ).rowcount
             if begun:
                 self._tell(job_id, "state", {"state": "running"})
 
     def put_back(self, job_id: str, counts: bool) -> None:
-        """Let a claimed job wait again; `counts`: whether this was one of its attempts."""
+        """Let a claimed job wait again; `counts`: whether what it has begun was one of its attempts."""
         with transaction(self._db):
-            was = self._db.execute("SELECT state FROM jobs WHERE id = ?", (job_id,)).fetchone()
-            if was is None or was["state"] in FINAL:
-                return
-            self._db.execute(
-                "UPDATE jobs SET state = 'queued', claimed = 0, started_at = NULL, attempts = attempts - ?"
-                " WHERE id = ?",
+            self._db.execute("UPDATE jobs SET claimed = 0 WHERE id = ?", (job_id,))
+            was_running = self._db.execute(
+                "UPDATE jobs SET state = 'queued', started_at = NULL, attempts = attempts - ?"
+                " WHERE id = ? AND state = 'running'",
                 (0 if counts else 1, job_id),
-            )
-            if was["state"] == "running":
+            ).rowcount
+            if was_running:
                 self._tell(job_id, "state", {"state": "queued"})
 
     def finish(self, job_id: str, outcome: Outcome, now: float, ttl_s: float) -> bool:
