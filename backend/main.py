@@ -19,7 +19,7 @@ from backend.jobs.service import Jobs
 from backend.logs import set_up_logging
 from backend.metrics.metered_runner import MeteredRunner
 from backend.metrics.recorded import Metrics
-from backend.routes import docs, editing, images, jobs, meshes, metrics, problems, system
+from backend.routes import docs, editing, images, jobs, meshes, metrics, page, problems, system
 from backend.routes.requests import RequestLog
 from backend.runner import Runner
 from backend.security.guard import guard
@@ -65,8 +65,9 @@ def create_app(settings: Settings | None = None, runner: Runner | None = None) -
     app.state.started = time.monotonic()
     app.state.stopping = Stopping()
     app.state.uploads = Uploads()
-    for routes in (docs, editing, images, jobs, meshes, metrics, system):
+    for routes in (docs, editing, images, jobs, meshes, metrics, page, system):
         app.include_router(routes.router)
+    page.mount_files(app)
     problems.install(app)
     problems.describe(app)
     describe_security(app, settings)

@@ -1,0 +1,26 @@
+// The page begins here: what the service tells about itself, then every part of the page, then the work found again.
+
+import { startBackgroundStep } from "./background_step.js";
+import { showEarlier } from "./earlier.js";
+import { startEngines } from "./engines.js";
+import { startFilmstrip } from "./filmstrip.js";
+import { startFixStep } from "./fix_step.js";
+import { startIntake } from "./intake.js";
+import { startMatteStep } from "./matte_step.js";
+import { startMeshStep } from "./mesh_step.js";
+import { startSteps } from "./steps.js";
+import { state } from "./store.js";
+
+const response = await fetch("/static/page.json");
+state.page = await response.json();
+
+startSteps();
+startMatteStep();
+startFixStep();
+startBackgroundStep();
+startMeshStep();
+startFilmstrip();
+startIntake();
+document.documentElement.dataset.ready = "true"; // everything can be pressed from here on
+startEngines();
+showEarlier();

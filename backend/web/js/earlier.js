@@ -1,0 +1,58 @@
+// The last work, found again: the jobs by their ids, the photos where the browser kept them.
+
+import { callJson, Problem } from "./api.js";
+import { byId, element, fill } from "./dom.js";
+import { lookAt, showThumb, standing } from "./filmstrip.js";
+import { follow } from "./jobs.js";
+import { forget, photoBlob, remembered } from "./memory.js";
+import { changed, isUnderWay, newPhoto, onChange, state } from "./store.js";
+
+export async function showEarlier() {
+  onChange(draw);
+  const found = await Promise.all(remembered().map(recalled));
+  state.photos.unshift(...found.filter((photo) => photo !== null));
+  for (const photo of state.photos) {
+    for (const slot of ["matte", "mesh"]) if (photo[slot]?.id && isUnderWay(photo[slot])) follow(photo, slot);
+  }
+  changed();
+}
+
+/** @returns {Promise<import("./store.js").Photo | null>} null where the service no longer has anything of it */
+async function recalled(record) {
+  const [matte, mesh, blob] = await Promise.all([job(record.matte), job(record.mesh), photoBlob(record.id)]);
+  if (!matte && !mesh) {
+    if (matte === null && mesh === null) forget(record.id);
+    return null;
+  }
+  const { id, matteOptions = {}, meshOptions = {}, edited = false, meshOf = null } = record;
+  return { ...newPhoto(String(record.name), blob), id, matte: matte ?? null, mesh: mesh ?? null, matteOptions, meshOptions, edited, meshOf };
+}
+
+/** @returns {Promise<any>} null: there is no such job any more; undefined: the service did not say */
+async function job(id) {
+  if (!id) return null;
+  try {
+    return await callJson(`/jobs/${encodeURIComponent(id)}`);
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
+    return problem.status === 404 ? null : undefined;
+  }
+}
+
+function draw() {
+  const place = byId("earlier");
+  place.hidden = state.photos.length === 0;
+  if (state.step !== "photo") return;
+  const key = state.photos.map((photo) => `${photo.id} ${standing(photo)}`).join();
+  fill(place.querySelector("ul"), key, () => state.photos.map(card));
+}
+
+function card(photo) {
+  const image = element("img", { alt: "" });
+  showThumb(image, photo);
+  const words = element("span", { textContent: photo.name });
+  const button = element("button", { type: "button", className: "example" }, image, words);
+  button.setAttribute("aria-label", `${photo.name}, ${standing(photo)}`);
+  button.addEventListener("click", () => lookAt(photo));
+  return element("li", {}, button);
+}

@@ -1,0 +1,53 @@
+// The files of finished jobs, fetched once each (an <img> cannot send an API key) and shown by object URLs.
+
+import { callBlob } from "./api.js";
+
+const MOST = 60; // fetched files kept; a big picture is some megabytes
+const fetched = new Map(); // href -> Promise<Blob>, oldest first
+const urls = new WeakMap(); // blob -> object URL
+
+/** @param {any} job @param {string} name @returns {boolean} */
+export const hasFile = (job, name) => Boolean(job?.files?.some((file) => file.name === name));
+
+/**
+ * @param {any} job
+ * @param {string} name
+ * @returns {Promise<Blob>}
+ */
+export function fileOf(job, name) {
+  const { href } = job.files.find((file) => file.name === name);
+  if (!fetched.has(href)) {
+    const blob = callBlob(href);
+    fetched.set(href, blob);
+    blob.catch(() => fetched.delete(href)); // asked for again, it is tried again
+    forgetOldest();
+  }
+  return fetched.get(href);
+}
+
+function forgetOldest() {
+  if (fetched.size <= MOST) return;
+  const [href, blob] = fetched.entries().next().value;
+  fetched.delete(href);
+  blob.then((old) => URL.revokeObjectURL(urls.get(old)));
+}
+
+/** @param {any} job @param {string} name @returns {Promise<string>} */
+export const urlOf = async (job, name) => blobUrl(await fileOf(job, name));
+
+/** @param {Blob} blob @returns {string} the same for the same blob */
+export function blobUrl(blob) {
+  if (!urls.has(blob)) urls.set(blob, URL.createObjectURL(blob));
+  return urls.get(blob);
+}
+
+/** Hand a blob to the browser's own downloading. @param {Blob} blob @param {string} name */
+export function save(blob, name) {
+  const link = document.createElement("a");
+  link.href = blobUrl(blob);
+  link.download = name;
+  link.click();
+}
+
+/** A file name made of the photo's own. @param {string} photoName @param {string} ending */
+export const fileName = (photoName, ending) => `${photoName.replace(/\.[^.]*$/, "") || "photo"}-${ending}`;

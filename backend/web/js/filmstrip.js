@@ -1,0 +1,78 @@
+// The queue of photos as a strip of film: how each stands, one click to look at it, and one to let it go.
+
+import { byId, element, fill, icon } from "./dom.js";
+import { hasFile, urlOf } from "./files.js";
+import { cancel } from "./jobs.js";
+import { forget } from "./memory.js";
+import { go, isOpen, leave } from "./steps.js";
+import { changed, isDone, isUnderWay, onChange, state } from "./store.js";
+
+export function startFilmstrip() {
+  onChange(draw);
+}
+
+function draw() {
+  const strip = byId("strip");
+  strip.hidden = state.photos.length < 2 || state.step === "photo";
+  document.body.classList.toggle("with-strip", !strip.hidden);
+  const list = strip.querySelector("ul");
+  const key = state.photos.map((photo) => photo.id).join();
+  fill(list, key, () => state.photos.map(frame));
+  for (const item of list.children) {
+    const photo = state.photos.find(({ id }) => id === item.dataset.photo);
+    const [look] = item.children;
+    const words = standing(photo);
+    item.dataset.state = words;
+    look.setAttribute("aria-label", `${photo.name}, ${words}`);
+    look.setAttribute("aria-current", String(photo === state.current));
+  }
+}
+
+/** How far a photo is, in a word or two. @param {import("./store.js").Photo} photo */
+export function standing(photo) {
+  if (photo.problems.matte) return "problem";
+  if (isUnderWay(photo.mesh)) return "making the mesh";
+  if (isUnderWay(photo.matte)) return "cutting";
+  if (isDone(photo.mesh)) return "mesh ready";
+  return isDone(photo.matte) ? "matte ready" : "waiting";
+}
+
+function frame(photo) {
+  const image = element("img", { alt: "" });
+  showThumb(image, photo);
+  const look = element("button", { type: "button", className: "frame" }, image, element("i", { className: "lamp" }));
+  look.addEventListener("click", () => lookAt(photo));
+  const leave = element("button", { type: "button", className: "leave", title: "Let it go" }, icon("close"));
+  leave.setAttribute("aria-label", `Let ${photo.name} go`);
+  leave.addEventListener("click", () => remove(photo));
+  return element("li", { dataset: { photo: photo.id } }, look, leave);
+}
+
+/** Show a photo's small picture, or its cutout where the photo itself is gone.
+ * @param {any} image @param {import("./store.js").Photo} photo */
+export async function showThumb(image, photo) {
+  if (photo.url) image.src = photo.url;
+  else if (hasFile(photo.matte, "cutout.png")) image.src = await urlOf(photo.matte, "cutout.png");
+}
+
+/** Put a photo onto the bench, on the step where one is, or the nearest that is open for it.
+ * @param {import("./store.js").Photo} photo */
+export function lookAt(photo) {
+  if (photo === state.current && state.step !== "photo") return;
+  const wanted = state.step === "photo" ? "matte" : state.step;
+  leave();
+  state.current = photo;
+  changed();
+  go(isOpen(wanted) ? wanted : "matte");
+}
+
+function remove(photo) {
+  for (const slot of ["matte", "mesh"]) cancel(photo, slot).catch(() => {}); // ended already, or out of reach: it is let go
+  forget(photo.id);
+  state.photos = state.photos.filter((other) => other !== photo);
+  if (state.current === photo) {
+    state.current = state.photos[0] ?? null;
+    if (!state.current) go("photo");
+  }
+  changed();
+}

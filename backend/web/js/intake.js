@@ -1,0 +1,88 @@
+// How photos come in: dropped, pasted, picked, taken, or an example; each is checked and its matte begun.
+
+import { call, Problem } from "./api.js";
+import { byId, element } from "./dom.js";
+import { checkFile } from "./file_check.js";
+import { makeMatte } from "./jobs.js";
+import { problemPlace, showProblem } from "./problems.js";
+import { go } from "./steps.js";
+import { changed, newPhoto, state } from "./store.js";
+
+export function startIntake() {
+  for (const id of ["pick", "take"]) {
+    byId(id).addEventListener("change", ({ target }) => {
+      take([...target.files]);
+      target.value = ""; // the same file can be chosen again
+    });
+  }
+  addEventListener("paste", ({ clipboardData }) => {
+    if (clipboardData?.files.length) take([...clipboardData.files]);
+  });
+  startDropping();
+  const { limits, examples } = state.page;
+  byId("limits").textContent = `JPEG, PNG or WebP, up to ${Math.floor(limits.upload_bytes / 2 ** 20)} MB. `;
+  byId("examples").hidden = examples.length === 0;
+  byId("examples").querySelector("ul").replaceChildren(...examples.map(exampleButton));
+}
+
+/** Take photos in: the good ones into the queue, the first of them onto the bench, and a word about each bad one.
+ * @param {File[]} files */
+export async function take(files) {
+  const place = problemPlace("photo");
+  showProblem(place, null);
+  const taken = [];
+  for (const file of files) {
+    try {
+      await checkFile(file, state.page.limits);
+      taken.push(newPhoto(file.name || "photo", file));
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      if (files.length > 1) problem.title = `${file.name}: ${problem.title}`;
+      if (state.step !== "photo") go("photo");
+      showProblem(place, problem);
+    }
+  }
+  if (taken.length === 0) return;
+  state.photos.push(...taken);
+  state.current = taken[0];
+  changed();
+  if (taken.length === files.length || state.step !== "photo") go("matte");
+  for (const photo of taken) makeMatte(photo); // they wait in the service's own queue
+}
+
+function startDropping() {
+  const drop = byId("drop");
+  let depth = 0; // dragenter and dragleave come once for every element crossed
+  const mark = (change) => {
+    depth = Math.max(0, depth + change);
+    document.body.classList.toggle("dragging", depth > 0);
+  };
+  addEventListener("dragenter", (event) => {
+    if (event.dataTransfer?.types.includes("Files")) mark(1);
+  });
+  addEventListener("dragleave", () => mark(-1));
+  addEventListener("dragover", (event) => event.preventDefault());
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    mark(-depth);
+    const files = [...(event.dataTransfer?.files ?? [])];
+    if (files.length) take(files);
+  });
+  drop.addEventListener("click", (event) => {
+    if (event.target === drop) byId("pick").click();
+  });
+}
+
+function exampleButton({ name, href }) {
+  const button = element(
+    "button",
+    { type: "button", className: "example" },
+    element("img", { src: href, alt: "", loading: "lazy", width: 240, height: 180 }),
+    element("span", { textContent: name }),
+  );
+  button.addEventListener("click", async () => {
+    const blob = await (await call(href)).blob();
+    take([new File([blob], `${name}.jpg`, { type: "image/jpeg" })]);
+  });
+  return element("li", {}, button);
+}

@@ -1,0 +1,71 @@
+// A job's events, read from a fetch (EventSource cannot send an API key), and taken up again where they broke off.
+
+import { call, Problem } from "./api.js";
+
+const PATIENCE = 6; // failed tries in a row
+const PAUSE_MS = 600;
+
+/**
+ * Follow a job to its end.
+ * @param {any} job its document
+ * @param {(event: string, data: any) => void} onEvent
+ * @param {AbortSignal} signal
+ * @returns {Promise<any>} the document of the finished job
+ * @throws {Problem}
+ */
+export async function followJob(job, onEvent, signal) {
+  let last = "";
+  for (let tries = 0; ; tries += 1) {
+    try {
+      const headers = last ? { "Last-Event-ID": last, Accept: "text/event-stream" } : { Accept: "text/event-stream" };
+      const response = await call(job.links.events, { headers, signal });
+      for await (const message of messages(response.body)) {
+        tries = 0;
+        last = message.id || last;
+        if (!message.data) continue;
+        const data = JSON.parse(message.data);
+        if (message.event === "done") return data;
+        onEvent(message.event, data);
+      }
+    } catch (error) {
+      if (signal.aborted || (error instanceof Problem && error.code !== "unreachable") || tries >= PATIENCE) throw error;
+    }
+    if (signal.aborted) throw signal.reason;
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * (tries + 1)));
+  }
+}
+
+/**
+ * The messages of a text/event-stream.
+ * @param {ReadableStream<Uint8Array>} body
+ * @returns {AsyncGenerator<{id: string, event: string, data: string}>}
+ */
+export async function* messages(body) {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let rest = "";
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      rest += decoder.decode(value, { stream: true }).replaceAll("\r", "");
+      const blocks = rest.split("\n\n");
+      rest = blocks.pop() ?? "";
+      for (const block of blocks) yield parsed(block);
+    }
+  } finally {
+    reader.cancel().catch(() => {}); // the stream may have broken already; whoever reads on has been told
+  }
+}
+
+function parsed(block) {
+  const message = { id: "", event: "message", data: "" };
+  for (const line of block.split("\n")) {
+    const colon = line.indexOf(":");
+    const name = line.slice(0, colon);
+    const value = line.slice(colon + 1).replace(/^ /, "");
+    if (name === "data") message.data += message.data ? `\n${value}` : value;
+    else if (name === "id" || name === "event") message[name] = value;
+  }
+  return message;
+}

@@ -1,0 +1,106 @@
+// Starting, following and cancelling the jobs of a photo. Each photo has one matte and one mesh at a time.
+
+import { call, callJson, formOf, Problem } from "./api.js";
+import { fileOf } from "./files.js";
+import { followJob } from "./job_events.js";
+import { remember } from "./memory.js";
+import { changed, isUnderWay } from "./store.js";
+
+const KINDS = { matte: "remove-bg", mesh: "generate-mesh" };
+const following = new Map(); // `${photo.id} ${slot}` -> AbortController
+
+/**
+ * Make the matte of a photo anew.
+ * @param {import("./store.js").Photo} photo
+ * @param {Blob | null} [mask] the person's own, in place of a segmenter's
+ */
+export function makeMatte(photo, mask = null) {
+  photo.edited = mask !== null;
+  return run(photo, "matte", { mask, ...photo.matteOptions, ...(mask && { strategy: "segmentation" }) });
+}
+
+/**
+ * Make the mesh of a photo: after its edited matte where a hand was at work, else with the options of the matte, of
+ * which the service then has the answer already.
+ * @param {import("./store.js").Photo} photo
+ */
+export async function makeMesh(photo) {
+  photo.meshOf = photo.matte?.id ?? null;
+  const mask = photo.edited && photo.matte ? await fileOf(photo.matte, "mask.png") : null;
+  return run(photo, "mesh", meshParts(photo, mask));
+}
+
+/**
+ * The form of a photo's mesh. @param {import("./store.js").Photo} photo @param {Blob | null} mask
+ * @returns {Record<string, any>}
+ */
+export function meshParts(photo, mask) {
+  const fromMatte = mask ? {} : photo.matteOptions;
+  return { mask, ...fromMatte, ...photo.meshOptions };
+}
+
+async function run(photo, slot, parts) {
+  await stop(photo, slot);
+  photo.problems[slot] = null;
+  photo[slot] = { state: "queued", progress: { stages: [], fraction: 0 }, files: [] };
+  changed();
+  try {
+    photo[slot] = await startJob(KINDS[slot], { file: photo.blob, ...parts });
+    remember(photo);
+    await follow(photo, slot);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    photo[slot] = null;
+    photo.problems[slot] = error;
+    changed();
+  }
+}
+
+/** @param {string} kind @param {Record<string, any>} parts @returns {Promise<import("./store.js").Job>} */
+export const startJob = (kind, parts) => callJson("/jobs", { method: "POST", body: formOf({ kind, ...parts }) });
+
+/** Follow a photo's job until it ends or another takes its place.
+ * @param {import("./store.js").Photo} photo @param {"matte" | "mesh"} slot */
+export async function follow(photo, slot) {
+  const name = `${photo.id} ${slot}`;
+  const control = new AbortController();
+  following.get(name)?.abort();
+  following.set(name, control);
+  changed();
+  const job = photo[slot];
+  try {
+    const done = await followJob(job, (event, data) => noteEvent(job, event, data), control.signal);
+    if (photo[slot] !== job) return;
+    photo[slot] = done;
+    photo.problems[slot] = done.problem && new Problem(done.problem);
+    changed();
+  } catch (error) {
+    if (!control.signal.aborted) throw error;
+  }
+}
+
+function noteEvent(job, event, data) {
+  if (event === "state") job.state = data.state;
+  if (event === "stage") {
+    const { stage } = job.progress;
+    if (stage && stage !== data.name) job.progress.stages.push({ name: stage });
+    Object.assign(job.progress, { stage: data.name, fraction: data.fraction, seconds_left: data.seconds_left });
+    job.progress.told_at = performance.now();
+  }
+  changed();
+}
+
+/** Cancel what is under way. @param {import("./store.js").Photo} photo @param {"matte" | "mesh"} slot */
+export async function cancel(photo, slot) {
+  const job = photo[slot];
+  if (isUnderWay(job) && job.id) await call(`/jobs/${job.id}`, { method: "DELETE" });
+}
+
+async function stop(photo, slot) {
+  following.get(`${photo.id} ${slot}`)?.abort();
+  try {
+    await cancel(photo, slot);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error; // it has ended by itself
+  }
+}

@@ -1,0 +1,51 @@
+// The API key, where the service asks for one: kept for this tab, asked for once at a time.
+
+import { byId } from "./dom.js";
+
+const STORED = "mattemesh-key";
+let current = stored();
+let asking = null;
+
+/** @returns {string} */
+export const key = () => current;
+
+/** Ask the person. @returns {Promise<boolean>} whether there is a new key to try */
+export function askForKey() {
+  asking ??= ask().finally(() => (asking = null));
+  return asking;
+}
+
+function ask() {
+  const dialog = byId("key-dialog");
+  byId("key-hint").textContent = current ? "That key was not accepted." : "";
+  return new Promise((resolve) => {
+    let given = false;
+    byId("key-form").onsubmit = (event) => {
+      event.preventDefault();
+      given = true;
+      keep(byId("key").value.trim());
+      dialog.close();
+    };
+    byId("key-cancel").onclick = () => dialog.close();
+    dialog.onclose = () => resolve(given);
+    dialog.showModal();
+    byId("key").select();
+  });
+}
+
+function keep(value) {
+  current = value;
+  try {
+    sessionStorage.setItem(STORED, value);
+  } catch {
+    // the key holds until the page is loaded again
+  }
+}
+
+function stored() {
+  try {
+    return sessionStorage.getItem(STORED) ?? "";
+  } catch {
+    return "";
+  }
+}

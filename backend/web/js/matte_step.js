@@ -1,0 +1,131 @@
+// The step Matte: the photo before and after, what was found, how it was made, and with what options.
+
+import { Problem } from "./api.js";
+import { showCompare, startCompare } from "./compare.js";
+import { byId, choose, chosen, element, fill, icon } from "./dom.js";
+import { matteDownloads } from "./downloads.js";
+import { hasFile, urlOf } from "./files.js";
+import { cancel, makeMatte } from "./jobs.js";
+import { readOptions, same, showValues, writeOptions } from "./options.js";
+import { problemPlace, showProblem } from "./problems.js";
+import { showProgress } from "./progress.js";
+import { madeBy, sentenceParts, verdictCard } from "./report_views.js";
+import { go } from "./steps.js";
+import { isDone, isUnderWay, onChange, state } from "./store.js";
+import { matteFigures, verdictOf } from "./words.js";
+
+const VIEWS = { "cutout.png": "The cut-out object", "mask.png": "The matte: white is kept", "disparity.png": "Depth: bright is near", "disagreement.png": "Where segmentation and depth disagree" };
+const NOTES = {
+  "disparity.png": "Bright is near.",
+  "disagreement.png": "Orange: only the segmentation sees the object. Blue: only depth does.",
+};
+let shownFor = null;
+
+export function startMatteStep() {
+  startCompare();
+  const form = byId("matte-options");
+  form.addEventListener("input", () => {
+    showValues(form);
+    allowAgain();
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    state.current.matteOptions = readOptions(form);
+    makeMatte(state.current);
+  });
+  byId("matte-views").addEventListener("change", draw);
+  showValues(form);
+  onChange(draw);
+}
+
+function draw() {
+  const { current, step } = state;
+  if (step !== "matte" || !current) return;
+  if (shownFor !== current) {
+    shownFor = current;
+    writeOptions(byId("matte-options"), current.matteOptions);
+  }
+  const job = current.matte;
+  const problem = current.problems.matte;
+  showProgress(document.querySelector('[data-progress="matte"]'), isUnderWay(job) ? job : null, () => cancel(current, "matte"));
+  showProblem(problemPlace("matte"), problem, waysOut(current, problem));
+  showStage(current);
+  showReport(job);
+  allowAgain();
+}
+
+function waysOut(photo, problem) {
+  if (!problem) return [];
+  const again = { label: "Try again", act: () => makeMatte(photo) };
+  return photo.blob ? [again, { label: "Another photo", act: () => go("photo") }] : [];
+}
+
+function allowAgain() {
+  const { current } = state;
+  const form = byId("matte-options");
+  const differs = !same(readOptions(form), current?.matteOptions ?? {}) || current?.edited;
+  form.querySelector('[type="submit"]').disabled = !current?.blob || isUnderWay(current.matte) || !differs;
+}
+
+async function showStage(photo) {
+  const job = photo.matte;
+  for (const input of byId("matte-views").querySelectorAll("input")) {
+    input.disabled = isDone(job) && (input.value === "compare" ? !photo.url : !hasFile(job, input.value));
+    if (input.disabled && input.checked) choose("matte-view", "cutout.png");
+  }
+  const view = chosen("matte-view");
+  const compare = byId("compare");
+  const whole = byId("matte-view");
+  byId("matte-view-note").replaceChildren(...noteOf(view, job));
+  if (!isDone(job)) {
+    compare.hidden = true;
+    whole.hidden = !photo.url;
+    whole.alt = "The photo";
+    if (photo.url && whole.src !== photo.url) whole.src = photo.url;
+    return;
+  }
+  try {
+    const url = await urlOf(job, view === "compare" ? "cutout.png" : view);
+    if (state.current !== photo || photo.matte !== job || chosen("matte-view") !== view) return;
+    if (view === "compare") showCompare(photo.url, url);
+    else Object.assign(whole, { src: url, alt: VIEWS[view] });
+    compare.hidden = view !== "compare";
+    whole.hidden = view === "compare";
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
+    showProblem(problemPlace("matte"), problem, waysOut(photo, problem));
+  }
+}
+
+function noteOf(view, job) {
+  if (NOTES[view]) return [NOTES[view]];
+  if (!isDone(job) || hasFile(job, "disparity.png")) return [];
+  const why = job.report.fusion?.reasons?.find((reason) => reason.startsWith("Depth stands aside."));
+  return why ? sentenceParts(why) : [];
+}
+
+function showReport(job) {
+  const report = isDone(job) ? job.report : null;
+  const key = report ? job.id : "";
+  fill(byId("matte-verdict"), key, () => (report ? verdictCard(verdictOf(report.mask), matteFigures(report.mask)) : []));
+  fill(byId("matte-made-by"), key, () => (report ? madeBy(report, report.segmenter, job.cache === "hit") : []));
+  byId("matte-made-by").hidden = !report;
+  fill(byId("matte-downloads"), key, () => (report ? matteDownloads(state.current).map(downloadButton) : []));
+}
+
+/** @param {{label: string, act: (button: any) => Promise<void>}} download @returns {Node} */
+export function downloadButton({ label, act }) {
+  const button = element("button", { type: "button", className: "button" }, icon("download"), label);
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    try {
+      await act();
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      showProblem(problemPlace(state.step), problem);
+    } finally {
+      button.disabled = false;
+    }
+  });
+  return button;
+}

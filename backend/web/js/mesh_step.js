@@ -1,0 +1,84 @@
+// The step Mesh: made on arrival, looked at from all sides, changed and taken away.
+
+import { byId, choose, chosen, fill } from "./dom.js";
+import { meshDownloads } from "./downloads.js";
+import { cancel, makeMesh } from "./jobs.js";
+import { downloadButton } from "./matte_step.js";
+import { readOptions, same, showValues, writeOptions } from "./options.js";
+import { problemPlace, showProblem } from "./problems.js";
+import { showProgress } from "./progress.js";
+import { madeBy, verdictCard } from "./report_views.js";
+import { clearSolid, showSolid } from "./solid.js";
+import { go } from "./steps.js";
+import { isDone, isUnderWay, onChange, state } from "./store.js";
+import { meshFigures, meshVerdict } from "./words.js";
+
+let shownFor = null;
+
+export function startMeshStep() {
+  const form = byId("mesh-options");
+  form.addEventListener("input", () => {
+    showValues(form);
+    allowAgain();
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    state.current.meshOptions = readOptions(form);
+    makeMesh(state.current);
+  });
+  byId("mesh-views").addEventListener("change", draw);
+  byId("overlay-share").addEventListener("input", () => showValues(byId("overlay-field")));
+  showValues(byId("mesh-stage").closest("section"));
+  onChange(draw);
+}
+
+function draw() {
+  const { current, step } = state;
+  if (step !== "mesh" || !current) return;
+  if (shownFor !== current) {
+    shownFor = current;
+    writeOptions(byId("mesh-options"), current.meshOptions);
+    choose("mesh-view", "solid");
+  }
+  if (isDue(current)) makeMesh(current);
+  const job = current.mesh;
+  const problem = current.problems.mesh;
+  showProgress(document.querySelector('[data-progress="mesh"]'), isUnderWay(job) ? job : null, () => cancel(current, "mesh"));
+  showProblem(problemPlace("mesh"), problem, waysOut(current));
+  if (isDone(job)) showSolid(current, chosen("mesh-view"));
+  else clearSolid();
+  showReport(current);
+  allowAgain();
+}
+
+/** Whether the mesh has to be made: there is none, or the matte is another since. */
+function isDue(photo) {
+  if (!photo.blob || !isDone(photo.matte) || isUnderWay(photo.mesh) || photo.problems.mesh) return false;
+  return photo.mesh === null || photo.meshOf !== photo.matte.id;
+}
+
+function waysOut(photo) {
+  if (!photo.blob) return [];
+  return [
+    { label: "Try again", act: () => makeMesh(photo) },
+    { label: "Fix the matte", act: () => go("fix") },
+  ];
+}
+
+function allowAgain() {
+  const { current } = state;
+  const form = byId("mesh-options");
+  const differs = !same(readOptions(form), current?.meshOptions ?? {}) || current?.mesh?.state === "cancelled";
+  form.querySelector('[type="submit"]').disabled = !current?.blob || isUnderWay(current.mesh) || !differs;
+}
+
+function showReport(photo) {
+  const job = photo.mesh;
+  const report = isDone(job) ? job.report : null;
+  const key = report ? job.id : "";
+  fill(byId("mesh-verdict"), key, () => (report ? verdictCard(meshVerdict(report.mesh), meshFigures(report.mesh)) : []));
+  fill(byId("mesh-made-by"), key, () => (report ? madeBy(report, report.engine, job.cache === "hit") : []));
+  fill(byId("mesh-downloads"), key, () => (report ? meshDownloads(photo).map(downloadButton) : []));
+  byId("mesh-made-by").hidden = !report;
+  byId("mesh-download-card").hidden = !report;
+}

@@ -1,0 +1,83 @@
+// A report on the panel: the verdict with its advice, the figures, and who made it with what.
+
+import { element, icon } from "./dom.js";
+
+const NAMES = { border: "Border", relief: "Relief", triposr: "TripoSR", own: "your mask", alpha: "its transparency" };
+const STAND_IN = {
+  border: "A stand-in that models the colours along the picture’s border. It works best before a plain background.",
+  relief: "A stand-in that raises the outline to a closed solid. It has a front and a guessed back.",
+};
+
+/**
+ * @param {{title: string, tone: string, more: string[]}} verdict
+ * @param {[string, string][]} figures
+ * @returns {Node[]}
+ */
+export function verdictCard({ title, tone, more }, figures) {
+  const mark = element("span", { className: "mark", dataset: { tone } }, icon(tone === "good" ? "check" : "warn"));
+  const advice = more.map((sentence) => element("li", {}, ...sentenceParts(sentence)));
+  return [
+    element("p", { className: "verdict-title" }, mark, element("b", { textContent: title })),
+    ...(advice.length ? [element("ul", { className: "advice soft" }, ...advice)] : []),
+    figureList(figures),
+  ];
+}
+
+/** @param {[string, string][]} figures @returns {Node} */
+export function figureList(figures) {
+  const rows = figures.map(([name, value]) =>
+    element("div", {}, element("dt", { textContent: name }), element("dd", { textContent: value })),
+  );
+  return element("dl", { className: "figures" }, ...rows);
+}
+
+/**
+ * Who made it: the engine, on which device, in what time; what a stand-in means and the command to get better.
+ * @param {any} report
+ * @param {{name: string, device?: string}} engine
+ * @param {{from: string} | null} cached
+ * @returns {Node[]}
+ */
+export function madeBy(report, engine, isFromCache) {
+  const name = NAMES[engine.name] ?? engine.name;
+  const device = engine.device ?? report.stages.find(({ name: stage }) => stage === "segment")?.device ?? "cpu";
+  const time = isFromCache ? "answered from the cache" : `${report.seconds.toFixed(1)} s on ${device}`;
+  const meaning = STAND_IN[engine.name];
+  const others = [...report.notes, ...report.degradations];
+  return [
+    element("h3", { textContent: meaning ? `Made by ${name}, a stand-in` : `Made by ${name}` }),
+    element("p", { className: "soft small", textContent: time }),
+    meaning ? element("p", { className: "small", textContent: meaning }) : null,
+    ...others.map(noteLine),
+    ...(report.fusion?.reasons ?? []).filter((reason) => !others.some((note) => note.includes(reason))).map(noteLine),
+    licences(report.models ?? []),
+  ].filter(Boolean);
+}
+
+function licences(models) {
+  if (!models.length) return null;
+  const words = models.map(({ id, licence, commercial_use: may }) => `${NAMES[id] ?? id}: ${licence}${may ? "" : ", not for commercial use"}`);
+  return element("p", { className: "soft small", textContent: words.join(" · ") });
+}
+
+const noteLine = (sentence) => element("p", { className: "note small" }, ...sentenceParts(sentence));
+
+const COMMAND = /(?:: )?(python -m backend [a-z0-9 ._-]*[a-z0-9])/;
+
+/** A sentence of the service with `code` and commands to copy set apart. @param {string} sentence @returns {Node[]} */
+export function sentenceParts(sentence) {
+  const [before, command, after] = sentence.split(COMMAND);
+  const parts = before.split("`").map((text, index) => (index % 2 ? element("code", { textContent: text }) : text));
+  if (command) parts.push(commandToCopy(command));
+  if (after?.trim()) parts.push(after);
+  return parts.map((part) => (typeof part === "string" ? document.createTextNode(part) : part));
+}
+
+function commandToCopy(command) {
+  const button = element("button", { type: "button", "aria-label": `Copy: ${command}`, title: "Copy" }, icon("copy"));
+  button.addEventListener("click", async () => {
+    await navigator.clipboard?.writeText(command); // there on https and localhost only
+    button.replaceChildren(icon("check"));
+  });
+  return element("span", { className: "command" }, element("code", { textContent: command }), button);
+}

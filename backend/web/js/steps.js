@@ -1,0 +1,59 @@
+// The five steps: which can be gone to, which is shown, and the address (#mesh) that says so.
+
+import { byId } from "./dom.js";
+import { changed, isDone, onChange, state } from "./store.js";
+
+const leaving = {}; // step -> what to do before it is left
+
+/** Whether `step` can be gone to now. @param {string} step @returns {boolean} */
+export function isOpen(step) {
+  const { current } = state;
+  if (step === "photo") return true;
+  if (!current) return false;
+  if (step === "matte") return true;
+  return isDone(current.matte) || (step === "mesh" && current.mesh !== null);
+}
+
+/** @param {string} step @param {() => void} act called when a person leaves `step` */
+export const onLeaving = (step, act) => (leaving[step] = act);
+
+/** Have the shown step keep what was done on it. */
+export const leave = () => leaving[state.step]?.();
+
+/** Go to a step. @param {string} step */
+export function go(step) {
+  if (!isOpen(step) || step === state.step) return;
+  leave();
+  state.step = step;
+  if (location.hash.slice(1) !== step) history.pushState(null, "", step === "photo" ? location.pathname : `#${step}`);
+  changed();
+  show();
+  byId(`${step}-title`).focus({ preventScroll: true });
+  scrollTo({ top: 0 });
+}
+
+/** Draw the steps' buttons and the one section that is shown. */
+export function show() {
+  for (const section of document.querySelectorAll("section[data-step]")) {
+    section.hidden = section.dataset.step !== state.step;
+  }
+  document.body.dataset.step = state.step;
+  for (const button of document.querySelectorAll(".steps button")) {
+    const { step } = button.dataset;
+    button.disabled = !isOpen(step);
+    if (step === state.step) button.setAttribute("aria-current", "step");
+    else button.removeAttribute("aria-current");
+  }
+}
+
+export function startSteps() {
+  document.addEventListener("click", (event) => {
+    const step = event.target.closest(".steps button, [data-go]");
+    if (step) go(step.dataset.step ?? step.dataset.go);
+  });
+  addEventListener("popstate", () => go(location.hash.slice(1) || "photo"));
+  onChange(show);
+  onChange(() => {
+    for (const button of document.querySelectorAll("[data-go]")) button.disabled = !isOpen(button.dataset.go);
+  });
+}

@@ -1,0 +1,66 @@
+// What the page knows: the photos, which one is looked at, and on which step. Views listen and draw themselves anew.
+
+/**
+ * @typedef {Object} Job  a job document of the service (docs/http.md, Jobs)
+ * @property {string} id
+ * @property {"queued"|"running"|"succeeded"|"failed"|"cancelled"} state
+ * @property {any} progress
+ * @property {any} report
+ * @property {any} problem
+ * @property {{name: string, media_type: string, bytes: number, href: string}[]} files
+ *
+ * @typedef {Object} Photo
+ * @property {string} id
+ * @property {string} name
+ * @property {Blob | null} blob  null when the browser no longer has it
+ * @property {string | null} url  of the blob
+ * @property {Job | null} matte
+ * @property {Job | null} mesh
+ * @property {Record<string, any>} problems  by step
+ * @property {Record<string, string>} matteOptions  those that differ from the defaults
+ * @property {Record<string, string>} meshOptions
+ * @property {boolean} edited  whether the matte was put right by hand; then it goes along as the mask
+ * @property {string | null} meshOf  the matte's job that the mesh was made after
+ */
+
+/** @type {{photos: Photo[], current: Photo | null, step: string, page: any}} */
+export const state = { photos: [], current: null, step: "photo", page: null };
+
+const bell = new EventTarget();
+let due = false;
+
+/** @param {() => void} listener called after every change, at most once a frame */
+export const onChange = (listener) => bell.addEventListener("change", listener);
+
+/** Say that the state has changed. */
+export function changed() {
+  if (due) return;
+  due = true;
+  queueMicrotask(() => {
+    due = false;
+    bell.dispatchEvent(new Event("change"));
+  });
+}
+
+/** @param {Job | null | undefined} job */
+export const isUnderWay = (job) => job?.state === "queued" || job?.state === "running";
+
+/** @param {Job | null | undefined} job */
+export const isDone = (job) => job?.state === "succeeded";
+
+/** @param {string} name @param {Blob | null} blob @returns {Photo} */
+export function newPhoto(name, blob) {
+  return {
+    id: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`, // randomUUID is there on https and localhost only
+    name,
+    blob,
+    url: blob && URL.createObjectURL(blob),
+    matte: null,
+    mesh: null,
+    problems: {},
+    matteOptions: {},
+    meshOptions: {},
+    edited: false,
+    meshOf: null,
+  };
+}

@@ -1,0 +1,34 @@
+// Light or dark: the system's, until a person chooses. A plain script in the head, so that no wrong colour flashes.
+(() => {
+  const root = document.documentElement;
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const stored = () => {
+    try {
+      return localStorage.getItem("theme");
+    } catch {
+      return null; // storage is blocked: the system's choice stands
+    }
+  };
+  const isDark = () => (root.dataset.theme ?? (dark.matches ? "dark" : "light")) === "dark";
+  const chosen = stored();
+  if (chosen === "light" || chosen === "dark") root.dataset.theme = chosen;
+
+  document.addEventListener("DOMContentLoaded", () => {
+    const button = document.getElementById("theme");
+    const show = () => {
+      button.setAttribute("aria-pressed", String(isDark()));
+      button.querySelector("use").setAttribute("href", `/static/icons.svg#${isDark() ? "sun" : "moon"}`);
+    };
+    button.addEventListener("click", () => {
+      root.dataset.theme = isDark() ? "light" : "dark";
+      try {
+        localStorage.setItem("theme", root.dataset.theme);
+      } catch {
+        // the choice holds for this visit
+      }
+      show();
+    });
+    dark.addEventListener("change", show);
+    show();
+  });
+})();

@@ -1,0 +1,40 @@
+// The service's own pictures from around the mesh, turned by dragging or by the arrow keys.
+
+import { element, say } from "./dom.js";
+import { urlOf } from "./files.js";
+import { orbit } from "./orbit.js";
+
+/**
+ * @param {any} place
+ * @param {any} job with view-000.png, view-001.png and so on, in even steps around
+ * @param {() => boolean} stillWanted
+ */
+export async function showTurntable(place, job, stillWanted) {
+  const names = job.files.map(({ name }) => name).filter((name) => /^view-\d+\.png$/.test(name)).sort();
+  const urls = await Promise.all(names.map((name) => urlOf(job, name)));
+  if (!stillWanted()) return;
+  const image = element("img", { className: "whole", alt: "", draggable: false });
+  const turner = element("div", { className: "turner", tabIndex: 0 }, image);
+  turner.setAttribute("role", "slider");
+  turner.setAttribute("aria-label", "The mesh from around. The left and right arrow keys turn it.");
+  turner.setAttribute("aria-valuemin", "0");
+  turner.setAttribute("aria-valuemax", "359");
+  const step = (2 * Math.PI) / urls.length;
+  const view = { azimuth: 0, elevation: 0, distance: 1 };
+  const show = () => {
+    const index = ((Math.round(view.azimuth / step) % urls.length) + urls.length) % urls.length;
+    image.src = urls[index];
+    const degrees = Math.round((360 * index) / urls.length);
+    turner.setAttribute("aria-valuenow", String(degrees));
+    turner.setAttribute("aria-valuetext", `${degrees} degrees`);
+  };
+  orbit(turner, view, show);
+  turner.addEventListener("keydown", (event) => {
+    if (!event.key.startsWith("Arrow")) return;
+    view.azimuth = Math.round(view.azimuth / step) * step + { ArrowLeft: -step / 2, ArrowRight: step / 2 }[event.key] || 0;
+    show();
+  });
+  place.replaceChildren(turner);
+  show();
+  say("Turntable");
+}

@@ -1,0 +1,56 @@
+// The viewer of meshes, model-viewer: fetched when a mesh is first looked at, and kept on the stage from then on.
+
+import { element } from "./dom.js";
+
+let fetching = null;
+let canDraw = null;
+
+/** Whether this browser can draw in 3D at all. @returns {boolean} */
+export function hasWebGl() {
+  canDraw ??= document.createElement("canvas").getContext("webgl2") !== null;
+  return canDraw;
+}
+
+/**
+ * Show the mesh at `url` in `place`, the photo's side in front.
+ * @param {any} place
+ * @param {string} url of a GLB
+ * @param {string} source of the viewer's module
+ * @returns {Promise<any>} the viewer
+ */
+export async function loadViewer(place, url, source) {
+  fetching ??= import(source);
+  await fetching;
+  let viewer = place.querySelector("model-viewer");
+  if (!viewer) {
+    viewer = element("model-viewer", {
+      alt: "The mesh. The arrow keys turn it.",
+      "camera-controls": "",
+      "interaction-prompt": "none",
+      "shadow-intensity": "0.9",
+      "shadow-softness": "0.9",
+      "touch-action": "pan-y",
+      exposure: "1.05",
+    });
+    place.replaceChildren(viewer);
+  }
+  for (const other of [...place.children]) if (other !== viewer) other.remove();
+  if (viewer.src !== url) viewer.src = url;
+  lookFreely(viewer);
+  return viewer;
+}
+
+/** Camera as a person would hold the thing: a little from above. @param {any} viewer */
+function lookFreely(viewer) {
+  Object.assign(viewer, {
+    cameraControls: true,
+    cameraTarget: "auto auto auto",
+    cameraOrbit: "-24deg 76deg auto",
+    fieldOfView: "auto",
+    maxFieldOfView: "auto",
+    minCameraOrbit: "auto auto auto",
+    shadowIntensity: 0.9,
+  });
+  if (!matchMedia("(prefers-reduced-motion: reduce)").matches) viewer.setAttribute("auto-rotate", "");
+  viewer.autoRotateDelay = 4000;
+}

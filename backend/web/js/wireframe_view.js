@@ -1,0 +1,46 @@
+// The wireframe on the stage: the canvas, its size, its colours, and the hand that turns it.
+
+import { element } from "./dom.js";
+import { edgesOf, parseGlb } from "./glb.js";
+import { orbit } from "./orbit.js";
+import { wireframe } from "./wireframe.js";
+
+/** @param {any} place @param {string} url of a GLB */
+export async function showWireframe(place, url) {
+  const mesh = parseGlb(await (await fetch(url)).arrayBuffer());
+  const canvas = element("canvas", { className: "wire", tabIndex: 0 });
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", `The mesh's ${mesh.triangles.length / 3} triangles. The arrow keys turn it.`);
+  place.replaceChildren(canvas);
+  const drawing = wireframe(canvas, mesh, edgesOf(mesh.triangles));
+  const view = { azimuth: -0.42, elevation: 0.22, distance: 2.1 };
+  let due = false;
+
+  function drawSoon() {
+    if (due) return;
+    due = true;
+    requestAnimationFrame(() => {
+      due = false;
+      if (canvas.isConnected) drawing.draw(view, colorOf("--wire-surface"), colorOf("--wire-line"));
+    });
+  }
+  function colorOf(name) {
+    const { color } = getComputedStyle(canvas.appendChild(Object.assign(document.createElement("i"), { className: name.slice(2) })));
+    canvas.replaceChildren();
+    const [red, green, blue, alpha = 1] = color.match(/[\d.]+/g).map(Number);
+    return [red / 255, green / 255, blue / 255, alpha];
+  }
+
+  const watch = new ResizeObserver(([{ contentRect: { width, height } }]) => {
+    if (!canvas.isConnected) {
+      watch.disconnect(); // another view has taken the stage
+      drawing.end();
+      return;
+    }
+    const density = Math.min(devicePixelRatio, 2);
+    Object.assign(canvas, { width: Math.round(width * density), height: Math.round(height * density) });
+    drawSoon();
+  });
+  watch.observe(canvas);
+  orbit(canvas, view, drawSoon);
+}

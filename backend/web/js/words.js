@@ -1,0 +1,60 @@
+// The service's figures in plain words.
+
+const GRADES = {
+  A: ["Clean", "good"],
+  B: ["Good", "good"],
+  C: ["Fair", "fair"],
+  D: ["Rough", "poor"],
+  E: ["Poor", "poor"],
+};
+
+/**
+ * The scorecard (`report.mask`) as one line and a tone.
+ * @param {any} card
+ * @returns {{title: string, tone: string, more: string[]}}
+ */
+export function verdictOf(card) {
+  if (!card.found) return { title: "Nothing found", tone: "poor", more: card.advice };
+  const [word, tone] = GRADES[card.grade] ?? ["", "fair"];
+  const parts = [word];
+  if (card.touches.length) parts.push(`touches the ${listed(card.touches)} edge${card.touches.length > 1 ? "s" : ""}`);
+  if (card.parts > 1) parts.push(`${card.parts} parts`);
+  if (card.holes) parts.push(card.holes === 1 ? "one opening" : `${card.holes} openings`);
+  return { title: parts.join("; "), tone, more: card.advice };
+}
+
+/** @param {string[]} names @returns {string} "left, top and right" */
+export const listed = (names) =>
+  names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+
+/** @param {any} card of a mask @returns {[string, string][]} */
+export const matteFigures = (card) => [
+  ["Grade", `${card.grade}, ${card.points} of 100`],
+  ["Of the picture", percent(card.coverage)],
+  ["Sharp edge", percent(card.edge_sharpness)],
+  ["Sure of it", percent(card.confidence_mean)],
+];
+
+/** @param {any} figures `report.mesh` @returns {{title: string, tone: string, more: string[]}} */
+export function meshVerdict(figures) {
+  const sound = figures.watertight && figures.winding_consistent;
+  const title = sound ? "Closed and ready to use" : "Has open edges";
+  return { title, tone: sound ? "good" : "fair", more: figures.advice };
+}
+
+/** @param {any} figures `report.mesh` @returns {[string, string][]} */
+export const meshFigures = (figures) => [
+  ["Faces", figures.faces.toLocaleString("en")],
+  ["Vertices", figures.vertices.toLocaleString("en")],
+  ["Watertight", figures.watertight ? "yes" : "no"],
+  ["Silhouette", `${percent(figures.silhouette_iou)} as in the photo`],
+];
+
+/** @param {number} share @returns {string} */
+export const percent = (share) => `${(100 * share).toFixed(share > 0.995 && share < 1 ? 1 : 0)} %`;
+
+/** @param {number} bytes @returns {string} */
+export function fileSize(bytes) {
+  if (bytes < 1e6) return `${Math.max(1, Math.round(bytes / 1e3))} kB`;
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}
