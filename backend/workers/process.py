@@ -88,10 +88,11 @@ class WorkerProcess:
 
     def close(self) -> None:
         """End the process and do not start another."""
-        self._state = "stopped"
-        if self._life is not None:
-            self._life.cancel()
-        self._kill()
+        if self._state != "stopped":
+            self._state = "stopped"
+            self._kill()
+            if self._life is not None:
+                self._life.cancel()
 
     @property
     def free_places(self) -> int:
@@ -181,16 +182,12 @@ class WorkerProcess:
 
     async def _one_process(self, began: float) -> None:
         """Start a process and hear it out until it ends."""
-        ours, theirs = socket.socketpair()
         self._starts += 1
         try:
-            self._process = _spawn(theirs, self._environment())
-        except OSError as error:
+            self._process, ours = _spawn(self._environment())
+        except OSError as error:  # no memory, no descriptors: counts as a crash
             logger.error("no worker can be started: %s", error.strerror)
-            ours.close()
             return
-        finally:
-            theirs.close()
         reader, self._writer = await asyncio.open_unix_connection(sock=ours, limit=2**20)
         config = self.config
         bare = self._early_deaths >= BARE_AFTER
@@ -227,6 +224,8 @@ class WorkerProcess:
 
     async def _bury(self) -> None:
         """Let go of a process that has ended, and tell whoever waits for it."""
+        if self._state != "stopped":
+            self._state = "starting"  # from this moment on it takes no work
         process, self._process = self._process, None
         if self._writer is not None:
             self._writer.transport.abort()
@@ -266,12 +265,23 @@ class WorkerProcess:
             self.on_change()
 
 
-def _spawn(theirs: socket.socket, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    """Start a worker at the other end of `theirs`. What it prints goes to our stderr; -P: no module of the folder
-    that the service happens to be started in stands before the real ones."""
+def _spawn(environment: dict[str, str]) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """Start a worker and return it with our end of its socket. Raises OSError where that cannot be.
+
+    What it prints goes to our stderr. -P: no module of the folder that the service happens to be started in stands
+    before the real ones.
+    """
+    ours, theirs = socket.socketpair()
     fd = theirs.fileno()
     command = [sys.executable, "-P", "-m", "backend.workers.child", str(fd), str(os.getpid())]
-    return subprocess.Popen(command, pass_fds=(fd,), stdin=subprocess.DEVNULL, stdout=2, env=environment)
+    try:
+        process = subprocess.Popen(command, pass_fds=(fd,), stdin=subprocess.DEVNULL, stdout=2, env=environment)
+    except OSError:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    return process, ours
 
 
 def _ending(code: int) -> str:

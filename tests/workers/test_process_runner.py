@@ -1,0 +1,345 @@
+"""Worker processes: what they survive, and what the next piece of work never notices."""
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import doers
+import psutil
+import pytest
+
+from backend.errors import (
+    MattemeshError,
+    NoSubjectError,
+    OutOfMemoryError,
+    OverloadedError,
+    TimedOutError,
+    WorkerLostError,
+)
+from backend.schemas import MaskOptions, MeshOptions
+from backend.settings import Settings
+from backend.work import Done, Work
+from backend.workers.messages import WorkerFaultError
+from backend.workers.process import Load
+from backend.workers.process_runner import ProcessRunner
+from backend.workers.restarts import RestartPolicy
+
+PATIENT = RestartPolicy(crashes=100)
+EXTRA = {
+    "mask": {"kind": "remove-bg", "options": MaskOptions()},
+    "mesh": {"kind": "generate-mesh", "options": MeshOptions()},
+}
+
+
+def work(name: str, data: bytes = b"", lane: str = "mask") -> Work:
+    return Work(files={"file": data}, name=name, **EXTRA[lane])  # type: ignore[arg-type]
+
+
+def play(
+    scene: Callable[[ProcessRunner], Awaitable[Any]],
+    load: Load = doers.load,
+    policy: RestartPolicy = PATIENT,
+    **settings: Any,
+) -> Any:
+    """Run `scene` on a runner of its own, and see to it that no process is left."""
+
+    async def whole() -> Any:
+        runner = ProcessRunner(Settings(**settings), load, policy)
+        runner.start()
+        try:
+            async with asyncio.timeout(20):
+                return await scene(runner)
+        finally:
+            runner.close()
+            await asyncio.sleep(0.05)
+
+    before = set(psutil.Process().children(recursive=True))
+    result = asyncio.run(whole())
+    left = set(psutil.Process().children(recursive=True)) - before
+    assert not left
+    return result
+
+
+async def until(condition: Callable[[], bool], timeout_s: float = 10) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def pid_of(runner: ProcessRunner, lane: str = "mask") -> int:
+    (pid,) = [row.pid for row in runner.status().workers if row.lane == lane]
+    assert pid is not None
+    return pid
+
+
+def test_work_goes_there_and_back_with_its_stages_and_in_a_light_process() -> None:
+    data = os.urandom(3_000_000)
+
+    async def scene(runner: ProcessRunner) -> tuple[Done, list[str]]:
+        heard: list[str] = []
+        return await runner.run(work("echo", data), heard.append), heard
+
+    done, heard = play(scene)
+    assert done.files[0].data == data
+    assert heard == ["start", "echo", "second"]
+    assert done.report["pid"] != os.getpid()
+    assert not {"numpy", "cv2", "torch", "onnxruntime", "fastapi"} & set(done.report["modules"])
+
+
+def test_errors_come_back_as_they_are_and_bugs_with_the_trace_of_the_worker() -> None:
+    async def scene(runner: ProcessRunner) -> None:
+        with pytest.raises(NoSubjectError) as refused:
+            await runner.run(work("refuse"))
+        assert refused.value.numbers == {"actual": 0}
+        with pytest.raises(OutOfMemoryError):
+            await runner.run(work("exhaust"))
+        with pytest.raises(WorkerFaultError, match=r"(?s)doers\.py.*ZeroDivisionError"):
+            await runner.run(work("fail"))
+        assert [row.starts for row in runner.status().workers if row.lane == "mask"] == [1]
+
+    play(scene)
+
+
+@pytest.mark.parametrize("end", ["abort", "kill", "leave", "smuggle"])
+def test_the_work_of_a_lost_worker_is_told_so_and_the_next_is_done(end: str) -> None:
+    async def scene(runner: ProcessRunner) -> None:
+        first = pid_of_after(await runner.run(work("echo")))
+        with pytest.raises(WorkerLostError):
+            await runner.run(work(end))
+        assert pid_of_after(await runner.run(work("echo"))) != first
+        (row,) = [row for row in runner.status().workers if row.lane == "mask"]
+        assert (row.starts, row.crashes, row.kills) == (2, 1, 0)
+        assert runner.status().ready
+
+    play(scene)
+
+
+def pid_of_after(done: Done) -> int:
+    return int(done.report["pid"])
+
+
+def test_a_worker_that_is_killed_while_idle_is_replaced() -> None:
+    async def scene(runner: ProcessRunner) -> None:
+        await runner.run(work("echo"))
+        os.kill(pid_of(runner), signal.SIGKILL)
+        await asyncio.sleep(0.1)
+        assert (await runner.run(work("echo"))).report
+
+    play(scene)
+
+
+@pytest.mark.parametrize("stubborn", ["hang", "stages:60"])
+def test_work_past_its_deadline_is_told_at_once_and_really_stops(stubborn: str) -> None:
+    async def scene(runner: ProcessRunner) -> None:
+        await runner.run(work("echo"))
+        begun = time.monotonic()
+        with pytest.raises(TimedOutError):
+            await runner.run(work(stubborn))
+        assert time.monotonic() - begun < 1
+        await runner.run(work("echo"))
+        assert time.monotonic() - begun < 6
+        (row,) = [row for row in runner.status().workers if row.lane == "mask"]
+        assert (row.crashes, row.kills) == (0, int(stubborn == "hang"))
+
+    play(scene, mask_deadline_s=0.3)
+
+
+def test_abandoned_work_frees_its_place_at_once_and_stops_without_a_kill_where_it_can() -> None:
+    async def scene(runner: ProcessRunner) -> None:
+        await runner.run(work("echo"))
+        before = pid_of(runner)
+        stages: list[str] = []
+        task = asyncio.ensure_future(runner.run(work("stages:60"), stages.append))
+        await until(lambda: "step" in stages)
+        task.cancel()
+        await asyncio.sleep(0)
+        begun = time.monotonic()
+        await runner.run(work("echo"))
+        assert time.monotonic() - begun < 1
+        assert pid_of(runner) == before
+        told = len(stages)
+        await asyncio.sleep(0.1)
+        assert len(stages) == told  # whoever left hears nothing more
+
+    play(scene, max_waiting=0)
+
+
+def test_a_place_that_was_left_is_taken_again_even_where_nobody_may_wait() -> None:
+    async def scene(runner: ProcessRunner) -> None:
+        await runner.run(work("echo"))
+        task = asyncio.ensure_future(runner.run(work("hang")))
+        await asyncio.sleep(0.1)
+        with pytest.raises(OverloadedError):
+            await runner.run(work("echo"))
+        task.cancel()
+        await asyncio.sleep(0)
+        assert (await runner.run(work("echo"))).report
+
+    play(scene, max_waiting=0)
+
+
+def test_waiting_work_whose_waiter_leaves_is_dropped_and_never_runs() -> None:
+    async def scene(runner: ProcessRunner) -> None:
+        await runner.run(work("echo"))
+        heard: list[str] = []
+        first = asyncio.ensure_future(runner.run(work("where:0.2")))
+        await asyncio.sleep(0.05)
+        second = asyncio.ensure_future(runner.run(work("echo"), heard.append))
+        await asyncio.sleep(0.05)
+        assert [lane.waiting for lane in runner.status().lanes if lane.lane == "mask"] == [1]
+        second.cancel()
+        await asyncio.sleep(0)
+        assert [lane.waiting for lane in runner.status().lanes if lane.lane == "mask"] == [0]
+        await first
+        await runner.run(work("echo"))
+        assert heard == []
+
+    play(scene)
+
+
+def test_three_crashes_rest_the_worker_and_refuse_at_once_until_it_works_again() -> None:
+    async def scene(runner: ProcessRunner) -> None:
+        for _ in range(3):
+            with pytest.raises(WorkerLostError):
+                await runner.run(work("abort"))
+        await until(lambda: not runner.status().ready, 2)
+        assert "crashed 3 times" in runner.status().why
+        begun = time.monotonic()
+        with pytest.raises(OverloadedError) as refused:
+            await runner.run(work("echo"))
+        assert time.monotonic() - begun < 0.1
+        assert refused.value.retry_after_s == 1
+        await runner.run(work("echo", lane="mesh"))  # the other lane goes on
+        await until(lambda: runner.status().ready)
+        assert (await runner.run(work("echo"))).report
+
+    play(scene, policy=RestartPolicy(first_rest_s=0.8))
+
+
+def test_a_worker_that_dies_over_its_networks_comes_up_without_them() -> None:
+    async def scene(runner: ProcessRunner) -> None:
+        await until(lambda: runner.status().ready)
+        assert {row.why for row in runner.status().workers} == {"bare"}
+        assert (await runner.run(work("echo"))).report
+
+    play(scene, doers.load_no_network)
+
+
+def test_a_worker_that_never_comes_up_does_not_spin() -> None:
+    async def scene(runner: ProcessRunner) -> None:
+        waiting = asyncio.ensure_future(runner.run(work("echo")))
+        with pytest.raises(OverloadedError):
+            await waiting
+        starts = sum(row.starts for row in runner.status().workers)
+        await asyncio.sleep(0.5)
+        assert sum(row.starts for row in runner.status().workers) <= starts + 2
+        assert not runner.status().ready
+
+    play(scene, doers.load_never, RestartPolicy())
+
+
+def test_it_is_ready_when_every_lane_is_warm_and_not_while_it_stops() -> None:
+    async def scene(runner: ProcessRunner) -> None:
+        assert not runner.status().ready
+        assert "loads its engines" in runner.status().why
+        await until(lambda: runner.status().ready)
+        for row in runner.status().workers:
+            assert row.loaded == {"net": "cpu"}
+            assert row.start_s is not None and row.start_s > 0.9
+            assert row.memory_bytes is not None and 5e6 < row.memory_bytes < 1e9
+        await runner.drain(1)
+        assert not runner.status().ready
+        with pytest.raises(OverloadedError, match="stopping"):
+            await runner.run(work("echo"))
+
+    play(scene, doers.load_slowly)
+
+
+def test_draining_lets_what_runs_and_waits_finish() -> None:
+    async def scene(runner: ProcessRunner) -> list[Done]:
+        tasks = [asyncio.ensure_future(runner.run(work("where:0.2"))) for _ in range(3)]
+        await until(lambda: runner.status().ready)
+        await runner.drain(10)
+        return await asyncio.gather(*tasks)
+
+    assert len(play(scene)) == 3
+
+
+def test_draining_does_not_wait_longer_than_it_may() -> None:
+    async def scene(runner: ProcessRunner) -> None:
+        await runner.run(work("echo"))
+        tasks = [asyncio.ensure_future(runner.run(work("hang"))) for _ in range(2)]
+        await asyncio.sleep(0.1)
+        begun = time.monotonic()
+        await runner.drain(0.3)
+        assert time.monotonic() - begun < 1
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(error) for error in outcomes] == [WorkerLostError, OverloadedError]
+
+    play(scene)
+
+
+def test_an_interrupt_or_a_term_to_the_whole_group_leaves_workers_to_their_parent() -> None:
+    async def scene(runner: ProcessRunner) -> None:
+        first = (await runner.run(work("echo"))).report["pid"]
+        running = asyncio.ensure_future(runner.run(work("where:0.2")))
+        await asyncio.sleep(0.05)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            os.kill(pid_of(runner), number)
+        assert (await running).report["pid"] == first
+
+    play(scene)
+
+
+def test_a_workers_log_lines_reach_the_services_log(caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("mattemesh").propagate = True
+    with caplog.at_level(logging.INFO, "mattemesh"):
+        play(lambda runner: runner.run(work("say")))
+    assert "mask worker 0: a line from the work" in caplog.text
+
+
+def test_the_key_stays_in_the_service_and_each_worker_sees_one_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_KEY", "secret")
+
+    async def scene(runner: ProcessRunner) -> None:
+        assert (await runner.run(work("environment:API_KEY"))).report["value"] is None
+        tasks = [asyncio.ensure_future(runner.run(work("environment:CUDA_VISIBLE_DEVICES"))) for _ in range(2)]
+        await until(lambda: runner.status().ready)
+        pair = [runner.run(work("where:0.3")), runner.run(work("environment:CUDA_VISIBLE_DEVICES"))]
+        values = {done.report.get("value") for done in await asyncio.gather(*tasks, *pair)}
+        assert values <= {"2", "5", None} and values & {"2", "5"}
+
+    play(scene, mask_workers=2, cuda_devices="2,5")
+
+
+def test_work_that_shares_a_worker_with_what_kills_it_runs_again() -> None:
+    async def scene(runner: ProcessRunner) -> None:
+        await runner.run(work("echo"))
+        hanging = asyncio.ensure_future(runner.run(work("where:60")))
+        neighbour = asyncio.ensure_future(runner.run(work("stages:1.5")))
+        await asyncio.sleep(0.1)
+        hanging.cancel()
+        with suppress(asyncio.CancelledError):
+            await hanging
+        await neighbour
+        assert [row.kills for row in runner.status().workers if row.lane == "mask"] == [1]
+
+    play(scene, batch_size=2)
+
+
+def test_every_storm_of_bad_work_leaves_a_runner_that_works() -> None:
+    async def scene(runner: ProcessRunner) -> None:
+        names = ["abort", "refuse", "hang", "echo", "fail", "where:0.1", "kill", "echo"]
+        tasks = [asyncio.ensure_future(runner.run(work(name))) for name in names]
+        tasks[5].cancel()
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(outcomes[i], Done) for i in (3, 7)), outcomes
+        assert all(isinstance(outcomes[i], MattemeshError | WorkerFaultError) for i in (0, 1, 2, 4, 6))
+        assert (await runner.run(work("echo"))).report
+
+    play(scene, mask_deadline_s=0.5)
