@@ -120,7 +120,7 @@ def test_a_planted_pickle_is_not_executed(disk: DiskStore, tmp_path: Path, in_a_
     assert not (tmp_path / "executed").exists()
 
 
-@pytest.mark.parametrize("name", ["../secret.txt", "/dev/zero", "/etc/hostname", "aa/bb/../../../secret.txt"])
+@pytest.mark.parametrize("name", ["../secret.txt", "/etc/hostname", "aa/bb/../../../secret.txt"])
 def test_a_planted_path_is_neither_read_nor_removed(disk: DiskStore, tmp_path: Path, name: str) -> None:
     (tmp_path / "secret.txt").write_text("secret")
     disk.put("key", LARGE)
