@@ -31,7 +31,7 @@ def client() -> Iterator[TestClient]:
         return {**{name: len(data) for name, data in files.items()}, **options.model_dump()}
 
     problems.install(app)
-    app.add_middleware(RequestLog)
+    app.add_middleware(RequestLog, observe=lambda request, status, seconds: None)
     with TestClient(app) as client:
         yield client
 

@@ -14,7 +14,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from backend.main import create_app
-from backend.runner import RunnerStatus
+from backend.runner import LaneStatus, RunnerStatus, WorkerStatus
 from backend.server.process import Server, server_of
 from backend.settings import Settings
 from backend.work import Done, File, Work
@@ -33,6 +33,7 @@ class StubRunner:
     answer: bytes = b"done"
     why: str = ""
     running: int = 0
+    waiting: int = 0
     seen: list[Work] = field(default_factory=list)
 
     async def run(self, work: Work, on_stage: Any = None) -> Done:
@@ -48,7 +49,9 @@ class StubRunner:
         pass
 
     def status(self) -> RunnerStatus:
-        return RunnerStatus(not self.why, self.why, (), ())
+        lane = LaneStatus("mask", self.waiting, self.running, max_waiting=2)
+        worker = WorkerStatus("mask", 0, "busy" if self.running else "idle")
+        return RunnerStatus(not self.why, self.why, (lane,), (worker,))
 
     async def drain(self, timeout_s: float) -> None:
         pass
