@@ -31,7 +31,7 @@ class ThreadWorker:
 
     def begin(self, work: Work, on_stage: OnStage) -> Running:
         loop, unwanted = asyncio.get_running_loop(), threading.Event()
-        running = Running(on_stage, unwanted.set)
+        running = Running(on_stage, lambda late: unwanted.set())
 
         def hear(stage: str) -> None:
             if unwanted.is_set():

@@ -45,6 +45,7 @@ from backend.workers.running import BystanderError, Running
 
 logger = logging.getLogger("mattemesh")
 START_DEADLINE_S = 300.0  # loading and warming up
+LONGEST_PATIENCE_S = 10.0
 BARE_AFTER = 2  # deaths in a row before it was ready; the next start leaves the networks alone
 Load = Callable[[Settings, Lane, bool], Hands]
 
@@ -57,7 +58,7 @@ class WorkerConfig:
     index: int
     places: int  # pieces of work at the same time
     load: Load
-    grace_s: float = 0.8  # at least so long may a stage go on after nobody waits for it
+    grace_s: float = 0.8  # so long may a stage go on after its work is cancelled, before the process is killed
     policy: RestartPolicy = field(default_factory=RestartPolicy)
 
 
@@ -129,20 +130,23 @@ class WorkerProcess:
     def begin(self, work: Work, on_stage: OnStage) -> Running:
         """Hand `work` over; only when there is a free place."""
         number = next(self._numbers)
-        running = self._running[number] = Running(on_stage, lambda: self._cancel(number))
+        running = self._running[number] = Running(on_stage, lambda late: self._cancel(number, late))
         self._state = "busy"
         self._send(Begin(number, work))
         return running
 
-    def _cancel(self, number: int) -> None:
+    def _cancel(self, number: int, late: bool) -> None:
         """Ask for an end at the next stage, and kill the worker when that does not come soon.
 
-        Soon is `grace_s`, or as long as the worker took to start where that is longer: a kill costs its successor
-        that long, so waiting is never more than twice as slow as whichever would have been right.
+        Soon is `grace_s` for work past its deadline. Where somebody has left it is as long as the worker took to
+        start, if that is longer: a kill costs the next one that much, so nobody waits more than twice as long as with
+        the better choice. The place in the lane is free at once in either case.
         """
         self._send(Cancel(number))
-        process, patience = self._process, max(self.config.grace_s, self._start_s or 0.0)
-        asyncio.get_running_loop().call_later(patience, self._kill_if_stuck, number, process)
+        patience = self.config.grace_s
+        if not late:
+            patience = max(patience, min(self._start_s or 0.0, LONGEST_PATIENCE_S))
+        asyncio.get_running_loop().call_later(patience, self._kill_if_stuck, number, self._process)
 
     def _kill_if_stuck(self, number: int, process: object) -> None:
         if number in self._running and process is self._process:
@@ -224,6 +228,7 @@ class WorkerProcess:
 
     async def _bury(self) -> None:
         """Let go of a process that has ended, and tell whoever waits for it."""
+        self.facts = Facts()
         if self._state != "stopped":
             self._state = "starting"  # from this moment on it takes no work
         process, self._process = self._process, None

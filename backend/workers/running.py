@@ -12,9 +12,9 @@ class BystanderError(Exception):
 
 
 class Running:
-    """Work under way; `cancel` asks its worker to stop it."""
+    """Work under way; `cancel` asks its worker to stop it, and says whether it is late already."""
 
-    def __init__(self, on_stage: OnStage, cancel: Callable[[], None]) -> None:
+    def __init__(self, on_stage: OnStage, cancel: Callable[[bool], None]) -> None:
         self.on_stage = on_stage
         self.result: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
         self._cancel = cancel
@@ -33,11 +33,11 @@ class Running:
         if not self.result.done():
             self.result.set_exception(error)
 
-    def abandon(self) -> None:
-        """Nobody waits any more."""
+    def abandon(self, late: bool = False) -> None:
+        """Nobody waits any more: whoever asked has left, or it is too `late`."""
         if not self.result.done():
             self.result.cancel()
-            self._cancel()
+            self._cancel(late)
 
     async def wait(self, deadline_s: float) -> Done:
         """Return what came of it. Raises TimedOutError, WorkerLostError, BystanderError, or what the work raised;
@@ -46,6 +46,7 @@ class Running:
             async with asyncio.timeout(deadline_s):
                 return await asyncio.shield(self.result)
         except TimeoutError:
+            self.abandon(late=True)
             raise TimedOutError(f"The work took longer than {deadline_s:g} s.", limit=deadline_s) from None
         finally:
             self.abandon()

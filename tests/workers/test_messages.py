@@ -1,0 +1,48 @@
+"""What may come back from a worker that a picture has taken over: our own messages and nothing else."""
+
+import os
+import pickle
+
+import numpy as np
+import pytest
+
+from backend.errors import NoSubjectError
+from backend.work import Done, File, Stage
+from backend.workers.messages import LENGTH, Facts, Failed, Finished, pack, unpack_answer
+
+
+class Evil:
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.system, ("false",)
+
+
+def there_and_back(message: object) -> object:
+    data = pack(message)
+    assert LENGTH.unpack(data[: LENGTH.size]) == (len(data) - LENGTH.size,)
+    return unpack_answer(data[LENGTH.size :])
+
+
+def test_an_answer_arrives_as_it_was_sent() -> None:
+    done = Done((File("mask.png", "image/png", b"\0\xff"),), (Stage("decode", 0.1, "cpu"),), ("a note",), {"a": [1.5]})
+    assert there_and_back(Finished(3, done, Facts({"net": "cpu"}))) == Finished(3, done, Facts({"net": "cpu"}))
+
+
+def test_an_error_keeps_its_class_its_sentence_and_its_numbers() -> None:
+    failed = there_and_back(Failed(1, NoSubjectError("Nothing there.", actual=0), "", Facts()))
+    assert isinstance(failed, Failed) and isinstance(failed.error, NoSubjectError)
+    assert (failed.error.detail, failed.error.numbers) == ("Nothing there.", {"actual": 0})
+
+
+@pytest.mark.parametrize(
+    "stranger", [Evil(), os.system, eval, np.float64(1.5), np.zeros(3), print, ValueError("no"), pickle.Unpickler]
+)
+def test_nothing_else_is_unpickled(stranger: object) -> None:
+    with pytest.raises(pickle.UnpicklingError, match="a worker's answer holds"):
+        there_and_back(Finished(1, Done((), report={"value": stranger}), Facts()))
+
+
+def test_no_attribute_is_reached_through_a_trusted_module() -> None:
+    for module in (b"backend.workers.messages", b"backend.work"):
+        body = b"\x80\x04\x8c" + bytes([len(module)]) + module + b"\x8c\x09io.system\x93."
+        with pytest.raises(pickle.UnpicklingError):
+            unpack_answer(body)
