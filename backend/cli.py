@@ -9,11 +9,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from backend.commands.datasets import add_analyze
+from backend.commands.datasets import add_analyze, add_evaluate
+from backend.commands.options import add_option
 from backend.errors import (
     InvalidParameterError,
     MattemeshError,
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_serve(commands)
     _add_models(commands)
     add_analyze(commands)
+    add_evaluate(commands)
     doctor = commands.add_parser("doctor", help="versions, devices, and which engines are usable and why not")
     doctor.set_defaults(run=_doctor)
     return parser
@@ -71,21 +73,8 @@ def _add_picture_command(commands: Any, name: str, kind: type[MatteOptions], abo
         if field == "debug":
             command.add_argument("--debug", type=Path, metavar="FOLDER", help="leave the debug bundle in this folder")
             continue
-        _add_option(command, field, info.annotation, info.default, info.description or "")
+        add_option(command, field, info.annotation, info.default, info.description or "")
     command.set_defaults(run=_run_picture, kind=kind)
-
-
-def _add_option(command: argparse.ArgumentParser, name: str, annotation: Any, default: Any, about: str) -> None:
-    flag = "--" + name.replace("_", "-")
-    shown = about.replace("%", "%%") + ("" if default in (None, "auto") else f" (default: {default})")
-    if annotation is bool:
-        command.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=shown)
-        return
-    metavar = name.split("_")[-1].upper()
-    kinds = [kind for kind in (get_args(annotation) or (annotation,)) if kind is not type(None)]
-    kinds = [annotation] if get_origin(annotation) is Literal else kinds
-    choices = get_args(kinds[0]) if len(kinds) == 1 and get_origin(kinds[0]) is Literal else None
-    command.add_argument(flag, choices=choices, metavar=None if choices else metavar, help=shown)
 
 
 def _run_picture(parsed: argparse.Namespace) -> int:

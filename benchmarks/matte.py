@@ -16,11 +16,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from backend.datasets.measures import boundary_f, iou, mean_error
 from backend.masking.arrays import Alpha, Image
 from backend.preprocessing import PRESETS, foreground_colors, refine_matte
 from backend.trace import Trace
 from benchmarks.matte_scenes import Scene, draw_scenes
-from benchmarks.scores import boundary_f, iou, mean_error
 from benchmarks.spoiling import SPOILINGS, grid
 
 PAIRS = Path(__file__).resolve().parent.parent.parent / "shared" / "photos" / "pairs"

@@ -1,13 +1,20 @@
 """The options of `analyze` and `evaluate`. Nothing heavy is imported before one of them runs."""
 
 import argparse
+import itertools
 import os
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from backend.commands.options import add_option
 from backend.datasets.thresholds import Thresholds
+from backend.schemas import MaskOptions, MatteOptions, invalid_option
 from backend.settings import Settings
+
+COMPARED = ("model", "quality", "strategy")
 
 
 def add_analyze(commands: Any) -> None:
@@ -28,6 +35,48 @@ def _analyze(parsed: argparse.Namespace) -> int:
 
     thresholds = Thresholds(**{each.name: getattr(parsed, each.name) for each in fields(Thresholds)})
     return analyze(parsed.folder, parsed.out, thresholds, Settings(), parsed.jobs, parsed.quiet)
+
+
+def add_evaluate(commands: Any) -> None:
+    """Add `evaluate` to the command line; what finds the object has the options of the routes."""
+    about = "measure the masks of a folder of pictures against true ones (HTML, JSON, CSV)"
+    command = commands.add_parser("evaluate", help=about, description=about)
+    command.add_argument("--images", type=Path, required=True, metavar="DIR", help="the pictures")
+    command.add_argument(
+        "--masks", type=Path, required=True, metavar="DIR", help="their true masks: the same names, white on the object"
+    )
+    _add_common(command, "evaluation")
+    command.add_argument("--sample", type=_positive(int), metavar="N", help="so many pictures, drawn by chance")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="of the draw (default: 0)")
+    command.add_argument(
+        "--boundary-px", type=_positive(float), default=2.0, metavar="PX", help="tolerance of boundary F (default: 2)"
+    )
+    for name in matte_fields():
+        info = MaskOptions.model_fields[name]
+        about = info.description or ""
+        about = f"{about} May be given several times, for a comparison." if name in COMPARED else about
+        add_option(command, name, info.annotation, info.default, about, repeated=name in COMPARED)
+    command.set_defaults(run=_evaluate)
+
+
+def matte_fields() -> list[str]:
+    """Return the names of the options that decide which matte is found; the rest is about its file."""
+    return [name for name in MatteOptions.model_fields if name != "debug"]
+
+
+def _evaluate(parsed: argparse.Namespace) -> int:
+    from backend.commands.evaluate import evaluate
+
+    chosen = [getattr(parsed, name) or [None] for name in COMPARED]
+    common = {name: getattr(parsed, name) for name in matte_fields() if name not in COMPARED}
+    settings = []
+    for values in itertools.product(*(dict.fromkeys(each) for each in chosen)):
+        given = {**common, **dict(zip(COMPARED, values, strict=True))}
+        try:
+            settings.append(MaskOptions.model_validate({key: one for key, one in given.items() if one is not None}))
+        except ValidationError as error:
+            raise invalid_option(error) from error
+    return evaluate(parsed, settings, Settings())
 
 
 def _add_common(command: argparse.ArgumentParser, out: str) -> None:

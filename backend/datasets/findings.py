@@ -9,7 +9,7 @@ import numpy as np
 
 from backend.datasets.duplicates import identical_groups, near_groups
 from backend.datasets.inspection import FileFacts
-from backend.datasets.look import Look
+from backend.datasets.look import SIGNATURE, Look
 from backend.datasets.outliers import robust_scores
 from backend.datasets.thresholds import Thresholds
 
@@ -119,6 +119,8 @@ def _alike(files: Sequence[FileFacts], thresholds: Thresholds) -> list[list[int]
         first_of.setdefault(files[index].digest, (index, look))  # copies byte for byte are told apart from these
     members = list(first_of.values())
     hashes = np.array([look.shape_hash for _, look in members], np.uint64)
-    signatures = np.array([np.frombuffer(look.signature, np.uint8) for _, look in members]).reshape(len(members), -1)
+    signatures = np.array([np.frombuffer(look.signature, np.uint8) for _, look in members]).reshape(
+        -1, SIGNATURE[0] * SIGNATURE[1] * 3
+    )
     groups = near_groups(hashes, signatures, thresholds.duplicate_bits, thresholds.duplicate_match)
     return [[members[place][0] for place in group] for group in groups]

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 # Middle tones that stand out by 3 : 1 or more from white and from the page's dark card alike.
 COLORS = ("#3d7fc1", "#c06a1e", "#3f8f57", "#8a68c4", "#b8527f", "#6f7f8c", "#8f8420", "#2f8f94")
+BINS = 30  # of a histogram
 _INK = "#010203"  # stands for the page's own text colour; drawn with nothing else
 _STYLE: Any = {
     "font.size": 10, "font.family": "DejaVu Sans", "svg.fonttype": "none", "axes.spines.top": False,
@@ -43,6 +44,7 @@ def bars(name: str, values: Mapping[str, float], unit: str, shown: str = "{:g}")
     axes.set_yticks(range(len(labels)), labels)
     axes.invert_yaxis()
     axes.set_xlabel(unit)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10], integer=True))
     axes.margins(x=0.12, y=0.02)
     return _finish(name, figure)
 
@@ -63,9 +65,7 @@ def stacked_bars(name: str, parts: Mapping[str, Sequence[float]], labels: Sequen
 
 
 @mpl.rc_context(_STYLE)
-def histogram(
-    name: str, groups: Mapping[str, ArrayLike], x_label: str, y_label: str, *, log: bool = False, bins: int = 30
-) -> Drawing:
+def histogram(name: str, groups: Mapping[str, ArrayLike], x_label: str, y_label: str, *, log: bool = False) -> Drawing:
     """Return one histogram of all `groups`, stacked by group; `log` spaces its bins by ratios (values above 0)."""
     figure, axes = _canvas()
     values = [np.asarray(group, np.float64) for group in groups.values()]
@@ -73,11 +73,11 @@ def histogram(
     low, high = float(every.min()), float(every.max())
     if log:
         low, high = (low, high) if high > low * 1.01 else (low * 0.9, high * 1.1)
-        edges = np.geomspace(low, high, bins + 1)
+        edges = np.geomspace(low, high, BINS + 1)
         axes.set_xscale("log")
         _write_plainly(axes.xaxis)
     else:
-        edges = np.linspace(min(low, 0.0), max(high, 1.0), bins + 1)
+        edges = np.linspace(min(low, 0.0), max(high, 1.0), BINS + 1)
     colors = [COLORS[number % len(COLORS)] for number in range(len(values))]
     axes.hist(values, bins=edges.tolist(), stacked=True, label=list(groups), color=colors)
     axes.set_xlabel(x_label)

@@ -1,0 +1,56 @@
+"""`python -m backend evaluate --images DIR --masks DIR`: how good the masks are, for one setting or side by side."""
+
+import argparse
+import os
+import sys
+
+from backend.commands.progress import counted_progress
+from backend.datasets.evaluation import MEASURES, Run, evaluate_settings
+from backend.datasets.evaluation_files import Evaluation, evaluation_files
+from backend.datasets.files_out import check_folder_for_results, write_files
+from backend.datasets.pairs import draw_sample, find_pairs
+from backend.engines import Engines
+from backend.schemas import MaskOptions
+from backend.settings import Settings
+
+
+def evaluate(parsed: argparse.Namespace, options: list[MaskOptions], settings: Settings) -> int:
+    """Write the evaluation of every setting of `options` into the folder `parsed.out` and print its figures.
+
+    Returns 1 when a picture failed, else 0. Raises what `find_pairs` raises, and ModelUnavailableError or
+    InvalidParameterError for a model that cannot be used, before any picture is touched.
+    """
+    check_folder_for_results(parsed.out, parsed.images, parsed.masks)
+    pairing = find_pairs(parsed.images, parsed.masks, leave_out=parsed.out)
+    engines = Engines(settings)
+    for model in {each.model for each in options}:
+        engines.segmenter(model)
+    pairs = draw_sample(pairing.pairs, parsed.sample, parsed.seed)
+    if not settings.threads:  # of all workers together, one a core
+        settings = settings.model_copy(update={"threads": max(1, (os.cpu_count() or 1) // parsed.jobs)})
+    with counted_progress("measuring", parsed.quiet) as show:
+        runs = evaluate_settings(
+            pairs, parsed.images, parsed.masks, options, settings, parsed.jobs, parsed.boundary_px, show
+        )
+    seed = parsed.seed if len(pairs) < len(pairing.pairs) else None
+    evaluation = Evaluation(
+        parsed.images, parsed.masks, pairing, len(pairs), seed, parsed.boundary_px, parsed.jobs, runs
+    )
+    write_files(parsed.out, evaluation_files(evaluation))
+    if not parsed.quiet:
+        _print_table(runs)
+        if pairing.images_alone:
+            print(f"{len(pairing.images_alone)} pictures have no mask of their name.", file=sys.stderr)
+    print(parsed.out / "evaluation.html")
+    return int(any(run.failed for run in runs))
+
+
+def _print_table(runs: list[Run]) -> None:
+    width = max(len("setting"), *(len(run.name) for run in runs))
+    heads = "".join(f"{words:>11s}" for words, _ in MEASURES.values())
+    print(f"{'setting':{width}s}{heads}{'s/picture':>11s}{'failed':>8s}", file=sys.stderr)
+    for run in runs:
+        means = run.means()
+        cells = "".join(f"{means[name]:11.4f}" if means else f"{'':11s}" for name in MEASURES)
+        seconds = sum(run.seconds().values())
+        print(f"{run.name:{width}s}{cells}{seconds:11.3f}{len(run.failed):8d}", file=sys.stderr)

@@ -1,0 +1,21 @@
+"""An option of the routes -> the same option on the command line, so that the two cannot drift apart."""
+
+import argparse
+from typing import Any, Literal, get_args, get_origin
+
+
+def add_option(
+    command: argparse.ArgumentParser, name: str, annotation: Any, default: Any, about: str, *, repeated: bool = False
+) -> None:
+    """Add the field `name` of an option model; what is not given stays None. `repeated`: it may be given often."""
+    flag = "--" + name.replace("_", "-")
+    shown = about.replace("%", "%%") + ("" if default in (None, "auto") else f" (default: {default})")
+    if annotation is bool:
+        command.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=shown)
+        return
+    metavar = name.split("_")[-1].upper()
+    kinds = [kind for kind in (get_args(annotation) or (annotation,)) if kind is not type(None)]
+    kinds = [annotation] if get_origin(annotation) is Literal else kinds
+    choices = get_args(kinds[0]) if len(kinds) == 1 and get_origin(kinds[0]) is Literal else None
+    action = "append" if repeated else "store"
+    command.add_argument(flag, action=action, choices=choices, metavar=None if choices else metavar, help=shown)
