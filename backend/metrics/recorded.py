@@ -16,7 +16,7 @@ METHODS = ("GET", "HEAD", "POST", "DELETE", "OPTIONS")
 OTHER = "other"  # what a stranger can invent names of is one row: an address without a route, a method nobody knows
 REQUEST_BUCKETS = (0.005, 0.02, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300)
 STAGE_BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120)
-disable_created_metrics()  # a second row for each, which nobody looks at; prometheus_client knows it for all or none
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second row for each, which nobody looks at; prometheus_client knows it for all or none
 
 
 class Metrics:
