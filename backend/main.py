@@ -5,6 +5,7 @@ Nothing heavy is imported here: networks and their libraries come with the first
 
 import asyncio
 import logging
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -86,6 +87,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     set_up_logging(settings.logs_dir, settings.log_level, settings.log_format)
     app.state.jobs.hold()
+    tempfile.gettempdir()  # chosen while there is room: a full one is silently passed over for the next
     app.state.runner.start()
     if settings.fetch_weights:
         app.state.fetching = BackgroundFetch(settings.checkpoints_dir, _announce)

@@ -101,7 +101,7 @@ async def read_form(request: Request, limit: int, *kinds: Kind) -> AsyncIterator
     except MultiPartException as error:
         raise InvalidParameterError("The multipart form is malformed.", parameter="body") from error
     except OSError as error:
-        if not is_disk_full(error):
+        if not is_disk_full(error) and not isinstance(error, FileNotFoundError):  # no folder has room for a spool
             raise
         raise StorageFullError("There is no room to receive the file.") from error
     try:

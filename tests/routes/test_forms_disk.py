@@ -34,7 +34,7 @@ def client() -> Iterator[TestClient]:
         yield client
 
 
-@pytest.mark.parametrize("fault", [errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize("fault", [errno.ENOSPC, errno.EDQUOT, errno.ENOENT])  # the last: tempfile finds no folder
 def test_no_room_for_the_spool_is_told_and_forgotten(
     client: TestClient, monkeypatch: pytest.MonkeyPatch, fault: int
 ) -> None:
