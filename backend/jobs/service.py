@@ -167,12 +167,12 @@ class Jobs:
 
     async def remove(self, job_id: str) -> None:
         """Cancel a job that has not finished; remove one that has, with its files. Raises NotFoundError."""
-        job = await self.get(job_id)
+        await self.get(job_id)
         cancelled = Outcome("cancelled")
         if await self._store(JobStore.finish, job_id, cancelled, time.time(), self._settings.result_ttl_s):
             self._dispatcher.abandon(job_id)
             await asyncio.to_thread(self._folders.remove, job_id)
-        elif job.final:
+        else:
             await self._forget(job_id)
         self._changes.tell(job_id)
 

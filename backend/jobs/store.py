@@ -223,7 +223,8 @@ class JobStore:
 def _job(row: sqlite3.Row) -> Job:
     stored = {} if row["outcome"] is None else json.loads(row["outcome"])
     files = tuple(StoredFile(**file) for file in stored.pop("files", ()))
-    outcome = Outcome(**stored, files=files) if stored else Outcome(row["state"])
+    stages = tuple(stored.pop("stages", ()))
+    outcome = Outcome(**stored, stages=stages, files=files) if stored else Outcome(row["state"])
     return Job(
         row["id"],
         row["kind"],

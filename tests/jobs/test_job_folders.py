@@ -1,0 +1,82 @@
+"""A job's folder appears whole or not at all, and nothing is left of what belongs to no job."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from backend.errors import StorageFullError
+from backend.jobs.folders import JobFolders
+from backend.jobs.ids import Ids
+from backend.jobs.records import Job, Outcome, State, StoredFile
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> JobFolders:
+    made = JobFolders(tmp_path)
+    made.prepare()
+    return made
+
+
+def job(state: State, *files: StoredFile) -> Job:
+    return Job(Ids().next(), "remove-bg", "mask", state, {}, {}, 1, 0.0, outcome=Outcome(state, files=files))
+
+
+def names(root: Path) -> set[str]:
+    return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+
+
+def test_what_was_kept_comes_back(folders: JobFolders) -> None:
+    folders.keep_inputs("a", {"file": b"photo", "mask": b""})
+    assert folders.inputs("a") == {"file": b"photo", "mask": b""}
+    assert folders.inputs("b") is None
+
+
+@pytest.mark.parametrize("call", ["fsync", "rename", "mkdir"])
+def test_a_full_disk_leaves_nothing_behind(
+    folders: JobFolders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os if call == "fsync" else Path, call, full)
+        with pytest.raises(StorageFullError):
+            folders.keep_results("a", {"mask.png": b"x" * 1000})
+    assert names(tmp_path) == set()
+    assert not (tmp_path / "results" / "a").exists()
+    folders.keep_results("a", {"mask.png": b"x"})
+    assert names(tmp_path) == {"results/a/mask.png"}
+
+
+def test_sweeping_keeps_photos_of_unfinished_jobs_results_of_finished_ones_and_strangers_folders(
+    folders: JobFolders, tmp_path: Path
+) -> None:
+    waiting, good, failed = job("queued"), job("succeeded"), job("failed")
+    unknown = Ids().next()
+    for one in (waiting.id, good.id, failed.id, unknown):
+        folders.keep_inputs(one, {"file": b"photo"})
+        folders.keep_results(one, {"mask.png": b"mask"})
+    (tmp_path / "partial" / "half").mkdir()
+    (tmp_path / "inputs" / "my holiday").mkdir()
+    (tmp_path / "inputs" / "my holiday" / "photo.jpg").touch()
+    folders.sweep({one.id: one for one in (waiting, good, failed)})
+    kept = {f"inputs/{waiting.id}/file", f"results/{good.id}/mask.png", "inputs/my holiday/photo.jpg"}
+    assert names(tmp_path) == kept
+    assert not list((tmp_path / "partial").iterdir())
+
+
+def test_a_finished_job_is_complete_only_with_every_file_at_its_size(folders: JobFolders) -> None:
+    one = job("succeeded", StoredFile("mask.png", "image/png", 4), StoredFile("cutout.png", "image/png", 6))
+    assert not folders.complete(one)
+    folders.keep_results(one.id, {"mask.png": b"mask", "cutout.png": b"cut"})
+    assert not folders.complete(one)
+    folders.remove(one.id)
+    folders.keep_results(one.id, {"mask.png": b"mask", "cutout.png": b"cutout"})
+    assert folders.complete(one)
+
+
+def test_only_the_owner_may_look_at_a_photo(folders: JobFolders, tmp_path: Path) -> None:
+    folders.keep_inputs("a", {"file": b"photo"})
+    assert all(not path.stat().st_mode & 0o077 for path in tmp_path.rglob("*") if path.is_dir())

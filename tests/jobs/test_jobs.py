@@ -1,0 +1,445 @@
+"""Jobs from their hand-in to their end, over a runner that does what a test says."""
+
+import asyncio
+import errno
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scripted_runner import ScriptedRunner, done, endless, two_stages
+
+from backend.errors import (
+    IdempotencyConflictError,
+    InvalidParameterError,
+    NotFoundError,
+    OverloadedError,
+    StorageFullError,
+    TimedOutError,
+    WorkerLostError,
+)
+from backend.jobs import dispatcher, service
+from backend.jobs.database import DataFolderError
+from backend.jobs.records import Job
+from backend.jobs.service import Jobs
+from backend.schemas import MaskOptions, MeshOptions
+from backend.settings import Settings
+from backend.work import Done, OnStage, Work
+
+pytestmark = pytest.mark.anyio
+PHOTO = {"file": b"a photo"}
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatcher, "RETRY_S", 0.02)
+    monkeypatch.setattr(service, "REOPEN_S", 0.02)
+    monkeypatch.setattr(service, "SWEEP_S", 0.05)
+
+
+@asynccontextmanager
+async def opened(folder: Path, runner: ScriptedRunner, **settings: Any) -> AsyncIterator[Jobs]:
+    jobs = Jobs(Settings(data_dir=folder, **settings), runner)  # type: ignore[arg-type]
+    await jobs.start()
+    try:
+        yield jobs
+    finally:
+        await jobs.stop(0.0)
+
+
+async def hand_in(jobs: Jobs, kind: str = "remove-bg", **more: Any) -> Job:
+    options = MaskOptions() if kind == "remove-bg" else MeshOptions()
+    return (await jobs.submit(kind, PHOTO, options, **more))[0]
+
+
+async def until(job: Callable[[], Awaitable[Job]], *states: str) -> Job:
+    async with asyncio.timeout(5):
+        while (found := await job()).state not in states:
+            await asyncio.sleep(0.005)
+    return found
+
+
+async def ended(jobs: Jobs, job: Job) -> Job:
+    return await until(lambda: jobs.get(job.id), "succeeded", "failed", "cancelled")
+
+
+async def running(jobs: Jobs, job: Job) -> Job:
+    return await until(lambda: jobs.get(job.id), "running")
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for place in ("inputs", "results", "partial") for path in (folder / "jobs" / place).rglob("*.*")}
+
+
+def inputs(folder: Path) -> list[Path]:
+    return list((folder / "jobs" / "inputs").iterdir())
+
+
+async def test_a_job_runs_and_keeps_its_files_and_no_photo(tmp_path: Path) -> None:
+    runner = ScriptedRunner()
+    async with opened(tmp_path, runner) as jobs:
+        job, is_new = await jobs.submit("remove-bg", PHOTO, MaskOptions(crop=True))
+        assert is_new and job.state == "queued"
+        found = await ended(jobs, job)
+        assert found.state == "succeeded" and found.attempts == 1
+        assert [file.name for file in found.outcome.files] == ["mask.png"]
+        assert jobs.path(found, found.outcome.files[0]).read_bytes() == done().files[0].data
+        await asyncio.sleep(0.05)
+        assert inputs(tmp_path) == []
+    (work,) = runner.asked
+    assert (work.kind, work.form, work.name, dict(work.files)) == ("remove-bg", "job", job.id, PHOTO)
+    assert work.options == MaskOptions(crop=True) and work.options.model_fields_set == {"crop"}
+
+
+async def test_a_mask_does_not_wait_for_a_mesh(tmp_path: Path) -> None:
+    async def slow_mesh(work: Work, on_stage: OnStage) -> Done:
+        return await (endless if work.kind == "generate-mesh" else two_stages)(work, on_stage)
+
+    async with opened(tmp_path, ScriptedRunner(slow_mesh)) as jobs:
+        mesh = await hand_in(jobs, "generate-mesh")
+        await running(jobs, mesh)
+        assert (await ended(jobs, await hand_in(jobs))).state == "succeeded"
+        assert (await jobs.get(mesh.id)).state == "running"
+
+
+async def test_jobs_run_in_the_order_in_which_they_came(tmp_path: Path) -> None:
+    runner = ScriptedRunner()
+    async with opened(tmp_path, runner) as jobs:
+        made = [await hand_in(jobs) for _ in range(6)]
+        for job in made:
+            await ended(jobs, job)
+    assert [work.name for work in runner.asked] == [job.id for job in made]
+
+
+@pytest.mark.parametrize("busy", [OverloadedError("full"), TimedOutError("no place"), WorkerLostError("all rest")])
+async def test_a_runner_without_a_place_means_waiting_and_costs_no_attempt(tmp_path: Path, busy: Exception) -> None:
+    runner = ScriptedRunner()
+
+    async def at_last(work: Work, on_stage: OnStage) -> Done:
+        if len(runner.asked) < 5:
+            raise busy
+        return await two_stages(work, on_stage)
+
+    runner.script = at_last
+    async with opened(tmp_path, runner) as jobs:
+        found = await ended(jobs, await hand_in(jobs))
+        assert (found.state, found.attempts) == ("succeeded", 1)
+
+
+@pytest.mark.parametrize(("losses", "state"), [(1, "succeeded"), (2, "failed")])
+async def test_a_lost_worker_means_one_more_try_and_no_more(tmp_path: Path, losses: int, state: str) -> None:
+    runner = ScriptedRunner()
+
+    async def crashing(work: Work, on_stage: OnStage) -> Done:
+        on_stage("start")
+        await asyncio.sleep(0)
+        if len(runner.asked) <= losses:
+            raise WorkerLostError("The worker ended.")
+        return done()
+
+    runner.script = crashing
+    async with opened(tmp_path, runner) as jobs:
+        found = await ended(jobs, await hand_in(jobs))
+        assert (found.state, found.attempts, len(runner.asked)) == (state, 2, 2)
+        if state == "failed":
+            assert found.outcome.problem is not None and found.outcome.problem["code"] == "worker-lost"
+
+
+async def test_a_deadline_and_a_problem_end_a_job_at_once(tmp_path: Path) -> None:
+    faults = [TimedOutError("too long", limit=30.0), InvalidParameterError("no", parameter="model")]
+    runner = ScriptedRunner()
+
+    async def failing(work: Work, on_stage: OnStage) -> Done:
+        on_stage("start")
+        raise faults[len(runner.asked) - 1]
+
+    runner.script = failing
+    async with opened(tmp_path, runner) as jobs:
+        late, wrong = [await ended(jobs, await hand_in(jobs)) for _ in range(2)]
+        assert late.outcome.problem is not None and wrong.outcome.problem is not None
+        assert (late.outcome.problem["code"], late.outcome.problem["limit"]) == ("timed-out", 30.0)
+        assert (wrong.outcome.problem["status"], wrong.outcome.problem["parameter"]) == (422, "model")
+        assert wrong.outcome.problem["instance"].endswith(wrong.id)
+        await asyncio.sleep(0.05)
+        assert inputs(tmp_path) == []
+
+
+async def test_a_bug_fails_its_job_alone_and_tells_no_secret(tmp_path: Path) -> None:
+    runner = ScriptedRunner()
+
+    async def buggy(work: Work, on_stage: OnStage) -> Done:
+        raise KeyError("/home/secret")
+
+    runner.script = buggy
+    async with opened(tmp_path, runner) as jobs:
+        found = await ended(jobs, await hand_in(jobs))
+        assert found.outcome.problem is not None and found.outcome.problem["code"] == "internal"
+        assert "secret" not in str(found.outcome.problem)
+        runner.script = two_stages
+        assert (await ended(jobs, await hand_in(jobs))).state == "succeeded"
+
+
+async def test_cancelling_stops_the_work_and_leaves_a_cancelled_job(tmp_path: Path) -> None:
+    stopped = asyncio.Event()
+
+    async def noticing(work: Work, on_stage: OnStage) -> Done:
+        try:
+            return await endless(work, on_stage)
+        finally:
+            stopped.set()
+
+    async with opened(tmp_path, ScriptedRunner(noticing)) as jobs:
+        first, second = await hand_in(jobs), await hand_in(jobs)
+        await running(jobs, first)
+        await jobs.remove(second.id)
+        await jobs.remove(first.id)
+        async with asyncio.timeout(1):
+            await stopped.wait()
+        for job in (first, second):
+            assert (await jobs.get(job.id)).state == "cancelled"
+        await asyncio.sleep(0.05)
+        assert inputs(tmp_path) == []
+        await jobs.remove(first.id)
+        with pytest.raises(NotFoundError):
+            await jobs.get(first.id)
+
+
+async def test_cancelling_at_any_moment_ends_in_a_final_state_with_no_leftover(tmp_path: Path) -> None:
+    async with opened(tmp_path, ScriptedRunner()) as jobs:
+        for pause in range(12):
+            job = await hand_in(jobs)
+            await asyncio.sleep(pause * 0.0005)
+            await jobs.remove(job.id)
+        await asyncio.sleep(0.1)
+        for job in await jobs.page(100, None):
+            assert job.state == "cancelled"
+        counts = await jobs.counts()
+        assert counts.states["queued"] == counts.states["running"] == 0
+    assert inputs(tmp_path) == [] and files(tmp_path) == set()
+
+
+async def test_a_stop_puts_running_work_back_and_the_next_start_runs_it_as_if_for_the_first_time(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path, ScriptedRunner(endless)) as jobs:
+        first, second = await hand_in(jobs), await hand_in(jobs)
+        await running(jobs, first)
+    for _ in range(3):  # a stop is no attempt, however often
+        async with opened(tmp_path, ScriptedRunner(endless)) as jobs:
+            await running(jobs, first)
+    runner = ScriptedRunner()
+    async with opened(tmp_path, runner) as jobs:
+        for job in (first, second):
+            found = await ended(jobs, job)
+            assert (found.state, found.attempts) == ("succeeded", 1)
+    assert [work.name for work in runner.asked] == [first.id, second.id]
+
+
+async def test_a_stop_lets_running_work_end_when_it_does_so_in_time(tmp_path: Path) -> None:
+    async def brief(work: Work, on_stage: OnStage) -> Done:
+        on_stage("start")
+        await asyncio.sleep(0.1)
+        return done()
+
+    jobs = Jobs(Settings(data_dir=tmp_path), ScriptedRunner(brief))  # type: ignore[arg-type]
+    await jobs.start()
+    first, second = await hand_in(jobs), await hand_in(jobs)
+    await running(jobs, first)
+    await jobs.stop(5.0)
+    async with opened(tmp_path, ScriptedRunner(endless)) as jobs:
+        assert (await jobs.get(first.id)).state == "succeeded"
+        assert (await jobs.get(second.id)).state in ("queued", "running")
+
+
+async def test_every_listener_hears_everything_in_order_whenever_it_comes(tmp_path: Path) -> None:
+    go_on = asyncio.Event()
+
+    async def waiting(work: Work, on_stage: OnStage) -> Done:
+        on_stage("start")
+        on_stage("decode")
+        await go_on.wait()
+        on_stage("segment")
+        return done()
+
+    async def heard(after: int = 0) -> list[tuple[int, str, object]]:
+        return [
+            (event.number, event.event, event.data.get("state") or event.data.get("name"))
+            async for event in jobs.listen(job.id, after)
+        ]
+
+    async with opened(tmp_path, ScriptedRunner(waiting)) as jobs:
+        job = await hand_in(jobs)
+        listening = [asyncio.create_task(heard()) for _ in range(100)]
+        leaving = asyncio.create_task(heard())
+        await running(jobs, job)
+        await asyncio.sleep(0.02)
+        leaving.cancel()
+        resumed = asyncio.create_task(heard(3))
+        go_on.set()
+        async with asyncio.timeout(5):
+            stories = await asyncio.gather(*listening)
+            everything = await heard()
+            assert await resumed == everything[3:]
+    assert [name for _, _, name in everything] == ["queued", "running", "decode", "segment", "succeeded", None]
+    assert [number for number, _, _ in everything] == [1, 2, 3, 4, 5, 6]
+    assert all(story == everything for story in stories)
+    async with opened(tmp_path, ScriptedRunner()) as jobs:  # after a restart too
+        assert await heard() == everything
+        assert await heard(6) == []
+
+
+async def test_the_second_job_of_a_sort_knows_how_far_it_is(tmp_path: Path) -> None:
+    async with opened(tmp_path, ScriptedRunner()) as jobs:
+        await ended(jobs, await hand_in(jobs))
+        job = await hand_in(jobs)
+        await ended(jobs, job)
+        told = [event.data async for event in jobs.listen(job.id, 0) if event.event == "stage"]
+        assert [stage["fraction"] for stage in told] == pytest.approx([0.0, 0.25], abs=0.01)
+        assert all(stage["seconds_left"] is not None for stage in told)
+
+
+async def test_a_key_makes_a_retry_safe_even_at_the_same_moment(tmp_path: Path) -> None:
+    runner = ScriptedRunner()
+    async with opened(tmp_path, runner) as jobs:
+        made = await asyncio.gather(*(jobs.submit("remove-bg", PHOTO, MaskOptions(), "k") for _ in range(8)))
+        assert len({job.id for job, _ in made}) == 1
+        assert sum(is_new for _, is_new in made) == 1
+        await ended(jobs, made[0][0])
+        again, is_new = await jobs.submit("remove-bg", PHOTO, MaskOptions(), "k")
+        assert (again.id, again.state, is_new) == (made[0][0].id, "succeeded", False)
+        for other in (
+            jobs.submit("remove-bg", {"file": b"another photo"}, MaskOptions(), "k"),
+            jobs.submit("remove-bg", PHOTO, MaskOptions(crop=True), "k"),
+            jobs.submit("generate-mesh", PHOTO, MeshOptions(), "k"),
+            jobs.submit("remove-bg", {**PHOTO, "mask": b""}, MaskOptions(), "k"),
+        ):
+            with pytest.raises(IdempotencyConflictError):
+                await other
+        await asyncio.sleep(0.05)
+        assert inputs(tmp_path) == []
+    assert len(runner.asked) == 1
+
+
+async def test_no_more_jobs_wait_than_the_settings_say(tmp_path: Path) -> None:
+    async with opened(tmp_path, ScriptedRunner(endless), max_queued_jobs=2) as jobs:
+        await running(jobs, await hand_in(jobs))
+        for _ in range(2):
+            await hand_in(jobs)
+        with pytest.raises(OverloadedError):
+            await hand_in(jobs)
+        assert len(inputs(tmp_path)) == 3
+
+
+async def test_results_go_after_their_time_with_all_their_files(tmp_path: Path) -> None:
+    async with opened(tmp_path, ScriptedRunner(), result_ttl_s=0.3) as jobs:
+        job = await hand_in(jobs)
+        await ended(jobs, job)
+        assert files(tmp_path) == {"mask.png"}
+        await asyncio.sleep(0.5)
+        with pytest.raises(NotFoundError):
+            await jobs.get(job.id)
+        assert files(tmp_path) == set()
+        assert sum((await jobs.counts()).states.values()) == 0
+
+
+async def test_the_oldest_results_make_room_for_new_ones(tmp_path: Path) -> None:
+    async def large(work: Work, on_stage: OnStage) -> Done:
+        on_stage("start")
+        return done(data=bytes(1000))
+
+    async with opened(tmp_path, ScriptedRunner(large), result_bytes=3500) as jobs:
+        made = []
+        for _ in range(6):
+            made.append(await hand_in(jobs))
+            await ended(jobs, made[-1])
+        await asyncio.sleep(0.1)
+        assert [job.id for job in await jobs.page(100, None)] == [job.id for job in made[:2:-1]]
+        assert (await jobs.counts()).size == 3000
+
+
+async def test_a_full_disk_refuses_new_jobs_and_space_brings_them_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(tmp_path, ScriptedRunner()) as jobs:
+        old = await ended(jobs, await hand_in(jobs))
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", no_room)
+            with pytest.raises(StorageFullError):
+                await hand_in(jobs)
+            assert (await jobs.get(old.id)).state == "succeeded"
+        assert (await ended(jobs, await hand_in(jobs))).state == "succeeded"
+        assert sum((await jobs.counts()).states.values()) == 2
+
+
+async def test_a_result_that_cannot_be_stored_fails_its_job_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = pytest.MonkeyPatch()
+
+    async def fills_the_disk(work: Work, on_stage: OnStage) -> Done:
+        on_stage("start")
+        full.setattr(os, "fsync", no_room)
+        return done()
+
+    runner = ScriptedRunner(fills_the_disk)
+    async with opened(tmp_path, runner) as jobs:
+        try:
+            found = await ended(jobs, await hand_in(jobs))
+        finally:
+            full.undo()
+        assert found.state == "failed"
+        assert found.outcome.problem is not None and found.outcome.problem["status"] == 507
+        runner.script = two_stages
+        assert (await ended(jobs, await hand_in(jobs))).state == "succeeded"
+    assert files(tmp_path) == {"mask.png"}
+
+
+async def test_a_service_that_starts_on_a_full_disk_takes_jobs_as_soon_as_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "mkdir", no_room)
+        jobs = Jobs(Settings(data_dir=tmp_path / "new"), ScriptedRunner())  # type: ignore[arg-type]
+        await jobs.start()
+        with pytest.raises(StorageFullError):
+            await jobs.page(10, None)
+    await asyncio.sleep(0.1)
+    assert (await ended(jobs, await hand_in(jobs))).state == "succeeded"
+    await jobs.stop(0.0)
+
+
+async def test_a_second_service_in_the_same_folder_is_refused_until_the_first_has_gone(tmp_path: Path) -> None:
+    async with opened(tmp_path, ScriptedRunner()):
+        other = Jobs(Settings(data_dir=tmp_path), ScriptedRunner())  # type: ignore[arg-type]
+        with pytest.raises(DataFolderError, match="Another service"):
+            await other.start()
+    async with opened(tmp_path, ScriptedRunner()):
+        pass
+
+
+async def test_a_folder_that_cannot_be_written_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DataFolderError, match="DATA_DIR"):
+        await Jobs(Settings(data_dir=tmp_path / "file"), ScriptedRunner()).start()  # type: ignore[arg-type]
+
+
+async def test_a_job_whose_photo_is_gone_is_gone_after_a_restart(tmp_path: Path) -> None:
+    async with opened(tmp_path, ScriptedRunner(endless)) as jobs:
+        first, second = await hand_in(jobs), await hand_in(jobs)
+    (tmp_path / "jobs" / "inputs" / first.id / "file").unlink()
+    (tmp_path / "jobs" / "inputs" / first.id).rmdir()
+    async with opened(tmp_path, ScriptedRunner()) as jobs:
+        with pytest.raises(NotFoundError):
+            await jobs.get(first.id)
+        assert (await ended(jobs, second)).state == "succeeded"
+
+
+def no_room(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
