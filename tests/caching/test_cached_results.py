@@ -12,6 +12,7 @@ import pytest
 from cache_stores import MemoryStore, RedisServer
 from drawn import encoded, toy
 from fastapi.testclient import TestClient
+from in_process import InProcessRunner
 from pydantic import SecretStr
 
 from backend.caching import results
@@ -22,7 +23,7 @@ from backend.engines import Engines
 from backend.errors import OverloadedError
 from backend.main import create_app
 from backend.perform import perform
-from backend.runner import RunnerStatus, ThreadRunner, unheard
+from backend.runner import RunnerStatus, unheard
 from backend.schemas import MaskOptions
 from backend.settings import Settings
 from backend.weights.catalogue import CATALOGUE, DEFAULT_SEGMENTER
@@ -216,7 +217,7 @@ def serving(settings: Settings) -> TestClient:
     settings = settings.model_copy(update={"logs_dir": settings.data_dir / "logs"})
     engines = Engines(settings, open_stages(settings))
     return TestClient(
-        create_app(settings, ThreadRunner(settings, lambda work, on_stage: perform(work, engines, on_stage)))
+        create_app(settings, InProcessRunner(settings, lambda work, on_stage: perform(work, engines, on_stage)))
     )
 
 
