@@ -1,7 +1,7 @@
-"""A mask, the photo and a click in, the mask with the part under the click added or taken away out.
+"""A side of a mask, the photo and one place in, the part of the picture around that place out.
 
-The part is what a flood from the click fills before it has to cross the strongest edges around it; colour models of the
-part and of what lies beside it then settle its outline (GrabCut). Taking a part away is adding it to the background.
+The part is what a flood from the place fills before it has to cross an edge all around; colour models of the part and
+of what lies beside it then settle its outline (GrabCut).
 """
 
 from collections.abc import Sequence
@@ -13,21 +13,16 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from skimage.graph import MCP_Geometric
 
-from backend.editing.carry_up import carry_up
-from backend.editing.marks import Click
 from backend.masking.agreement import edge_strength
-from backend.masking.arrays import Alpha, Box, Image, Mask, check_image, check_same_size
+from backend.masking.arrays import Image, Mask
 from backend.masking.geometry import EdgeStrength, disc, grow, shrink
 from backend.masking.grabcut import GrabCutConfig, grabcut, learn_colors
-from backend.masking.view import View, look_at
 
 Place = tuple[int, int]  # row, column
 
 
 @dataclass(frozen=True)
 class ClaimConfig:
-    side_px: int = 512  # of the working copy
-    small_px: int = 32  # a part smaller than this on the working copy is looked at again from nearer
     levels: int = 192  # of the flood, each some percent larger than the one before
     flat: float = 0.1  # what a step through a plain area costs the flood,
     faint_edge: float = 5.0  # against 1 for one across an edge of so many Lab units a pixel; it grows as their square
@@ -35,82 +30,8 @@ class ClaimConfig:
     least_edge: float = 2.0  # Lab units a pixel, mean along a part's outline: less is no edge
     behind: float = 0.4  # of an outline's edge: what the flood's outline falls to behind it, when it is a part's own
     about: float = 0.6
-    most_added: float = 1.5  # of the object's area: a larger part is no part,
-    most_removed: float = 0.7
-    least_most: float = 0.05  # nor one that covers more than this of the picture, where the object is small
     small_outline_px: float = 8.0  # outlines about this long are doubted: a spot, not a part
     band_px: int = 5  # in which colours may move the outline
-
-
-@dataclass(frozen=True)
-class Clicked:
-    """The alpha, a word for each click ("added", "removed", "already", "unclear", "outside"), and what to tell."""
-
-    alpha: Alpha
-    outcomes: list[str]
-    notes: list[str]
-
-
-def click_parts(image: Image, alpha: Alpha, clicks: Sequence[Click], config: ClaimConfig | None = None) -> Clicked:
-    """Return `alpha` after `clicks`, in order; earlier ones hold against later ones.
-
-    Away from the parts that changed every value is what it was, to the bit. Raises ValueError for arrays of two sizes.
-    """
-    check_image(image)
-    check_same_size(image, alpha)
-    config = config or ClaimConfig()
-    outcomes: list[str] = []
-    for number, click in enumerate(clicks):
-        against = [other for other in clicks[: number + 1] if other.mode != click.mode]
-        alpha, outcome = _one_click(image, alpha, click, against, config)
-        outcomes.append(outcome)
-    notes = [
-        f"Click {number}: {SENTENCES[outcome]}"
-        for number, outcome in enumerate(outcomes, start=1)
-        if outcome in SENTENCES
-    ]
-    return Clicked(alpha, outcomes, notes)
-
-
-SENTENCES = {
-    "already": "the mask there is so already.",
-    "unclear": "no part with edges of its own was found there; use the brush.",
-    "outside": "it lies outside of the picture.",
-}
-
-
-def _one_click(
-    image: Image, alpha: Alpha, click: Click, against: Sequence[Click], config: ClaimConfig
-) -> tuple[Alpha, str]:
-    height, width = alpha.shape
-    row, column = int(np.floor(click.y)), int(np.floor(click.x))
-    if not (0 <= row < height and 0 <= column < width):
-        return alpha, "outside"
-    keep = click.mode == "keep"
-    if (alpha[row, column] >= 0.5) == keep:
-        return alpha, "already"
-    box: Box = (0, 0, width, height)
-    while True:
-        view = look_at(image, alpha, box, config.side_px)
-        taken = (view.saliency >= 0.5) == keep
-        place = _on_view((row, column), view)
-        barred = [_on_view((int(other.y), int(other.x)), view) for other in against if _inside(other, box)]
-        taken[place] = False
-        most = (config.most_added if keep else config.most_removed) * np.count_nonzero(view.saliency >= 0.5)
-        most_px = int(max(most, config.least_most * taken.size))
-        part = claim_part(view.image, taken, place, barred, most_px, config)
-        nearer = _nearer(part, (row, column), view, config)
-        if nearer is None or nearer == box:
-            break
-        box = nearer
-    if not part.any():
-        return alpha, "unclear"
-    joined = taken | part
-    seam = cv2.morphologyEx(joined.view(np.uint8), cv2.MORPH_CLOSE, disc(2), borderValue=0) > 0
-    joined |= seam & grow(part, 3)
-    decided = joined if keep else ~joined
-    region = grow(part, config.band_px + 3)
-    return carry_up(image, alpha, view, decided, region), "added" if keep else "removed"
 
 
 def claim_part(
@@ -143,7 +64,7 @@ def _likeness(image: Image, taken: Mask) -> NDArray[np.float32]:
     index = (bins[..., 0] * 16 + bins[..., 1]) * 16 + bins[..., 2]
     shares = []
     for side in (taken, ~taken):
-        counts = np.bincount(index[side], minlength=16**3).reshape(16, 16, 16) / max(np.count_nonzero(side), 1)
+        counts = np.bincount(index[side], minlength=16**3).reshape(16, 16, 16) / max(int(np.count_nonzero(side)), 1)
         shares.append(gaussian_filter(counts, 0.7).ravel())
     rather = shares[0] / np.maximum(shares[0] + shares[1], 1e-9)
     return np.asarray(cv2.GaussianBlur(rather[index].astype(np.float32), (0, 0), 1.5))
@@ -204,31 +125,3 @@ def _settle(image: Image, taken: Mask, part: Mask, place: Place, barred: Sequenc
     _, labels = cv2.connectedComponents(part.view(np.uint8), connectivity=8)
     part = labels == labels[place] if part[place] else np.zeros_like(part)
     return np.asarray(cv2.morphologyEx(part.view(np.uint8), cv2.MORPH_CLOSE, disc(1), borderValue=0) > 0) & ~taken
-
-
-def _nearer(part: Mask, place: Place, view: View, config: ClaimConfig) -> Box | None:
-    """Return the box to look at from nearer, None when the part is large enough on this view."""
-    rows, columns = np.flatnonzero(part.any(1)), np.flatnonzero(part.any(0))
-    side = max(np.ptp(rows), np.ptp(columns)) + 1 if len(rows) else 0
-    if view.scale == 1 or side >= config.small_px:
-        return None
-    frame = view.box
-    reach = max(4 * config.small_px, 3 * side) / view.scale / 2
-    row, column = place
-    return (
-        max(frame[0], int(column - reach)),
-        max(frame[1], int(row - reach)),
-        min(frame[2], int(column + reach) + 1),
-        min(frame[3], int(row + reach) + 1),
-    )
-
-
-def _inside(click: Click, box: Box) -> bool:
-    return box[0] <= click.x < box[2] and box[1] <= click.y < box[3]
-
-
-def _on_view(place: Place, view: View) -> Place:
-    x0, y0, x1, y1 = view.box
-    height, width = view.size
-    row, column = (place[0] - y0) * height // (y1 - y0), (place[1] - x0) * width // (x1 - x0)
-    return min(row, height - 1), min(column, width - 1)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from backend.editing.brush import paint
-from backend.editing.claim import click_parts
+from backend.editing.clicks import click_parts
 from backend.editing.snap import snap_to_edges
 from backend.engines import Engines
 from backend.errors import InvalidParameterError, MissingFileError
