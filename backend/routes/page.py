@@ -30,7 +30,7 @@ class FreshFiles(StaticFiles):
         return response
 
 
-@router.get("/")
+@router.api_route("/", methods=["GET", "HEAD"])
 async def page() -> Response:
     """Answer with the page."""
     return FileResponse(WEB / "index.html", headers=FRESH)

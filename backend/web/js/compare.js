@@ -1,7 +1,7 @@
 // Before and after on one stage: the cutout lies over the photo, right of a line that a slider moves.
 // The slider is a real one, so keyboard, touch and screen reader come with it.
 
-import { byId } from "./dom.js";
+import { byId, showPicture } from "./dom.js";
 
 const PAGE_SHARE = 10; // per cent that Page Up and Page Down move
 
@@ -28,8 +28,9 @@ export function startCompare() {
  * @param {string} before
  * @param {string} after
  */
-export function showCompare(before, after) {
-  const [under, over] = byId("compare").querySelectorAll("img");
-  if (under.src !== before) under.src = before;
-  if (over.src !== after) over.src = after;
+export async function showCompare(before, after) {
+  const compare = byId("compare");
+  const [under, over] = compare.querySelectorAll("img");
+  await Promise.all([showPicture(under, before), showPicture(over, after)]);
+  compare.style.setProperty("--ratio", under.style.getPropertyValue("--ratio"));
 }

@@ -54,3 +54,18 @@ export function fill(place, key, make) {
   place.dataset.key = key;
   place.replaceChildren(...make());
 }
+
+/**
+ * Show a picture in an <img>, in its own shape, once it can be drawn; so that nothing jumps.
+ * @param {any} image of the class `fitted`
+ * @param {string} url
+ * @returns {Promise<void>}
+ */
+export async function showPicture(image, url) {
+  if (image.src === url) return;
+  const next = new Image();
+  next.src = url;
+  await next.decode();
+  image.style.setProperty("--ratio", String(next.naturalWidth / next.naturalHeight));
+  image.src = url;
+}

@@ -1,6 +1,6 @@
 // A job's events, read from a fetch (EventSource cannot send an API key), and taken up again where they broke off.
 
-import { call, Problem } from "./api.js";
+import { call, callJson, Problem } from "./api.js";
 
 const PATIENCE = 6; // failed tries in a row
 const PAUSE_MS = 600;
@@ -19,6 +19,7 @@ export async function followJob(job, onEvent, signal) {
     try {
       const headers = last ? { "Last-Event-ID": last, Accept: "text/event-stream" } : { Accept: "text/event-stream" };
       const response = await call(job.links.events, { headers, signal });
+      if (response.status === 204) return await callJson(job.links.self); // all was heard before the line broke
       for await (const message of messages(response.body)) {
         tries = 0;
         last = message.id || last;

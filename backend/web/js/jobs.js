@@ -80,7 +80,7 @@ export async function follow(photo, slot) {
 }
 
 function noteEvent(job, event, data) {
-  if (event === "state") job.state = data.state;
+  if (event === "state" && isUnderWay(data)) job.state = data.state; // the last one comes with the whole document
   if (event === "stage") {
     const { stage } = job.progress;
     if (stage && stage !== data.name) job.progress.stages.push({ name: stage });

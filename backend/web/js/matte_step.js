@@ -2,7 +2,7 @@
 
 import { Problem } from "./api.js";
 import { showCompare, startCompare } from "./compare.js";
-import { byId, choose, chosen, element, fill, icon } from "./dom.js";
+import { byId, choose, chosen, element, fill, icon, showPicture } from "./dom.js";
 import { matteDownloads } from "./downloads.js";
 import { hasFile, urlOf } from "./files.js";
 import { cancel, makeMatte } from "./jobs.js";
@@ -81,14 +81,17 @@ async function showStage(photo) {
     compare.hidden = true;
     whole.hidden = !photo.url;
     whole.alt = "The photo";
-    if (photo.url && whole.src !== photo.url) whole.src = photo.url;
+    if (photo.url) await showPicture(whole, photo.url);
     return;
   }
   try {
     const url = await urlOf(job, view === "compare" ? "cutout.png" : view);
-    if (state.current !== photo || photo.matte !== job || chosen("matte-view") !== view) return;
-    if (view === "compare") showCompare(photo.url, url);
-    else Object.assign(whole, { src: url, alt: VIEWS[view] });
+    const stillWanted = () => state.current === photo && photo.matte === job && chosen("matte-view") === view;
+    if (!stillWanted()) return;
+    if (view === "compare") await showCompare(photo.url, url);
+    else await showPicture(whole, url);
+    if (!stillWanted()) return;
+    whole.alt = VIEWS[view] ?? "";
     compare.hidden = view !== "compare";
     whole.hidden = view === "compare";
   } catch (problem) {

@@ -1,15 +1,15 @@
 // Turning something by hand: pointer, wheel, two fingers and keys become angles and a distance.
 
 const PER_PIXEL = 0.011; // radians
-const PER_KEY = Math.PI / 16;
 const STEEPEST = 1.5;
 
 /**
  * @param {HTMLElement} place that is turned; it gets the keyboard's focus
  * @param {{azimuth: number, elevation: number, distance: number}} view changed in place; radians
  * @param {() => void} onTurn
+ * @param {number} [perKey] radians that an arrow key turns
  */
-export function orbit(place, view, onTurn) {
+export function orbit(place, view, onTurn, perKey = Math.PI / 16) {
   const pointers = new Map();
   let spread = 0;
 
@@ -54,7 +54,7 @@ export function orbit(place, view, onTurn) {
   place.addEventListener("keydown", (event) => {
     const turns = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     const factors = { "+": 0.9, "=": 0.9, "-": 1.1 };
-    if (turns[event.key]) turn(...turns[event.key].map((way) => way * PER_KEY));
+    if (turns[event.key]) turn(...turns[event.key].map((way) => way * perKey));
     else if (factors[event.key]) come(factors[event.key]);
     else return;
     event.preventDefault();

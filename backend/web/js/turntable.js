@@ -1,6 +1,6 @@
 // The service's own pictures from around the mesh, turned by dragging or by the arrow keys.
 
-import { element, say } from "./dom.js";
+import { element } from "./dom.js";
 import { urlOf } from "./files.js";
 import { orbit } from "./orbit.js";
 
@@ -28,13 +28,7 @@ export async function showTurntable(place, job, stillWanted) {
     turner.setAttribute("aria-valuenow", String(degrees));
     turner.setAttribute("aria-valuetext", `${degrees} degrees`);
   };
-  orbit(turner, view, show);
-  turner.addEventListener("keydown", (event) => {
-    if (!event.key.startsWith("Arrow")) return;
-    view.azimuth = Math.round(view.azimuth / step) * step + { ArrowLeft: -step / 2, ArrowRight: step / 2 }[event.key] || 0;
-    show();
-  });
+  orbit(turner, view, show, step);
   place.replaceChildren(turner);
   show();
-  say("Turntable");
 }

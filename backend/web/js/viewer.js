@@ -23,15 +23,17 @@ export async function loadViewer(place, url, source) {
   await fetching;
   let viewer = place.querySelector("model-viewer");
   if (!viewer) {
+    const noBar = element("div", { slot: "progress-bar" }); // the page has told how far the mesh is
     viewer = element("model-viewer", {
       alt: "The mesh. The arrow keys turn it.",
       "camera-controls": "",
       "interaction-prompt": "none",
-      "shadow-intensity": "0.9",
-      "shadow-softness": "0.9",
+      "tone-mapping": "neutral",
+      "shadow-softness": "1",
       "touch-action": "pan-y",
-      exposure: "1.05",
+      exposure: "0.85", // the photo's colours have their light in them
     });
+    viewer.append(noBar);
     place.replaceChildren(viewer);
   }
   for (const other of [...place.children]) if (other !== viewer) other.remove();
@@ -49,7 +51,7 @@ function lookFreely(viewer) {
     fieldOfView: "auto",
     maxFieldOfView: "auto",
     minCameraOrbit: "auto auto auto",
-    shadowIntensity: 0.9,
+    shadowIntensity: 0.55,
   });
   if (!matchMedia("(prefers-reduced-motion: reduce)").matches) viewer.setAttribute("auto-rotate", "");
   viewer.autoRotateDelay = 4000;

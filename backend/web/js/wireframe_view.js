@@ -21,16 +21,9 @@ export async function showWireframe(place, url) {
     due = true;
     requestAnimationFrame(() => {
       due = false;
-      if (canvas.isConnected) drawing.draw(view, colorOf("--wire-surface"), colorOf("--wire-line"));
+      if (canvas.isConnected) drawing.draw(view, ...colorsOf(canvas));
     });
   }
-  function colorOf(name) {
-    const { color } = getComputedStyle(canvas.appendChild(Object.assign(document.createElement("i"), { className: name.slice(2) })));
-    canvas.replaceChildren();
-    const [red, green, blue, alpha = 1] = color.match(/[\d.]+/g).map(Number);
-    return [red / 255, green / 255, blue / 255, alpha];
-  }
-
   const watch = new ResizeObserver(([{ contentRect: { width, height } }]) => {
     if (!canvas.isConnected) {
       watch.disconnect(); // another view has taken the stage
@@ -43,4 +36,14 @@ export async function showWireframe(place, url) {
   });
   watch.observe(canvas);
   orbit(canvas, view, drawSoon);
+}
+
+/** The surface's and the lines' colours as the style sheet has them: a canvas without a border uses its colour for
+ * nothing else. */
+function colorsOf(canvas) {
+  const style = getComputedStyle(canvas);
+  return [style.borderTopColor, style.color].map((color) => {
+    const [red, green, blue, alpha = 1] = color.match(/[\d.]+/g).map(Number);
+    return [red / 255, green / 255, blue / 255, alpha];
+  });
 }

@@ -1,0 +1,47 @@
+// What was done to a matte by hand, in order, with undo and redo. An entry is either strokes that the service has not
+// seen yet, or a mask that it gave back.
+
+export class Edits {
+  /** @param {Blob} mask the matte that is put right */
+  constructor(mask) {
+    this.entries = [{ mask }];
+    this.at = 0;
+  }
+
+  /** @param {{strokes: any[]} | {mask: Blob}} entry */
+  push(entry) {
+    this.entries = [...this.entries.slice(0, this.at + 1), entry];
+    this.at += 1;
+  }
+
+  undo() {
+    this.at = Math.max(0, this.at - 1);
+  }
+
+  redo() {
+    this.at = Math.min(this.entries.length - 1, this.at + 1);
+  }
+
+  get canUndo() {
+    return this.at > 0;
+  }
+
+  get canRedo() {
+    return this.at < this.entries.length - 1;
+  }
+
+  /** The last mask of the service. @returns {Blob} */
+  get mask() {
+    return this.entries.slice(0, this.at + 1).findLast((entry) => "mask" in entry).mask;
+  }
+
+  /** The strokes since then. @returns {any[]} */
+  get strokes() {
+    const done = this.entries.slice(0, this.at + 1);
+    return done.slice(done.findLastIndex((entry) => "mask" in entry) + 1).flatMap(({ strokes }) => strokes);
+  }
+
+  get points() {
+    return this.strokes.reduce((sum, { points }) => sum + points.length, 0);
+  }
+}
