@@ -13,11 +13,13 @@ from typing import Any, Literal
 
 LogFormat = Literal["text", "json"]
 LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+LIBRARIES = ("uvicorn", "asyncio")  # a fault that they meet is told where ours are, in the same form
 FACTS = ("request_id", "method", "path", "status", "code", "seconds", "stages", "client")  # what `extra` may hold
 
 
 def set_up_logging(folder: Path, level: str, log_format: LogFormat = "text") -> None:
-    """Send the `mattemesh` logger to stderr and to `folder`/backend.log; calling it again changes level and format.
+    """Send our log, and what the server's libraries report, to stderr and to `folder`/backend.log; calling it again
+    changes level and format.
 
     A folder that cannot be written costs the file, not the service.
     """
@@ -35,6 +37,8 @@ def set_up_logging(folder: Path, level: str, log_format: LogFormat = "text") -> 
             logger.warning("no log file: %s", error.strerror)
     for handler in logger.handlers:
         handler.setFormatter(formatter(log_format))
+    for name in LIBRARIES:
+        logging.getLogger(name).handlers = logger.handlers
 
 
 def formatter(log_format: LogFormat) -> logging.Formatter:

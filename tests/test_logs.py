@@ -3,12 +3,13 @@
 import json
 import logging
 import sys
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from backend.logs import JsonFormatter, formatter, printable
+from backend.logs import LIBRARIES, JsonFormatter, formatter, printable, set_up_logging
 from backend.routes.requests import RequestLog
 
 
@@ -60,6 +61,19 @@ def test_a_request_is_told_in_fields(caplog: pytest.LogCaptureFixture, monkeypat
     assert entry["client"] == "192.0.2.9"
     assert entry["seconds"] >= 0
     assert "hidden" not in json.dumps(entry)
+
+
+def test_what_the_libraries_report_is_told_in_the_same_form(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("mattemesh", *LIBRARIES):
+        monkeypatch.setattr(logging.getLogger(name), "handlers", [])
+    set_up_logging(tmp_path, "INFO", "json")
+    logging.getLogger("uvicorn.error").error("broken\npipe")
+    logging.getLogger("mattemesh").info("it runs")
+    told = [json.loads(line)["message"] for line in capsys.readouterr().err.splitlines()]
+    assert told == ["broken\npipe", "it runs"]
+    assert (tmp_path / "backend.log").read_text().count("\n") == 2
 
 
 def test_a_name_that_cannot_be_printed_is_escaped_and_cut() -> None:
