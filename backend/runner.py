@@ -75,6 +75,10 @@ class Runner(Protocol):
         """
         ...
 
+    def admit(self, lane: Lane) -> None:
+        """Raise OverloadedError where `run` would at once, so that nobody sends a photo to be turned away."""
+        ...
+
     def start(self) -> None:
         """Begin to take work; called once, in the event loop."""
         ...

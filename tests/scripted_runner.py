@@ -44,6 +44,9 @@ class ScriptedRunner:
         self.asked.append(work)
         return await self.script(work, on_stage)
 
+    def admit(self, lane: str) -> None:
+        pass
+
     def status(self) -> RunnerStatus:
         workers = tuple(WorkerStatus(lane, 0, "idle") for lane in ("mask", "mesh"))
         return RunnerStatus(True, "", (), workers)

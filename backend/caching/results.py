@@ -11,7 +11,7 @@ from backend.caching.cache import Cache
 from backend.caching.identity import models_of, result_key
 from backend.runner import Runner, RunnerStatus, unheard
 from backend.settings import Settings
-from backend.work import Done, File, OnStage, Stage, Work
+from backend.work import Done, File, Lane, OnStage, Stage, Work
 
 PATIENCE_S = 2.0  # with the store, for one step; then the work is done as if there were none
 THREADS = 4  # of their own, so that a slow store holds up nobody else's
@@ -45,6 +45,9 @@ class CachingRunner:
         if key is not None:
             await self._patiently(lambda: self._keep(work, key, done))
         return done
+
+    def admit(self, lane: Lane) -> None:
+        self._runner.admit(lane)
 
     def start(self) -> None:
         self._pool.submit(self._cache.tidy)

@@ -6,7 +6,7 @@ import time
 from backend.errors import problem_of
 from backend.metrics.recorded import Metrics
 from backend.runner import Runner, RunnerStatus, unheard
-from backend.work import Done, OnStage, Work
+from backend.work import Done, Lane, OnStage, Work
 
 
 class MeteredRunner:
@@ -28,6 +28,9 @@ class MeteredRunner:
             raise
         self._metrics.finished(work.kind, done, time.perf_counter() - start)
         return done
+
+    def admit(self, lane: Lane) -> None:
+        self._runner.admit(lane)
 
     def start(self) -> None:
         self._runner.start()

@@ -28,9 +28,9 @@ from backend.errors import (
 from backend.routes.answers import answer, wanted_cache, wanted_form
 from backend.routes.forms import read_files, read_form, read_options
 from backend.routes.problems import documented
-from backend.runner import Runner, RunnerStatus
+from backend.runner import Runner
 from backend.settings import Settings
-from backend.work import KINDS, Done, Lane, Work
+from backend.work import KINDS, Done, Work
 
 RAISES = (
     MissingFileError,
@@ -94,24 +94,12 @@ def form_documentation(kind: str) -> dict[str, Any]:
 async def serve(request: Request, kind: str) -> Response:
     """Read the form, have the work done, and return its product the way the client wants it.
 
-    Raises OverloadedError before anything is read when the lane is full: nobody sends a photo to be turned away.
+    Raises OverloadedError before anything is read when the lane is full.
     """
-    refuse_when_full(request.app.state.runner.status(), KINDS[kind].lane)
+    runner: Runner = request.app.state.runner
+    runner.admit(KINDS[kind].lane)
     work = await read_work(request, kind)
     return answer(request, await _while_connected(request, work))
-
-
-def refuse_when_full(status: RunnerStatus, lane: Lane) -> None:
-    """Raise OverloadedError when all that may wait in `lane` waits and no worker of it is free.
-
-    What slips through, because it came in the same moment or a worker just starts, the lane itself refuses.
-    """
-    free = any(worker.lane == lane and worker.state == "idle" for worker in status.workers)
-    for row in status.lanes:
-        if row.lane == lane and row.running and row.waiting >= row.max_waiting and not free:
-            raise OverloadedError(
-                "Too many pictures are waiting; try again soon.", limit=row.max_waiting, actual=row.waiting
-            )
 
 
 async def read_work(request: Request, kind: str) -> Work:

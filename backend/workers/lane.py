@@ -75,7 +75,7 @@ class LaneQueue:
 
     async def run(self, work: Work, on_stage: OnStage) -> Done:
         """Return what comes of `work`; what it raises is told in `backend.runner.Runner.run`."""
-        self._refuse()
+        self.admit()
         self._inside += 1
         try:
             while True:
@@ -128,7 +128,7 @@ class LaneQueue:
             raise
         return await running.wait(self._deadline_s)
 
-    def _refuse(self) -> None:
+    def admit(self) -> None:
         """Raise OverloadedError when the lane is full or all its workers rest."""
         rest_s = self._rest_s()
         if rest_s is not None:

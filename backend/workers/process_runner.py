@@ -53,6 +53,12 @@ class ProcessRunner:
             raise stopping()
         return await self._lanes[work.lane].run(work, on_stage)
 
+    def admit(self, lane: Lane) -> None:
+        """See `backend.runner.Runner`."""
+        if self._closing:
+            raise stopping()
+        self._lanes[lane].admit()
+
     def status(self) -> RunnerStatus:
         workers = tuple(worker.status() for worker in self._workers)
         why = "The service is stopping." if self._closing else ""

@@ -52,6 +52,9 @@ class FakeRunner:
 
     def start(self) -> None: ...
 
+    def admit(self, lane: str) -> None:
+        pass
+
     def status(self) -> RunnerStatus:
         return RunnerStatus(True, "", (), ())
 

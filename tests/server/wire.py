@@ -13,8 +13,9 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from backend.errors import OverloadedError
 from backend.main import create_app
-from backend.runner import LaneStatus, RunnerStatus, WorkerStatus
+from backend.runner import RunnerStatus
 from backend.server.process import Server, server_of
 from backend.settings import Settings
 from backend.work import Done, File, Work
@@ -33,7 +34,7 @@ class StubRunner:
     answer: bytes = b"done"
     why: str = ""
     running: int = 0
-    waiting: int = 0
+    full: bool = False
     seen: list[Work] = field(default_factory=list)
 
     async def run(self, work: Work, on_stage: Any = None) -> Done:
@@ -45,13 +46,15 @@ class StubRunner:
             self.running -= 1
         return Done((File("mask.png", "image/png", self.answer),))
 
+    def admit(self, lane: str) -> None:
+        if self.full:
+            raise OverloadedError("Full.")
+
     def start(self) -> None:
         pass
 
     def status(self) -> RunnerStatus:
-        lane = LaneStatus("mask", self.waiting, self.running, max_waiting=2)
-        worker = WorkerStatus("mask", 0, "busy" if self.running else "idle")
-        return RunnerStatus(not self.why, self.why, (lane,), (worker,))
+        return RunnerStatus(not self.why, self.why, (), ())
 
     async def drain(self, timeout_s: float) -> None:
         pass
