@@ -8,7 +8,6 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from limits import parse_many
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -133,6 +132,8 @@ class Settings(BaseSettings):
     @classmethod
     def _is_a_rate(cls, value: str | None) -> str | None:
         if value is not None:
+            from limits import parse_many  # 80 ms, which every command and worker would pay
+
             parse_many(value)
         return value
 

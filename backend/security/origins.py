@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from backend.errors import CallerError, CrossSiteError, HostNotAllowedError
 from backend.routes.problems import error_answer
+from backend.security.paths import PROBES, path_of
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
@@ -24,7 +25,8 @@ class OriginCheck:
     """ASGI middleware that answers 403 `cross-site` and 421 `host-not-allowed`.
 
     `allowed_hosts` empty: the rule for loopback above, or none where `behind_proxy`. `*` allows any name, and a name
-    that begins with `*.` all below it.
+    that begins with `*.` all below it. An address, or no name at all, is always fine: no page can have got at it by a
+    name of its own.
     """
 
     def __init__(
@@ -42,19 +44,18 @@ class OriginCheck:
 
     def _objection(self, scope: Scope) -> CallerError | None:
         headers = Headers(scope=scope)
-        if not self._host_is_fine(scope, host_name(headers.get("host", ""))):
+        if path_of(scope) not in PROBES and not self._host_is_fine(scope, host_name(headers.get("host", ""))):
             return HostNotAllowedError("The service is not known by this name; ALLOWED_HOSTS can add it.")
         if scope["method"] not in SAFE_METHODS and not self._origin_is_fine(headers):
             return CrossSiteError("Another site's page may not ask for this; CORS_ORIGINS can allow its origin.")
         return None
 
     def _host_is_fine(self, scope: Scope, name: str) -> bool:
+        if name in ("", "localhost") or name.endswith(".localhost") or _address(name) is not None:
+            return True
         if self.allowed_hosts:
             return any(_matches(name, pattern) for pattern in self.allowed_hosts)
-        if self.behind_proxy or not _is_loopback(scope.get("server")):
-            return True
-        # A program that names no host is not a browser.
-        return name in ("", "localhost") or name.endswith(".localhost") or _is_address(name)
+        return self.behind_proxy or not _is_loopback(scope.get("server"))
 
     def _origin_is_fine(self, headers: Headers) -> bool:
         origin = headers.get("origin", "")
@@ -77,14 +78,15 @@ def _matches(name: str, pattern: str) -> bool:
     return pattern == "*" or name == pattern or (pattern.startswith("*.") and name.endswith(pattern[1:]))
 
 
-def _is_address(name: str) -> bool:
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        ipaddress.ip_address(name)
+        address = ipaddress.ip_address(name)
     except ValueError:
-        return False
-    return True
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _is_loopback(server: tuple[str, int | None] | None) -> bool:
     """Whether the connection came in on this machine's own address."""
-    return server is not None and _is_address(server[0]) and ipaddress.ip_address(server[0]).is_loopback
+    address = _address(server[0]) if server is not None else None
+    return address is not None and address.is_loopback

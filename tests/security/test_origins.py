@@ -77,6 +77,18 @@ def test_on_a_network_any_name_will_do_until_names_are_given() -> None:
     assert [named.get("/jobs", headers={"Host": host}).status_code for host in hosts] == [200, 200, 421, 421, 421]
 
 
+def test_health_checks_ask_by_whatever_address_they_have() -> None:
+    named = guarded("http://10.0.0.5:8000", allowed_hosts="matte.example")
+    assert named.get("/jobs", headers={"Host": "10.0.0.5:8000"}).status_code == 200
+    assert named.get("/healthz", headers={"Host": "pod-7.cluster.local"}).status_code == 200
+    assert named.get("/jobs", headers={"Host": "pod-7.cluster.local"}).status_code == 421
+
+
+def test_loopback_is_loopback_written_as_ipv6_too() -> None:
+    mapped = guarded("http://[::ffff:127.0.0.1]:8000")
+    assert mapped.get("/jobs", headers={"Host": "evil.example"}).status_code == 421
+
+
 def test_a_front_server_on_this_machine_may_pass_its_own_name_on() -> None:
     behind = guarded(LOCAL, trusted_proxies="127.0.0.1")
     assert behind.get("/jobs", headers={"Host": "matte.example"}).status_code == 200
