@@ -75,7 +75,7 @@ def _strongest_level(
 ) -> float | None:
     """Return up to which distance the flood's outline, where it borders on free pixels, lies on the strongest edges."""
     nearest_first = np.sort(distance[free])
-    most_px = min(most_px, len(nearest_first))
+    most_px = max(1, min(most_px, len(nearest_first)))
     areas = np.geomspace(min(8, most_px), most_px, config.levels)
     levels = np.unique(nearest_first[areas.astype(int) - 1])
     totals, counts = np.zeros((2, len(levels) + 1))

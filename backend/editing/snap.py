@@ -26,8 +26,8 @@ MOST_PIECES = 256  # an outline in noise falls into thousands, and none of them 
 class SnapConfig:
     side_px: int = 512  # of the working copy
     core: float = 0.4  # of a stroke's radius: so much of it is certain
-    beyond: float = 0.3  # of the radius: so far outside of the stroke an edge is looked for,
-    least_beyond_px: float = 3.0  # but at least so many working pixels
+    beyond: float = 0.5  # of the radius: so far outside of the stroke an edge is looked for,
+    least_beyond_px: float = 5.0  # but at least so many working pixels
     gain: float = 1.2  # an outline is moved to an edge this many times stronger,
     least_gain: float = 0.5  # and stronger by this many Lab units a pixel: noise is no edge
     context: float = 0.5  # of the strokes' box: seen around it, to learn the two sides' colours
@@ -42,7 +42,7 @@ def snap_to_edges(
 ) -> Alpha:
     """Return `painted` with the outlines that the strokes drew moved onto the image's edges.
 
-    `touched` is where the strokes reached; nothing changes farther from it than a band of 0.3 radii (or three working
+    `touched` is where the strokes reached; nothing changes farther from it than a band of half a radius (or five working
     pixels), nor where there is no edge to go to. Raises ValueError for arrays of two sizes.
     """
     check_image(image)
