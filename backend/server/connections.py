@@ -8,7 +8,6 @@ an answer. Numbers are seconds unless their names say otherwise.
 import asyncio
 import json
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, cast
@@ -16,6 +15,7 @@ from typing import Any, cast
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from backend.server.alarm import Alarm
 from backend.settings import Settings
 
 LINGER_S = 5.0  # how long the rest of an unwanted body is thrown away, so that its sender gets to read the answer
@@ -41,8 +41,8 @@ class PatientProtocol(H11Protocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._head_alarm = _Alarm(self.loop)
-        self._answer_alarm = _Alarm(self.loop)
+        self._head_alarm = Alarm(self.loop)
+        self._answer_alarm = Alarm(self.loop)
         self._leaving = False
 
     # What the event loop calls.
@@ -207,24 +207,3 @@ class _GentlyClosed:
 
     def is_closing(self) -> bool:
         return self._protocol.is_leaving or self._transport.is_closing()
-
-
-class _Alarm:
-    """One timer that can be set, set again and cleared."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._timer: asyncio.TimerHandle | None = None
-
-    @property
-    def is_set(self) -> bool:
-        return self._timer is not None
-
-    def set(self, seconds: float, ring: Callable[[], None]) -> None:
-        self.clear()
-        self._timer = self._loop.call_later(seconds, ring)
-
-    def clear(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
