@@ -31,6 +31,7 @@ class DepthMasker:
         device: str | None = None,
         precision: Precision = "exact",
         recall: Recall = recall_nothing,
+        together: int = 1,
     ) -> "DepthMasker":
         """Return a masker with the weights of `path`, a hub `.safetensors` or an original `.pth` (vits, vitb, vitl).
 
@@ -40,7 +41,7 @@ class DepthMasker:
         """
         if size < 14:
             raise InvalidParameterError("The depth size is at least 14 pixels.", limit=14, actual=size)
-        return cls(load_depth_anything(Path(path), device, precision, recall), size)
+        return cls(load_depth_anything(Path(path), device, precision, recall, together), size)
 
     @property
     def device(self) -> str:

@@ -59,7 +59,13 @@ class Engines:
         segmenter: Segmenter = self._load(
             name,
             lambda recall: load_segmenter(
-                name, settings.checkpoints_dir, settings.threads, settings.allow_noncommercial, settings.device, recall
+                name,
+                settings.checkpoints_dir,
+                settings.threads,
+                settings.allow_noncommercial,
+                settings.device,
+                recall,
+                settings.batch_size,
             ),
         )
         return segmenter
@@ -75,7 +81,9 @@ class Engines:
             settings = self.settings
             weights = find_depth_weights(name, settings.checkpoints_dir)
             device = None if settings.device == "auto" else settings.device
-            masker = DepthMasker.from_checkpoint(weights, settings.depth_size_px, device, "fast", recall)
+            masker = DepthMasker.from_checkpoint(
+                weights, settings.depth_size_px, device, "fast", recall, settings.batch_size
+            )
             check_size(name, masker.network.size.name, settings.checkpoints_dir)
             return masker
 
@@ -94,7 +102,7 @@ class Engines:
 
         own = self.settings.triposr_weights
         weights = own or require_model(DEFAULT_MESH, self.settings.checkpoints_dir)["model.ckpt"]
-        return TripoSREngine(weights, self.settings.device, recall=recall)
+        return TripoSREngine(weights, self.settings.device, recall=recall, together=self.settings.batch_size)
 
     def set_aside(self, why: str) -> None:
         """Have `auto` stand on the embedded engines from now on, for the reason `why`."""

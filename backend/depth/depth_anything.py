@@ -17,6 +17,7 @@ from backend.caching.recall import Recall, recall_nothing
 from backend.depth.checkpoint import read_tensors, rename
 from backend.errors import ModelUnavailableError
 from backend.masking.arrays import Disparity, Image, check_image
+from backend.together import Together
 
 if TYPE_CHECKING:
     import torch
@@ -62,6 +63,7 @@ class DepthAnything:
         device: str,
         precision: Precision,
         recall: Recall = recall_nothing,
+        together: int = 1,
     ) -> None:
         self.network = network
         self.size = size
@@ -69,6 +71,7 @@ class DepthAnything:
         self.precision = precision
         self._half = _half_type(device) if precision == "fast" else None
         self._recall = recall
+        self._ask = Together(self._run, together)  # pictures of the same shape, up to so many, at once
 
     def predict(self, image: Image, shorter_side: int = 518) -> Disparity:
         """Return the disparity of `image`, (H, W) float32 at the image's own size, ≥ 0, larger is nearer, no unit.
@@ -83,7 +86,7 @@ class DepthAnything:
         given = network_input(image, shorter_side)
 
         def compute() -> tuple[NDArray[np.float32]]:
-            return (self.forward(torch.from_numpy(given).to(self.device)).cpu().numpy(),)
+            return (self._ask(given),)
 
         (answer,) = self._recall("depth", f"{self.device} {self._half}", given, compute)
         disparity = torch.from_numpy(answer).to(self.device)
@@ -93,6 +96,12 @@ class DepthAnything:
         if not np.isfinite(result).all():
             raise ModelUnavailableError("The depth weights give numbers that are not finite.")
         return result
+
+    def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        import torch
+
+        disparity: NDArray[np.float32] = self.forward(torch.from_numpy(batch).to(self.device)).cpu().numpy()
+        return disparity
 
     def forward(self, pixels: "torch.Tensor") -> "torch.Tensor":
         """Return (B, H, W) float32 disparity of normalised (B, 3, H, W) float32 pixels, both sides multiples of 14."""
@@ -104,7 +113,11 @@ class DepthAnything:
 
 
 def load_depth_anything(
-    path: Path, device: str | None = None, precision: Precision = "exact", recall: Recall = recall_nothing
+    path: Path,
+    device: str | None = None,
+    precision: Precision = "exact",
+    recall: Recall = recall_nothing,
+    together: int = 1,
 ) -> DepthAnything:
     """Return the network with the weights of `path` (hub `.safetensors` or original `.pth`), found by their shapes.
 
@@ -119,7 +132,7 @@ def load_depth_anything(
     network.load_state_dict({name: value.float() for name, value in state.items()}, strict=True, assign=True)
     _resize_positions_as_published(network)
     device = device or _best_device()
-    return DepthAnything(network.eval().requires_grad_(False).to(device), size, device, precision, recall)
+    return DepthAnything(network.eval().requires_grad_(False).to(device), size, device, precision, recall, together)
 
 
 def network_input(image: Image, shorter_side: int) -> NDArray[np.float32]:

@@ -5,6 +5,7 @@ It asks the network for less when a GPU's memory runs out, step by step, and say
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from backend.meshing.projection import photo_colors
 from backend.meshing.recalled_scene import RecalledScene
 from backend.meshing.smooth import SmoothConfig, smooth_on_field
 from backend.meshing.texture import bake_texture
+from backend.together import Together
 from backend.trace import Trace
 from tsr import TripoSR
 from tsr.errors import CheckpointError
@@ -46,11 +48,20 @@ class TripoSREngine:
     name = "triposr"
 
     def __init__(
-        self, weights: Path, device: str = "auto", precision: str = "auto", recall: Recall = recall_nothing
+        self,
+        weights: Path,
+        device: str = "auto",
+        precision: str = "auto",
+        recall: Recall = recall_nothing,
+        together: int = 1,
     ) -> None:
-        """Load the weights. Raises ModelUnavailableError when they cannot be used, or the device is not here."""
+        """Load the weights; up to `together` pictures are encoded at once.
+
+        Raises ModelUnavailableError when they cannot be used, or the device is not here.
+        """
         self._weights, self._precision, self._recall = weights, precision, recall
         self._model = self._load(device)
+        self._codes = Together(partial(_codes, self._model), together)
 
     @property
     def device(self) -> str:
@@ -119,9 +130,10 @@ class TripoSREngine:
 
     def _encode(self, model: TripoSR, framed: Framed) -> torch.Tensor:
         picture = on_grey(framed, model.config.image_size_px)
+        codes = self._codes if model is self._model else partial(_codes, model)
 
         def compute() -> tuple[NDArray[np.float32]]:
-            return (model.encode(torch.from_numpy(picture).permute(2, 0, 1)[None])[0].cpu().numpy(),)
+            return (codes(picture[None])[0],)
 
         (code,) = self._recall("encode", str(model.stages()), picture, compute)
         return torch.from_numpy(code).to(model.device)
@@ -152,6 +164,12 @@ class TripoSREngine:
         elif request.project_photo:
             mesh = replace(mesh, colors=paint(mesh.vertices))
         return Built(mesh, facts)
+
+
+def _codes(model: TripoSR, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the scene codes (B, 3, C, S, S) of `pictures` (B, H, W, 3)."""
+    codes: NDArray[np.float32] = model.encode(torch.from_numpy(pictures).permute(0, 3, 1, 2)).cpu().numpy()
+    return codes
 
 
 def _tensor(points: NDArray[np.float32], model: TripoSR) -> torch.Tensor:

@@ -18,6 +18,7 @@ from backend.caching.recall import Recall, recall_nothing
 from backend.errors import ModelUnavailableError, OutOfMemoryError
 from backend.masking.arrays import Image, Saliency, check_image
 from backend.segmentation.first_guess import FirstGuess
+from backend.together import Together
 from backend.weights.catalogue import Activation, NetworkInput
 
 _DEVICES = {"CUDAExecutionProvider": "cuda", "CoreMLExecutionProvider": "mps", "CPUExecutionProvider": "cpu"}
@@ -26,9 +27,12 @@ _DEVICES = {"CUDAExecutionProvider": "cuda", "CoreMLExecutionProvider": "mps", "
 class OnnxSegmenter:
     """A segmenter over one shared session; `predict` may be called from many threads at once."""
 
-    def __init__(self, name: str, session: Any, network: NetworkInput, recall: Recall = recall_nothing) -> None:
+    def __init__(
+        self, name: str, session: Any, network: NetworkInput, recall: Recall = recall_nothing, together: int = 1
+    ) -> None:
         """Take an onnxruntime.InferenceSession; raise ModelUnavailableError unless it has the network's signature:
-        one float input (1, 3, height, width) and a first output (1, 1, h, w) or (1, h, w)."""
+        one float input (1, 3, height, width) and a first output (1, 1, h, w) or (1, h, w). Up to `together` pictures
+        go through it at once where both batch axes are free."""
         self.name = name
         self.device: str = _DEVICES.get(session.get_providers()[0], "cpu")
         self._session, self._network, self._recall = session, network, recall
@@ -41,6 +45,8 @@ class OnnxSegmenter:
         if len(output.shape) not in (3, 4) or not _fits(output.shape[:-2], (1, 1)[: len(output.shape) - 2]):
             raise ModelUnavailableError(f"The network of {name} does not answer with one mask.", model=name)
         self._input, self._output = inputs[0].name, output.name
+        free = not isinstance(inputs[0].shape[0], int) and not isinstance(output.shape[0], int)
+        self._ask = Together(self._run, together if free else 1)
 
     def predict(self, image: Image) -> FirstGuess:
         """Return the saliency of `image` ((H, W, 3) uint8 RGB), at its own size, as the network gives it.
@@ -50,7 +56,7 @@ class OnnxSegmenter:
         """
         check_image(image)
         batch = network_input(image, self._network)
-        (answer,) = self._recall("segment", self.device, batch, lambda: (self._run(batch),))
+        (answer,) = self._recall("segment", self.device, batch, lambda: (self._mask(batch),))
         if not np.isfinite(answer).all():
             raise ModelUnavailableError(f"The network of {self.name} gives no usable answer.", model=self.name)
         facts: dict[str, float | int | str | bool] = {
@@ -61,19 +67,23 @@ class OnnxSegmenter:
         saliency = to_saliency(answer, self._network.activation, (image.shape[0], image.shape[1]))
         return FirstGuess(saliency, facts=facts)
 
+    def _mask(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        answer = self._ask(batch)
+        if answer.ndim not in (3, 4) or answer.size != answer.shape[-2] * answer.shape[-1]:
+            raise ModelUnavailableError(f"The network of {self.name} does not answer with one mask.", model=self.name)
+        mask: NDArray[np.float32] = answer.reshape(answer.shape[-2:]).astype(np.float32)
+        return mask
+
     def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         try:
-            answer = self._session.run([self._output], {self._input: batch})[0]
+            answers: NDArray[np.float32] = self._session.run([self._output], {self._input: batch})[0]
         except MemoryError as error:
             raise OutOfMemoryError(f"{self.name} did not fit into memory.") from error
         except _onnxruntime_errors() as error:
             if "alloc" in str(error).lower():
                 raise OutOfMemoryError(f"{self.name} did not fit into memory.") from error
             raise ModelUnavailableError(f"The network of {self.name} cannot be run.", model=self.name) from error
-        if answer.ndim not in (3, 4) or answer.size != answer.shape[-2] * answer.shape[-1]:
-            raise ModelUnavailableError(f"The network of {self.name} does not answer with one mask.", model=self.name)
-        mask: NDArray[np.float32] = answer.reshape(answer.shape[-2:]).astype(np.float32)
-        return mask
+        return answers
 
 
 def network_input(image: Image, network: NetworkInput) -> NDArray[np.float32]:

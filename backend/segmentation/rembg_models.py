@@ -19,10 +19,12 @@ def load_segmenter(
     allow_noncommercial: bool = False,
     device: str = "auto",
     recall: Recall = recall_nothing,
+    together: int = 1,
 ) -> OnnxSegmenter:
     """Open the segmenter called `name`, whose weights lie in `checkpoints`, checked; keep it, opening takes seconds.
 
-    `threads` 0 takes one per core; `device` is "auto", "cpu", "cuda" or "mps". Raises ModelUnavailableError when the
+    `threads` 0 takes one per core; `device` is "auto", "cpu", "cuda" or "mps"; up to `together`
+    pictures go through it at once. Raises ModelUnavailableError when the
     weights are absent, broken or not allowed, with the command that helps, and InvalidParameterError for a name that
     is no segmenter's.
     """
@@ -31,6 +33,6 @@ def load_segmenter(
         raise InvalidParameterError(f"{name} is no segmenter.", parameter="model")
     (path,) = require_model(name, checkpoints, allow_noncommercial).values()
     try:
-        return OnnxSegmenter(name, open_session(name, path, threads, device), model.network, recall)
+        return OnnxSegmenter(name, open_session(name, path, threads, device), model.network, recall, together)
     except ModelUnavailableError as error:
         raise ModelUnavailableError(f"{error.detail} {how_to_get(model)}", model=name) from error

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from backend.depth.depth_anything import SIZES, DepthAnything
 from backend.engines import Engines
 from backend.masking.framing import Framed, frame_object
 from backend.meshing.engine import MeshRequest
-from backend.meshing.triposr import TripoSREngine
+from backend.meshing.triposr import TripoSREngine, _codes
 from backend.perform import perform
 from backend.schemas import MaskOptions, MeshOptions
 from backend.segmentation import border
@@ -29,6 +30,7 @@ from backend.segmentation.border import BorderSegmenter
 from backend.segmentation.multi_scale import predict_at_scales
 from backend.segmentation.onnx_segmenter import OnnxSegmenter, open_session
 from backend.settings import Settings
+from backend.together import Together
 from backend.trace import Trace
 from backend.weights.catalogue import U2NET_INPUT
 from backend.work import CacheUse, Work
@@ -222,6 +224,7 @@ def engine_of(model: TripoSR, stages: StageCache) -> TripoSREngine:
     engine = TripoSREngine.__new__(TripoSREngine)
     engine._model, engine._weights, engine._precision = model, Path("nowhere"), "auto"
     engine._recall = stages.of("triposr")
+    engine._codes = Together(partial(_codes, engine._model))
     return engine
 
 

@@ -1,6 +1,7 @@
 """The engine around the network: an object that is known, through every finishing step."""
 
 import json
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +16,8 @@ from backend.masking.framing import Framed, frame_object
 from backend.meshing import triposr
 from backend.meshing.engine import MeshRequest
 from backend.meshing.figures import measure
-from backend.meshing.triposr import TripoSREngine
+from backend.meshing.triposr import TripoSREngine, _codes
+from backend.together import Together
 from backend.trace import Trace
 from tsr import TripoSR, TripoSRConfig
 from tsr.surface_mesh import Scene, SurfaceMesh
@@ -32,6 +34,7 @@ def engine() -> TripoSREngine:
     engine = TripoSREngine.__new__(TripoSREngine)
     engine._model, engine._weights, engine._precision = model, Path("nowhere"), "auto"
     engine._recall = recall_nothing
+    engine._codes = Together(partial(_codes, engine._model))
     return engine
 
 
@@ -139,6 +142,7 @@ def test_a_full_gpu_is_given_less_and_less_and_then_left(
     gpu.stages = engine._model.stages
     crowded = TripoSREngine.__new__(TripoSREngine)
     crowded._model, crowded._recall = gpu, recall_nothing  # type: ignore[assignment]
+    crowded._codes = Together(partial(_codes, crowded._model))
     monkeypatch.setattr(crowded, "_load", lambda device: engine._model)
     trace = Trace()
     built = crowded.build(framed, None, MeshRequest(resolution=128), trace)
