@@ -29,6 +29,10 @@ class Changes:
         if bell is not None:
             bell.set()
 
+    def tell_all(self) -> None:
+        for job_id in list(self._bells):
+            self.tell(job_id)
+
 
 class Recorder:
     """Keeps what a job's progress says, in order and beside the work: a slow disk holds up no stage."""

@@ -53,6 +53,7 @@ class Jobs:
             self._untidy.set,
         )
         self._ids = Ids()
+        self._listeners_go = False
         self._tasks: list[asyncio.Task[None]] = []
 
     def hold(self) -> None:
@@ -142,24 +143,29 @@ class Jobs:
         return None if progress is None else progress.told()
 
     async def listen(self, job_id: str, after: int) -> AsyncIterator[Event]:
-        """Yield what happened to a job after event number `after` and what happens from now on, until it is final."""
+        """Yield what happened to a job after event number `after` and what happens from now on, until it is final or
+        `let_listeners_go` is called."""
         while True:
             change = self._changes.next(job_id)
+            try:
+                final = (await self.get(job_id)).final  # asked first: what happens meanwhile is told below or next time
+            except NotFoundError:  # removed meanwhile
+                return
             for event in await self._store(JobStore.events, job_id, after):
                 after = event.number
                 yield event
-                if event.event == "done":
-                    return
-            try:
-                if (await self.get(job_id)).final:
-                    return
-            except NotFoundError:  # removed meanwhile
+            if final or self._listeners_go:
                 return
             await change.wait()
 
     async def heard_all(self, job_id: str, after: int) -> bool:
         """Whether nothing has happened to a job after event number `after`."""
         return not await self._store(JobStore.events, job_id, after)
+
+    def let_listeners_go(self) -> None:
+        """End every listening: the service stops, and a listener comes back to the next one."""
+        self._listeners_go = True
+        self._changes.tell_all()
 
     def path(self, job: Job, file: StoredFile) -> Path:
         """Return where a finished file of the job lies."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
+import anyio
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -30,6 +31,7 @@ from backend.work import KINDS
 
 PING_S = 15  # a quiet stream says that it is there, or a proxy closes it
 SEND_TIMEOUT_S = 30.0  # a listener that takes nothing for so long has gone
+LEAVING_S = 1.0  # what a stream has to end in good order when the service stops
 KEY = re.compile(r"[ -~]{1,255}")
 router = APIRouter(tags=["jobs"])
 ID = Annotated[str, Query(pattern=f"^{PATTERN.pattern}$")]
@@ -131,11 +133,33 @@ async def events(
     after = int(last_event_id or 0)
     if job.final and await jobs.heard_all(job_id, after):
         return Response(status_code=204)  # for which a browser does not come back
-    return EventSourceResponse(_stream(request, job_id, after), ping=PING_S, send_timeout=SEND_TIMEOUT_S)
+    stopping = anyio.Event()
+    return EventSourceResponse(
+        _stream(request, job_id, after, stopping),
+        ping=PING_S,
+        send_timeout=SEND_TIMEOUT_S,
+        shutdown_event=stopping,
+        shutdown_grace_period=LEAVING_S,
+    )
 
 
-async def _stream(request: Request, job_id: str, after: int) -> AsyncIterator[ServerSentEvent]:
+async def _stream(request: Request, job_id: str, after: int, stopping: anyio.Event) -> AsyncIterator[ServerSentEvent]:
     jobs = _jobs(request)
+    letting_go = asyncio.create_task(_let_go(jobs, stopping))
+    try:
+        async for event in _events(request, jobs, job_id, after):
+            yield event
+    finally:
+        letting_go.cancel()
+
+
+async def _let_go(jobs: Jobs, stopping: anyio.Event) -> None:
+    """End the streams in good order when the service stops."""
+    await stopping.wait()
+    jobs.let_listeners_go()
+
+
+async def _events(request: Request, jobs: Jobs, job_id: str, after: int) -> AsyncIterator[ServerSentEvent]:
     async for event in jobs.listen(job_id, after):
         data = event.data
         if event.event == "done":
