@@ -70,8 +70,8 @@ def edit_mask(
         scorecard = score_matte(painted, scorecard_config(engines.settings))
     with trace.stage("encode"):
         data = encode_mask_png(painted)
-    facts["changed_share"] = round(float(np.count_nonzero(painted != before)) / painted.size, 6)
-    if painted is before or not facts["changed_share"]:
+    facts["changed_share"] = float(np.count_nonzero(painted != before)) / painted.size
+    if not facts["changed_share"]:
         trace.note("Nothing was changed.")
     report = {
         "image": image_report(picture),
@@ -103,7 +103,7 @@ def _open(
 
 def _alpha_of(mask: Picture, trace: Trace) -> Alpha:
     # A cutout in which everything is kept has no transparency left to be told by, only its colours.
-    colored = (mask.image != mask.image[..., :1]).any()
-    if mask.alpha is None and mask.facts.get("mode") == "RGBA" and colored:
+    opaque = mask.alpha is None and mask.facts.get("mode") == "RGBA"
+    if opaque and (mask.image != mask.image[..., :1]).any():
         return np.ones(mask.image.shape[:2], np.float32)
     return mask_as_alpha(mask, mask, trace)
