@@ -1,6 +1,6 @@
 """Are pictures faster together? Each kind of network at batch 1, 2 and 4, in one run: seconds a picture.
 
-    python benchmarks/batching.py [--rounds 3] [--device cpu]
+    python benchmarks/batching.py [--rounds 3] [--device cpu] [--only TripoSR]
 
 Weights are random, for time depends on sizes alone: an ONNX U-shaped convolutional network with a dynamic batch axis
 (the size of a segmenter), Depth-Anything V2 small, and TripoSR's encoder. Batches take turns within each round, so
@@ -98,6 +98,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--only", default="", help="of the networks below those whose name holds this")
     arguments = parser.parse_args()
     networks: dict[str, Callable[[], Callable[[int], Any]]] = {
         "ONNX segmenter, 320 px": lambda: conv_network(320),
@@ -106,8 +107,8 @@ def main() -> None:
         "TripoSR encoder": lambda: triposr_encoder(arguments.device),
     }
     print(f"seconds a picture on {arguments.device}, and the ratio to one at a time")
-    for name, make in networks.items():
-        best = measure(make(), arguments.rounds)
+    for name in (name for name in networks if arguments.only in name):
+        best = measure(networks[name](), arguments.rounds)
         columns = "   ".join(f"{batch}: {seconds:.3f} ({seconds / best[1]:.2f})" for batch, seconds in best.items())
         print(f"{name:<26}{columns}", flush=True)
 
