@@ -20,6 +20,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import psutil
 from PIL import Image
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -42,17 +43,19 @@ def free_port() -> int:
 
 
 def start(port: int, folder: str) -> tuple[subprocess.Popen[bytes], float]:
-    """Return the server and the seconds until it answered."""
-    environment = {**os.environ, "CHECKPOINTS_DIR": folder, "LOGS_DIR": folder, "FETCH_WEIGHTS": "0"}
+    """Return the server and the seconds until it was ready."""
+    folders = {"CHECKPOINTS_DIR": folder, "LOGS_DIR": folder, "DATA_DIR": folder}
+    environment = {**os.environ, **folders, "FETCH_WEIGHTS": "0", "CACHE_BYTES": "0"}
     begin = time.perf_counter()
     command = [sys.executable, "-m", "backend", "serve", "--port", str(port)]
     server = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=subprocess.DEVNULL)
     while time.perf_counter() - begin < 60:
         try:
-            httpx.get(f"http://127.0.0.1:{port}/readyz")
-            return server, time.perf_counter() - begin
+            if httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200:
+                return server, time.perf_counter() - begin
         except httpx.TransportError:
-            time.sleep(0.02)
+            pass
+        time.sleep(0.02)
     server.terminate()
     raise RuntimeError("the server did not answer within a minute")
 
@@ -107,7 +110,9 @@ def main() -> None:
                 stages, whole = measure(f"http://127.0.0.1:{port}{route}", data, options, parsed.runs)
                 told = ", ".join(f"{name} {seconds:.2f}" for name, seconds in stages.items() if seconds >= 0.005)
                 print(f"{route} {options}: {whole:.2f} s, {whole / decode:.1f} x decoding ({told})")
-                print(f"    the server's peak memory so far: {peak_memory_mb(server.pid):.0f} MB")
+                workers = [peak_memory_mb(child.pid) for child in psutil.Process(server.pid).children()]
+                told = " and ".join(f"{peak:.0f}" for peak in workers)
+                print(f"    peak memory so far: server {peak_memory_mb(server.pid):.0f} MB, workers {told} MB")
         finally:
             server.terminate()
             server.wait(30)
