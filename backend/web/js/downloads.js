@@ -2,20 +2,18 @@
 // memory keeps that from being done twice.
 
 import { callBlob, formOf, Problem } from "./api.js";
+import { chosen } from "./dom.js";
 import { fileName, fileOf, hasFile, save } from "./files.js";
 import { followJob } from "./job_events.js";
-import { meshParts, startJob } from "./jobs.js";
+import { matteParts, meshParts, startJob } from "./jobs.js";
 
 const FORMATS = ["glb", "obj", "ply", "stl"];
 
-/** @param {import("./store.js").Photo} photo @returns {{label: string, act: () => Promise<void>}[]} */
+/** @typedef {{label: string, act: () => Promise<void>}} Download */
+
+/** @param {import("./store.js").Photo} photo @returns {Download[]} */
 export function matteDownloads(photo) {
-  const whole = ["cutout.png", "mask.png"]
-    .filter((name) => hasFile(photo.matte, name))
-    .map((name) => ({
-      label: name === "mask.png" ? "Matte" : "Cutout",
-      act: async () => save(await fileOf(photo.matte, name), fileName(photo.name, name)),
-    }));
+  const whole = pictures(photo, photo.matte);
   if (!photo.blob) return whole;
   return [
     ...whole,
@@ -24,27 +22,33 @@ export function matteDownloads(photo) {
   ];
 }
 
+function pictures(photo, job) {
+  const labels = { "cutout.png": "Cutout", "mask.png": "Matte" };
+  return Object.keys(labels)
+    .filter((name) => hasFile(job, name))
+    .map((name) => ({ label: labels[name], act: async () => save(await fileOf(job, name), fileName(photo.name, name)) }));
+}
+
 async function another(photo, options, ending) {
   const mask = photo.edited ? await fileOf(photo.matte, "mask.png") : null;
-  const common = mask ? { mask } : photo.matteOptions;
-  const form = formOf({ file: photo.blob, ...common, ...options });
+  const form = formOf({ file: photo.blob, ...matteParts(photo, mask), ...options });
   save(await callBlob("/remove-bg", { method: "POST", body: form }), fileName(photo.name, ending));
 }
 
-/** @param {import("./store.js").Photo} photo @returns {{label: string, act: () => Promise<void>}[]} */
+/** @param {import("./store.js").Photo} photo @returns {Download[]} */
 export function meshDownloads(photo) {
   const formats = FORMATS.filter((format) => photo.blob || hasFile(photo.mesh, `model.${format}`));
-  const downloads = formats.map((format) => ({
+  const models = formats.map((format) => ({
     label: format.toUpperCase(),
-    act: () => meshFile(photo, { format }, `model.${format}`, `model.${format}`),
+    act: () => meshFile(photo, { format, up: chosen("up") }, `model.${format}`, `model.${format}`),
   }));
-  if (!photo.blob) return downloads;
-  return [...downloads, { label: "Debug bundle", act: () => meshFile(photo, { debug: "true" }, "debug.zip", "mesh-debug.zip") }];
+  const bundle = { label: "Debug bundle", act: () => meshFile(photo, { debug: "true" }, "debug.zip", "mesh-debug.zip") };
+  return [...models, ...pictures(photo, photo.mesh), ...(photo.blob ? [bundle] : [])];
 }
 
 async function meshFile(photo, options, name, ending) {
   let job = photo.mesh;
-  if (!hasFile(job, name)) {
+  if (!hasFile(job, name) || (options.up === "z" && photo.blob)) {
     const mask = photo.edited ? await fileOf(photo.matte, "mask.png") : null;
     job = await startJob("generate-mesh", { file: photo.blob, ...meshParts(photo, mask), ...options });
     job = await followJob(job, () => {}, new AbortController().signal);

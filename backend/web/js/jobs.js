@@ -16,8 +16,18 @@ const following = new Map(); // `${photo.id} ${slot}` -> AbortController
  */
 export function makeMatte(photo, mask = null) {
   photo.edited = mask !== null;
-  return run(photo, "matte", { mask, ...photo.matteOptions, ...(mask && { strategy: "segmentation" }) });
+  return run(photo, "matte", matteParts(photo, mask));
 }
+
+/**
+ * The form of a photo's matte; the person's own mask is taken at its word. The strategy is always named: the service
+ * fuses a mask with depth only when asked to, and the page promises the matte that the mesh is made of.
+ * @param {import("./store.js").Photo} photo
+ * @param {Blob | null} mask
+ * @returns {Record<string, any>}
+ */
+export const matteParts = (photo, mask) =>
+  mask ? { mask, strategy: "segmentation" } : { strategy: "auto", ...photo.matteOptions };
 
 /**
  * Make the mesh of a photo: after its edited matte where a hand was at work, else with the options of the matte, of

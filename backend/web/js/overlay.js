@@ -9,8 +9,8 @@ import { alphaBox } from "./mask_canvas.js";
 const DISTANCE = 1.9;
 const FOV_DEG = 40;
 
-/** @param {any} place @param {any} viewer @param {import("./store.js").Photo} photo */
-export async function showOverlay(place, viewer, photo) {
+/** @param {any} place @param {any} viewer @param {import("./store.js").Photo} photo @param {() => boolean} stillWanted */
+export async function showOverlay(place, viewer, photo, stillWanted) {
   Object.assign(viewer, {
     cameraTarget: "0m 0m 0m",
     minCameraOrbit: "auto auto 0.5m",
@@ -20,11 +20,11 @@ export async function showOverlay(place, viewer, photo) {
     shadowIntensity: 0,
     cameraControls: false,
   });
-  viewer.removeAttribute("auto-rotate");
-  viewer.resetTurntableRotation?.(0);
-  viewer.jumpCameraToGoal?.();
+  viewer.resetTurntableRotation(0);
+  viewer.jumpCameraToGoal();
   const image = await createImageBitmap(photo.blob);
   const box = await alphaBox(await fileOf(photo.mesh, "mask.png"));
+  if (!stillWanted()) return;
   const canvas = element("canvas", { className: "over" });
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", "The photo over the mesh");

@@ -62,7 +62,7 @@ function licences(models) {
 
 const noteLine = (sentence) => element("p", { className: "note small" }, ...sentenceParts(sentence));
 
-const COMMAND = /(?:: )?(python -m backend [a-z0-9 ._-]*[a-z0-9])/;
+const COMMAND = / ?(python -m backend [a-z0-9 ._-]*[a-z0-9])/;
 
 /** A sentence of the service with `code` and commands to copy set apart. @param {string} sentence @returns {Node[]} */
 export function sentenceParts(sentence) {

@@ -9,7 +9,7 @@ import { showOverlay } from "./overlay.js";
 import { problemPlace, showProblem } from "./problems.js";
 import { state } from "./store.js";
 import { showTurntable } from "./turntable.js";
-import { hasWebGl, loadViewer } from "./viewer.js";
+import { hasWebGl, loadViewer, turnSlowly } from "./viewer.js";
 import { showWireframe } from "./wireframe_view.js";
 
 let shown = ""; // which job in which way
@@ -25,44 +25,57 @@ export async function showSolid(photo, view) {
   const job = photo.mesh;
   const hasGlb = hasFile(job, "model.glb");
   const canView = state.page.viewer !== null && hasGlb && hasWebGl();
-  allow({ solid: canView, wire: hasGlb && hasWebGl(), turntable: hasFile(job, "view-000.png"), overlay: canView && Boolean(photo.url) });
+  allow({ solid: canView, wire: hasGlb && hasWebGl(), turntable: canView || hasFile(job, "view-000.png"), overlay: canView && Boolean(photo.url) });
   if (!canView && (view === "solid" || view === "overlay")) {
     choose("mesh-view", "turntable");
-    return showSolid(photo, "turntable");
+    view = "turntable";
   }
   byId("overlay-field").hidden = view !== "overlay";
-  byId("mesh-view-note").textContent = noteOf(view);
-  if (shown === `${job.id} ${view}`) return undefined;
+  byId("mesh-view-note").textContent = noteOf(view, canView);
+  if (shown === `${job.id} ${view}`) return;
   shown = `${job.id} ${view}`;
   const place = byId("solid");
   place.hidden = false;
   place.dataset.view = view;
   const stillWanted = () => shown === `${job.id} ${view}`;
   try {
-    await draw(place, photo, view, stillWanted);
+    if (canView && view !== "wire") await drawViewer(place, photo, view, stillWanted);
+    else await drawOwn(place, job, view, stillWanted);
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
     showProblem(problemPlace("mesh"), problem);
   }
-  return undefined;
 }
 
-async function draw(place, photo, view, stillWanted) {
-  const job = photo.mesh;
-  if (view === "turntable") return showTurntable(place, job, stillWanted);
-  const url = await urlOf(job, "model.glb");
-  const viewer = state.page.viewer && view !== "wire" ? await loadViewer(place, url, state.page.viewer) : null;
-  if (!stillWanted()) return undefined;
-  if (view === "wire") return showWireframe(place, url);
-  return view === "overlay" ? showOverlay(place, viewer, photo) : undefined;
+async function drawViewer(place, photo, view, stillWanted) {
+  const url = await urlOf(photo.mesh, "model.glb");
+  let viewer;
+  try {
+    viewer = await loadViewer(place, url, state.page.viewer);
+  } catch {
+    state.page.viewer = null; // it was there and cannot be loaded: the service's pictures take its place
+    if (stillWanted()) await showSolid(photo, view);
+    return;
+  }
+  if (!stillWanted()) return;
+  if (view === "turntable") turnSlowly(viewer);
+  if (view === "overlay") await showOverlay(place, viewer, photo, stillWanted);
+}
+
+async function drawOwn(place, job, view, stillWanted) {
+  if (view === "turntable") await showTurntable(place, job, stillWanted);
+  else await showWireframe(place, await urlOf(job, "model.glb"), stillWanted);
 }
 
 function allow(ways) {
   for (const input of byId("mesh-views").querySelectorAll("input")) input.disabled = !ways[input.value];
 }
 
-function noteOf(view) {
+function noteOf(view, canView) {
   if (view === "overlay") return "The mesh from where the photo was taken, with the photo over it.";
-  if (state.page.viewer === null) return "The viewer was not installed (npm was not there at set-up): these are the service’s own pictures. Drag to turn.";
-  return view === "turntable" ? "The service’s own pictures from eight sides. Drag to turn." : "Drag to turn; wheel or pinch to come closer.";
+  if (view === "turntable" && !canView) {
+    const why = state.page.viewer === null ? "The viewer was not installed: npm was not there at set-up. " : "";
+    return `${why}These are the service’s own pictures. Drag to turn.`;
+  }
+  return "Drag to turn; wheel or pinch to come closer.";
 }

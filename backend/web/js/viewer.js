@@ -31,7 +31,7 @@ export async function loadViewer(place, url, source) {
       "tone-mapping": "neutral",
       "shadow-softness": "1",
       "touch-action": "pan-y",
-      exposure: "0.85", // the photo's colours have their light in them
+      exposure: "0.72", // the photo's colours have their light in them
     });
     viewer.append(noBar);
     place.replaceChildren(viewer);
@@ -42,17 +42,21 @@ export async function loadViewer(place, url, source) {
   return viewer;
 }
 
-/** Camera as a person would hold the thing: a little from above. @param {any} viewer */
+/** The camera where a person would hold the thing: a little to the side and from above. @param {any} viewer */
 function lookFreely(viewer) {
   Object.assign(viewer, {
     cameraControls: true,
     cameraTarget: "auto auto auto",
-    cameraOrbit: "-24deg 76deg auto",
+    cameraOrbit: "-20deg 80deg 118%",
     fieldOfView: "auto",
     maxFieldOfView: "auto",
     minCameraOrbit: "auto auto auto",
     shadowIntensity: 0.55,
+    autoRotate: false,
   });
-  if (!matchMedia("(prefers-reduced-motion: reduce)").matches) viewer.setAttribute("auto-rotate", "");
-  viewer.autoRotateDelay = 4000;
+}
+
+/** Turn it slowly, until a hand takes it. @param {any} viewer */
+export function turnSlowly(viewer) {
+  Object.assign(viewer, { autoRotateDelay: 0, rotationPerSecond: "30deg", autoRotate: true });
 }

@@ -5,15 +5,16 @@ import { edgesOf, parseGlb } from "./glb.js";
 import { orbit } from "./orbit.js";
 import { wireframe } from "./wireframe.js";
 
-/** @param {any} place @param {string} url of a GLB */
-export async function showWireframe(place, url) {
+/** @param {any} place @param {string} url of a GLB @param {() => boolean} stillWanted */
+export async function showWireframe(place, url, stillWanted) {
   const mesh = parseGlb(await (await fetch(url)).arrayBuffer());
+  if (!stillWanted()) return;
   const canvas = element("canvas", { className: "wire", tabIndex: 0 });
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", `The mesh's ${mesh.triangles.length / 3} triangles. The arrow keys turn it.`);
   place.replaceChildren(canvas);
   const drawing = wireframe(canvas, mesh, edgesOf(mesh.triangles));
-  const view = { azimuth: -0.42, elevation: 0.22, distance: 2.1 };
+  const view = { azimuth: -0.35, elevation: 0.18, distance: 1.95 };
   let due = false;
 
   function drawSoon() {

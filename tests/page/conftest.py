@@ -1,0 +1,76 @@
+"""A real service in a process of its own and a real browser before it; what goes wrong in the page fails the test."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from running_service import end, serve
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+SOFTWARE_GL = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist")
+PATIENCE_MS = 30_000
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running service."""
+    process, address = serve(tmp_path_factory.mktemp("service"))
+    yield address
+    end(process)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless Chromium that draws WebGL in software."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here (on Debian: apt install chromium)")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *SOFTWARE_GL])
+        yield browser
+        browser.close()
+
+
+class Watch:
+    """What a page did that it should not have done."""
+
+    def __init__(self, page: Any, address: str) -> None:
+        self.faults: list[str] = []
+        self.expected: tuple[str, ...] = ()  # words of console errors that a test brings about on purpose
+        self.requests: list[str] = []
+        page.on("console", lambda message: message.type == "error" and self.faults.append(message.text))
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.on("request", lambda request: self._request(request.url, address))
+
+    def _request(self, url: str, address: str) -> None:
+        self.requests.append(url)
+        if not url.startswith((address + "/", "blob:", "data:")):
+            self.faults.append(f"a request left the service: {url}")
+
+    def left_over(self) -> list[str]:
+        return [fault for fault in self.faults if not any(word in fault for word in self.expected)]
+
+
+@pytest.fixture
+def open_page(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
+    """A function that opens the page in a fresh browser profile; afterwards nothing may have gone wrong in it."""
+    contexts, watches = [], []
+
+    def open_it(at: str = address, *, prepare: Callable[[Any], None] | None = None, **options: Any) -> Any:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 860}, **options})
+        contexts.append(context)
+        context.set_default_timeout(PATIENCE_MS)
+        page = context.new_page()
+        page.watch = Watch(page, at)
+        watches.append(page.watch)
+        if prepare is not None:
+            prepare(page)
+        page.goto(at + "/")
+        page.wait_for_selector("html[data-ready]")
+        return page
+
+    yield open_it
+    for context in contexts:
+        context.close()
+    assert [fault for watch in watches for fault in watch.left_over()] == []

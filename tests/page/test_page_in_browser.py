@@ -1,0 +1,283 @@
+"""The page in a real browser before a real service on the embedded engines: from a photo to a mesh, and what can go
+wrong on the way."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from running_service import REPOSITORY, end, serve
+
+JUG = REPOSITORY / "examples" / "jug.jpg"
+
+
+def matte_of(page: Any, photo: Path = JUG) -> Any:
+    """Bring a photo in and wait for its matte on the stage."""
+    page.set_input_files("#pick", str(photo))
+    page.wait_for_selector("#matte-verdict b")
+    page.wait_for_selector("#compare:not([hidden])")
+    return page
+
+
+def choose(page: Any, name: str, value: str) -> None:
+    page.locator(f'input[name="{name}"][value="{value}"]').check(force=True)
+
+
+def mask_of(page: Any) -> np.ndarray:
+    """Return the matte of the photo on the bench, as the service has it: (H, W) uint8."""
+    page.wait_for_function("() => !document.querySelector('[data-progress=matte] progress')")
+    with page.expect_download() as download:
+        page.locator("#matte-downloads button", has_text="Matte").click()
+    return np.array(Image.open(download.value.path()))
+
+
+def drag(page: Any, selector: str, *places: tuple[float, float]) -> None:
+    """Press, move through `places` (shares of the element's box) and let go."""
+    box = page.locator(selector).bounding_box()
+    points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in places]
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*point, steps=6)
+    page.mouse.up()
+
+
+def test_an_example_becomes_a_matte_and_a_mesh_to_turn_around(open_page: Any) -> None:
+    page = open_page()
+    page.click(".example:has-text('jug')")
+    page.wait_for_selector("#compare:not([hidden])")
+    assert "Clean" in page.inner_text("#matte-verdict")
+    assert "stand-in" in page.inner_text("#matte-made-by")
+    assert "python -m backend models fetch" in page.inner_text("#matte-made-by")
+    weight = page.evaluate(
+        "performance.getEntriesByType('resource').reduce((sum, one) => sum + one.encodedBodySize, 0)"
+    )
+    assert not any("/static/viewer.js" in url for url in page.watch.requests)
+    assert weight < 2_000_000  # the photo, its cutout and the page; the viewer alone would be 1.07 million more
+    page.click("#make-mesh")
+    page.wait_for_selector("#mesh-verdict b")
+    assert "Watertight\nyes" in page.inner_text("#mesh-verdict")
+    if page.evaluate("fetch('/static/page.json').then((facts) => facts.json()).then(({viewer}) => viewer)"):
+        page.wait_for_function("() => document.querySelector('model-viewer')?.loaded")
+        choose(page, "mesh-view", "overlay")
+        page.wait_for_selector("#solid canvas.over")
+    choose(page, "mesh-view", "wire")
+    page.wait_for_selector("#solid canvas.wire")
+    shown = "() => document.querySelector('canvas.wire').getContext('webgl2') !== null"
+    assert page.evaluate(shown)
+    assert page.locator("#mesh-downloads button").all_inner_texts() == [
+        "GLB",
+        "OBJ",
+        "PLY",
+        "STL",
+        "Cutout",
+        "Matte",
+        "Debug bundle",
+    ]
+    with page.expect_download() as download:
+        page.locator("#mesh-downloads button", has_text="PLY").click()
+    assert download.value.suggested_filename == "jug-model.ply"
+    assert Path(download.value.path()).read_bytes().startswith(b"ply")
+
+
+def test_without_the_viewer_the_pictures_of_the_service_turn(open_page: Any) -> None:
+    def without_viewer(page: Any) -> None:
+        facts = {"limits": {"upload_bytes": 2**24, "pixels": 10**7, "side_px": 9999}, "examples": [], "viewer": None}
+        page.route("**/static/page.json", lambda route: route.fulfill(json={**facts, "needs_key": False}))
+
+    page = matte_of(open_page(prepare=without_viewer))
+    page.click("#make-mesh")
+    page.wait_for_selector(".turner img")
+    first = page.get_attribute(".turner img", "src")
+    drag(page, ".turner", (0.5, 0.5), (0.7, 0.5))
+    turned = page.get_attribute(".turner img", "src")
+    assert turned != first
+    page.focus(".turner")
+    page.keyboard.press("ArrowLeft")
+    assert page.get_attribute(".turner img", "src") != turned
+    assert page.locator('input[value="solid"]').is_disabled()
+    assert not any("/static/viewer.js" in url for url in page.watch.requests)
+
+
+def test_a_stroke_changes_the_matte_where_it_went_and_nowhere_else(open_page: Any) -> None:
+    page = matte_of(open_page())
+    before = mask_of(page)
+    page.click(".steps [data-step=fix]")
+    page.wait_for_function("() => document.querySelector('#easel').width > 400")
+    page.wait_for_timeout(300)
+    choose(page, "tool", "remove")
+    drag(page, "#easel", (0.45, 0.4), (0.55, 0.6))
+    assert page.is_enabled("#undo")
+    page.click("#undo")
+    assert page.is_disabled("#undo")
+    page.click("#redo")
+    page.click("#fix-done")
+    page.wait_for_selector("[data-progress=matte] progress", state="attached")
+    after = mask_of(page)
+    assert after.shape == before.shape
+    assert after[450, 600] == 0
+    assert before[450, 600] == 255
+    changed = np.argwhere(after != before)
+    (top, left), (bottom, right) = changed.min(axis=0), changed.max(axis=0)
+    assert top > 200
+    assert left > 350
+    assert bottom < 700
+    assert right < 850
+    page.click(".steps [data-step=mesh]")
+    page.wait_for_selector("#mesh-verdict b")
+    faces = json.loads(page.evaluate("fetch('/jobs?limit=1').then((answer) => answer.text())"))["jobs"][0]
+    assert faces["report"]["segmenter"]["name"] != "border"  # the mesh followed the hand, not the segmenter
+
+
+def test_the_keyboard_alone_goes_from_photo_to_painted_matte(open_page: Any) -> None:
+    page = open_page()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent.trim()") == "jug":
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#compare:not([hidden])")
+    assert page.evaluate("document.activeElement.id") == "matte-title"
+    page.focus("#compare input")
+    page.keyboard.press("End")
+    assert page.evaluate("document.querySelector('#compare').style.getPropertyValue('--at')") == "100%"
+    page.focus(".steps [data-step=fix]")
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(400)
+    page.focus("#easel")
+    page.keyboard.press("e")
+    assert page.is_checked('input[name="tool"][value="remove"]')
+    page.keyboard.down(" ")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.up(" ")
+    assert page.is_enabled("#undo")
+    page.keyboard.press("Control+z")
+    assert page.is_disabled("#undo")
+
+
+def test_a_background_is_put_behind_the_cutout(open_page: Any) -> None:
+    page = matte_of(open_page())
+    page.click(".steps [data-step=background]")
+    page.wait_for_selector("#background-view:not([hidden])")
+    page.locator('input[aria-label="Sky"]').check(force=True)
+    page.wait_for_selector("#background-form [type=submit]:not([disabled])")
+    choose(page, "format", "png")
+    with page.expect_response("**/add-background"):
+        choose(page, "format", "jpeg")
+    page.wait_for_selector("#background-form [type=submit]:not([disabled])")
+    with page.expect_download() as download:
+        page.click("#background-form [type=submit]")
+    picture = Image.open(download.value.path())
+    assert download.value.suggested_filename == "jug-background.jpg"
+    assert picture.size == (1200, 900)
+    np.testing.assert_allclose(picture.getpixel((5, 5)), (0xCF, 0xE4, 0xF5), atol=4)
+
+
+def test_a_mesh_under_way_can_be_cancelled(open_page: Any) -> None:
+    page = matte_of(open_page())
+    page.click("#make-mesh")
+    page.click("[data-progress=mesh] button")
+    page.wait_for_selector("[data-progress=mesh]", state="hidden")
+    newest = json.loads(page.evaluate("fetch('/jobs?limit=1').then((answer) => answer.text())"))["jobs"][0]
+    assert newest["state"] == "cancelled"
+    page.click("#mesh-options [type=submit]")
+    page.wait_for_selector("#mesh-verdict b")
+
+
+def test_a_file_that_is_no_picture_is_refused_before_it_is_sent(open_page: Any) -> None:
+    page = open_page()
+    page.set_input_files("#pick", {"name": "note.jpg", "mimeType": "image/jpeg", "buffer": b"not a picture at all"})
+    page.wait_for_selector("#photo-problem h3")
+    assert "Not a JPEG, PNG or WebP" in page.inner_text("#photo-problem")
+    page.set_input_files(
+        "#pick", {"name": "cut.png", "mimeType": "image/png", "buffer": b"\x89PNG\r\n\x1a\n" + bytes(40)}
+    )
+    page.wait_for_function("() => document.querySelector('#photo-problem').innerText.includes('broken')")
+    page.set_input_files("#pick", {"name": "none.png", "mimeType": "image/png", "buffer": b""})
+    page.wait_for_function("() => document.querySelector('#photo-problem').innerText.includes('empty')")
+    assert not any(url.endswith("/jobs") for url in page.watch.requests)
+
+
+def test_an_error_of_the_service_is_told_in_its_words_with_a_way_on(open_page: Any) -> None:
+    page = open_page()
+    page.watch.expected = ("503",)
+    body = {"title": "The service is busy", "detail": "16 are waiting already.", "code": "overloaded", "status": 503}
+    busy = {"status": 503, "content_type": "application/problem+json", "body": json.dumps(body)}
+    page.route("**/jobs", lambda route: route.fulfill(**busy))
+    page.set_input_files("#pick", str(JUG))
+    page.wait_for_selector("[data-problem=matte] h3")
+    told = page.inner_text("[data-problem=matte]")
+    assert "The service is busy" in told and "16 are waiting already." in told and "try again in a moment" in told
+    page.unroute("**/jobs")
+    page.click("[data-problem=matte] button:has-text('Try again')")
+    page.wait_for_selector("#compare:not([hidden])")
+    assert page.locator("[data-problem=matte] h3").count() == 0
+
+
+def test_the_work_is_found_again_after_the_tab_was_closed(open_page: Any) -> None:
+    page = matte_of(open_page())
+    page.reload()
+    page.click("#earlier button")
+    page.wait_for_selector("#compare:not([hidden])")  # with the photo, which only the browser has kept
+    page.click("#make-mesh")
+    page.wait_for_selector("#mesh-verdict b")
+    page.reload()
+    page.wait_for_selector("#earlier button[aria-label='jug.jpg, mesh ready']")
+
+
+def test_several_photos_make_a_queue(open_page: Any) -> None:
+    page = open_page()
+    page.set_input_files("#pick", [str(JUG), str(JUG.with_name("cactus.jpg"))])
+    page.wait_for_function("() => document.querySelectorAll('.strip li[data-state=\"matte ready\"]').length === 2")
+    assert page.get_attribute(".frame >> nth=0", "aria-current") == "true"
+    page.click(".frame >> nth=1")
+    assert page.get_attribute(".frame >> nth=1", "aria-current") == "true"
+    page.click(".leave >> nth=0")
+    assert page.is_hidden(".strip")
+
+
+@pytest.mark.parametrize("step", ["photo", "matte", "fix", "background", "mesh"])
+def test_nothing_sticks_out_at_360_px(open_page: Any, step: str) -> None:
+    page = open_page(viewport={"width": 360, "height": 720}, has_touch=True, is_mobile=True)
+    if step != "photo":
+        matte_of(page)
+        page.click(f".steps [data-step={step}]")
+        page.wait_for_timeout(200)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_a_key_is_asked_for_and_used(open_page: Any, tmp_path: Path) -> None:
+    process, address = serve(tmp_path, API_KEY="open sesame")
+    try:
+        page = open_page(address)
+        page.watch.expected = ("401",)
+        page.wait_for_selector("#key-dialog[open]")
+        page.fill("#key", "wrong")
+        page.keyboard.press("Enter")
+        page.wait_for_function("() => document.querySelector('#key-hint').textContent")
+        page.fill("#key", "open sesame")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#key-dialog", state="hidden")
+        matte_of(page)
+    finally:
+        end(process)
+
+
+def test_a_photo_can_be_pasted(open_page: Any) -> None:
+    page = open_page()
+    picture = io.BytesIO()
+    Image.open(JUG).resize((300, 225)).save(picture, "PNG")
+    page.evaluate(
+        """(bytes) => {
+          const data = new DataTransfer();
+          data.items.add(new File([new Uint8Array(bytes)], "pasted.png", {type: "image/png"}));
+          dispatchEvent(new ClipboardEvent("paste", {clipboardData: data}));
+        }""",
+        list(picture.getvalue()),
+    )
+    page.wait_for_selector("#compare:not([hidden])")
