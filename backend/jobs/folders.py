@@ -15,18 +15,33 @@ from backend.errors import StorageFullError, is_disk_full
 from backend.jobs.ids import PATTERN
 from backend.jobs.records import Job, StoredFile
 
+RESERVE_BYTES = 256 * 1024  # what SQLite writes to forget a job is a tenth of it
+
 
 class JobFolders:
     """`inputs/ID`, `results/ID` and `partial/` under `root`; only the owner may look into them."""
 
     def __init__(self, root: Path) -> None:
         self._inputs, self._results, self._partial = root / "inputs", root / "results", root / "partial"
+        self._reserve = root / "reserve"
 
     def prepare(self) -> None:
         """Make the folders that are not there yet."""
         with told():
             for folder in (self._inputs, self._results, self._partial):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def reserve(self) -> None:
+        """Set some room aside, so that on a full disk a job can still be cancelled or removed; where there is any."""
+        if not self._reserve.exists():
+            try:
+                self._reserve.write_bytes(bytes(RESERVE_BYTES))
+            except OSError:
+                self.use_reserve()
+
+    def use_reserve(self) -> None:
+        """Give the room free that was set aside."""
+        self._reserve.unlink(missing_ok=True)
 
     def keep_inputs(self, job_id: str, files: Mapping[str, bytes]) -> None:
         """Keep what was sent, by the name of its part."""

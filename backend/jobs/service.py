@@ -6,9 +6,9 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import FileLock
 
@@ -28,6 +28,7 @@ from backend.work import KINDS
 
 SWEEP_S = 10.0  # between two looks for what has expired
 REOPEN_S = 2.0  # between two tries to open the store on a full disk
+T = TypeVar("T")
 logger = logging.getLogger("mattemesh")
 
 
@@ -174,8 +175,11 @@ class Jobs:
     async def remove(self, job_id: str) -> None:
         """Cancel a job that has not finished; remove one that has, with its files. Raises NotFoundError."""
         await self.get(job_id)
-        cancelled = Outcome("cancelled")
-        if await self._store(JobStore.finish, job_id, cancelled, time.time(), self._settings.result_ttl_s):
+        ttl_s = self._settings.result_ttl_s
+        cancelled = await self._even_on_a_full_disk(
+            lambda: self._store(JobStore.finish, job_id, Outcome("cancelled"), time.time(), ttl_s)
+        )
+        if cancelled:
             self._dispatcher.abandon(job_id)
             await asyncio.to_thread(self._folders.remove, job_id)
         else:
@@ -187,18 +191,23 @@ class Jobs:
         return await self._store(JobStore.counts)
 
     async def _forget(self, job_id: str) -> None:
-        try:
-            await self._store(JobStore.remove, job_id)
-        except StorageFullError:  # its own files are the room that its row needs to go
-            await asyncio.to_thread(self._folders.remove, job_id)
-            await self._store(JobStore.remove, job_id)
+        await self._even_on_a_full_disk(lambda: self._store(JobStore.remove, job_id))
         await asyncio.to_thread(self._folders.remove, job_id)
+
+    async def _even_on_a_full_disk(self, change: Callable[[], Awaitable[T]]) -> T:
+        """Make a change that frees room, in the room that is set aside for it where there is no other."""
+        try:
+            return await change()
+        except StorageFullError:
+            await asyncio.to_thread(self._folders.use_reserve)
+            return await change()
 
     async def _tidy(self) -> None:
         """Remove what has expired or is beyond the size that jobs may have, now and again and whenever one ends."""
         while True:
             self._untidy.clear()
             try:
+                await asyncio.to_thread(self._folders.reserve)
                 for job_id in await self._store(JobStore.due, time.time(), self._settings.result_bytes):
                     await self._forget(job_id)
                 async with asyncio.timeout(SWEEP_S):

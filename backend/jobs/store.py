@@ -5,7 +5,6 @@ nothing and says so. All methods raise StorageFullError where the disk is full. 
 """
 
 import json
-import sqlite3
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +12,8 @@ from typing import Any
 
 from backend.errors import IdempotencyConflictError, NotFoundError, OverloadedError
 from backend.jobs.database import connect, told, transaction
-from backend.jobs.records import STATES, Event, Job, NewJob, Outcome, State, StoredFile
+from backend.jobs.records import STATES, Event, Job, NewJob, Outcome, State
+from backend.jobs.rows import job_of
 
 LIVE = "(expires_at IS NULL OR expires_at > ?)"  # what has expired is gone, whether swept away or not
 
@@ -41,7 +41,7 @@ class JobStore:
             row = self._db.execute(f"SELECT * FROM jobs WHERE request_key = ? AND {LIVE}", (key, now)).fetchone()
         if row is not None and row["fingerprint"] != fingerprint:
             raise IdempotencyConflictError("This Idempotency-Key came with another request before; use a new one.")
-        return None if row is None else _job(row)
+        return None if row is None else job_of(row)
 
     def add(self, new: NewJob, now: float, max_queued: int, max_size: int) -> Job:
         """Keep `new` as queued and return it, or the job that has its key already.
@@ -75,7 +75,7 @@ class JobStore:
             row = self._db.execute(f"SELECT * FROM jobs WHERE id = ? AND {LIVE}", (job_id, now)).fetchone()
         if row is None:
             raise NotFoundError("There is no such job; it may have expired.")
-        return _job(row)
+        return job_of(row)
 
     def page(self, limit: int, before: str | None, now: float) -> list[Job]:
         """Return up to `limit` jobs, newest first, of those older than `before`."""
@@ -83,7 +83,7 @@ class JobStore:
             rows = self._db.execute(
                 f"SELECT * FROM jobs WHERE {LIVE} AND id < ? ORDER BY id DESC LIMIT ?", (now, before or "~", limit)
             ).fetchall()
-        return [_job(row) for row in rows]
+        return [job_of(row) for row in rows]
 
     def claim(self, lane: str) -> Job | None:
         """Take the oldest queued job of `lane`, so that nobody else does; None when there is none."""
@@ -93,7 +93,7 @@ class JobStore:
                 " AND NOT claimed ORDER BY id LIMIT 1) RETURNING *",
                 (lane,),
             ).fetchone()
-        return None if row is None else _job(row)
+        return None if row is None else job_of(row)
 
     def begin(self, job_id: str, now: float) -> None:
         """Note that a claimed job runs, which counts as an attempt."""
@@ -191,7 +191,7 @@ class JobStore:
     def everything(self) -> list[Job]:
         """Return all jobs, expired ones too."""
         with told():
-            return [_job(row) for row in self._db.execute("SELECT * FROM jobs ORDER BY id").fetchall()]
+            return [job_of(row) for row in self._db.execute("SELECT * FROM jobs ORDER BY id").fetchall()]
 
     def due(self, now: float, max_size: int) -> list[str]:
         """Return the ids of the finished jobs that have expired, and of the oldest ones beyond `max_size` bytes; the
@@ -218,24 +218,3 @@ class JobStore:
         with told():
             (found,) = self._db.execute("SELECT MAX(id) FROM jobs").fetchone()
         return None if found is None else str(found)
-
-
-def _job(row: sqlite3.Row) -> Job:
-    stored = {} if row["outcome"] is None else json.loads(row["outcome"])
-    files = tuple(StoredFile(**file) for file in stored.pop("files", ()))
-    stages = tuple(stored.pop("stages", ()))
-    outcome = Outcome(**stored, stages=stages, files=files) if stored else Outcome(row["state"])
-    return Job(
-        row["id"],
-        row["kind"],
-        row["lane"],
-        row["state"],
-        json.loads(row["asked"]),
-        json.loads(row["options"]),
-        row["attempts"],
-        row["created_at"],
-        row["started_at"],
-        row["finished_at"],
-        row["expires_at"],
-        outcome,
-    )
