@@ -86,15 +86,16 @@ class DepthAnything:
         given = network_input(image, shorter_side)
 
         def compute() -> tuple[NDArray[np.float32]]:
-            return (self._ask(given),)
+            answer = self._ask(given)
+            if not np.isfinite(answer).all():
+                raise ModelUnavailableError("The depth weights give numbers that are not finite.")
+            return (answer,)
 
         (answer,) = self._recall("depth", f"{self.device} {self._half}", given, compute)
         disparity = torch.from_numpy(answer).to(self.device)
         height, width = image.shape[:2]
         resized = interpolate(disparity[:, None], (height, width), mode="bilinear", align_corners=True)
         result: Disparity = resized[0, 0].cpu().numpy()
-        if not np.isfinite(result).all():
-            raise ModelUnavailableError("The depth weights give numbers that are not finite.")
         return result
 
     def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -57,8 +57,6 @@ class OnnxSegmenter:
         check_image(image)
         batch = network_input(image, self._network)
         (answer,) = self._recall("segment", self.device, batch, lambda: (self._mask(batch),))
-        if not np.isfinite(answer).all():
-            raise ModelUnavailableError(f"The network of {self.name} gives no usable answer.", model=self.name)
         facts: dict[str, float | int | str | bool] = {
             "device": self.device,
             "network_height": self._network.size[0],
@@ -71,6 +69,8 @@ class OnnxSegmenter:
         answer = self._ask(batch)
         if answer.ndim not in (3, 4) or answer.size != answer.shape[-2] * answer.shape[-1]:
             raise ModelUnavailableError(f"The network of {self.name} does not answer with one mask.", model=self.name)
+        if not np.isfinite(answer).all():
+            raise ModelUnavailableError(f"The network of {self.name} gives no usable answer.", model=self.name)
         mask: NDArray[np.float32] = answer.reshape(answer.shape[-2:]).astype(np.float32)
         return mask
 
