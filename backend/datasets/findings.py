@@ -79,8 +79,11 @@ def _alone(facts: FileFacts, thresholds: Thresholds) -> list[str]:
 
 
 def _mark_outliers(files: Sequence[FileFacts], found: list[list[str]], thresholds: Thresholds) -> None:
-    """Mark what differs from the rest: sizes in pixels from all, sizes in bytes from those of the same format."""
-    pictures = [index for index, facts in enumerate(files) if facts.size is not None]
+    """Mark what differs from the rest: sizes in pixels from all, sizes in bytes from those of the same format.
+
+    What cannot be decoded is left out: why is known already, and a cut-off file is small for that reason.
+    """
+    pictures = [index for index, facts in enumerate(files) if facts.look is not None]
     areas = [float(np.prod(files[index].size or 1)) for index in pictures]
     _mark_odd(found, pictures, areas, thresholds, "small-picture", "large-picture")
     by_kind = defaultdict(list)

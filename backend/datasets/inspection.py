@@ -8,6 +8,7 @@ import os
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -17,7 +18,7 @@ from backend.datasets.exif_fields import read_fields
 from backend.datasets.file_kind import DECODED, PICTURES, kind_by_name, kind_of, name_fits
 from backend.datasets.look import Look, look_at
 from backend.decoding.exif import orientation_of, turn_upright
-from backend.decoding.image_header import ImageHeader, ImageLimits, read_header
+from backend.decoding.image_header import ImageFormat, ImageHeader, ImageLimits, read_header
 from backend.decoding.jpeg_header import check_jpeg_scans
 from backend.errors import ImageCorruptError, MattemeshError, UploadTooLargeError, problem_of
 from backend.image_io import read_picture
@@ -80,10 +81,9 @@ def _inspect_bytes(data: bytes, facts: FileFacts, settings: Settings) -> FileFac
     if facts.kind not in DECODED:
         return _not_decoded(facts)
     limits = ImageLimits(settings.max_pixels, settings.max_side_px)
-    container = Container()
+    container = read_container(data, cast(ImageFormat, facts.kind))
     try:
         header = read_header(data, _ANY_SIZE)
-        container = read_container(data, header.format)
         facts = _with_structure(facts, header, container)
         if facts.bytes > settings.max_upload_bytes:
             raise UploadTooLargeError(f"The file is over {settings.max_upload_bytes / 2**20:g} MiB.")

@@ -8,7 +8,9 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, TimeoutError, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from typing import Any, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
@@ -43,6 +45,8 @@ def run_all(
     waiting: dict[Any, int] = {}
     upcoming = iter(range(len(tasks)))
     try:
+        with _interrupts_held():  # the workers, which the pool's own threads start, inherit that they hear none
+            pool.schedule(_nothing).result()
         while True:
             while len(waiting) < AHEAD * jobs and (index := next(upcoming, None)) is not None:
                 waiting[pool.schedule(function, args=[tasks[index]], timeout=limit_s)] = index
@@ -65,6 +69,24 @@ def _result(future: Any, limit_s: float) -> Any:
         return Lost("Looking at it crashed the process that did.")
     except MemoryError:
         return Lost("It did not fit into memory.")
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Put Ctrl-C off until the body is done, in this thread and in the threads and processes that it starts."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # whoever starts it lets interrupts through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _nothing() -> None:
+    """Start the pool."""
 
 
 def _prepare_worker(threads: int) -> None:
