@@ -195,7 +195,8 @@ class WorkerProcess:
         reader, self._writer = await asyncio.open_unix_connection(sock=ours, limit=2**20)
         config = self.config
         bare = self._early_deaths >= BARE_AFTER
-        self._send(Hello(config.load, self.settings, config.lane, bare, config.places))
+        settings = self.settings.model_copy(update={"api_key": None})  # no affair of a worker's
+        self._send(Hello(config.load, settings, config.lane, bare, config.places))
         self._early_deaths += 1
         overdue = asyncio.get_running_loop().call_later(START_DEADLINE_S, self._process.kill)
         try:

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import doers
@@ -317,12 +318,12 @@ def test_the_key_stays_in_the_service_and_each_worker_sees_one_device(monkeypatc
     play(scene, mask_workers=2, cuda_devices="2,5")
 
 
-def test_work_that_shares_a_worker_with_what_kills_it_runs_again() -> None:
+def test_work_that_shares_a_worker_with_what_kills_it_runs_again(tmp_path: Path) -> None:
     async def scene(runner: ProcessRunner) -> None:
         await runner.run(work("echo"))
         hanging = asyncio.ensure_future(runner.run(work("where:60")))
-        neighbour = asyncio.ensure_future(runner.run(work("stages:1.5")))
-        await asyncio.sleep(0.1)
+        neighbour = asyncio.ensure_future(runner.run(work(f"first:{tmp_path / 'begun'}")))
+        await until((tmp_path / "begun").exists)
         hanging.cancel()
         with suppress(asyncio.CancelledError):
             await hanging
