@@ -2,10 +2,12 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from running_service import end, serve
+from PIL import Image
+from running_service import REPOSITORY, end, serve
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SOFTWARE_GL = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist")
@@ -30,6 +32,14 @@ def browser() -> Iterator[Any]:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *SOFTWARE_GL])
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small photo of a jug, 480 × 360: what is tested here is the page, not how long a large one takes."""
+    path = tmp_path_factory.mktemp("photo") / "jug.jpg"
+    Image.open(REPOSITORY / "examples" / "jug.jpg").resize((480, 360), Image.Resampling.LANCZOS).save(path, quality=92)
+    return path
 
 
 class Watch:

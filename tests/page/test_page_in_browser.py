@@ -7,14 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from PIL import Image
-from running_service import REPOSITORY, end, serve
-
-JUG = REPOSITORY / "examples" / "jug.jpg"
+from running_service import end, serve
 
 
-def matte_of(page: Any, photo: Path = JUG) -> Any:
+def matte_of(page: Any, photo: Path) -> Any:
     """Bring a photo in and wait for its matte on the stage."""
     page.set_input_files("#pick", str(photo))
     page.wait_for_selector("#matte-verdict b")
@@ -83,12 +80,12 @@ def test_an_example_becomes_a_matte_and_a_mesh_to_turn_around(open_page: Any) ->
     assert Path(download.value.path()).read_bytes().startswith(b"ply")
 
 
-def test_without_the_viewer_the_pictures_of_the_service_turn(open_page: Any) -> None:
+def test_without_the_viewer_the_pictures_of_the_service_turn(open_page: Any, photo: Path) -> None:
     def without_viewer(page: Any) -> None:
         facts = {"limits": {"upload_bytes": 2**24, "pixels": 10**7, "side_px": 9999}, "examples": [], "viewer": None}
         page.route("**/static/page.json", lambda route: route.fulfill(json={**facts, "needs_key": False}))
 
-    page = matte_of(open_page(prepare=without_viewer))
+    page = matte_of(open_page(prepare=without_viewer), photo)
     page.click("#make-mesh")
     page.wait_for_selector(".turner img")
     first = page.get_attribute(".turner img", "src")
@@ -102,8 +99,8 @@ def test_without_the_viewer_the_pictures_of_the_service_turn(open_page: Any) -> 
     assert not any("/static/viewer.js" in url for url in page.watch.requests)
 
 
-def test_a_stroke_changes_the_matte_where_it_went_and_nowhere_else(open_page: Any) -> None:
-    page = matte_of(open_page())
+def test_a_stroke_changes_the_matte_where_it_went_and_nowhere_else(open_page: Any, photo: Path) -> None:
+    page = matte_of(open_page(), photo)
     before = mask_of(page)
     page.click(".steps [data-step=fix]")
     page.wait_for_function("() => document.querySelector('#easel').width > 400")
@@ -118,14 +115,14 @@ def test_a_stroke_changes_the_matte_where_it_went_and_nowhere_else(open_page: An
     page.wait_for_selector("[data-progress=matte] progress", state="attached")
     after = mask_of(page)
     assert after.shape == before.shape
-    assert after[450, 600] == 0
-    assert before[450, 600] == 255
+    assert after[180, 240] == 0
+    assert before[180, 240] == 255
     changed = np.argwhere(after != before)
     (top, left), (bottom, right) = changed.min(axis=0), changed.max(axis=0)
-    assert top > 200
-    assert left > 350
-    assert bottom < 700
-    assert right < 850
+    assert top > 80
+    assert left > 140
+    assert bottom < 280
+    assert right < 340
     page.click(".steps [data-step=mesh]")
     page.wait_for_selector("#mesh-verdict b")
     faces = json.loads(page.evaluate("fetch('/jobs?limit=1').then((answer) => answer.text())"))["jobs"][0]
@@ -160,8 +157,8 @@ def test_the_keyboard_alone_goes_from_photo_to_painted_matte(open_page: Any) -> 
     assert page.is_disabled("#undo")
 
 
-def test_a_background_is_put_behind_the_cutout(open_page: Any) -> None:
-    page = matte_of(open_page())
+def test_a_background_is_put_behind_the_cutout(open_page: Any, photo: Path) -> None:
+    page = matte_of(open_page(), photo)
     page.click(".steps [data-step=background]")
     page.wait_for_selector("#background-view:not([hidden])")
     page.locator('input[aria-label="Sky"]').check(force=True)
@@ -174,12 +171,12 @@ def test_a_background_is_put_behind_the_cutout(open_page: Any) -> None:
         page.click("#background-form [type=submit]")
     picture = Image.open(download.value.path())
     assert download.value.suggested_filename == "jug-background.jpg"
-    assert picture.size == (1200, 900)
+    assert picture.size == (480, 360)
     np.testing.assert_allclose(picture.getpixel((5, 5)), (0xCF, 0xE4, 0xF5), atol=4)
 
 
-def test_a_mesh_under_way_can_be_cancelled(open_page: Any) -> None:
-    page = matte_of(open_page())
+def test_a_mesh_under_way_can_be_cancelled(open_page: Any, photo: Path) -> None:
+    page = matte_of(open_page(), photo)
     page.click("#make-mesh")
     page.click("[data-progress=mesh] button")
     page.wait_for_selector("[data-progress=mesh]", state="hidden")
@@ -203,13 +200,13 @@ def test_a_file_that_is_no_picture_is_refused_before_it_is_sent(open_page: Any) 
     assert not any(url.endswith("/jobs") for url in page.watch.requests)
 
 
-def test_an_error_of_the_service_is_told_in_its_words_with_a_way_on(open_page: Any) -> None:
+def test_an_error_of_the_service_is_told_in_its_words_with_a_way_on(open_page: Any, photo: Path) -> None:
     page = open_page()
     page.watch.expected = ("503",)
     body = {"title": "The service is busy", "detail": "16 are waiting already.", "code": "overloaded", "status": 503}
     busy = {"status": 503, "content_type": "application/problem+json", "body": json.dumps(body)}
     page.route("**/jobs", lambda route: route.fulfill(**busy))
-    page.set_input_files("#pick", str(JUG))
+    page.set_input_files("#pick", str(photo))
     page.wait_for_selector("[data-problem=matte] h3")
     told = page.inner_text("[data-problem=matte]")
     assert "The service is busy" in told and "16 are waiting already." in told and "try again in a moment" in told
@@ -219,8 +216,8 @@ def test_an_error_of_the_service_is_told_in_its_words_with_a_way_on(open_page: A
     assert page.locator("[data-problem=matte] h3").count() == 0
 
 
-def test_the_work_is_found_again_after_the_tab_was_closed(open_page: Any) -> None:
-    page = matte_of(open_page())
+def test_the_work_is_found_again_after_the_tab_was_closed(open_page: Any, photo: Path) -> None:
+    page = matte_of(open_page(), photo)
     page.reload()
     page.click("#earlier button")
     page.wait_for_selector("#compare:not([hidden])")  # with the photo, which only the browser has kept
@@ -230,9 +227,9 @@ def test_the_work_is_found_again_after_the_tab_was_closed(open_page: Any) -> Non
     page.wait_for_selector("#earlier button[aria-label='jug.jpg, mesh ready']")
 
 
-def test_several_photos_make_a_queue(open_page: Any) -> None:
+def test_several_photos_make_a_queue(open_page: Any, photo: Path) -> None:
     page = open_page()
-    page.set_input_files("#pick", [str(JUG), str(JUG.with_name("cactus.jpg"))])
+    page.set_input_files("#pick", [str(photo), str(photo)])
     page.wait_for_function("() => document.querySelectorAll('.strip li[data-state=\"matte ready\"]').length === 2")
     assert page.get_attribute(".frame >> nth=0", "aria-current") == "true"
     page.click(".frame >> nth=1")
@@ -241,17 +238,18 @@ def test_several_photos_make_a_queue(open_page: Any) -> None:
     assert page.is_hidden(".strip")
 
 
-@pytest.mark.parametrize("step", ["photo", "matte", "fix", "background", "mesh"])
-def test_nothing_sticks_out_at_360_px(open_page: Any, step: str) -> None:
+def test_nothing_sticks_out_at_360_px(open_page: Any, photo: Path) -> None:
     page = open_page(viewport={"width": 360, "height": 720}, has_touch=True, is_mobile=True)
-    if step != "photo":
-        matte_of(page)
+    widths = {"photo": page.evaluate("document.documentElement.scrollWidth")}
+    matte_of(page, photo)
+    for step in ("matte", "fix", "background", "mesh"):
         page.click(f".steps [data-step={step}]")
         page.wait_for_timeout(200)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        widths[step] = page.evaluate("document.documentElement.scrollWidth")
+    assert set(widths.values()) == {360}, widths
 
 
-def test_a_key_is_asked_for_and_used(open_page: Any, tmp_path: Path) -> None:
+def test_a_key_is_asked_for_and_used(open_page: Any, photo: Path, tmp_path: Path) -> None:
     process, address = serve(tmp_path, API_KEY="open sesame")
     try:
         page = open_page(address)
@@ -263,15 +261,15 @@ def test_a_key_is_asked_for_and_used(open_page: Any, tmp_path: Path) -> None:
         page.fill("#key", "open sesame")
         page.keyboard.press("Enter")
         page.wait_for_selector("#key-dialog", state="hidden")
-        matte_of(page)
+        matte_of(page, photo)
     finally:
         end(process)
 
 
-def test_a_photo_can_be_pasted(open_page: Any) -> None:
+def test_a_photo_can_be_pasted(open_page: Any, photo: Path) -> None:
     page = open_page()
     picture = io.BytesIO()
-    Image.open(JUG).resize((300, 225)).save(picture, "PNG")
+    Image.open(photo).save(picture, "PNG")
     page.evaluate(
         """(bytes) => {
           const data = new DataTransfer();

@@ -25,8 +25,8 @@ export function paintStroke(context, stroke, scale) {
   context.restore();
 }
 
-/** @returns {{distance: number, share: number}[]} from the rim inward */
-function rings(radius, hardness) {
+/** @param {number} radius px @param {number} hardness @returns {{distance: number, share: number}[]} from the rim inward */
+export function rings(radius, hardness) {
   const fall = (1 - hardness) * radius;
   if (fall < 1.5) return [{ distance: radius, share: 1 }];
   const count = Math.min(RINGS, Math.ceil(fall));

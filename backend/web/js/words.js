@@ -52,9 +52,3 @@ export const meshFigures = (figures) => [
 
 /** @param {number} share @returns {string} */
 export const percent = (share) => `${(100 * share).toFixed(share > 0.995 && share < 1 ? 1 : 0)} %`;
-
-/** @param {number} bytes @returns {string} */
-export function fileSize(bytes) {
-  if (bytes < 1e6) return `${Math.max(1, Math.round(bytes / 1e3))} kB`;
-  return `${(bytes / 1e6).toFixed(1)} MB`;
-}
