@@ -1,5 +1,6 @@
 """A file's first bytes -> what it really is, against what its name says."""
 
+import codecs
 from pathlib import PurePath
 
 DECODED = ("jpeg", "mpo", "png", "webp")  # what the pipeline takes
@@ -62,8 +63,11 @@ def kind_of(head: bytes) -> str:
 def _text_or_unknown(head: bytes) -> str:
     if head.lstrip().startswith((b"<?xml", b"<svg")) and b"<svg" in head:
         return "svg"
-    text = all(byte >= 32 or byte in b"\t\n\r\x0c" for byte in head)  # UTF-8 of any language too
-    return "text" if text else "unknown"
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)  # a letter may be cut in two at the end
+    except UnicodeDecodeError:
+        return "unknown"
+    return "text" if all(letter >= " " or letter in "\t\n\r\f" for letter in text) else "unknown"
 
 
 def kind_by_name(name: str) -> str | None:

@@ -91,7 +91,7 @@ def _inspect_bytes(data: bytes, facts: FileFacts, settings: Settings) -> FileFac
         read_header(data, limits)
         image, alpha, faults = _decode_reduced(data, header, container, limits)
     except MattemeshError as error:
-        cut_off = isinstance(error, ImageCorruptError) and not container.complete
+        cut_off = isinstance(error, ImageCorruptError) and not container.complete and not container.faults
         code, reason = ("truncated", "It ends too early.") if cut_off else (problem_of(error).code, error.detail)
         return replace(facts, problem=code, reason=reason)
     faults = (*container.faults, *faults) if container.complete else (*faults, "Its last bytes are missing.")

@@ -24,6 +24,7 @@ def test_what_is_no_picture_is_told_apart() -> None:
     assert kind_of(b"") == "empty"
     assert kind_of(b"\x00\x05\x16\x07" + bytes(60)) == "macOS metadata"
     assert kind_of("Grüße, 世界\n".encode()) == "text"
+    assert kind_of("Grüße".encode()[:3]) == "text" and kind_of(b"\xff\xd8") == "unknown"
     assert kind_of(bytes(range(64))) == "unknown"
     assert kind_of(b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg">') == "svg"
     assert kind_of(b"\x00\x00\x00\x18ftypisom") == "video"
