@@ -1,0 +1,15 @@
+"""No library that we load tells anybody that we do."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+CODE = "import backend, onnxruntime; onnxruntime.get_available_providers()"
+
+
+def test_onnxruntime_keeps_no_session_to_report(tmp_path: Path) -> None:
+    environment = {"PYTHONPATH": str(REPOSITORY), "TMPDIR": str(tmp_path), "HOME": str(tmp_path), "PATH": ""}
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    subprocess.run([sys.executable, "-c", CODE], env=environment, check=True, timeout=100)
+    assert list(tmp_path.iterdir()) == []
