@@ -31,6 +31,12 @@ def mask_of(page: Any) -> np.ndarray:
     return np.array(Image.open(download.value.path()))
 
 
+def newest_job(page: Any) -> dict[str, Any]:
+    """Return the document of the job that was handed in last."""
+    document: dict[str, Any] = page.evaluate("fetch('/jobs?limit=1').then((answer) => answer.json())")["jobs"][0]
+    return document
+
+
 def drag(page: Any, selector: str, *places: tuple[float, float]) -> None:
     """Press, move through `places` (shares of the element's box) and let go."""
     box = page.locator(selector).bounding_box()
@@ -125,8 +131,7 @@ def test_a_stroke_changes_the_matte_where_it_went_and_nowhere_else(open_page: An
     assert right < 340
     page.click(".steps [data-step=mesh]")
     page.wait_for_selector("#mesh-verdict b")
-    faces = json.loads(page.evaluate("fetch('/jobs?limit=1').then((answer) => answer.text())"))["jobs"][0]
-    assert faces["report"]["segmenter"]["name"] != "border"  # the mesh followed the hand, not the segmenter
+    assert newest_job(page)["report"]["segmenter"]["name"] != "border"  # the mesh followed the hand, not the segmenter
 
 
 def test_the_keyboard_alone_goes_from_photo_to_painted_matte(open_page: Any) -> None:
@@ -177,11 +182,17 @@ def test_a_background_is_put_behind_the_cutout(open_page: Any, photo: Path) -> N
 
 def test_a_mesh_under_way_can_be_cancelled(open_page: Any, photo: Path) -> None:
     page = matte_of(open_page(), photo)
+
+    def slowly(route: Any) -> None:  # so that there is something left to cancel
+        page.wait_for_selector("[data-progress=mesh] button:disabled")
+        route.continue_()
+
+    page.route("**/jobs", slowly)
     page.click("#make-mesh")
     page.click("[data-progress=mesh] button")
-    page.wait_for_selector("[data-progress=mesh]", state="hidden")
-    newest = json.loads(page.evaluate("fetch('/jobs?limit=1').then((answer) => answer.text())"))["jobs"][0]
-    assert newest["state"] == "cancelled"
+    page.wait_for_selector("[data-problem=mesh] h3:has-text('Cancelled')")
+    page.unroute("**/jobs")
+    assert newest_job(page)["state"] == "cancelled"
     page.click("#mesh-options [type=submit]")
     page.wait_for_selector("#mesh-verdict b")
 

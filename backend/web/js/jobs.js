@@ -52,10 +52,15 @@ export function meshParts(photo, mask) {
 async function run(photo, slot, parts) {
   await stop(photo, slot);
   photo.problems[slot] = null;
-  photo[slot] = { state: "queued", progress: { stages: [], fraction: 0 }, files: [] };
+  const sending = { state: "queued", progress: { stages: [], fraction: 0 }, files: [] };
+  photo[slot] = sending;
   changed();
   try {
-    photo[slot] = await startJob(KINDS[slot], { file: photo.blob, ...parts });
+    const job = await startJob(KINDS[slot], { file: photo.blob, ...parts });
+    const isWanted = photo[slot] === sending;
+    if (isWanted) photo[slot] = job;
+    if (!isWanted || sending.unwanted) await call(job.links.self, { method: "DELETE" });
+    if (!isWanted) return;
     remember(photo);
     await follow(photo, slot);
   } catch (error) {
@@ -82,11 +87,16 @@ export async function follow(photo, slot) {
     const done = await followJob(job, (event, data) => noteEvent(job, event, data), control.signal);
     if (photo[slot] !== job) return;
     photo[slot] = done;
-    photo.problems[slot] = done.problem && new Problem(done.problem);
+    photo.problems[slot] = problemOf(done);
     changed();
   } catch (error) {
     if (!control.signal.aborted) throw error;
   }
+}
+
+function problemOf(job) {
+  if (job.state === "cancelled") return new Problem({ code: "cancelled", title: "Cancelled" });
+  return job.problem && new Problem(job.problem);
 }
 
 function noteEvent(job, event, data) {
@@ -100,10 +110,13 @@ function noteEvent(job, event, data) {
   changed();
 }
 
-/** Cancel what is under way. @param {import("./store.js").Photo} photo @param {"matte" | "mesh"} slot */
+/** Cancel what is under way; what is still being sent, as soon as it has an id.
+ * @param {import("./store.js").Photo} photo @param {"matte" | "mesh"} slot */
 export async function cancel(photo, slot) {
   const job = photo[slot];
-  if (isUnderWay(job) && job.id) await call(`/jobs/${job.id}`, { method: "DELETE" });
+  if (!isUnderWay(job)) return;
+  if (job.id) await call(job.links.self, { method: "DELETE" });
+  else job.unwanted = true;
 }
 
 async function stop(photo, slot) {

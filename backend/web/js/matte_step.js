@@ -63,7 +63,7 @@ function waysOut(photo, problem) {
 function allowAgain() {
   const { current } = state;
   const form = byId("matte-options");
-  const differs = !same(readOptions(form), current?.matteOptions ?? {}) || current?.edited;
+  const differs = !same(readOptions(form), current?.matteOptions ?? {}) || current?.edited || !isDone(current?.matte);
   form.querySelector('[type="submit"]').disabled = !current?.blob || isUnderWay(current.matte) || !differs;
 }
 

@@ -68,7 +68,7 @@ function waysOut(photo) {
 function allowAgain() {
   const { current } = state;
   const form = byId("mesh-options");
-  const differs = !same(readOptions(form), current?.meshOptions ?? {}) || current?.mesh?.state === "cancelled";
+  const differs = !same(readOptions(form), current?.meshOptions ?? {}) || !isDone(current?.mesh);
   form.querySelector('[type="submit"]').disabled = !current?.blob || isUnderWay(current.mesh) || !differs;
 }
 

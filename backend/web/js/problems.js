@@ -21,6 +21,7 @@ const NEXT = {
   unreachable: "Check that the service runs, then try again.",
   "not-found": "The service keeps results for a limited time; make it again.",
   internal: "Try again; if it stays, the service’s log has the reason.",
+  cancelled: "Begin again when you like.",
   "photo-gone": "Choose the photo again; what was made of it can still be downloaded.",
 };
 
@@ -38,10 +39,11 @@ export function showProblem(place, problem, ways = []) {
 function card(problem, ways) {
   say(`${problem.title}. ${problem.detail}`);
   const next = NEXT[problem.code] ?? "Try again.";
+  const tone = problem.code === "cancelled" ? "calm" : "bad";
   return element(
     "div",
-    { className: "problem" },
-    icon("warn"),
+    { className: "problem", dataset: { tone } },
+    icon(tone === "bad" ? "warn" : "info"),
     element(
       "div",
       {},

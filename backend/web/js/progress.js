@@ -38,7 +38,8 @@ export const stageName = (stage) => NAMES[stage] ?? stage.charAt(0).toUpperCase(
  */
 export function showProgress(place, job, onCancel) {
   place.hidden = !job;
-  fill(place, job ? (job.id ?? "sending") : "", () => (job ? parts(onCancel) : []));
+  place.onCancel = onCancel;
+  fill(place, job ? "working" : "", () => (job ? parts(place) : []));
   if (!job) return;
   const { stage, stages = [], fraction = 0, seconds_left: left } = job.progress ?? {};
   const word = job.state === "queued" ? (job.id ? "Waiting for its turn" : "Sending") : stageName(stage ?? "starting");
@@ -53,16 +54,21 @@ export function showProgress(place, job, onCancel) {
   say(word);
 }
 
-function parts(onCancel) {
-  const stop = element("button", { type: "button", className: "button", textContent: "Cancel", onclick: onCancel });
+function parts(place) {
+  const stop = element("button", { type: "button", className: "button", textContent: "Cancel" });
+  stop.addEventListener("click", () => {
+    stop.disabled = true;
+    place.onCancel();
+  });
+  const head = [element("b", { className: "work-word" }), element("span", { className: "work-left soft small" })];
   return [
     element(
       "div",
       { className: "work-card" },
-      element("p", { className: "work-head" }, element("b", { className: "work-word" }), element("span", { className: "work-left soft small" })),
+      element("p", { className: "work-head" }, ...head),
       element("progress", { max: 1, "aria-label": "Progress" }),
       element("ol", { className: "work-done small soft" }),
-      onCancel ? stop : null,
+      place.onCancel ? stop : null,
     ),
   ];
 }
