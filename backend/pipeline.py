@@ -14,6 +14,8 @@ import numpy as np
 
 from backend.availability import DEFAULT_MESH
 from backend.decoding.image_header import ImageLimits
+from backend.documents.document import find_document, sharpened
+from backend.documents.perimeter import look_around
 from backend.engines import Engines
 from backend.errors import InvalidParameterError, UploadTooLargeError
 from backend.fusing import fuse
@@ -89,13 +91,18 @@ def cut_out(
     """
     options, engines, trace = options or MaskOptions(), engines or default_engines(), trace or Trace()
     picture, own_mask = _open(source, mask, engines, trace)
-    subject = find_subject(picture, own_mask, options, engines, trace)
+    find = find_document if options.mode == "document" else find_subject
+    subject = find(picture, own_mask, options, engines, trace)
     fusion: dict[str, Any] = {"asked": options.strategy, "strategy": "segmentation", "reasons": [ALONE]}
     alpha = subject.alpha
     depth_models: tuple[str, ...] = ()
-    if options.strategy != "segmentation":
+    if options.strategy != "segmentation" and options.mode == "document":
+        trace.note("Depth takes no part in a document.")
+    elif options.strategy != "segmentation":
         fused = fuse(picture.image, subject, options, engines, trace)
         alpha, fusion, depth_models = fused.alpha, fused.report, fused.models
+    if options.wants_sharp_edges:
+        alpha = sharpened(alpha)
     alpha, scorecard = _finish(alpha, subject, options, engines.settings, trace)
     image = picture.image
     clean = options.wants_cutout or not subject.segmented
@@ -105,7 +112,8 @@ def cut_out(
     with trace.stage("encode"):
         data = _encode(image, alpha, box, options)
     common = _matte_report(picture, subject, scorecard, options, engines, trace, *depth_models)
-    report = {**common, "fusion": fusion, "box": box}
+    background = look_around(picture.image).as_dict(engines.settings.uniform_deviation)
+    report = {**common, "fusion": fusion, "box": box, "background": background}
     name = "cutout.png" if options.wants_cutout else "mask.png"
     return Cutout(alpha, image, box, Product(data, name, "image/png", report), clean)
 
@@ -167,7 +175,8 @@ def _finish(
         with trace.stage("feather"):
             alpha = feather(alpha, options.feather_px)
     with trace.stage("score"):
-        scorecard = score_matte(alpha, scorecard_config(settings), subject.doubts)
+        document = isinstance(options, MaskOptions) and options.mode == "document"
+        scorecard = score_matte(alpha, scorecard_config(settings, document), subject.doubts)
     trace.picture("matte", alpha)
     return alpha, scorecard
 

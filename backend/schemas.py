@@ -50,6 +50,12 @@ class MatteOptions(WorkOptions):
 class MaskOptions(MatteOptions):
     """Options of `/remove-bg`."""
 
+    mode: Literal["object", "document"] = Field(
+        "object", description="`document`: the ink of a signature, a stamp or writing; the paper goes."
+    )
+    edges: Literal["auto", "soft", "sharp"] = Field(
+        "auto", description="`sharp` cuts the alpha at one half to 0 or 255; `auto`: soft, and sharp for a document."
+    )
     strategy: Strategy = Field("segmentation", description=FUSION)
     output: Literal["mask", "cutout"] | None = Field(
         None,
@@ -70,6 +76,10 @@ class MaskOptions(MatteOptions):
         if background is not None and others.data.get("output") == "mask":
             raise ValueError("a mask has no background; ask for output=cutout")
         return background
+
+    @property
+    def wants_sharp_edges(self) -> bool:
+        return self.edges == "sharp" or (self.edges == "auto" and self.mode == "document")
 
     @property
     def wants_cutout(self) -> bool:

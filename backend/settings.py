@@ -92,6 +92,10 @@ class Settings(BaseSettings):
     min_object_coverage: float = Field(0.05, ge=0, le=1, description="of the picture; less is a warning")
     max_object_coverage: float = Field(0.95, ge=0, le=1, description="of the picture; more is a warning")
     use_smart_padding: bool = Field(False, description="frame for the mesh by the object's shape and centre of mass")
+    uniform_deviation: float = Field(25.0, ge=0, le=442, description="8-bit RGB; up to it a border is of one colour")
+    paper_distance: float = Field(80.0, gt=0, le=442, description="8-bit RGB; paper is no farther from its colour")
+    paper_saturation: float = Field(0.20, gt=0, le=1, description="HSV; paper has less")
+    paper_lightness: float = Field(0.70, ge=0, lt=1, description="HSL; paper has more")
 
     strategy: Literal["auto", "depth_guided", "intersection", "union", "segmentation"] = Field(
         "auto", description="how a mesh's matte is fused with depth where the request names no strategy"

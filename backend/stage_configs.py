@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from backend.documents.paper import PaperConfig
 from backend.masking.scorecard import ScorecardConfig
 from backend.masking.threshold import ThresholdConfig
 from backend.preprocessing import PRESETS, MatteConfig
@@ -19,6 +20,13 @@ def matte_config(settings: Settings, quality: str) -> MatteConfig:
     )
 
 
-def scorecard_config(settings: Settings) -> ScorecardConfig:
-    """Return the scorecard's config with the operator's limits in it."""
+def paper_config(settings: Settings) -> PaperConfig:
+    """Return the rule for paper with the operator's numbers in it."""
+    return PaperConfig(settings.paper_distance, settings.paper_saturation, settings.paper_lightness)
+
+
+def scorecard_config(settings: Settings, document: bool = False) -> ScorecardConfig:
+    """Return the scorecard's config with the operator's limits in it; writing has many parts and covers little."""
+    if document:
+        return ScorecardConfig(0.0, settings.max_object_coverage, part_share=1.0)
     return ScorecardConfig(settings.min_object_coverage, settings.max_object_coverage)

@@ -1,0 +1,1 @@
+"""Signatures, stamps and writing on paper: the paper goes, the ink stays."""

@@ -1,0 +1,118 @@
+"""Picture of a page -> the ink on it: `mode=document`.
+
+Where paper runs all around the frame, everything on it that is not paper is kept. Otherwise a segmenter says first what
+of the picture is meant: the page, of which only the ink stays, or the mark itself.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from backend.documents.ink import WHITE, flatten, ink_alpha
+from backend.documents.paper import Color, PaperConfig, is_pale_and_light, is_paper, paper_color
+from backend.documents.perimeter import look_around
+from backend.documents.shading import Shading, paper_shading
+from backend.engines import Engines
+from backend.image_io import Picture
+from backend.masking.arrays import Alpha, Image, Mask
+from backend.schemas import MaskOptions
+from backend.stage_configs import paper_config
+from backend.subject import Subject, find_subject
+from backend.trace import Trace
+
+SAMPLE_PX = 400  # longer side of the copy on which paper is looked for
+
+
+@dataclass(frozen=True)
+class DocumentConfig:
+    all_around: float = 0.9  # of the border's samples: when so many are paper, the page fills the picture
+    darkest: float = 0.35  # HSL lightness; a darker or more colourful ground is no page, and stays as it is
+    most_colorful: float = 0.45  # HSV saturation
+    page: float = 0.5  # share of paper from which on what a segmenter found is the page, not the mark
+    cut: float = 0.008  # of the longer side, off a page's rim: its edge is no ink
+    room: float = 0.012  # around a mark that a segmenter found: it rounds thin strokes off
+
+
+def find_document(
+    picture: Picture, mask: Picture | None, options: MaskOptions, engines: Engines, trace: Trace
+) -> Subject:
+    """Return the ink in `picture` as a Subject; `mask` or the picture's transparency bound it. Errors as in
+    `find_subject`."""
+    config, rule = DocumentConfig(), paper_config(engines.settings)
+    image = picture.image
+    bounded = mask is not None or (picture.alpha is not None and options.use_alpha)
+    with trace.stage("paper"):
+        shading = _usable(paper_shading(image), config)
+        around = _share_around(image, shading, rule)
+    source, region = "paper", None
+    if bounded or options.model != "auto" or around < config.all_around:
+        subject = find_subject(picture, mask, options, engines, trace)
+        source, region = subject.source, subject.alpha >= 0.5
+        with trace.stage("region"):
+            shading = _usable(paper_shading(image, region), config)
+            if subject.segmented:
+                region = _fitted(image, region, shading, rule, config)
+        trace.picture("region", region)
+    with trace.stage("ink"):
+        paper = _paper_in(image, region, shading, rule)
+        if paper is not None:
+            alpha = ink_alpha(image, region, shading, paper, rule)
+    if paper is None:
+        trace.note("No paper was found in it: nothing was taken away.")
+        alpha = np.ones(image.shape[:2], np.float32) if region is None else region.astype(np.float32)
+    elif not (alpha >= 0.5).any():
+        trace.note("Nothing but paper was found.")
+    if trace.keep_pictures:
+        trace.picture("flattened", flatten(image, shading, (0, 0, image.shape[1], image.shape[0])))
+    trace.picture("ink", alpha)
+    facts = {"paper": None if paper is None else _hex(shading, paper), "paper_around": round(around, 3)}
+    return Subject(alpha, source, (), facts)
+
+
+def _usable(shading: Shading, config: DocumentConfig) -> Shading:
+    """Return `shading`, or an even one where the ground is no paper."""
+    typical = np.median(shading.reshape(-1, 3), axis=0)
+    high, low = float(typical.max()), float(typical.min())
+    page = high + low > 2 * 255 * config.darkest and high - low < config.most_colorful * high
+    return shading if page else np.full_like(shading, WHITE)
+
+
+def _share_around(image: Image, shading: Shading, rule: PaperConfig) -> float:
+    border = look_around(_small_flat(image, shading)).samples
+    return float(is_paper(border, (WHITE, WHITE, WHITE), rule).mean())
+
+
+def _paper_in(image: Image, region: Mask | None, shading: Shading, rule: PaperConfig) -> Color | None:
+    """Return the flattened paper's colour in the region; beside it where the region holds ink alone."""
+    flat = _small_flat(image, shading)
+    if region is None:
+        return paper_color(flat.reshape(-1, 3), rule)
+    inside = cv2.resize(region.view(np.uint8), flat.shape[1::-1], interpolation=cv2.INTER_NEAREST) > 0
+    return paper_color(flat[inside], rule) or paper_color(flat[~inside], rule)
+
+
+def _fitted(image: Image, region: Mask, shading: Shading, rule: PaperConfig, config: DocumentConfig) -> Mask:
+    flat = _small_flat(image, shading)
+    inside = cv2.resize(region.view(np.uint8), flat.shape[1::-1], interpolation=cv2.INTER_NEAREST) > 0
+    is_page = inside.any() and is_pale_and_light(flat[inside], rule).mean() > config.page
+    reach = max(2, round((config.cut if is_page else config.room) * max(region.shape)))
+    square = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    change = cv2.erode if is_page else cv2.dilate
+    return np.asarray(change(region.view(np.uint8), square) > 0)
+
+
+def _small_flat(image: Image, shading: Shading) -> Image:
+    step = max(1, max(image.shape) // SAMPLE_PX)
+    thinned = np.ascontiguousarray(image[::step, ::step])
+    return flatten(thinned, shading, (0, 0, thinned.shape[1], thinned.shape[0]))
+
+
+def _hex(shading: Shading, paper: Color) -> str:
+    typical = np.median(shading.reshape(-1, 3), axis=0) * np.array(paper) / WHITE
+    return "#" + "".join(f"{min(255, round(float(channel))):02x}" for channel in typical)
+
+
+def sharpened(alpha: Alpha) -> Alpha:
+    """Return `alpha` cut at 0.5: 0 or 1 and nothing between."""
+    return (alpha >= 0.5).astype(np.float32)

@@ -1,0 +1,115 @@
+"""A page, its shading and its region in, the ink's alpha out.
+
+What the rule for paper leaves is ink and, along each stroke, pixels that show ink and paper mixed; those are as opaque
+as their colour lies between the paper's and the ink's beside them, or every stroke would be a pixel too wide.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from backend.documents.paper import Color, PaperConfig, distance_from, is_paper
+from backend.documents.shading import Shading
+from backend.masking.arrays import Alpha, Box, Image, Mask
+from backend.masking.geometry import disc
+
+TILE_PX = 128
+WHITE = 245.0  # what flattened paper is, in each channel
+SURELY = 35.0  # 8-bit steps below WHITE in one channel: no rule calls such a pixel ink
+THREADS = 2
+
+
+@dataclass(frozen=True)
+class InkConfig:
+    rim: float = 1 / 1000  # of the picture's longer side: how far a stroke's blurred rim reaches into it,
+    least_rim_px: int = 2
+    faintest: float = 0.15  # coverage that is noise
+
+
+def flatten(image: Image, shading: Shading, box: Box) -> Image:
+    """Return `image` in `box` with the paper WHITE all over."""
+    x0, y0, x1, y1 = box
+    gain = _read(WHITE / shading, image.shape[:2], box)
+    return np.asarray(cv2.multiply(image[y0:y1, x0:x1], gain, dtype=cv2.CV_8U))
+
+
+def ink_alpha(
+    image: Image,
+    region: Mask | None,
+    shading: Shading,
+    paper: Color,
+    rule: PaperConfig,
+    config: InkConfig | None = None,
+) -> Alpha:
+    """Return the (H, W) alpha of what in `region` (None: everywhere) is not paper; 0 elsewhere.
+
+    `paper` is its colour once flattened. Only tiles in which anything can be ink are worked on.
+    """
+    config = config or InkConfig()
+    height, width = image.shape[:2]
+    alpha = np.zeros((height, width), np.float32)
+    rim = max(config.least_rim_px, round(config.rim * max(image.shape)))
+    least_light = (WHITE - SURELY) / WHITE
+
+    def work(tile: Box) -> None:
+        x0, y0, x1, y1 = tile
+        part = image[y0:y1, x0:x1]
+        brightest = _cells(shading, alpha.shape, tile).max(axis=(0, 1))
+        floor = tuple(float(channel) for channel in np.minimum(least_light * brightest, 255))
+        if cv2.countNonZero(cv2.inRange(part, floor, (255.0, 255.0, 255.0))) == part.shape[0] * part.shape[1]:
+            return
+        if region is not None and not region[y0:y1, x0:x1].any():
+            return
+        left, top = max(x0 - 2 * rim, 0), max(y0 - 2 * rim, 0)
+        wide = (left, top, min(x1 + 2 * rim, width), min(y1 + 2 * rim, height))
+        found = _tile_ink(flatten(image, shading, wide), paper, rule, rim, config)
+        inner = found[y0 - top : y1 - top, x0 - left : x1 - left]
+        alpha[y0:y1, x0:x1] = inner if region is None else inner * region[y0:y1, x0:x1]
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(work, _tiles(alpha.shape)))
+    return alpha
+
+
+def _tile_ink(flat: Image, paper: Color, rule: PaperConfig, rim: int, config: InkConfig) -> Alpha:
+    ink = ~is_paper(flat, paper, rule)
+    if not ink.any():
+        return np.zeros(ink.shape, np.float32)
+    away = distance_from(flat, paper)
+    full = cv2.dilate(away * ink, disc(rim))  # the ink beside it, unmixed
+    coverage = np.clip(away / np.maximum(full, 1), 0, 1)
+    inside = cv2.erode(ink.view(np.uint8), disc(rim), borderValue=1) > 0
+    near = cv2.dilate(ink.view(np.uint8), disc(1)) > 0
+    coverage = np.where(inside, 1, np.where(near & (coverage > config.faintest), coverage, 0))
+    return np.where(ink, coverage, np.minimum(coverage, 0.49)).astype(np.float32)  # what is paper by the rule goes
+
+
+def _cells(shading: Shading, size: tuple[int, ...], box: Box) -> Shading:
+    """Return the part of the small map `shading` from which `box` is interpolated."""
+    down, across = shading.shape[0] / size[0], shading.shape[1] / size[1]
+    rows = slice(max(int(box[1] * down - 1), 0), int(box[3] * down) + 2)
+    return shading[rows, max(int(box[0] * across - 1), 0) : int(box[2] * across) + 2]
+
+
+def _read(shading: Shading, size: tuple[int, ...], box: Box) -> Shading:
+    """Return the small map `shading` of a picture of `size`, read bilinearly over `box`."""
+    down, across = shading.shape[0] / size[0], shading.shape[1] / size[1]
+    way_back = np.array(
+        [[across, 0, (box[0] + 0.5) * across - 0.5], [0, down, (box[1] + 0.5) * down - 0.5]], np.float64
+    )
+    return np.asarray(
+        cv2.warpAffine(
+            shading, way_back, (box[2] - box[0], box[3] - box[1]),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
+        ),
+        np.float32,
+    )  # fmt: skip
+
+
+def _tiles(size: tuple[int, ...]) -> Iterator[Box]:
+    for y in range(0, size[0], TILE_PX):
+        for x in range(0, size[1], TILE_PX):
+            yield x, y, min(x + TILE_PX, size[1]), min(y + TILE_PX, size[0])

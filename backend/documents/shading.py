@@ -1,0 +1,74 @@
+"""An image of paper in, the paper's own colour at every place out, as if nothing were written on it.
+
+A photo of a page is never evenly lit, and a rule that knows one colour of paper keeps every shadow as ink. What is
+thinner than a brush stroke is closed over; what is dark and lies inside the page, a stamp for one, is filled from
+around it; a shadow comes in from the frame and stays.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from skimage.morphology import reconstruction
+
+from backend.masking.arrays import Image, Mask, check_image
+from backend.masking.geometry import disc
+
+Shading = NDArray[np.float32]  # (h, w, 3): the paper's RGB, on a small copy
+
+
+@dataclass(frozen=True)
+class ShadingConfig:
+    side_px: int = 256  # of the small copy
+    stroke: float = 0.045  # of its longer side: what is thinner is ink on the paper, not paper
+    filled: float = 0.93  # a place that filling raises by more than this factor was a mark inside the page
+
+
+def paper_shading(image: Image, page: Mask | None = None, config: ShadingConfig | None = None) -> Shading:
+    """Return the paper's colour all over `image`, on a copy of at most `side_px`, which interpolates to any size.
+
+    Where `page` is given it is read inside the page alone, and goes on beyond it.
+    It is a lower bound where a shadow has an edge: either side of the edge counts as paper there.
+    """
+    check_image(image)
+    config = config or ShadingConfig()
+    height, width = image.shape[:2]
+    scale = min(1.0, config.side_px / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image
+    calm = cv2.medianBlur(small, 3)
+    radius = max(1, round(config.stroke * max(size) / 2))
+    closed = cv2.morphologyEx(calm, cv2.MORPH_CLOSE, disc(radius), borderType=cv2.BORDER_REPLICATE)
+    beyond = np.zeros(closed.shape[:2], np.bool_)
+    if page is not None and page.any():
+        beyond = cv2.resize(page.view(np.uint8), size, interpolation=cv2.INTER_NEAREST) == 0
+    shading = _without_marks(closed.astype(np.float32), beyond, radius, config)
+    shading = cv2.GaussianBlur(shading, (0, 0), max(1.0, radius / 3))
+    return np.asarray(np.maximum(cv2.erode(shading, disc(1)), 1), np.float32)
+
+
+def _without_marks(closed: Shading, beyond: Mask, radius: int, config: ShadingConfig) -> Shading:
+    """Return `closed` with what lies beyond the page, and dark places inside it, filled with the colours around."""
+    grey = closed.mean(axis=2)
+    seed = np.full_like(grey, grey.max())
+    seed[0], seed[-1], seed[:, 0], seed[:, -1] = grey[0], grey[-1], grey[:, 0], grey[:, -1]
+    level = reconstruction(seed, grey, method="erosion")
+    marks = (grey < config.filled * level) | beyond
+    if not marks.any():
+        return closed
+    known = (cv2.dilate(marks.astype(np.uint8), disc(radius)) == 0).astype(np.float32)
+    if not known.any():
+        return closed
+    filled, weight = closed * known[..., None], known
+    result = closed.copy()
+    unknown = known == 0
+    reach = 2.0 * radius
+    while unknown.any():  # from near first: each round looks twice as far
+        near = cv2.GaussianBlur(weight, (0, 0), reach)
+        colors = cv2.GaussianBlur(filled, (0, 0), reach)
+        reached = unknown & (near > 1e-3)
+        result[reached] = colors[reached] / near[reached][:, None]
+        unknown &= ~reached
+        reach *= 2
+    return result
