@@ -43,7 +43,7 @@ class Engines:
         self._relief: MeshEngine = ReliefEngine()
         self._loaded: dict[str, Any] = {"border": self._border, "relief": self._relief}
         self._fingerprints: dict[str, str] = {}  # of what is loaded, as it was on the disk then
-        self._broken: dict[str, str] = {}  # name -> why `auto` does not use it; forgotten when its files change
+        self._broken: dict[str, str] = {}  # name -> why it cannot be used though its files are here; until it can
         self._aside = ""  # why no network is used at all, if none is
         self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)  # a slow load holds up its own users only
 
@@ -136,8 +136,7 @@ class Engines:
             return stand_in
         try:
             return load(name)
-        except ModelUnavailableError as error:  # complete by its size and yet not what it should be
-            self._broken[name] = error.detail
+        except ModelUnavailableError:  # complete by its size and yet not what it should be
             self.stages.took_part(name, ABSENT)
             return stand_in
 
@@ -145,9 +144,19 @@ class Engines:
         if name not in self._loaded:
             with self._locks[name]:
                 if name not in self._loaded:
-                    fingerprint = model_fingerprint(name, self.settings)
-                    self._fingerprints[name] = fingerprint
-                    self._loaded[name] = load(self.stages.of(f"{name} {fingerprint}"))
-                    self._broken.pop(name, None)
+                    self._loaded[name] = self._load_anew(name, load)
         self.stages.took_part(name, self._fingerprints.get(name, EMBEDDED))
         return self._loaded[name]
+
+    def _load_anew(self, name: str, load: Callable[[Recall], Any]) -> Any:
+        here = is_here(name, self.settings)
+        fingerprint = model_fingerprint(name, self.settings)
+        self._fingerprints[name] = fingerprint
+        try:
+            loaded = load(self.stages.of(f"{name} {fingerprint}"))
+        except ModelUnavailableError as error:
+            if here:  # complete by its size: only whoever has tried knows that it is no good
+                self._broken[name] = error.detail
+            raise
+        self._broken.pop(name, None)
+        return loaded

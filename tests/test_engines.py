@@ -9,6 +9,7 @@ import pytest
 from backend.engines import Engines
 from backend.errors import InvalidParameterError, ModelUnavailableError
 from backend.settings import Settings
+from backend.weights.catalogue import CATALOGUE, DEFAULT_SEGMENTER
 
 
 def test_without_weights_the_stand_ins_are_taken_and_say_why(tmp_path: Path) -> None:
@@ -52,3 +53,19 @@ def test_an_engine_that_many_ask_for_is_loaded_once(tmp_path: Path, monkeypatch:
     for thread in threads:
         thread.join()
     assert loads == ["u2netp"]
+
+
+def test_a_broken_model_is_known_as_one_by_whatever_name_it_was_asked_for(tmp_path: Path) -> None:
+    file = CATALOGUE[DEFAULT_SEGMENTER].files[0]
+    place = tmp_path / file.path
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.open("wb") as sparse:
+        sparse.truncate(file.exact_size_bytes or 0)
+    engines = Engines(Settings(checkpoints_dir=tmp_path))
+    with pytest.raises(ModelUnavailableError):
+        engines.segmenter(DEFAULT_SEGMENTER)
+    assert engines.segmenter("auto").name == "border"
+    assert DEFAULT_SEGMENTER in engines.broken()  # /health asks this: the disk alone looks well
+    with pytest.raises(ModelUnavailableError):
+        engines.segmenter("u2netp")
+    assert "u2netp" not in engines.broken()  # absent, and taken into use as soon as it comes
