@@ -1,0 +1,57 @@
+"""A real service for whoever asks, ended in any case; a small disk."""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from real_service import RealService, running
+from stub_networks import stub_networks
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealService]:
+    """The service that the tests share which leave it as it was. It ends in good order, or they have failed."""
+    folder = tmp_path_factory.mktemp("service")
+    with running(folder, stub_networks, MAX_WAITING="4", MASK_DEADLINE_S="20", THREADS="1") as service:
+        yield service
+        status, _, living = service.terminate()
+        assert (status, living) == (0, [])
+        assert "Traceback" not in service.output()
+
+
+@pytest.fixture
+def own_service(tmp_path: Path) -> Iterator[Callable[..., RealService]]:
+    """A function that starts a service of the test's own, with the stub networks and the settings it is given."""
+    begun = []
+
+    def start(**settings: str) -> RealService:
+        context = running(tmp_path / str(len(begun)), stub_networks, **{"THREADS": "1", **settings})
+        begun.append(context)
+        return context.__enter__()
+
+    yield start
+    for context in begun:
+        context.__exit__(None, None, None)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[str, int], Path]]:
+    """A function that mounts a disk of so many bytes at a place in the test's folder."""
+    places: list[Path] = []
+
+    def mount(name: str, size: int) -> Path:
+        place = tmp_path / name
+        place.mkdir(parents=True)
+        if os.geteuid() != 0:
+            pytest.skip("only root may mount a tmpfs")
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", str(place)]
+        if subprocess.run(command, capture_output=True).returncode != 0:
+            pytest.skip("a tmpfs cannot be mounted here")
+        places.append(place)
+        return place
+
+    yield mount
+    for place in places:
+        subprocess.run(["umount", "-l", place], check=True)
