@@ -26,7 +26,9 @@ SAMPLE_PX = 400  # longer side of the copy on which paper is looked for
 
 @dataclass(frozen=True)
 class DocumentConfig:
-    all_around: float = 0.9  # of the border's samples: when so many are paper, the page fills the picture
+    all_around: float = 0.75  # of the border's samples: when so many are the page's paper, it fills the picture
+    one_hue: float = 0.15  # by how much a channel's share of the green may differ over one page
+    one_light: float = 0.3  # of a page's light, at least so much is left in its shadows
     darkest: float = 0.35  # HSL lightness; a darker or more colourful ground is no page, and stays as it is
     most_colorful: float = 0.45  # HSV saturation
     page: float = 0.5  # share of paper from which on what a segmenter found is the page, not the mark
@@ -44,7 +46,7 @@ def find_document(
     bounded = mask is not None or (picture.alpha is not None and options.use_alpha)
     with trace.stage("paper"):
         shading = _usable(paper_shading(image), config)
-        around = _share_around(image, shading, rule)
+        around = _share_around(image, shading, rule, config)
     source, region = "paper", None
     if bounded or options.model != "auto" or around < config.all_around:
         subject = find_subject(picture, mask, options, engines, trace)
@@ -78,9 +80,16 @@ def _usable(shading: Shading, config: DocumentConfig) -> Shading:
     return shading if page else np.full_like(shading, WHITE)
 
 
-def _share_around(image: Image, shading: Shading, rule: PaperConfig) -> float:
+def _share_around(image: Image, shading: Shading, rule: PaperConfig, config: DocumentConfig) -> float:
+    """Return the share of the border's samples that are paper, and the same paper as in the middle: not the desk."""
     border = look_around(_small_flat(image, shading)).samples
-    return float(is_paper(border, (WHITE, WHITE, WHITE), rule).mean())
+    ground = look_around(shading.astype(np.uint8)).samples
+    height, width = shading.shape[:2]
+    middle = shading[height // 4 : height - height // 4, width // 4 : width - width // 4]
+    page = np.median(middle.reshape(-1, 3), axis=0)
+    hues = ground / np.maximum(ground[:, 1:2], 1) - page / max(page[1], 1)
+    same = (np.abs(hues).max(axis=1) < config.one_hue) & (ground.mean(axis=1) > config.one_light * page.mean())
+    return float((is_paper(border, (WHITE, WHITE, WHITE), rule) & same).mean())
 
 
 def _paper_in(image: Image, region: Mask | None, shading: Shading, rule: PaperConfig) -> Color | None:

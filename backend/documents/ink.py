@@ -26,6 +26,8 @@ THREADS = 2
 class InkConfig:
     rim: float = 1 / 1000  # of the picture's longer side: how far a stroke's blurred rim reaches into it,
     least_rim_px: int = 2
+    faint: float = 0.65  # of the rule's distance: what differs so much from the paper is ink beside surer ink,
+    beside_rims: int = 4  # up to so many rims away
     faintest: float = 0.15  # coverage that is noise
 
 
@@ -52,6 +54,7 @@ def ink_alpha(
     height, width = image.shape[:2]
     alpha = np.zeros((height, width), np.float32)
     rim = max(config.least_rim_px, round(config.rim * max(image.shape)))
+    margin = (config.beside_rims + 2) * rim
     least_light = (WHITE - SURELY) / WHITE
 
     def work(tile: Box) -> None:
@@ -63,8 +66,8 @@ def ink_alpha(
             return
         if region is not None and not region[y0:y1, x0:x1].any():
             return
-        left, top = max(x0 - 2 * rim, 0), max(y0 - 2 * rim, 0)
-        wide = (left, top, min(x1 + 2 * rim, width), min(y1 + 2 * rim, height))
+        left, top = max(x0 - margin, 0), max(y0 - margin, 0)
+        wide = (left, top, min(x1 + margin, width), min(y1 + margin, height))
         found = _tile_ink(flatten(image, shading, wide), paper, rule, rim, config)
         inner = found[y0 - top : y1 - top, x0 - left : x1 - left]
         alpha[y0:y1, x0:x1] = inner if region is None else inner * region[y0:y1, x0:x1]
@@ -79,12 +82,24 @@ def _tile_ink(flat: Image, paper: Color, rule: PaperConfig, rim: int, config: In
     if not ink.any():
         return np.zeros(ink.shape, np.float32)
     away = distance_from(flat, paper)
+    reach = 2 * config.beside_rims * rim + 1
+    beside = cv2.dilate(ink.view(np.uint8), np.ones((reach, reach), np.uint8)) > 0
+    ink = _joined(ink, beside & (away > config.faint * rule.distance))  # a thin or faint stroke goes on
     full = cv2.dilate(away * ink, disc(rim))  # the ink beside it, unmixed
     coverage = np.clip(away / np.maximum(full, 1), 0, 1)
     inside = cv2.erode(ink.view(np.uint8), disc(rim), borderValue=1) > 0
     near = cv2.dilate(ink.view(np.uint8), disc(1)) > 0
     coverage = np.where(inside, 1, np.where(near & (coverage > config.faintest), coverage, 0))
     return np.where(ink, coverage, np.minimum(coverage, 0.49)).astype(np.float32)  # what is paper by the rule goes
+
+
+def _joined(sure: Mask, faint: Mask) -> Mask:
+    """Return `sure` and what of `faint` hangs on it."""
+    count, labels = cv2.connectedComponents((sure | faint).view(np.uint8), connectivity=8)
+    kept = np.zeros(count, np.bool_)
+    kept[labels[sure]] = True
+    kept[0] = False
+    return np.asarray(kept[labels])
 
 
 def _cells(shading: Shading, size: tuple[int, ...], box: Box) -> Shading:
