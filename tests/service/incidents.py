@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import psutil
 from drawn import encoded, toy
 from real_service import Answer, RealService, form
 
@@ -37,7 +38,7 @@ def asking(service: RealService, photo: bytes = PHOTO, path: str = "/remove-bg",
 
 
 def line_to(service: RealService, body: bytes, headers: dict[str, str], said: int | None = None) -> socket.socket:
-    """Return a connection on which a mask was asked for, of whose body `said` bytes were sent; its buffers are small."""
+    """Return a connection with small buffers on which a mask was asked for, and `said` bytes of the body sent."""
     line = socket.socket()
     line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     line.connect(("127.0.0.1", service.port))
@@ -71,13 +72,17 @@ def leave(service: RealService, moment: Moment) -> float:
 
 
 def _leave_while_downloading(service: RealService) -> float:
-    before = service.held()["server"].files
     noise = np.random.default_rng(1).integers(0, 256, (1200, 1600, 3), np.uint8)
     own_mask = encoded(np.full((1200, 1600), 255, np.uint8))
+
+    def is_there() -> bool:
+        return any(one.raddr and one.raddr.port == port for one in psutil.Process(service.pid).net_connections())
+
     with line_to(service, *form({"file": encoded(noise), "mask": own_mask}, output="cutout")) as line:
+        port = line.getsockname()[1]
         assert line.recv(12) == b"HTTP/1.1 200"
-        assert service.held()["server"].files > before  # some of its megabytes are still on their way
-    return service.until(lambda: service.held()["server"].files <= before)
+        assert is_there()  # some of its megabytes are still on their way
+    return service.until(lambda: not is_there())
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A checkpoints folder with segmenters of ONNX that cost nothing, never come to an end, or are not what they should be."""
+"""A checkpoints folder with ONNX segmenters that cost nothing, never come to an end, or are not what they should be."""
 
 import hashlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Weights that are missing, cut short, altered by a byte or a web page: told as 503, never loaded, no other affected."""
+"""Weights that are missing, cut short, altered by a byte or a web page: a clear 503, never loaded."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from incidents import PHOTO, asking
 from real_service import RealService
 
@@ -19,6 +20,7 @@ def test_a_killed_service_leaves_no_process_and_the_next_one_finishes_its_jobs(
     kept = service.get(finished["links"]["result"]).body
     with asking(service, model="stuck") as answer:  # inside a native call when its parent goes
         service.until(lambda: service.lane()["running"] == 1)
+        os.kill(service.worker("mesh")["pid"], signal.SIGSTOP)  # one that does not run at all goes too
         first, second = (service.hand_in(PHOTO, feather_px=str(px))["id"] for px in (1, 2))
         assert service.kill() == []
         assert answer().status == 0
@@ -31,6 +33,7 @@ def test_a_killed_service_leaves_no_process_and_the_next_one_finishes_its_jobs(
     assert set(Path("/dev/shm").glob("*")) <= shared_memory
 
 
+@pytest.mark.slow
 def test_a_job_that_two_services_die_over_fails_and_the_others_are_done(
     own_service: Callable[..., RealService],
 ) -> None:
@@ -46,11 +49,3 @@ def test_a_job_that_two_services_die_over_fails_and_the_others_are_done(
     assert service.ended(other)["state"] == "succeeded"
     assert service.left_over() == []
     assert service.terminate()[0] == 0
-
-
-def test_a_service_whose_worker_is_stopped_and_then_killed_leaves_nobody(
-    own_service: Callable[..., RealService],
-) -> None:
-    service = own_service()
-    os.kill(service.worker()["pid"], signal.SIGSTOP)
-    assert service.kill() == []

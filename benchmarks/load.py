@@ -1,0 +1,167 @@
+"""The service under load and in trouble, against the limits it has to keep: one table of figures.
+
+    python benchmarks/load.py [ROW ...] [--shared ../shared] [--minutes 6]
+
+Rows: crowd, flood, memory, corpora, workers, server, models, disks, leaving, stopping, openapi, gate; by default all of
+them, one after the other, about forty minutes on two cores. Each starts a service of its own on this machine, with the
+embedded engines and stub networks, and its clients in a process of their own, which share the cores with it. What is
+sent is drawn: a toy before a plain ground. The rows in which only right or wrong counts are the tests of
+`tests/service`, their slow ones too; their figure is how many passed and how long that took.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests"), str(REPOSITORY / "tests" / "service")]
+
+from incidents import MOMENTS, leave  # noqa: E402
+from loads import STUB, crowd, flood, forms, growth  # noqa: E402
+from real_service import RealService, running  # noqa: E402
+from stub_networks import stub_networks  # noqa: E402
+
+BORDER = {"model": "border"}
+MEGA = 1_000_000
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    name: str
+    figure: str
+    limit: str
+    passed: bool
+
+
+@contextmanager
+def usual(**settings: str) -> Iterator[RealService]:
+    """A service as a person gets it, with the stub networks beside the embedded engines."""
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder), stub_networks, **settings) as service:
+        yield service
+
+
+def crowd_row(minutes: float) -> Iterator[Row]:
+    """20 clients that ask 500 times each."""
+    for name, options, size in (
+        ("border, 160 × 120", {**BORDER, "quality": "fast"}, (160, 120)),
+        ("stub network, 160 × 120", STUB, (160, 120)),
+    ):
+        with usual() as service:
+            seen = crowd(service, forms(100, size, **options), clients=20, each=500, seconds=60 * minutes)
+        told = f"20 clients × 500, {name}: {sum(seen.answers.values())} answers in {seen.seconds:.0f} s"
+        yield Row(told, str(seen.answers), "200 or 503", seen.only_served_or_told)
+        limit = 1.2 * seen.accepted_limit_s
+        figure = f"{seen.accepted_p99_s:.2f} s (a mask alone: {seen.alone_s * 1e3:.0f} ms)"
+        yield Row("  accepted, p99", figure, f"{limit:.2f} s", seen.accepted_p99_s <= limit)
+        yield Row("  refused, p99", f"{seen.refused_p99_s * 1e3:.0f} ms", "100 ms", seen.refused_p99_s < 0.1)
+
+
+def flood_row(minutes: float) -> Iterator[Row]:
+    """Three times the capacity for two minutes."""
+    for name, options, size in (("border", BORDER, (640, 480)), ("stub network", STUB, (640, 480))):
+        with usual() as service:
+            seen = flood(service, forms(60, size, **options), seconds=60 * min(minutes, 2), settle_s=5)
+        told = f"3 × capacity ({seen.capacity:.1f} masks/s), {name}, 640 × 480"
+        only = set(seen.answers) <= {"200 ok", "503 overloaded"}
+        yield Row(told, f"{seen.kept:.0%} of it accepted; {seen.answers}", "90 %", only and seen.kept >= 0.9)
+        yield Row("  /healthz, p99", f"{seen.healthz_p99_s * 1e3:.0f} ms", "100 ms", seen.healthz_p99_s < 0.1)
+        yield Row("  refused, p99", f"{seen.refused_p99_s * 1e3:.0f} ms", "100 ms", seen.refused_p99_s < 0.1)
+
+
+def memory_row(minutes: float) -> Iterator[Row]:
+    """2,000 masks of pictures of one size, then 200 of 20 sizes; the cache is on."""
+    del minutes
+    options = {**BORDER, "quality": "fast"}
+    sizes = [(160 + 48 * step, 120 + 36 * step) for step in range(20)]
+    rounds: list[Callable[[], tuple[list[bytes], dict[str, str]]]] = [lambda: forms(200, (320, 240), **options)] * 9
+    rounds += [lambda size=size: forms(10, size, **options) for size in sizes]
+    with usual(CACHE_BYTES=str(1000 * MEGA)) as service:
+        grown = growth(service, forms(200, (320, 240), **options), rounds)
+        left = service.left_over()
+    only = set(grown.answers) == {"200 ok"}
+    yield Row("2,000 masks of 320 × 240, then 200 up to 1072 × 804", str(grown.answers), "200", only)
+    for name, held in grown.before.items():
+        more, allowed = grown.grown_bytes(name), grown.allowed_bytes(name)
+        figure = f"{held.rss_bytes / MEGA:.0f} MB, {more / MEGA:+.1f} MB"
+        yield Row(f"  memory of {name} after 200, and since", figure, f"+{allowed / MEGA:.0f} MB", more <= allowed)
+        files, threads = grown.more_files(name), grown.more_threads(name)
+        yield Row(f"  files and threads of {name}", f"{files:+d}, {threads:+d}", "+8, +4", files <= 8 and threads <= 4)
+    yield Row("  temporary files left", str(len(left)), "0", not left)
+
+
+def leaving_row(minutes: float) -> Iterator[Row]:
+    """Clients that leave, ten times at each moment."""
+    del minutes
+    with usual() as service:
+        for moment in MOMENTS:
+            worst = 0.0
+            for _ in range(10):
+                service.until(service.idle)
+                worst = max(worst, leave(service, moment))
+            yield Row(f"client leaves while {moment}: longest of 10", f"{worst * 1e3:.0f} ms", "1 s", worst <= 1)
+
+
+def tests_row(*files: str) -> Callable[[float], Iterator[Row]]:
+    """Return a row that runs test files with their slow tests."""
+
+    def row(minutes: float) -> Iterator[Row]:
+        del minutes
+        paths = [str(REPOSITORY / "tests" / "service" / file) for file in files]
+        command = [sys.executable, "-m", "pytest", "-m", "slow or not slow", "--timeout", "3600", *paths]
+        began = time.monotonic()
+        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+        last = done.stdout.strip().splitlines()[-1] if done.stdout.strip() else done.stderr[-500:]
+        if done.returncode:
+            print(done.stdout[-6000:], file=sys.stderr)
+        yield Row(
+            f"tests: {', '.join(files)}", f"{last} ({time.monotonic() - began:.0f} s)", "all", not done.returncode
+        )
+
+    return row
+
+
+ROWS: dict[str, Callable[[float], Iterator[Row]]] = {
+    "crowd": crowd_row,
+    "flood": flood_row,
+    "memory": memory_row,
+    "corpora": tests_row("test_corpora_over_http.py"),
+    "workers": tests_row("test_lost_workers.py"),
+    "server": tests_row("test_killed_server.py"),
+    "models": tests_row("test_damaged_models.py"),
+    "disks": tests_row("test_full_disks.py"),
+    "leaving": leaving_row,
+    "stopping": tests_row("test_stopping_service.py"),
+    "openapi": tests_row("test_openapi_fuzz.py"),
+    "gate": tests_row("test_any_picture.py"),
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}; by default all")
+    parser.add_argument("--shared", type=Path, default=REPOSITORY.parent / "shared", help="the reference folder")
+    parser.add_argument("--minutes", type=float, default=6.0, help="the longest that clients go on asking")
+    parsed = parser.parse_args()
+    if unknown := set(parsed.rows) - set(ROWS):
+        parser.error(f"there is no row {', '.join(sorted(unknown))}")
+    os.environ["MATTEMESH_SHARED"] = str(parsed.shared)
+    failed = 0
+    print("| test | figure | limit | pass |\n|---|---|---|---|")
+    for name in parsed.rows or ROWS:
+        for row in ROWS[name](parsed.minutes):
+            failed += not row.passed
+            print(f"| {row.name} | {row.figure} | {row.limit} | {'yes' if row.passed else 'NO'} |", flush=True)
+    return min(failed, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
