@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from backend.commands.batch_options import add_batch
 from backend.commands.datasets import add_analyze, add_evaluate
 from backend.commands.options import add_option
 from backend.errors import (
@@ -51,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_picture_command(
         commands, "generate-mesh", MeshOptions, "make a mesh of a photo (GLB, OBJ, PLY, STL)", "model.glb"
     )
+    add_batch(commands)
     _add_serve(commands)
     _add_models(commands)
     add_analyze(commands)

@@ -1,0 +1,69 @@
+"""A folder that fills -> waves of names that are new or changed and have come to rest."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from watchfiles import Change, awatch
+
+REST_S = 1.5  # a file whose size and time have not changed for so long is taken to be whole
+TICK_MS = 500
+LOOK_ANYWAY_S = 30.0  # the folder is listed so often even where the system reports no change
+
+
+class Resting:
+    """Tells which files are new or changed since they were last taken, and have come to rest."""
+
+    def __init__(self, folder: Path, rest_s: float = REST_S) -> None:
+        self._folder, self._rest_s = folder, rest_s
+        self._taken: dict[str, tuple[int, int]] = {}
+        self._seen: dict[str, tuple[tuple[int, int], float]] = {}
+
+    def take(self, names: list[str], now: float) -> list[str]:
+        """Return those of `names` that are due at the monotonic time `now`; each is told once, until it changes."""
+        due = []
+        for name in names:
+            try:
+                facts = (self._folder / name).stat()
+            except OSError:  # gone again
+                continue
+            state = (facts.st_size, facts.st_mtime_ns)
+            if self._taken.get(name) == state:
+                continue
+            seen, since = self._seen.get(name, (None, now))
+            if seen != state:
+                self._seen[name] = (state, now)
+            elif now - since >= self._rest_s:
+                self._taken[name] = state
+                del self._seen[name]
+                due.append(name)
+        return due
+
+    @property
+    def waiting(self) -> bool:
+        """Whether some file has not come to rest yet."""
+        return bool(self._seen)
+
+    def took(self, names: list[str]) -> None:
+        """Count `names` as taken, as they are now."""
+        self.take(names, 0.0)
+        self.take(names, self._rest_s)
+
+
+async def waves(folder: Path, out: Path, listed: Callable[[], list[str]], resting: Resting) -> AsyncIterator[list[str]]:
+    """Yield the pictures that are due, whenever there are any, for ever; `listed` lists those of the folder."""
+    outside = out.resolve()
+
+    def inside(_: Change, path: str) -> bool:
+        return not Path(path).is_relative_to(outside)
+
+    looked = float("-inf")
+    async for changes in awatch(
+        folder, watch_filter=inside, step=50, debounce=400, rust_timeout=TICK_MS, yield_on_timeout=True
+    ):
+        now = time.monotonic()
+        if changes or resting.waiting or now - looked > LOOK_ANYWAY_S:
+            looked = now
+            due = resting.take(listed(), now)
+            if due:
+                yield due

@@ -1,0 +1,202 @@
+"""`python -m backend batch IN_DIR -o OUT_DIR`: a whole folder, again and again until all of it is done."""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+import psutil
+
+from backend.batch.inputs import Inputs, check_folders, find_pictures
+from backend.batch.manifest import Manifest
+from backend.batch.names import REPORT, name_results
+from backend.batch.odd_ones import Handling, find_odd_ones
+from backend.batch.out_folder import OutFolder
+from backend.batch.progress import choose_display, shown, summary, table_of_reasons
+from backend.batch.report import report_page
+from backend.batch.run import BatchConfig, BatchRun, Item
+from backend.batch.watch import Resting, waves
+from backend.errors import InvalidParameterError
+from backend.schemas import MatteOptions, MeshOptions
+from backend.settings import Settings
+from backend.work import KINDS
+
+MEMORY_A_JOB = {"mask": 3e9, "mesh": 8e9}  # bytes, with the default weights
+MOST_JOBS = 8
+NOTHING = Handling()
+
+
+def batch(parsed: argparse.Namespace, options: MatteOptions, settings: Settings) -> int:
+    """Do the folder `parsed.folder`; return 1 when a picture failed, else 0.
+
+    Raises InvalidParameterError for folders that cannot be used, StorageFullError and ModelUnavailableError, after
+    which what is done is done and the same call goes on; KeyboardInterrupt on Ctrl-C and on SIGTERM.
+    """
+    if parsed.watch and parsed.quality_handling:
+        raise InvalidParameterError("--quality-handling compares all pictures; it does not go with --watch.")
+    check_folders(parsed.folder, parsed.out)
+    found = None if parsed.watch else _pictures_in(parsed.folder, parsed.out)
+    jobs = parsed.jobs or default_jobs(KINDS[parsed.kind].lane)
+    settings = settings.model_copy(update={"threads": settings.threads or max(1, (os.cpu_count() or 1) // jobs)})
+    os.environ.setdefault("OMP_NUM_THREADS", str(settings.threads))  # of the workers
+    out = OutFolder(parsed.out)
+    try:
+        manifest = Manifest(parsed.out)
+        config = BatchConfig(
+            parsed.folder, parsed.kind, options, jobs, parsed.min_grade, parsed.quality_handling, parsed.small_pictures
+        )
+        session = _Session(config, settings, out, manifest, parsed.quiet, parsed.json)
+        return session.watch() if found is None else session.once(found)
+    finally:
+        out.close()
+
+
+def default_jobs(lane: str) -> int:
+    """Return how many processes this machine has the cores and the memory for."""
+    fits = int(psutil.virtual_memory().available / MEMORY_A_JOB[lane])
+    return max(1, min(os.cpu_count() or 1, fits, MOST_JOBS))
+
+
+class _Session:
+    """One run of the command: the pictures, then the summary and the report."""
+
+    def __init__(
+        self, config: BatchConfig, settings: Settings, out: OutFolder, manifest: Manifest, quiet: bool, as_json: bool
+    ) -> None:
+        self._config, self._settings, self._out, self._manifest = config, settings, out, manifest
+        self._quiet, self._json = quiet, as_json
+        self._ending = f".{config.options.format}" if isinstance(config.options, MeshOptions) else ".png"
+        self._listed: list[str] = []
+
+    def once(self, found: Inputs) -> int:
+        """Do what is in the folder now."""
+        self._tell_skipped(found)
+        odd: dict[str, Handling] = {}
+        config = self._config
+        if config.quality_handling:
+            odd = find_odd_ones(config.folder, self._out.folder, self._settings, config.jobs, config.small_pictures)
+        self._listed = sorted([*found.pictures, *found.unreadable])
+        return self._go(self._do(self._items(self._listed, found, odd)))
+
+    def watch(self) -> int:
+        """Do what is in the folder and what comes into it, until somebody ends it."""
+        try:
+            return self._go(self._keep_watching())
+        except KeyboardInterrupt:  # how this ends
+            return int(bool(self._display.tally.failed))
+
+    def _go(self, work: Coroutine[Any, Any, None]) -> int:
+        self._display = choose_display(self._quiet, self._json)
+        try:
+            asyncio.run(_ending_at_sigterm(work))
+        finally:
+            self._display.close()
+            self._manifest.close()
+            self._finish()
+        return int(bool(self._display.tally.failed))
+
+    async def _do(self, items: list[Item]) -> None:
+        run = BatchRun(self._config, self._settings, self._out, self._manifest, self._display)
+        try:
+            self._display.expect(len(items))
+            await run.do(items)
+        finally:
+            run.pool.close()
+
+    async def _keep_watching(self) -> None:
+        folder, out = self._config.folder, self._out.folder
+        run = BatchRun(self._config, self._settings, self._out, self._manifest, self._display)
+        found = Inputs()
+
+        def listed() -> list[str]:
+            nonlocal found
+            found = find_pictures(folder, out)
+            return found.pictures
+
+        if not self._quiet:
+            print(f"Watching {folder}; Ctrl-C ends.", file=sys.stderr, flush=True)
+        try:
+            async for due in waves(folder, out, listed, Resting(folder)):
+                self._listed = found.pictures
+                before = self._display.tally.new
+                items = [item for item in self._items(found.pictures, found, {}) if item.input in set(due)]
+                self._display.expect(len(items))
+                await run.do(items)
+                if self._display.tally.new > before:
+                    self._write_report()
+        finally:
+            run.pool.close()
+
+    def _items(self, listed: list[str], found: Inputs, odd: dict[str, Handling]) -> list[Item]:
+        owned = {record.input: record.name for record in self._manifest.records.values()}
+        names = name_results(listed, self._ending, owned, self._out.taken)
+        items = []
+        for each in listed:
+            how = odd.get(each, NOTHING)
+            why = found.unreadable.get(each, "")
+            items.append(Item(each, names[each], why, how.findings, how.outlier, how.treatment))
+        return items
+
+    def _tell_skipped(self, found: Inputs) -> None:
+        if self._quiet or self._json:
+            return
+        for name, why in list(found.skipped.items())[:20]:
+            print(f"left out: {shown(name)}. {why}", file=sys.stderr)
+        if found.others or found.hidden:
+            print(f"left out: {found.others} files that are no pictures, {found.hidden} hidden ones", file=sys.stderr)
+
+    def _finish(self) -> None:
+        tally = self._display.tally
+        self._write_report()
+        figures = summary(tally)
+        if self._json:
+            print(json.dumps({"event": "summary", **figures}), flush=True)
+            return
+        if self._quiet:
+            return
+        print(
+            f"{tally.finished} of {tally.total} pictures: {figures['done']} done ({tally.new} anew), "
+            f"{figures['failed']} failed, {figures['refused']} refused, in {tally.seconds:.1f} s",
+            file=sys.stderr,
+        )
+        if tally.failed:
+            print(table_of_reasons(tally.failed), file=sys.stderr)
+        print(self._out.folder / REPORT)
+
+    def _write_report(self) -> None:
+        records = [self._manifest.records[name] for name in self._listed if name in self._manifest.records]
+        title = f"Results of {self._config.folder.resolve().name or self._config.folder}"
+        read = self._out.read
+        html = report_page(title, records, lambda each: read(self._out.thumbnail(each.digest, each.key)))
+        self._out.write(REPORT, html.encode("utf-8"))
+
+
+def _pictures_in(folder: Path, out: Path) -> Inputs:
+    found = find_pictures(folder, out)
+    if not found.pictures and not found.unreadable:
+        raise InvalidParameterError(f"There is no picture in {folder} or below.", parameter="folder")
+    return found
+
+
+async def _ending_at_sigterm(work: Coroutine[Any, Any, None]) -> None:
+    """Await `work`; SIGTERM ends it as Ctrl-C does."""
+    ended = False
+    task = asyncio.ensure_future(work)
+
+    def end() -> None:
+        nonlocal ended
+        ended = True
+        task.cancel()
+
+    if hasattr(signal, "SIGTERM") and sys.platform != "win32":
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if ended:
+            raise KeyboardInterrupt from None
+        raise

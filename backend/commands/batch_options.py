@@ -1,0 +1,88 @@
+"""The options of `batch`. Nothing heavy is imported before it runs."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from backend.commands.options import add_option
+from backend.errors import InvalidParameterError
+from backend.schemas import MaskOptions, MatteOptions, MeshOptions, invalid_option
+from backend.settings import Settings
+
+KINDS: dict[str, type[MatteOptions]] = {"remove-bg": MaskOptions, "generate-mesh": MeshOptions}
+NAMED_COLORS = {"black": "#000000", "white": "#ffffff"}
+
+
+def add_batch(commands: Any) -> None:
+    """Add `batch` to the command line, with every option of both kinds."""
+    about = "do a whole folder, and go on where an earlier run ended"
+    command = commands.add_parser("batch", help=about, description=about)
+    command.add_argument("folder", type=Path, metavar="IN_DIR", help="the pictures; sub-folders too")
+    command.add_argument("-o", "--out", type=Path, required=True, metavar="OUT_DIR", help="where the results go")
+    command.add_argument("--kind", choices=list(KINDS), default="remove-bg", help="(default: remove-bg)")
+    command.add_argument("--jobs", type=_count, metavar="N", help="processes (default: by cores and memory)")
+    command.add_argument(
+        "--min-grade", choices=["A", "B", "C", "D"], help="results with a worse grade go under OUT_DIR/review"
+    )
+    command.add_argument(
+        "--quality-handling",
+        action="store_true",
+        help="pictures that `analyze` finds odd are treated by what is odd; their results go under OUT_DIR/outliers",
+    )
+    command.add_argument(
+        "--small-pictures",
+        choices=["enlarge", "refuse"],
+        default="enlarge",
+        help="what quality handling does with pictures that are too small (default: enlarge)",
+    )
+    command.add_argument("--watch", action="store_true", help="stay and do what comes into the folder, until Ctrl-C")
+    command.add_argument("--quiet", action="store_true", help="no progress and no summary")
+    command.add_argument("--json", action="store_true", help="one JSON object a line on stdout, in place of progress")
+    fields = {name: info for kind in KINDS.values() for name, info in kind.model_fields.items()}
+    for name, info in fields.items():
+        if name == "debug":
+            command.add_argument(
+                "--debug", action="store_const", const=True, help="leave debug bundles (zip) under OUT_DIR/debug"
+            )
+        elif name == "background":
+            command.add_argument("--background", metavar="COLOR", help="black, white, #rrggbb, or transparent")
+        else:
+            default = None if name == "strategy" else info.default  # which is not the same for both kinds
+            add_option(command, name, info.annotation, default, info.description or "")
+    command.set_defaults(run=_run)
+
+
+def options_of(parsed: argparse.Namespace) -> MatteOptions:
+    """Return the options for one picture. Raises InvalidParameterError, also for an option of the other kind."""
+    kind = KINDS[parsed.kind]
+    names = {name for each in KINDS.values() for name in each.model_fields}
+    given = {name: value for name in names if (value := getattr(parsed, name)) is not None}
+    if given.get("background") == "transparent":
+        del given["background"]
+        if given.setdefault("output", "cutout") == "mask":
+            raise InvalidParameterError("A mask has no background; leave --output out.", parameter="background")
+    elif "background" in given:
+        given["background"] = NAMED_COLORS.get(given["background"], given["background"])
+    other = sorted(name for name in given if name not in kind.model_fields)
+    if other:
+        flag = "--" + other[0].replace("_", "-")
+        raise InvalidParameterError(f"{flag} does not go with --kind {parsed.kind}.", parameter=other[0])
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        raise invalid_option(error) from error
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    from backend.commands.batch import batch
+
+    return batch(parsed, options_of(parsed), Settings())
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if not 1 <= count <= 64:
+        raise ValueError(text)
+    return count
