@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from backend.documents.paper import Color, PaperConfig, distance_from, is_paper
+from backend.documents.paper import Color, PaperConfig, distance_from, is_pale_and_light
 from backend.documents.shading import Shading
 from backend.masking.arrays import Alpha, Box, Image, Mask
 from backend.masking.geometry import disc
@@ -61,7 +61,7 @@ def ink_alpha(
         x0, y0, x1, y1 = tile
         part = image[y0:y1, x0:x1]
         brightest = _cells(shading, alpha.shape, tile).max(axis=(0, 1))
-        floor = tuple(float(channel) for channel in np.minimum(least_light * brightest, 255))
+        floor = tuple(np.minimum(least_light * brightest, 255).tolist())
         if cv2.countNonZero(cv2.inRange(part, floor, (255.0, 255.0, 255.0))) == part.shape[0] * part.shape[1]:
             return
         if region is not None and not region[y0:y1, x0:x1].any():
@@ -78,10 +78,10 @@ def ink_alpha(
 
 
 def _tile_ink(flat: Image, paper: Color, rule: PaperConfig, rim: int, config: InkConfig) -> Alpha:
-    ink = ~is_paper(flat, paper, rule)
+    away = distance_from(flat, paper)
+    ink = ~((away < rule.distance) & is_pale_and_light(flat, rule))
     if not ink.any():
         return np.zeros(ink.shape, np.float32)
-    away = distance_from(flat, paper)
     reach = 2 * config.beside_rims * rim + 1
     beside = cv2.dilate(ink.view(np.uint8), np.ones((reach, reach), np.uint8)) > 0
     ink = _joined(ink, beside & (away > config.faint * rule.distance))  # a thin or faint stroke goes on

@@ -15,6 +15,7 @@ from skimage.morphology import reconstruction
 from backend.masking.arrays import Image, Mask, check_image
 from backend.masking.geometry import disc
 
+SAMPLES = 4  # a side, of which each pixel of the small copy is the mean: enough against noise, and soon read
 Shading = NDArray[np.float32]  # (h, w, 3): the paper's RGB, on a small copy
 
 
@@ -36,7 +37,10 @@ def paper_shading(image: Image, page: Mask | None = None, config: ShadingConfig 
     height, width = image.shape[:2]
     scale = min(1.0, config.side_px / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image
+    step = max(1, max(height, width) // (SAMPLES * config.side_px))
+    small = np.ascontiguousarray(image[::step, ::step])
+    if scale < 1:
+        small = cv2.resize(small, size, interpolation=cv2.INTER_AREA)
     calm = cv2.medianBlur(small, 3)
     radius = max(1, round(config.stroke * max(size) / 2))
     closed = cv2.morphologyEx(calm, cv2.MORPH_CLOSE, disc(radius), borderType=cv2.BORDER_REPLICATE)
