@@ -64,9 +64,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_picture_command(commands: Any, name: str, kind: type[MatteOptions], about: str, output: str) -> None:
     command = commands.add_parser(name, help=about, description=about)
-    command.add_argument("picture", type=Path, help="the photo: JPEG, PNG or WebP")
+    command.add_argument("picture", type=Path, help="the photo: JPEG, PNG or WebP; - for stdin")
     command.add_argument(
-        "-o", "--out", type=Path, default=Path(output), help=f"where the result goes (default: {output})"
+        "-o", "--out", type=Path, default=Path(output), help=f"where the result goes; - for stdout (default: {output})"
     )
     command.add_argument("--mask", type=Path, help="your own mask, white on the object, in place of a segmenter's")
     command.add_argument("--report", type=Path, help="write report.json here")
@@ -81,6 +81,7 @@ def _add_picture_command(commands: Any, name: str, kind: type[MatteOptions], abo
 
 def _run_picture(parsed: argparse.Namespace) -> int:
     from backend.commands.progress import shown_progress
+    from backend.commands.streams import STREAM, check_result_argument, read_picture_argument, write_stdout
     from backend.debug import bundle_files, write_folder
     from backend.engines import Engines
     from backend.pipeline import cut_out, reconstruct
@@ -88,12 +89,18 @@ def _run_picture(parsed: argparse.Namespace) -> int:
 
     kind: type[MatteOptions] = parsed.kind
     options = _options(parsed, kind)
+    check_result_argument(parsed.out)
+    settings = Settings()
+    picture = read_picture_argument(parsed.picture, settings.max_upload_bytes)
     trace = Trace(keep_pictures=parsed.debug is not None)
     with shown_progress(trace, quiet=parsed.quiet):
         call: Any = cut_out if kind is MaskOptions else reconstruct
-        result = call(parsed.picture, options, mask=parsed.mask, engines=Engines(Settings()), trace=trace)
+        result = call(picture, options, mask=parsed.mask, engines=Engines(settings), trace=trace)
     product = result.product
-    _write(parsed.out, product.data)
+    if parsed.out == STREAM:
+        write_stdout(product.data)
+    else:
+        _write(parsed.out, product.data)
     if parsed.report:
         _write(parsed.report, json.dumps(product.report, indent=2).encode())
     if parsed.debug:
@@ -106,7 +113,8 @@ def _run_picture(parsed: argparse.Namespace) -> int:
         print(f"note: What {parsed.out.name} holds is {ending[1:].upper()}, whatever its name says.", file=sys.stderr)
     for sentence in [*trace.notes, *trace.degradations]:
         print(f"note: {sentence}", file=sys.stderr)
-    print(parsed.out)
+    if parsed.out != STREAM:
+        print(parsed.out)
     return 0
 
 
