@@ -3,6 +3,7 @@
 A file is written in `.mattemesh/partial`, made safe on the disk and only then given its name. One run at a time.
 """
 
+import errno
 import os
 from contextlib import suppress
 from itertools import count
@@ -19,6 +20,14 @@ def told(path: Path, error: OSError) -> MattemeshError:
     """Return the disk's trouble with `path` as one of our errors."""
     kind = StorageFullError if is_disk_full(error) else InvalidParameterError
     return kind(f"{path} cannot be written: {error.strerror}.")
+
+
+class PlaceError(Exception):
+    """One result cannot lie where it should: something else has that name, or it is too long. Told in a sentence."""
+
+
+# Not the folder's trouble but one name's.
+_OF_ONE_NAME = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.ENAMETOOLONG})
 
 
 class OutFolder:
@@ -45,7 +54,8 @@ class OutFolder:
         self._lock.close()
 
     def write(self, name: str, data: bytes) -> None:
-        """Write the file `name`, whole or not at all. Raises InvalidParameterError or StorageFullError."""
+        """Write the file `name`, whole or not at all. Raises InvalidParameterError, StorageFullError or
+        PlaceError."""
         path = self.folder / name
         part = self._partial / str(next(self._numbers))
         try:
@@ -59,6 +69,8 @@ class OutFolder:
         except OSError as error:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
+            if error.errno in _OF_ONE_NAME:
+                raise PlaceError(f"Its result cannot be written: {error.strerror}.") from error
             raise told(path, error) from error
 
     def remove(self, name: str) -> None:

@@ -12,7 +12,7 @@ from typing import Literal
 from backend.batch.hands import BatchWork
 from backend.batch.manifest import Manifest, Record
 from backend.batch.names import DEBUG
-from backend.batch.out_folder import OUTLIERS, REVIEW, OutFolder
+from backend.batch.out_folder import OUTLIERS, REVIEW, OutFolder, PlaceError
 from backend.batch.pool import Pool
 from backend.batch.progress import Display
 from backend.caching.identity import NEUTRAL, models_of
@@ -115,7 +115,10 @@ class BatchRun:
         except WorkerFaultError as error:
             code, detail = "internal", f"{INTERNAL_DETAIL} {str(error).strip().splitlines()[-1]}"
         else:
-            return await asyncio.to_thread(self._store, item, record, done)
+            try:
+                return await asyncio.to_thread(self._store, item, record, done)
+            except PlaceError as error:
+                code, detail = "unwritable", str(error)
         return self._keep(replace(record, state="failed", code=code, detail=detail))
 
     def _read(self, name: str) -> tuple[bytes, str]:

@@ -152,6 +152,8 @@ class _Session:
 
     def _finish(self) -> None:
         tally = self._display.tally
+        if not tally.finished:
+            return
         self._write_report()
         figures = summary(tally)
         if self._json:
