@@ -46,16 +46,18 @@ def find_document(
     bounded = mask is not None or (picture.alpha is not None and options.use_alpha)
     with trace.stage("paper"):
         shading = _usable(paper_shading(image), config)
-        around = _share_around(image, shading, rule, config)
+        around = 0.0 if shading is None else _share_around(image, shading, rule, config)
     source, region = "paper", None
     if bounded or options.model != "auto" or around < config.all_around:
         subject = find_subject(picture, mask, options, engines, trace)
         source, region = subject.source, subject.alpha >= 0.5
         with trace.stage("region"):
-            shading = _usable(paper_shading(image, region), config)
+            shading, is_page = _shading_within(image, region, shading, rule, config)
             if subject.segmented:
-                region = _fitted(image, region, shading, rule, config)
+                region = _fitted(region, is_page, config)
         trace.picture("region", region)
+    if shading is None:
+        shading = np.full((1, 1, 3), WHITE, np.float32)
     with trace.stage("ink"):
         paper = _paper_in(image, region, shading, rule)
         if paper is not None:
@@ -72,12 +74,26 @@ def find_document(
     return Subject(alpha, source, (), facts)
 
 
-def _usable(shading: Shading, config: DocumentConfig) -> Shading:
-    """Return `shading`, or an even one where the ground is no paper."""
+def _usable(shading: Shading, config: DocumentConfig) -> Shading | None:
+    """Return `shading`, or None where the ground is no paper."""
     typical = np.median(shading.reshape(-1, 3), axis=0)
     high, low = float(typical.max()), float(typical.min())
     page = high + low > 2 * 255 * config.darkest and high - low < config.most_colorful * high
-    return shading if page else np.full_like(shading, WHITE)
+    return shading if page else None
+
+
+def _shading_within(
+    image: Image, region: Mask, whole: Shading | None, rule: PaperConfig, config: DocumentConfig
+) -> tuple[Shading | None, bool]:
+    """Return the shading to go by, and whether the region is a page, not a mark: by the paper of the `whole` picture
+    it is mostly paper, or the whole is no paper and the region is."""
+    within = _usable(paper_shading(image, region), config)
+    if whole is not None:
+        flat = _small_flat(image, whole)
+        inside = _thinned(region, flat)
+        if not (inside.any() and is_pale_and_light(flat[inside], rule).mean() > config.page):
+            return whole, False
+    return within, within is not None
 
 
 def _share_around(image: Image, shading: Shading, rule: PaperConfig, config: DocumentConfig) -> float:
@@ -97,18 +113,20 @@ def _paper_in(image: Image, region: Mask | None, shading: Shading, rule: PaperCo
     flat = _small_flat(image, shading)
     if region is None:
         return paper_color(flat.reshape(-1, 3), rule)
-    inside = cv2.resize(region.view(np.uint8), flat.shape[1::-1], interpolation=cv2.INTER_NEAREST) > 0
+    inside = _thinned(region, flat)
     return paper_color(flat[inside], rule) or paper_color(flat[~inside], rule)
 
 
-def _fitted(image: Image, region: Mask, shading: Shading, rule: PaperConfig, config: DocumentConfig) -> Mask:
-    flat = _small_flat(image, shading)
-    inside = cv2.resize(region.view(np.uint8), flat.shape[1::-1], interpolation=cv2.INTER_NEAREST) > 0
-    is_page = inside.any() and is_pale_and_light(flat[inside], rule).mean() > config.page
+def _fitted(region: Mask, is_page: bool, config: DocumentConfig) -> Mask:
+    """Return what a segmenter found without a page's rim, or with room around a mark."""
     reach = max(2, round((config.cut if is_page else config.room) * max(region.shape)))
     square = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     change = cv2.erode if is_page else cv2.dilate
     return np.asarray(change(region.view(np.uint8), square) > 0)
+
+
+def _thinned(region: Mask, small: Image) -> Mask:
+    return np.asarray(cv2.resize(region.view(np.uint8), small.shape[1::-1], interpolation=cv2.INTER_NEAREST) > 0)
 
 
 def _small_flat(image: Image, shading: Shading) -> Image:
