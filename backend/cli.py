@@ -194,12 +194,14 @@ def _add_models(commands: Any) -> None:
 
 def _models(parsed: argparse.Namespace) -> int:
     from backend.commands import weights
+    from backend.remote.services import with_keys
 
-    checkpoints = Settings().checkpoints_dir
+    settings = Settings()
+    checkpoints = settings.checkpoints_dir
     if parsed.action == "list":
-        return weights.list_all(checkpoints, as_json=parsed.json)
+        return weights.list_all(checkpoints, as_json=parsed.json, remote_keys=with_keys(settings))
     if parsed.action == "fetch":
-        return weights.fetch_all(parsed.names, Settings())
+        return weights.fetch_all(parsed.names, settings)
     return weights.verify_all(parsed.names, checkpoints)
 
 

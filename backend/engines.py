@@ -18,6 +18,7 @@ from backend.errors import ModelUnavailableError
 from backend.meshing.engine import MeshEngine
 from backend.meshing.relief import ReliefEngine
 from backend.models import require_model
+from backend.remote.services import REMOTE_SERVICES
 from backend.segmentation.border import BorderSegmenter
 from backend.segmentation.first_guess import Segmenter
 from backend.segmentation.rembg_models import load_segmenter
@@ -56,6 +57,9 @@ class Engines:
         if name == "auto":
             return self._auto(DEFAULT_SEGMENTER, self.segmenter, self._border)
         settings = self.settings
+        if name in REMOTE_SERVICES:
+            remote: Segmenter = self._load(name, lambda recall: _open_remote(name, settings, recall))
+            return remote
         segmenter: Segmenter = self._load(
             name,
             lambda recall: load_segmenter(
@@ -160,3 +164,9 @@ class Engines:
             raise
         self._broken.pop(name, None)
         return loaded
+
+
+def _open_remote(name: str, settings: Settings, recall: Recall) -> Segmenter:
+    from backend.remote.segmenter import open_remote  # imports httpx
+
+    return open_remote(name, settings, recall)

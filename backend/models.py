@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from backend.errors import InvalidParameterError, ModelUnavailableError
+from backend.remote.services import REMOTE_SERVICES
 from backend.weights.catalogue import CATALOGUE, Model, ModelFile
 from backend.weights.custom_models import read_custom_models
 from backend.weights.partial_file import PartialFile
@@ -35,7 +36,7 @@ def find_model(name: str, checkpoints: Path) -> Model:
         return custom.models[name]
     if name in custom.problems:
         raise ModelUnavailableError(custom.problems[name], model=name)
-    known = ", ".join([*CATALOGUE, *custom.models])
+    known = ", ".join([*CATALOGUE, *custom.models, *REMOTE_SERVICES])
     raise InvalidParameterError(f"No model has that name; there are {known}.", parameter="model")
 
 
@@ -145,6 +146,8 @@ def _file_state(file: ModelFile, checkpoints: Path) -> ModelState:
         for expected in (file.sha256, recorded_digest(path)):
             if expected not in (None, known[1]):
                 return "broken"
+        if not known[1].startswith(file.sha256_start):
+            return "broken"
     return "complete"
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.image_io import Picture
+from backend.remote.services import REMOTE_SERVICES
 from backend.trace import Trace
 from backend.versions import versions
 from backend.weights.catalogue import CATALOGUE
@@ -46,6 +47,8 @@ def model_licences(names: Iterable[str], checkpoints: Path) -> list[dict[str, An
     for name in names:
         if name in EMBEDDED:
             rows.append({"id": name, "licence": "MIT", "commercial_use": True})
+        elif name in REMOTE_SERVICES:
+            rows.append({"id": name, "licence": REMOTE_SERVICES[name].licence, "commercial_use": True})
         elif name in known:
             model = known[name]
             rows.append({"id": name, "licence": model.licence, "commercial_use": model.commercial_use})

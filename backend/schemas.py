@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from backend.editing.marks import Clicks, Strokes
 from backend.errors import InvalidParameterError
+from backend.segmentation.coco import CLASSES
 
 Strategy = Literal["auto", "depth_guided", "intersection", "union", "segmentation"]
 FUSION = "How segmentation and depth are fused; without depth weights segmentation stands alone."
@@ -38,6 +39,17 @@ class MatteOptions(WorkOptions):
     use_alpha: bool = Field(
         True, description="Use the picture's own transparency as the mask where it has any; `false`: segment anyway."
     )
+    score_threshold: float = Field(
+        0.5, ge=0.05, le=1, description="Mask R-CNN alone: the least certainty of an object that counts."
+    )
+    classes: str = Field(
+        "",
+        max_length=1024,
+        description="Mask R-CNN alone: COCO names of the objects that count, as `dog, wine glass`; empty: all 80.",
+    )
+    instances: Literal["main", "all"] | Annotated[int, Field(ge=1, le=100)] = Field(
+        "main", description="Mask R-CNN alone: the most prominent object, all of them, or so many."
+    )
     strategy: Strategy = Field("auto", description=FUSION)
     depth_percentile: Annotated[float, Field(ge=1, le=99)] | Literal["auto"] = Field(
         35.0,
@@ -45,6 +57,19 @@ class MatteOptions(WorkOptions):
         "`auto`: where the histogram has its valley.",
     )
     feather_px: float = Field(0.0, ge=0, le=100, description="Softens the matte's edge over this many pixels.")
+
+    @field_validator("classes")
+    @classmethod
+    def _are_known(cls, classes: str) -> str:
+        unknown = sorted(set(split_classes(classes)) - CLASSES)
+        if unknown:
+            raise ValueError(f"COCO has no {unknown[0][:40]!r}; it has {', '.join(sorted(CLASSES))}")
+        return ", ".join(split_classes(classes))
+
+
+def split_classes(classes: str) -> list[str]:
+    """Return the names in a comma-separated list, in lower case."""
+    return [name for part in classes.split(",") if (name := " ".join(part.lower().split()))]
 
 
 class MaskOptions(MatteOptions):

@@ -109,6 +109,10 @@ class Settings(BaseSettings):
     fetch_weights: bool = Field(False, description="fetch the default weights beside the running service")
     allow_noncommercial: bool = Field(False, description="allow models whose licence forbids commercial use")
 
+    # Services of others. A picture goes there only where a request names the service and its key is set.
+    removebg_api_key: SecretStr | None = Field(None, description="of remove.bg, for model=removebg")
+    bria_api_key: SecretStr | None = Field(None, description="of Bria, for model=bria")
+
     # Who may ask. Lists are separated by commas.
     api_key: SecretStr | None = Field(None, description="keys, one of which every request needs; unset: none is needed")
     rate_limit: str | None = Field(None, description='requests a client, as "60/minute" or "5/second;600/hour"')

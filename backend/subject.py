@@ -4,7 +4,7 @@ Three ways lead to an alpha, in this order: the caller's own mask, the picture's
 first guess is refined by tier 1. Only the last is worked on; what a person made is taken at its word.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cv2
@@ -15,14 +15,23 @@ from backend.errors import InvalidParameterError
 from backend.image_io import Picture
 from backend.masking.arrays import Alpha, Image
 from backend.preprocessing import refine_matte
-from backend.schemas import MatteOptions
+from backend.schemas import MatteOptions, split_classes
 from backend.segmentation.first_guess import FirstGuess, Segmenter
+from backend.segmentation.instances import InstanceChoice, InstanceSegmenter
 from backend.segmentation.multi_scale import predict_at_scales
 from backend.stage_configs import matte_config
 from backend.trace import Trace
 from backend.weights.catalogue import DEFAULT_SEGMENTER
 
 SAME_SHAPE = 0.01  # a mask may have another size, not another shape: aspect ratios within 1 %
+CHOICE = frozenset({"score_threshold", "classes", "instances"})
+ONE_SCALE = {  # who is not asked at three scales, and why
+    "border": "the embedded segmenter `border` needs the whole picture's border",
+    "maskrcnn": "Mask R-CNN looks at several scales by itself",
+    "maskrcnn-v2": "Mask R-CNN looks at several scales by itself",
+    "removebg": "each of the three views would cost a picture at remove.bg",
+    "bria": "each of the three views would cost a picture at Bria",
+}
 GREY = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R BT.601 luma, for a mask sent in colour
 
 
@@ -61,20 +70,27 @@ def _segment(picture: Picture, options: MatteOptions, engines: Engines, trace: T
     with trace.stage("segment"):
         guess = _first_guess(segmenter, picture.image, options, trace)
     trace.picture("saliency", guess.saliency)
-    for sentence in guess.notes:
+    for sentence in (*guess.notes, *guess.remarks):
         trace.note(sentence)
     if options.model == "auto" and segmenter.name != DEFAULT_SEGMENTER:
         trace.note(f"The embedded segmenter `{segmenter.name}` made this mask. {engines.why_not(DEFAULT_SEGMENTER)}")
     config = matte_config(engines.settings, options.quality)
+    if guess.several:  # else all but the main one would be dropped as other things
+        config = replace(config, components=None)
     matte = refine_matte(picture.image, guess.saliency, config, trace)
     return Subject(matte.alpha, segmenter.name, guess.notes, {**guess.facts, **matte.facts})
 
 
 def _first_guess(segmenter: Segmenter, image: Image, options: MatteOptions, trace: Trace) -> FirstGuess:
+    if isinstance(segmenter, InstanceSegmenter):
+        wanted = frozenset(split_classes(options.classes))
+        segmenter = segmenter.choosing(InstanceChoice(options.score_threshold, wanted, options.instances))
+    elif options.model_fields_set & CHOICE:
+        trace.note(f"score_threshold, classes and instances stood aside: {segmenter.name} tells no objects apart.")
     if not options.multi_scale:
         return segmenter.predict(image)
-    if segmenter.name == "border":  # a nearer view would cut away the border that it knows the background from
-        trace.note("multi_scale stood aside: the embedded segmenter `border` needs the whole picture's border.")
+    if segmenter.name in ONE_SCALE:
+        trace.note(f"multi_scale stood aside: {ONE_SCALE[segmenter.name]}.")
         return segmenter.predict(image)
     return predict_at_scales(segmenter, image)
 

@@ -57,10 +57,12 @@ def test_every_entry_of_the_catalogue_is_well_formed() -> None:
     for name, model in CATALOGUE.items():
         assert model.name == name and re.fullmatch(r"[a-z0-9_-]+", name)
         assert model.licence and model.about and model.size_bytes > 0
-        assert (model.network is not None) == (model.task == "segmentation")
+        assert model.task == "segmentation" or model.network is None
+        assert model.network is not None or not model.files[0].path.endswith(".onnx")
         assert model.commercial_use == ("NC" not in model.licence)
         for file in model.files:
             assert file.sha256 is None or re.fullmatch(r"[0-9a-f]{64}", file.sha256)
+            assert re.fullmatch(r"([0-9a-f]{8})?", file.sha256_start)
             assert not Path(file.path).is_absolute() and ".." not in Path(file.path).parts
             assert file.address and "://" not in file.address
         if model.network is not None:

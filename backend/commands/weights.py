@@ -16,9 +16,9 @@ from backend.weights.fetch import fetch
 from backend.weights.listing import list_models
 
 
-def list_all(checkpoints: Path, as_json: bool) -> int:
+def list_all(checkpoints: Path, as_json: bool, remote_keys: frozenset[str] = frozenset()) -> int:
     """Print the catalogue and return the exit status."""
-    rows = list_models(checkpoints)
+    rows = list_models(checkpoints, remote_keys)
     if as_json:
         json.dump(rows, sys.stdout, indent=2)
         print()

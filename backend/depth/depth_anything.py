@@ -18,6 +18,7 @@ from backend.depth.checkpoint import read_tensors, rename
 from backend.errors import ModelUnavailableError
 from backend.masking.arrays import Disparity, Image, check_image
 from backend.together import Together
+from backend.torchvision_operators import prepare_torchvision
 
 if TYPE_CHECKING:
     import torch
@@ -160,6 +161,7 @@ def _size_of(state: "dict[str, torch.Tensor]") -> NetworkSize:
 
 def _empty_network(size: NetworkSize) -> "torch.nn.Module":
     """Return the network without memory for its weights: they are assigned, not copied over random ones."""
+    prepare_torchvision()  # which transformers imports where it is installed
     import torch
     from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, Dinov2Config
 

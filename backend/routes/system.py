@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 
 from backend.availability import describe
 from backend.errors import NotReadyError
+from backend.remote.services import with_keys
 from backend.routes.problems import documented
 from backend.runner import Runner, RunnerStatus
 from backend.settings import Settings
@@ -70,4 +71,5 @@ def _engines(settings: Settings, status: RunnerStatus) -> dict[str, dict[str, st
 @router.get("/models", summary="The catalogue of models")
 async def models(request: Request) -> list[dict[str, Any]]:
     """List each model: task, licence, whether commercial use is allowed, size, and whether it is on this machine."""
-    return list_models(request.app.state.settings.checkpoints_dir)
+    settings: Settings = request.app.state.settings
+    return list_models(settings.checkpoints_dir, with_keys(settings))

@@ -13,6 +13,8 @@ class FirstGuess:
     saliency: Saliency
     notes: tuple[str, ...] = ()  # sentences for the person who asked: why not to trust it
     facts: dict[str, float | int | str | bool] = field(default_factory=dict)  # for the report
+    remarks: tuple[str, ...] = ()  # sentences that say nothing against it
+    several: bool = False  # it shows more than one object because that was asked for
 
 
 class Segmenter(Protocol):

@@ -35,7 +35,8 @@ def predict_at_scales(segmenter: Segmenter, image: Image) -> FirstGuess:
     y, x = round(rows * (1 - 1 / NEARER) / 2), round(columns * (1 - 1 / NEARER) / 2)
     seen = np.ascontiguousarray(view[y : rows - y, x : columns - x])
     inner[:] = _to_size(segmenter.predict(seen).saliency, *inner.shape)
-    return FirstGuess(_median(plain.saliency, farther, nearer), plain.notes, {**plain.facts, "scales": "0.8, 1.0, 1.2"})
+    facts = {**plain.facts, "scales": "0.8, 1.0, 1.2"}
+    return FirstGuess(_median(plain.saliency, farther, nearer), plain.notes, facts, plain.remarks)
 
 
 def _to_size(saliency: Saliency, height: int, width: int) -> Saliency:

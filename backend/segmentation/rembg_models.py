@@ -1,4 +1,4 @@
-"""Segmenters by name: rembg's local networks and the operator's own, run without rembg.
+"""Segmenters by name: rembg's local networks and the operator's own, run without rembg, and Mask R-CNN.
 
 rembg itself is not imported: it rounds and stretches the saliency, never checks a file that is already there, and
 knows sessions that send pictures to remote services.
@@ -9,6 +9,7 @@ from pathlib import Path
 from backend.caching.recall import Recall, recall_nothing
 from backend.errors import InvalidParameterError, ModelUnavailableError
 from backend.models import find_model, how_to_get, require_model
+from backend.segmentation.first_guess import Segmenter
 from backend.segmentation.onnx_segmenter import OnnxSegmenter, open_session
 
 
@@ -20,7 +21,7 @@ def load_segmenter(
     device: str = "auto",
     recall: Recall = recall_nothing,
     together: int = 1,
-) -> OnnxSegmenter:
+) -> Segmenter:
     """Open the segmenter called `name`, whose weights lie in `checkpoints`, checked; keep it, opening takes seconds.
 
     `threads` 0 takes one per core; `device` is "auto", "cpu", "cuda" or "mps"; up to `together`
@@ -29,9 +30,13 @@ def load_segmenter(
     is no segmenter's.
     """
     model = find_model(name, checkpoints)
-    if model.network is None:
+    if model.task != "segmentation":
         raise InvalidParameterError(f"{name} is no segmenter.", parameter="model")
     (path,) = require_model(name, checkpoints, allow_noncommercial).values()
+    if model.network is None:
+        from backend.segmentation.mask_rcnn import load_mask_rcnn  # imports torchvision
+
+        return load_mask_rcnn(name, path, device, recall)
     try:
         return OnnxSegmenter(name, open_session(name, path, threads, device), model.network, recall, together)
     except ModelUnavailableError as error:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Task = Literal["segmentation", "depth", "mesh"]
-Origin = Literal["releases", "hub", "own"]
+Origin = Literal["releases", "hub", "torch", "own"]
 Activation = Literal["none", "sigmoid"]
 
 
@@ -22,6 +22,7 @@ class ModelFile:
     address: str
     size_bytes: int | None  # None: not known beforehand
     sha256: str | None = None  # None: nobody's word is known beforehand; the size then counts as a guess
+    sha256_start: str = ""  # its first digits, where the publisher tells no more of it
 
     @property
     def exact_size_bytes(self) -> int | None:
@@ -50,7 +51,7 @@ class Model:
     commercial_use: bool
     files: tuple[ModelFile, ...]
     about: str
-    network: NetworkInput | None = None  # segmenters only
+    network: NetworkInput | None = None  # segmenters run by onnxruntime
     needs_permission: bool = False  # refused unless the operator allows non-commercial models
 
     @property
@@ -90,6 +91,12 @@ def _depth(
 ) -> Model:
     files = tuple(_hub_file(name, repository, revision, file, *facts) for file, facts in digests.items())
     return Model(name, "depth", licence, licence == "Apache-2.0", files, about)
+
+
+def _mask_rcnn(name: str, released_as: str, size_bytes: int, about: str) -> Model:
+    start = released_as.removesuffix(".pth")[-8:]  # torchvision names its files after the beginning of their digest
+    file = ModelFile(f"{name}.pth", "torch", released_as, size_bytes, sha256_start=start)
+    return Model(name, "segmentation", "BSD-3-Clause", True, (file,), about)
 
 
 _PREPROCESSOR = (775, "d41175c0d889477ca8fc67191e540faef14baf6275157b3fdecf78469e6bbf84")
@@ -179,6 +186,18 @@ _MODELS = (
         "Any object (BRIA RMBG 2.0); non-commercial.",
         "CC-BY-NC-4.0",
         commercial_use=False,
+    ),
+    _mask_rcnn(
+        "maskrcnn",
+        "maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
+        178_090_000,
+        "80 kinds of everyday things, told apart from each other; coarse outlines (Mask R-CNN, He et al. 2017).",
+    ),
+    _mask_rcnn(
+        "maskrcnn-v2",
+        "maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth",
+        185_830_000,
+        "The same 80 kinds, found more surely, slower (Mask R-CNN with Li et al. 2021).",
     ),
     _depth(
         "depth-anything-v2-vits",

@@ -22,7 +22,7 @@ from backend.weights.catalogue import CATALOGUE, Model, ModelFile, NetworkInput
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]{0,120}\.onnx")
-_RESERVED = frozenset({"auto", "border"})
+_RESERVED = frozenset({"auto", "border", "removebg", "bria"})
 _REQUIRED = frozenset({"file", "input_size", "mean", "std", "activation"})
 _OPTIONAL = frozenset({"licence", "commercial_use", "sha256"})
 

@@ -44,6 +44,7 @@ class WantedFile:
     target: Path
     size_bytes: int | None = None  # exact
     sha256: str | None = None
+    sha256_start: str = ""  # its first digits, where no more is known
 
     @property
     def partial(self) -> PartialFile:
@@ -98,7 +99,7 @@ def _attempt(wanted: WantedFile, on_bytes: Callable[[int], None], config: Downlo
         hub_digest = _receive(wanted, on_bytes, config)
     with partial.part.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    if digest == (wanted.sha256 or hub_digest or digest):
+    if digest == (wanted.sha256 or hub_digest or digest) and digest.startswith(wanted.sha256_start):
         return digest
     partial.forget()
     if resumed:  # perhaps two versions met in one file, so begin again

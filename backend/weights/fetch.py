@@ -26,18 +26,22 @@ class Sources:
 
     releases: str = "https://github.com/danielgatis/rembg/releases/download/v0.0.0"
     hub: str = "https://huggingface.co"
+    torch: str = "https://download.pytorch.org/models"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Sources":
-        """Take mirrors from MODEL_MIRROR (rembg's releases) and HF_ENDPOINT (the hub), where they are set."""
+        """Take mirrors from MODEL_MIRROR (rembg's releases), HF_ENDPOINT (the hub) and TORCH_MIRROR (torchvision's
+        files), where they are set."""
         return cls(
             environment.get("MODEL_MIRROR", "").rstrip("/") or cls.releases,
             environment.get("HF_ENDPOINT", "").rstrip("/") or cls.hub,
+            environment.get("TORCH_MIRROR", "").rstrip("/") or cls.torch,
         )
 
     def url(self, file: ModelFile) -> str:
         """Return where the file lies."""
-        return f"{self.hub if file.origin == 'hub' else self.releases}/{file.address}"
+        bases = {"hub": self.hub, "torch": self.torch}
+        return f"{bases.get(file.origin, self.releases)}/{file.address}"
 
 
 def fetch(
@@ -96,7 +100,8 @@ def _fetch_files(model: Model, checkpoints: Path, report: OnProgress, sources: S
             if file.origin == "own":
                 raise ModelUnavailableError(f"{model.name} is not ours to fetch. {how_to_get(model)}", model=model.name)
             target.parent.mkdir(exist_ok=True)
-            wanted = WantedFile(model.name, sources.url(file), target, file.exact_size_bytes, file.sha256)
+            size, digest = file.exact_size_bytes, file.sha256
+            wanted = WantedFile(model.name, sources.url(file), target, size, digest, file.sha256_start)
             download(wanted, _beyond(done, model, report), config)
         done += target.stat().st_size
     report(done, done)

@@ -5,6 +5,7 @@ from typing import Any
 
 from backend.depth.weights import has_depth_weights
 from backend.models import model_state
+from backend.remote.services import REMOTE_SERVICES
 from backend.weights.catalogue import CATALOGUE
 from backend.weights.custom_models import read_custom_models
 
@@ -14,8 +15,10 @@ EMBEDDED = {
 }
 
 
-def list_models(checkpoints: Path) -> list[dict[str, Any]]:
+def list_models(checkpoints: Path, remote_keys: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
     """Return one row a model: name, task, licence, commercial use, bytes, state on this machine and a sentence.
+
+    A service of others is a row too: its state is "key set" where it is among `remote_keys`, else "no key".
 
     A mistake in `models.toml` is a row too: its state is "broken" and its sentence says what is wrong.
     """
@@ -30,6 +33,18 @@ def list_models(checkpoints: Path) -> list[dict[str, Any]]:
             "about": about,
         }
         for name, (task, about) in EMBEDDED.items()
+    ]
+    rows += [
+        {
+            "name": name,
+            "task": "segmentation",
+            "licence": service.licence,
+            "commercial_use": True,
+            "size_bytes": 0,
+            "state": "key set" if name in remote_keys else "no key",
+            "about": service.about,
+        }
+        for name, service in REMOTE_SERVICES.items()
     ]
     custom = read_custom_models(checkpoints)
     for model in [*CATALOGUE.values(), *custom.models.values()]:
