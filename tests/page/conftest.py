@@ -11,7 +11,7 @@ from running_service import REPOSITORY, end, serve
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SOFTWARE_GL = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist")
-PATIENCE_MS = 30_000
+PATIENCE_MS = 60_000  # of a machine that does much else
 
 
 @pytest.fixture(scope="session")

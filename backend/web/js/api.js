@@ -65,11 +65,11 @@ export function formOf(parts) {
 /** @param {Response} response @returns {Promise<Problem>} */
 async function problemOf(response) {
   const isProblem = response.headers.get("content-type")?.startsWith("application/problem+json");
-  const fallback = { code: `http-${response.status}`, title: "The service answered with an error", status: response.status };
+  const fallback = {
+    code: `http-${response.status}`,
+    title: "The service answered with an error",
+    status: response.status,
+  };
   if (!isProblem) return new Problem(fallback);
-  const body = await response.json();
-  const wait = Number(response.headers.get("retry-after"));
-  const problem = new Problem(body);
-  if (wait) problem.wait_s = wait;
-  return problem;
+  return new Problem(await response.json());
 }

@@ -6,6 +6,7 @@ import { startEngines } from "./engines.js";
 import { startFilmstrip } from "./filmstrip.js";
 import { startFixStep } from "./fix_step.js";
 import { startIntake } from "./intake.js";
+import { askForKey, key } from "./key.js";
 import { startMatteStep } from "./matte_step.js";
 import { startMeshStep } from "./mesh_step.js";
 import { startSteps } from "./steps.js";
@@ -22,5 +23,6 @@ startMeshStep();
 startFilmstrip();
 startIntake();
 document.documentElement.dataset.ready = "true"; // everything can be pressed from here on
+if (state.page.needs_key && !key()) await askForKey();
 startEngines();
 showEarlier();

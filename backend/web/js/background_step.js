@@ -9,7 +9,16 @@ import { problemPlace, showProblem } from "./problems.js";
 import { showProgress } from "./progress.js";
 import { isDone, onChange, state } from "./store.js";
 
-const COLORS = { White: "#ffffff", Grey: "#d9d9d6", Black: "#111111", Sand: "#efe3d0", Blush: "#f6d9d5", Sky: "#cfe4f5", Leaf: "#d5e8d4", Sun: "#ffe08a" };
+const COLORS = {
+  White: "#ffffff",
+  Grey: "#d9d9d6",
+  Black: "#111111",
+  Sand: "#efe3d0",
+  Blush: "#f6d9d5",
+  Sky: "#cfe4f5",
+  Leaf: "#d5e8d4",
+  Sun: "#ffe08a",
+};
 
 let backdrop = null; // the picture behind
 let composed = null; // what the service made of it
@@ -28,14 +37,21 @@ export function startBackgroundStep() {
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (composed) save(composed, fileName(state.current.name, chosen("format") === "jpeg" ? "background.jpg" : "background.png"));
+    if (composed)
+      save(composed, fileName(state.current.name, chosen("format") === "jpeg" ? "background.jpg" : "background.png"));
   });
   onChange(compose);
 }
 
 function swatches() {
   const colors = Object.entries(COLORS).map(([name, color], index) => {
-    const input = element("input", { type: "radio", name: "color", value: color, checked: index === 0, "aria-label": name });
+    const input = element("input", {
+      type: "radio",
+      name: "color",
+      value: color,
+      checked: index === 0,
+      "aria-label": name,
+    });
     const swatch = element("label", { className: "swatch", title: name }, input);
     swatch.style.background = color;
     return swatch;
@@ -75,14 +91,25 @@ function setBackdrop(file) {
 
 function choices() {
   const color = document.querySelector('input[name="color"]:checked')?.value ?? null;
-  return { color: backdrop ? null : color, background: backdrop, fit: backdrop ? chosen("fit") : null, format: chosen("format") };
+  return {
+    color: backdrop ? null : color,
+    background: backdrop,
+    fit: backdrop ? chosen("fit") : null,
+    format: chosen("format"),
+  };
 }
 
 async function compose() {
   const { current, step } = state;
   if (step !== "background" || !isDone(current?.matte)) return;
   const wanted = choices();
-  const key = JSON.stringify([current.matte.id, wanted.color, wanted.fit, wanted.format, backdrop && blobUrl(backdrop)]);
+  const key = JSON.stringify([
+    current.matte.id,
+    wanted.color,
+    wanted.fit,
+    wanted.format,
+    backdrop && blobUrl(backdrop),
+  ]);
   if (askedFor === key) return;
   askedFor = key;
   asking.abort();
@@ -92,7 +119,10 @@ async function compose() {
   const button = byId("background-form").querySelector('[type="submit"]');
   showProblem(problemPlace("background"), null);
   button.disabled = true;
-  const late = setTimeout(() => showProgress(place, { id: "composing", state: "running", progress: { stage: "Putting it together" } }), 300);
+  const late = setTimeout(
+    () => showProgress(place, { state: "running", progress: { stage: "Putting it together" } }),
+    300,
+  );
   try {
     const file = await fileOf(current.matte, "cutout.png");
     const blob = await callBlob("/add-background", { method: "POST", body: formOf({ file, ...wanted }), signal });

@@ -17,7 +17,10 @@ export function matteDownloads(photo) {
   if (!photo.blob) return whole;
   return [
     ...whole,
-    { label: "Cropped cutout", act: () => another(photo, { output: "cutout", crop: "true", margin: "0.04" }, "cropped.png") },
+    {
+      label: "Cropped cutout",
+      act: () => another(photo, { output: "cutout", crop: "true", margin: "0.04" }, "cropped.png"),
+    },
     { label: "Debug bundle", act: () => another(photo, { debug: "true" }, "matte-debug.zip") },
   ];
 }
@@ -26,7 +29,10 @@ function pictures(photo, job) {
   const labels = { "cutout.png": "Cutout", "mask.png": "Matte" };
   return Object.keys(labels)
     .filter((name) => hasFile(job, name))
-    .map((name) => ({ label: labels[name], act: async () => save(await fileOf(job, name), fileName(photo.name, name)) }));
+    .map((name) => ({
+      label: labels[name],
+      act: async () => save(await fileOf(job, name), fileName(photo.name, name)),
+    }));
 }
 
 async function another(photo, options, ending) {
@@ -42,7 +48,10 @@ export function meshDownloads(photo) {
     label: format.toUpperCase(),
     act: () => meshFile(photo, { format, up: chosen("up") }, `model.${format}`, `model.${format}`),
   }));
-  const bundle = { label: "Debug bundle", act: () => meshFile(photo, { debug: "true" }, "debug.zip", "mesh-debug.zip") };
+  const bundle = {
+    label: "Debug bundle",
+    act: () => meshFile(photo, { debug: "true" }, "debug.zip", "mesh-debug.zip"),
+  };
   return [...models, ...pictures(photo, photo.mesh), ...(photo.blob ? [bundle] : [])];
 }
 

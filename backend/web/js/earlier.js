@@ -12,7 +12,8 @@ export async function showEarlier() {
   const found = await Promise.all(remembered().map(recalled));
   state.photos.unshift(...found.filter((photo) => photo !== null));
   for (const photo of state.photos) {
-    for (const slot of ["matte", "mesh"]) if (photo[slot]?.id && isUnderWay(photo[slot])) follow(photo, slot);
+    for (const slot of /** @type {const} */ (["matte", "mesh"]))
+      if (photo[slot]?.id && isUnderWay(photo[slot])) follow(photo, slot);
   }
   changed();
 }
@@ -25,7 +26,9 @@ async function recalled(record) {
     return null;
   }
   const { id, matteOptions = {}, meshOptions = {}, edited = false, meshOf = null } = record;
-  return { ...newPhoto(String(record.name), blob), id, matte: matte ?? null, mesh: mesh ?? null, matteOptions, meshOptions, edited, meshOf };
+  const jobs = { matte: matte ?? null, mesh: mesh ?? null };
+  const photo = newPhoto(String(record.name), blob);
+  return Object.assign(photo, { id, ...jobs, matteOptions, meshOptions, edited, meshOf, recalled: true });
 }
 
 /** @returns {Promise<any>} null: there is no such job any more; undefined: the service did not say */

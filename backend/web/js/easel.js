@@ -22,7 +22,9 @@ export class Easel {
     const whole = await createImageBitmap(blob);
     this.size = { width: whole.width, height: whole.height };
     this.scale = Math.min(1, WORK_PX / Math.max(whole.width, whole.height));
-    const [resizeWidth, resizeHeight] = [whole.width, whole.height].map((side) => Math.max(1, Math.round(side * this.scale)));
+    const [resizeWidth, resizeHeight] = [whole.width, whole.height].map((side) =>
+      Math.max(1, Math.round(side * this.scale)),
+    );
     this.photo = await createImageBitmap(whole, { resizeWidth, resizeHeight, resizeQuality: "high" });
     whole.close();
     this.mask = Object.assign(document.createElement("canvas"), { width: resizeWidth, height: resizeHeight });
@@ -54,7 +56,10 @@ export class Easel {
     const { clientWidth, clientHeight } = this.canvas;
     if (!this.photo || !clientWidth) return;
     const density = Math.min(devicePixelRatio, 2);
-    Object.assign(this.canvas, { width: Math.round(clientWidth * density), height: Math.round(clientHeight * density) });
+    Object.assign(this.canvas, {
+      width: Math.round(clientWidth * density),
+      height: Math.round(clientHeight * density),
+    });
     Object.assign(this.layer, { width: this.canvas.width, height: this.canvas.height });
     const { width, height } = this.size;
     this.zoom = ROOM * Math.min(clientWidth / width, clientHeight / height);
@@ -135,7 +140,10 @@ export class Easel {
     const { x, y, radius, mode } = this.cursor;
     const [middleX, middleY] = [(this.left + x * this.zoom) * density, (this.top + y * this.zoom) * density];
     const reach = Math.max(3, radius * this.zoom * density);
-    for (const [width, color] of [[4, "rgb(0 0 0 / 0.55)"], [2, "#fff"]]) {
+    for (const [width, color] of [
+      [4, "rgb(0 0 0 / 0.55)"],
+      [2, "#fff"],
+    ]) {
       Object.assign(context, { lineWidth: width * density * 0.75, strokeStyle: color });
       context.beginPath();
       context.arc(middleX, middleY, reach, 0, 2 * Math.PI);

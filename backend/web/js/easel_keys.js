@@ -74,7 +74,8 @@ export function listenToKeys(easel, hand) {
   canvas.addEventListener("blur", finish);
 
   document.addEventListener("keydown", (event) => {
-    if (canvas.closest("section").hidden || event.target.matches("input[type=text], input[type=number], textarea")) return;
+    if (canvas.closest("section").hidden || event.target.matches("input[type=text], input[type=number], textarea"))
+      return;
     const key = event.key.toLowerCase();
     if (event.ctrlKey || event.metaKey) {
       if (key === "z") event.shiftKey ? hand.redo() : hand.undo();

@@ -41,7 +41,13 @@ function engineRow(role, { auto, device, why }) {
   return element(
     "div",
     { className: "engine-row" },
-    element("p", {}, lamp, element("b", { textContent: head }), element("span", { className: "soft small", textContent: device })),
+    element(
+      "p",
+      {},
+      lamp,
+      element("b", { textContent: head }),
+      element("span", { className: "soft small", textContent: device }),
+    ),
     why ? element("p", { className: "small soft" }, ...sentenceParts(why)) : null,
   );
 }
@@ -59,11 +65,21 @@ function fetchingRows(fetching) {
 function showModels(models) {
   const select = byId("matte-model");
   const here = select.value;
-  const rows = models.filter(({ task }) => task === "segmentation").map((model) => {
-    const absent = model.state && model.state !== "complete";
-    const words = [model.id ?? model.name, absent ? "not on this machine" : "", model.commercial_use ? "" : "non-commercial"];
-    return element("option", { value: model.id ?? model.name, disabled: absent, textContent: words.filter(Boolean).join(" · ") });
-  });
+  const rows = models
+    .filter(({ task }) => task === "segmentation")
+    .map((model) => {
+      const absent = model.state && model.state !== "complete";
+      const words = [
+        model.id ?? model.name,
+        absent ? "not on this machine" : "",
+        model.commercial_use ? "" : "non-commercial",
+      ];
+      return element("option", {
+        value: model.id ?? model.name,
+        disabled: absent,
+        textContent: words.filter(Boolean).join(" · "),
+      });
+    });
   select.append(...rows);
   select.value = here;
 }

@@ -13,11 +13,11 @@ export function startFilmstrip() {
 
 function draw() {
   const strip = byId("strip");
-  strip.hidden = state.photos.length < 2 || state.step === "photo";
+  const photos = state.photos.filter((photo) => !photo.recalled);
+  strip.hidden = photos.length < 2 || state.step === "photo";
   document.body.classList.toggle("with-strip", !strip.hidden);
   const list = strip.querySelector("ul");
-  const key = state.photos.map((photo) => photo.id).join();
-  fill(list, key, () => state.photos.map(frame));
+  fill(list, photos.map((photo) => photo.id).join(), () => photos.map(frame));
   for (const item of list.children) {
     const photo = state.photos.find(({ id }) => id === item.dataset.photo);
     const [look] = item.children;
@@ -62,16 +62,17 @@ export function lookAt(photo) {
   const wanted = state.step === "photo" ? "matte" : state.step;
   leave();
   state.current = photo;
+  photo.recalled = false;
   changed();
   go(isOpen(wanted) ? wanted : "matte");
 }
 
 function remove(photo) {
-  for (const slot of ["matte", "mesh"]) cancel(photo, slot).catch(() => {}); // ended already, or out of reach: it is let go
+  for (const slot of /** @type {const} */ (["matte", "mesh"])) cancel(photo, slot).catch(() => {}); // ended already, or out of reach: it is let go
   forget(photo.id);
   state.photos = state.photos.filter((other) => other !== photo);
   if (state.current === photo) {
-    state.current = state.photos[0] ?? null;
+    state.current = state.photos.find((other) => !other.recalled) ?? null;
     if (!state.current) go("photo");
   }
   changed();

@@ -12,14 +12,12 @@ import { makeMatte } from "./jobs.js";
 import { problemPlace, showProblem } from "./problems.js";
 import { showProgress } from "./progress.js";
 import { go, onLeaving } from "./steps.js";
-import { onChange, state } from "./store.js";
+import { changed, isDone, onChange, state } from "./store.js";
 
 const MOST_POINTS = 8000; // the service takes 10,000 at once
-const WORKING = { id: "editing", state: "running" };
 
 let easel;
-let edits = null;
-let editsOf = null; // the matte's job
+let work = null; // {photo, matte, edits}: what lies on the easel; matte is the job whose mask is put right
 let asking = Promise.resolve(); // what the service was asked for last; one thing at a time
 
 export function startFixStep() {
@@ -32,7 +30,8 @@ export function startFixStep() {
     undo: () => step("undo"),
     redo: () => step("redo"),
     onStrokes: addStrokes,
-    onClick: (x, y, mode) => ask(mode === "keep" ? "Finding that part" : "Taking that part out", { clicks: [{ x, y, mode }] }),
+    onClick: (x, y, mode) =>
+      ask(mode === "keep" ? "Finding that part" : "Taking that part out", { clicks: [{ x, y, mode }] }),
   };
   listenToHand(easel, hand);
   listenToKeys(easel, hand);
@@ -44,7 +43,7 @@ export function startFixStep() {
   byId("snap").addEventListener("click", () => ask("Snapping to the edges", { refine: true }));
   byId("fix-done").addEventListener("click", () => go("matte"));
   byId("fix-reset").addEventListener("click", () => {
-    edits = new Edits(edits.entries[0].mask);
+    work.edits = new Edits(work.edits.entries[0].mask);
     redraw();
   });
   byId("fix-views").addEventListener("change", () => {
@@ -60,25 +59,31 @@ export function startFixStep() {
 
 async function open() {
   const { current, step } = state;
-  if (step !== "fix" || !current?.matte || editsOf === current.matte) return;
-  editsOf = current.matte;
-  edits = null;
+  if (step !== "fix" || !isDone(current?.matte) || work?.matte === current.matte) return;
+  const mine = { photo: current, matte: current.matte, edits: null };
+  work = mine;
   showProblem(problemPlace("fix"), null);
-  if (!current.blob) {
-    showProblem(problemPlace("fix"), new Problem({ code: "photo-gone", title: "The photo is no longer in this browser" }));
-    return;
+  try {
+    if (!current.blob) throw new Problem({ code: "photo-gone", title: "The photo is no longer in this browser" });
+    const [mask] = await Promise.all([fileOf(mine.matte, "mask.png"), easel.open(current.blob)]);
+    if (work !== mine) return;
+    mine.edits = new Edits(mask);
+    await redraw();
+    showBrush();
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
+    showProblem(problemPlace("fix"), problem);
   }
-  await easel.open(current.blob);
-  edits = new Edits(await fileOf(current.matte, "mask.png"));
-  await redraw();
-  showBrush();
 }
 
 /** @returns {{radius: number, hardness: number}} in pixels of the picture; the slider is finer for small brushes */
 function brush() {
   const share = Number(byId("brush-size").value) / 100;
   const most = easel.size ? Math.max(easel.size.width, easel.size.height) * 0.15 : 150;
-  return { radius: Math.round(10 * (1 + (most - 1) * share * share)) / 10, hardness: Number(byId("brush-hardness").value) / 100 };
+  return {
+    radius: Math.round(10 * (1 + (most - 1) * share * share)) / 10,
+    hardness: Number(byId("brush-hardness").value) / 100,
+  };
 }
 
 function resize(steps) {
@@ -94,58 +99,68 @@ function showBrush() {
 }
 
 function addStrokes(strokes) {
-  if (!edits) return;
-  edits.push({ strokes });
+  if (!work?.edits) return;
+  work.edits.push({ strokes });
   redraw();
-  if (edits.points > MOST_POINTS) ask("Keeping your strokes", {});
+  if (work.edits.points > MOST_POINTS) ask("Keeping your strokes", {});
 }
 
 function step(way) {
-  if (!edits) return;
-  edits[way]();
+  if (!work?.edits) return;
+  work.edits[way]();
   say(way === "undo" ? "Undone" : "Redone");
   redraw();
 }
 
 async function redraw() {
+  const { edits } = work;
   byId("undo").disabled = byId("fix-reset").disabled = !edits.canUndo;
   byId("redo").disabled = !edits.canRedo;
   byId("snap").disabled = edits.strokes.length === 0;
   await easel.show(edits);
 }
 
-/** Have the service lay on the strokes so far, and do what it is asked for besides. */
-function ask(words, { clicks = null, refine = false }) {
-  asking = asking.then(async () => {
-    if (!edits) return;
-    const place = document.querySelector('[data-progress="fix"]');
-    showProblem(problemPlace("fix"), null);
-    const late = setTimeout(() => showProgress(place, { ...WORKING, progress: { stage: words } }), 250);
-    try {
-      if (edits.strokes.length) edits.push({ mask: await edited({ strokes: JSON.stringify(edits.strokes), refine: refine ? "true" : "" }) });
-      if (clicks) edits.push({ mask: await edited({ clicks: JSON.stringify(clicks) }) });
-      await redraw();
-      say("Done");
-    } catch (problem) {
-      if (!(problem instanceof Problem)) throw problem;
-      showProblem(problemPlace("fix"), problem);
-    } finally {
-      clearTimeout(late);
-      showProgress(place, null);
-    }
-  });
+/** Have the service lay on the strokes so far, and do what it is asked for besides; one thing after the other. */
+function ask(words, wish) {
+  const mine = work;
+  if (mine?.edits) asking = asking.then(() => answered(mine, words, wish));
   return asking;
 }
 
-const edited = (parts) =>
-  callBlob("/edit-mask", { method: "POST", body: formOf({ file: state.current.blob, mask: edits.mask, ...parts }) });
+async function answered(mine, words, { clicks = null, refine = false }) {
+  const { edits } = mine;
+  const place = document.querySelector('[data-progress="fix"]');
+  showProblem(problemPlace("fix"), null);
+  const late = setTimeout(() => showProgress(place, { state: "running", progress: { stage: words } }), 250);
+  try {
+    if (edits.strokes.length) {
+      const strokes = JSON.stringify(edits.strokes);
+      edits.push({ mask: await edited(mine, { strokes, refine: refine ? "true" : "" }) });
+    }
+    if (clicks) edits.push({ mask: await edited(mine, { clicks: JSON.stringify(clicks) }) });
+    if (work === mine) await redraw();
+    say("Done");
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
+    showProblem(problemPlace("fix"), problem);
+  } finally {
+    clearTimeout(late);
+    showProgress(place, null);
+  }
+}
+
+const edited = ({ photo, edits }, parts) =>
+  callBlob("/edit-mask", { method: "POST", body: formOf({ file: photo.blob, mask: edits.mask, ...parts }) });
 
 /** Make the edited mask the photo's matte, if anything was done to it. */
 async function keep() {
-  if (!edits?.canUndo) return;
-  const photo = state.current;
+  const mine = work;
+  if (!mine?.edits?.canUndo) return;
+  mine.photo.pending = true; // nothing is made of the old matte meanwhile
   await ask("Keeping your strokes", {});
-  if (edits.strokes.length) return; // it could not be asked for; the strokes stay
-  editsOf = null;
-  makeMatte(photo, edits.mask);
+  mine.photo.pending = false;
+  changed();
+  if (mine.edits.strokes.length) return; // the service could not take them; they stay on the easel
+  if (work === mine) work = null;
+  makeMatte(mine.photo, mine.edits.mask);
 }

@@ -22,7 +22,9 @@ export function startIntake() {
   const { limits, examples } = state.page;
   byId("limits").textContent = `JPEG, PNG or WebP, up to ${Math.floor(limits.upload_bytes / 2 ** 20)} MB. `;
   byId("examples").hidden = examples.length === 0;
-  byId("examples").querySelector("ul").replaceChildren(...examples.map(exampleButton));
+  byId("examples")
+    .querySelector("ul")
+    .replaceChildren(...examples.map(exampleButton));
 }
 
 /** Take photos in: the good ones into the queue, the first of them onto the bench, and a word about each bad one.

@@ -29,7 +29,8 @@ export async function followJob(job, onEvent, signal) {
         onEvent(message.event, data);
       }
     } catch (error) {
-      if (signal.aborted || (error instanceof Problem && error.code !== "unreachable") || tries >= PATIENCE) throw error;
+      if (signal.aborted || (error instanceof Problem && error.code !== "unreachable") || tries >= PATIENCE)
+        throw error;
     }
     if (signal.aborted) throw signal.reason;
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * (tries + 1)));

@@ -9,12 +9,17 @@ import { cancel, makeMatte } from "./jobs.js";
 import { readOptions, same, showValues, writeOptions } from "./options.js";
 import { problemPlace, showProblem } from "./problems.js";
 import { showProgress } from "./progress.js";
-import { madeBy, sentenceParts, verdictCard } from "./report_views.js";
+import { madeBy, verdictCard } from "./report_views.js";
 import { go } from "./steps.js";
 import { isDone, isUnderWay, onChange, state } from "./store.js";
 import { matteFigures, verdictOf } from "./words.js";
 
-const VIEWS = { "cutout.png": "The cut-out object", "mask.png": "The matte: white is kept", "disparity.png": "Depth: bright is near", "disagreement.png": "Where segmentation and depth disagree" };
+const VIEWS = {
+  "cutout.png": "The cut-out object",
+  "mask.png": "The matte: white is kept",
+  "disparity.png": "Depth: bright is near",
+  "disagreement.png": "Where segmentation and depth disagree",
+};
 const NOTES = {
   "disparity.png": "Bright is near.",
   "disagreement.png": "Orange: only the segmentation sees the object. Blue: only depth does.",
@@ -47,7 +52,9 @@ function draw() {
   }
   const job = current.matte;
   const problem = current.problems.matte;
-  showProgress(document.querySelector('[data-progress="matte"]'), isUnderWay(job) ? job : null, () => cancel(current, "matte"));
+  const place = document.querySelector('[data-progress="matte"]');
+  if (current.pending) showProgress(place, { state: "running", progress: { stage: "Keeping your strokes" } });
+  else showProgress(place, isUnderWay(job) ? job : null, () => cancel(current, "matte"));
   showProblem(problemPlace("matte"), problem, waysOut(current, problem));
   showStage(current);
   showReport(job);
@@ -76,7 +83,7 @@ async function showStage(photo) {
   const view = chosen("matte-view");
   const compare = byId("compare");
   const whole = byId("matte-view");
-  byId("matte-view-note").replaceChildren(...noteOf(view, job));
+  byId("matte-view-note").textContent = NOTES[view] ?? "";
   if (!isDone(job)) {
     compare.hidden = true;
     whole.hidden = !photo.url;
@@ -100,19 +107,15 @@ async function showStage(photo) {
   }
 }
 
-function noteOf(view, job) {
-  if (NOTES[view]) return [NOTES[view]];
-  if (!isDone(job) || hasFile(job, "disparity.png")) return [];
-  const why = job.report.fusion?.reasons?.find((reason) => reason.startsWith("Depth stands aside."));
-  return why ? sentenceParts(why) : [];
-}
-
 function showReport(job) {
   const report = isDone(job) ? job.report : null;
   const key = report ? job.id : "";
-  fill(byId("matte-verdict"), key, () => (report ? verdictCard(verdictOf(report.mask), matteFigures(report.mask)) : []));
+  fill(byId("matte-verdict"), key, () =>
+    report ? verdictCard(verdictOf(report.mask), matteFigures(report.mask)) : [],
+  );
   fill(byId("matte-made-by"), key, () => (report ? madeBy(report, report.segmenter, job.cache === "hit") : []));
   byId("matte-made-by").hidden = !report;
+  byId("matte-download-card").hidden = !report;
   fill(byId("matte-downloads"), key, () => (report ? matteDownloads(state.current).map(downloadButton) : []));
 }
 

@@ -20,7 +20,12 @@ export function remember(photo) {
   const isNew = !remembered().some(({ id }) => id === photo.id);
   const kept = [record, ...others].slice(0, MOST);
   write(kept);
-  if (isNew && photo.blob) keepPhoto(photo.id, photo.blob, kept.map(({ id }) => id));
+  if (isNew && photo.blob)
+    keepPhoto(
+      photo.id,
+      photo.blob,
+      kept.map(({ id }) => id),
+    );
 }
 
 /** @returns {any[]} newest first */

@@ -1,7 +1,8 @@
 // The step Mesh: made on arrival, looked at from all sides, changed and taken away.
 
-import { byId, choose, chosen, fill } from "./dom.js";
+import { byId, choose, chosen, fill, showPicture } from "./dom.js";
 import { meshDownloads } from "./downloads.js";
+import { urlOf } from "./files.js";
 import { cancel, makeMesh } from "./jobs.js";
 import { downloadButton } from "./matte_step.js";
 import { readOptions, same, showValues, writeOptions } from "./options.js";
@@ -43,17 +44,28 @@ function draw() {
   if (isDue(current)) makeMesh(current);
   const job = current.mesh;
   const problem = current.problems.mesh;
-  showProgress(document.querySelector('[data-progress="mesh"]'), isUnderWay(job) ? job : null, () => cancel(current, "mesh"));
+  showProgress(document.querySelector('[data-progress="mesh"]'), isUnderWay(job) ? job : null, () =>
+    cancel(current, "mesh"),
+  );
   showProblem(problemPlace("mesh"), problem, waysOut(current));
   if (isDone(job)) showSolid(current, chosen("mesh-view"));
   else clearSolid();
+  showBefore(current);
   showReport(current);
   allowAgain();
 }
 
+/** The cutout, while there is no mesh. */
+async function showBefore(photo) {
+  const image = byId("mesh-before");
+  image.hidden = isDone(photo.mesh) || !isDone(photo.matte);
+  if (!image.hidden) await showPicture(image, await urlOf(photo.matte, "cutout.png"));
+}
+
 /** Whether the mesh has to be made: there is none, or the matte is another since. */
 function isDue(photo) {
-  if (!photo.blob || !isDone(photo.matte) || isUnderWay(photo.mesh) || photo.problems.mesh) return false;
+  if (!photo.blob || photo.pending || !isDone(photo.matte) || isUnderWay(photo.mesh) || photo.problems.mesh)
+    return false;
   return photo.mesh === null || photo.meshOf !== photo.matte.id;
 }
 
@@ -76,7 +88,9 @@ function showReport(photo) {
   const job = photo.mesh;
   const report = isDone(job) ? job.report : null;
   const key = report ? job.id : "";
-  fill(byId("mesh-verdict"), key, () => (report ? verdictCard(meshVerdict(report.mesh), meshFigures(report.mesh)) : []));
+  fill(byId("mesh-verdict"), key, () =>
+    report ? verdictCard(meshVerdict(report.mesh), meshFigures(report.mesh)) : [],
+  );
   fill(byId("mesh-made-by"), key, () => (report ? madeBy(report, report.engine, job.cache === "hit") : []));
   fill(byId("mesh-downloads"), key, () => (report ? meshDownloads(photo).map(downloadButton) : []));
   byId("mesh-made-by").hidden = !report;

@@ -27,6 +27,8 @@ const NAMES = {
   "load engine": "Waking the mesh engine",
 };
 
+const TICK_MS = 500;
+
 /** A stage's name for people; one that is not listed is its own name. @param {string} stage */
 export const stageName = (stage) => NAMES[stage] ?? stage.charAt(0).toUpperCase() + stage.slice(1);
 
@@ -39,19 +41,29 @@ export const stageName = (stage) => NAMES[stage] ?? stage.charAt(0).toUpperCase(
 export function showProgress(place, job, onCancel) {
   place.hidden = !job;
   place.onCancel = onCancel;
-  fill(place, job ? "working" : "", () => (job ? parts(place) : []));
+  clearInterval(place.ticking);
+  fill(place, job ? `working ${Boolean(onCancel)}` : "", () => (job ? parts(place) : []));
   if (!job) return;
-  const { stage, stages = [], fraction = 0, seconds_left: left } = job.progress ?? {};
+  const { stage, stages = [] } = job.progress ?? {};
   const word = job.state === "queued" ? (job.id ? "Waiting for its turn" : "Sending") : stageName(stage ?? "starting");
-  const bar = place.querySelector("progress");
-  if (stage || fraction) bar.value = fraction ?? 0;
-  else bar.removeAttribute("value"); // not known yet
   place.querySelector(".work-word").textContent = word;
-  place.querySelector(".work-left").textContent = stage ? timeLeft(left) : "";
   const done = stages.map(({ name }) => name).filter((name) => !name.startsWith("load "));
   const list = place.querySelector("ol");
   fill(list, done.join(), () => done.slice(-4).map((name) => element("li", { textContent: stageName(name) })));
   say(word);
+  const tick = () => showTime(place, job.progress ?? {});
+  place.ticking = setInterval(tick, TICK_MS);
+  tick();
+}
+
+/** The bar and the time left, which go on between two words of the service. */
+function showTime(place, { stage, fraction = 0, seconds_left: left = null, told_at: toldAt = performance.now() }) {
+  const gone = (performance.now() - toldAt) / 1000;
+  const share = left ? Math.min(1, gone / left) : 0;
+  const bar = place.querySelector("progress");
+  if (fraction || left) bar.value = Math.min(0.99, fraction + (1 - fraction) * share);
+  else bar.removeAttribute("value"); // not known yet
+  place.querySelector(".work-left").textContent = stage && left !== null ? timeLeft(Math.max(0, left - gone)) : "";
 }
 
 function parts(place) {
@@ -73,9 +85,8 @@ function parts(place) {
   ];
 }
 
-/** @param {number | null | undefined} seconds */
+/** @param {number} seconds @returns {string} */
 export function timeLeft(seconds) {
-  if (seconds === null || seconds === undefined) return "";
   if (seconds < 1.5) return "a moment left";
   if (seconds < 90) return `about ${Math.round(seconds)} s left`;
   return `about ${Math.round(seconds / 60)} min left`;

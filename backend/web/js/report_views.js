@@ -2,7 +2,13 @@
 
 import { element, icon } from "./dom.js";
 
-const NAMES = { border: "Border", relief: "Relief", triposr: "TripoSR", own: "your mask", alpha: "its transparency" };
+const NAMES = {
+  border: "Border",
+  relief: "Relief",
+  triposr: "TripoSR",
+  "own-mask": "your mask",
+  "own-alpha": "its transparency",
+};
 const STAND_IN = {
   border: "A stand-in that models the colours along the picture’s border. It works best before a plain background.",
   relief: "A stand-in that raises the outline to a closed solid. It has a front and a guessed back.",
@@ -35,7 +41,7 @@ export function figureList(figures) {
  * Who made it: the engine, on which device, in what time; what a stand-in means and the command to get better.
  * @param {any} report
  * @param {{name: string, device?: string}} engine
- * @param {{from: string} | null} cached
+ * @param {boolean} isFromCache
  * @returns {Node[]}
  */
 export function madeBy(report, engine, isFromCache) {
@@ -56,7 +62,9 @@ export function madeBy(report, engine, isFromCache) {
 
 function licences(models) {
   if (!models.length) return null;
-  const words = models.map(({ id, licence, commercial_use: may }) => `${NAMES[id] ?? id}: ${licence}${may ? "" : ", not for commercial use"}`);
+  const words = models.map(
+    ({ id, licence, commercial_use: may }) => `${NAMES[id] ?? id}: ${licence}${may ? "" : ", not for commercial use"}`,
+  );
   return element("p", { className: "soft small", textContent: words.join(" · ") });
 }
 

@@ -25,7 +25,12 @@ export async function showSolid(photo, view) {
   const job = photo.mesh;
   const hasGlb = hasFile(job, "model.glb");
   const canView = state.page.viewer !== null && hasGlb && hasWebGl();
-  allow({ solid: canView, wire: hasGlb && hasWebGl(), turntable: canView || hasFile(job, "view-000.png"), overlay: canView && Boolean(photo.url) });
+  allow({
+    solid: canView,
+    wire: hasGlb && hasWebGl(),
+    turntable: canView || hasFile(job, "view-000.png"),
+    overlay: canView && Boolean(photo.url),
+  });
   if (!canView && (view === "solid" || view === "overlay")) {
     choose("mesh-view", "turntable");
     view = "turntable";

@@ -7,7 +7,10 @@
  * @property {any} progress
  * @property {any} report
  * @property {any} problem
+ * @property {Record<string, any>} options
  * @property {{name: string, media_type: string, bytes: number, href: string}[]} files
+ * @property {{self: string, events: string, result: string}} links
+ * @property {boolean} [unwanted]  cancelled before it had an id
  *
  * @typedef {Object} Photo
  * @property {string} id
@@ -20,6 +23,8 @@
  * @property {Record<string, string>} matteOptions  those that differ from the defaults
  * @property {Record<string, string>} meshOptions
  * @property {boolean} edited  whether the matte was put right by hand; then it goes along as the mask
+ * @property {boolean} pending  whether strokes are on their way to become the matte
+ * @property {boolean} recalled  whether it is from an earlier visit and has not been looked at in this one
  * @property {string | null} meshOf  the matte's job that the mesh was made after
  */
 
@@ -61,6 +66,8 @@ export function newPhoto(name, blob) {
     matteOptions: {},
     meshOptions: {},
     edited: false,
+    pending: false,
+    recalled: false,
     meshOf: null,
   };
 }

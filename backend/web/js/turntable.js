@@ -10,7 +10,10 @@ import { orbit } from "./orbit.js";
  * @param {() => boolean} stillWanted
  */
 export async function showTurntable(place, job, stillWanted) {
-  const names = job.files.map(({ name }) => name).filter((name) => /^view-\d+\.png$/.test(name)).sort();
+  const names = job.files
+    .map(({ name }) => name)
+    .filter((name) => /^view-\d+\.png$/.test(name))
+    .sort();
   const urls = await Promise.all(names.map((name) => urlOf(job, name)));
   if (!stillWanted()) return;
   const image = element("img", { className: "whole", alt: "", draggable: false });

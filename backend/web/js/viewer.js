@@ -31,7 +31,7 @@ export async function loadViewer(place, url, source) {
       "tone-mapping": "neutral",
       "shadow-softness": "1",
       "touch-action": "pan-y",
-      exposure: "0.72", // the photo's colours have their light in them
+      exposure: "0.62", // the photo's colours have their light in them
     });
     viewer.append(noBar);
     place.replaceChildren(viewer);

@@ -89,7 +89,11 @@ function cameraMatrix({ distance }, eye, aspect) {
   const [near, far] = [Math.max(0.05, distance - 1.5), distance + 1.5];
   const back = eye.map((value) => value / distance);
   const side = unit([back[2], 0, -back[0]]);
-  const up = [back[1] * side[2] - back[2] * side[1], back[2] * side[0] - back[0] * side[2], back[0] * side[1] - back[1] * side[0]];
+  const up = [
+    back[1] * side[2] - back[2] * side[1],
+    back[2] * side[0] - back[0] * side[2],
+    back[0] * side[1] - back[1] * side[0],
+  ];
   const across = focal * Math.min(1, 1 / aspect);
   const down = focal * Math.min(1, aspect);
   const depth = (near + far) / (near - far);
@@ -104,7 +108,10 @@ function unit(vector) {
 
 function programOf(gl) {
   const program = gl.createProgram();
-  for (const [kind, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
+  for (const [kind, source] of [
+    [gl.VERTEX_SHADER, VERTEX],
+    [gl.FRAGMENT_SHADER, FRAGMENT],
+  ]) {
     const shader = gl.createShader(kind);
     gl.shaderSource(shader, source);
     gl.compileShader(shader);

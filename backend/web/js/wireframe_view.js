@@ -25,16 +25,22 @@ export async function showWireframe(place, url, stillWanted) {
       if (canvas.isConnected) drawing.draw(view, ...colorsOf(canvas));
     });
   }
-  const watch = new ResizeObserver(([{ contentRect: { width, height } }]) => {
-    if (!canvas.isConnected) {
-      watch.disconnect(); // another view has taken the stage
-      drawing.end();
-      return;
-    }
-    const density = Math.min(devicePixelRatio, 2);
-    Object.assign(canvas, { width: Math.round(width * density), height: Math.round(height * density) });
-    drawSoon();
-  });
+  const watch = new ResizeObserver(
+    ([
+      {
+        contentRect: { width, height },
+      },
+    ]) => {
+      if (!canvas.isConnected) {
+        watch.disconnect(); // another view has taken the stage
+        drawing.end();
+        return;
+      }
+      const density = Math.min(devicePixelRatio, 2);
+      Object.assign(canvas, { width: Math.round(width * density), height: Math.round(height * density) });
+      drawSoon();
+    },
+  );
   watch.observe(canvas);
   orbit(canvas, view, drawSoon);
 }
