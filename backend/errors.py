@@ -22,10 +22,11 @@ class MattemeshError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword arguments survive the trip between processes.
-        return _rebuild, (type(self), self.detail, self.numbers)
+        return rebuild, (type(self), self.detail, self.numbers)
 
 
-def _rebuild(kind: type[MattemeshError], detail: str, numbers: dict[str, int | float | str]) -> MattemeshError:
+def rebuild(kind: type[MattemeshError], detail: str, numbers: dict[str, int | float | str]) -> MattemeshError:
+    """Return the error that was taken apart to travel between processes."""
     return kind(detail, **numbers)
 
 

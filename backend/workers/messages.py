@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from backend.errors import rebuild
 from backend.settings import Settings
 from backend.work import Done, Lane, OnStage, Work
 
@@ -108,6 +109,9 @@ class LogLine:
     text: str
 
 
+FromWorker = Ready | StageBegan | Finished | Failed | LogLine
+
+
 class WorkerFaultError(Exception):
     """A bug in the work; the text is the worker's own trace."""
 
@@ -125,9 +129,21 @@ class _NarrowUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if module not in TRUSTED or "." in name:
             raise pickle.UnpicklingError(f"a worker's answer holds {module}.{name}")
-        return super().find_class(module, name)
+        found = super().find_class(module, name)
+        # What a trusted module has imported itself is not ours: `dataclass`, for one, runs what it is given as code.
+        if found is not rebuild and not (isinstance(found, type) and found.__module__ == module):
+            raise pickle.UnpicklingError(f"a worker's answer holds {module}.{name}, which is no class of ours")
+        return found
 
 
-def unpack_answer(body: bytes) -> Any:
+def unpack_answer(body: bytes) -> FromWorker:
     """Return a worker's message. Raises pickle.UnpicklingError when it is none of ours."""
-    return _NarrowUnpickler(io.BytesIO(body)).load()
+    try:
+        message = _NarrowUnpickler(io.BytesIO(body)).load()
+    except pickle.UnpicklingError:
+        raise
+    except Exception as error:  # a stranger's bytes: pickle fails on them in every way there is
+        raise pickle.UnpicklingError(f"a worker's answer cannot be read ({type(error).__name__})") from error
+    if not isinstance(message, FromWorker):
+        raise pickle.UnpicklingError(f"a worker's answer is a {type(message).__name__}")
+    return message

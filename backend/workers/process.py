@@ -171,6 +171,8 @@ class WorkerProcess:
             self._state, self._killed, began = "starting", False, time.monotonic()
             try:
                 await self._one_process(began)
+            except Exception:  # a message without sense, or a bug: as bad as a crash, and no end to having a worker
+                logger.exception("%s worker %d cannot be kept", self.config.lane, self.config.index)
             finally:
                 await self._bury()
             rest_s = 0.0 if self._killed else self._crashed()

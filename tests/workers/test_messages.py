@@ -41,6 +41,25 @@ def test_nothing_else_is_unpickled(stranger: object) -> None:
         there_and_back(Finished(1, Done((), report={"value": stranger}), Facts()))
 
 
+def test_what_a_trusted_module_has_imported_is_not_trusted() -> None:
+    for module, name in (
+        ("backend.errors", "dataclass"),
+        ("backend.workers.messages", "pickle"),
+        ("backend.work", "Any"),
+    ):
+        body = b"\x80\x04c" + f"{module}\n{name}\n.".encode()
+        with pytest.raises(pickle.UnpicklingError, match="no class of ours"):
+            unpack_answer(body)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"nonsense", b"\x80\x04]\x94\x85", b"\x80\x04K\x01.", b"I1e999999\n.", pickle.dumps(Facts())]
+)
+def test_what_is_no_message_is_refused_in_one_way(body: bytes) -> None:
+    with pytest.raises(pickle.UnpicklingError):
+        unpack_answer(body)
+
+
 def test_no_attribute_is_reached_through_a_trusted_module() -> None:
     for module in (b"backend.workers.messages", b"backend.work"):
         body = b"\x80\x04\x8c" + bytes([len(module)]) + module + b"\x8c\x09io.system\x93."

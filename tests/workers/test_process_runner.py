@@ -285,6 +285,23 @@ def test_draining_does_not_wait_longer_than_it_may() -> None:
     play(scene)
 
 
+def test_a_worker_that_talks_nonsense_is_replaced() -> None:
+    async def scene(runner: ProcessRunner) -> None:
+        with pytest.raises(WorkerLostError):
+            await runner.run(work("babble"))
+        await runner.run(work("echo"))
+
+    play(scene)
+
+
+def test_a_worker_lets_the_service_go_first() -> None:
+    async def scene(runner: ProcessRunner) -> None:
+        pid = (await runner.run(work("echo"))).report["pid"]
+        assert psutil.Process(pid).nice() > psutil.Process().nice()
+
+    play(scene)
+
+
 def test_an_interrupt_or_a_term_to_the_whole_group_leaves_workers_to_their_parent() -> None:
     async def scene(runner: ProcessRunner) -> None:
         first = (await runner.run(work("echo"))).report["pid"]
