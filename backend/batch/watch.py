@@ -26,6 +26,7 @@ class Resting:
             try:
                 facts = (self._folder / name).stat()
             except OSError:  # gone again
+                self._seen.pop(name, None)
                 continue
             state = (facts.st_size, facts.st_mtime_ns)
             if self._taken.get(name) == state:
@@ -43,11 +44,6 @@ class Resting:
     def waiting(self) -> bool:
         """Whether some file has not come to rest yet."""
         return bool(self._seen)
-
-    def took(self, names: list[str]) -> None:
-        """Count `names` as taken, as they are now."""
-        self.take(names, 0.0)
-        self.take(names, self._rest_s)
 
 
 async def waves(folder: Path, out: Path, listed: Callable[[], list[str]], resting: Resting) -> AsyncIterator[list[str]]:
