@@ -29,6 +29,7 @@ class InkConfig:
     faint: float = 0.65  # of the rule's distance: what differs so much from the paper is ink beside surer ink,
     beside_rims: int = 4  # up to so many rims away
     faintest: float = 0.15  # coverage that is noise
+    calm: float = 5.0  # 8-bit steps: a noisier page, once flattened, is smoothed
 
 
 def flatten(image: Image, shading: Shading, box: Box) -> Image:
@@ -56,6 +57,7 @@ def ink_alpha(
     rim = max(config.least_rim_px, round(config.rim * max(image.shape)))
     margin = (config.beside_rims + 2) * rim
     least_light = (WHITE - SURELY) / WHITE
+    noise = _noise(image)
 
     def work(tile: Box) -> None:
         x0, y0, x1, y1 = tile
@@ -68,7 +70,11 @@ def ink_alpha(
             return
         left, top = max(x0 - margin, 0), max(y0 - margin, 0)
         wide = (left, top, min(x1 + margin, width), min(y1 + margin, height))
-        found = _tile_ink(flatten(image, shading, wide), paper, rule, rim, config)
+        flat = flatten(image, shading, wide)
+        grain = noise * WHITE / max(float(brightest.mean()), 1)
+        if grain > config.calm:
+            flat = cv2.GaussianBlur(flat, (0, 0), grain / (3 * config.calm))
+        found = _tile_ink(flat, paper, rule, rim, config)
         inner = found[y0 - top : y1 - top, x0 - left : x1 - left]
         alpha[y0:y1, x0:x1] = inner if region is None else inner * region[y0:y1, x0:x1]
 
@@ -91,6 +97,13 @@ def _tile_ink(flat: Image, paper: Color, rule: PaperConfig, rim: int, config: In
     near = cv2.dilate(ink.view(np.uint8), disc(1)) > 0
     coverage = np.where(inside, 1, np.where(near & (coverage > config.faintest), coverage, 0))
     return np.where(ink, coverage, np.minimum(coverage, 0.49)).astype(np.float32)  # what is paper by the rule goes
+
+
+def _noise(image: Image) -> float:
+    """Return the deviation of a pixel from its neighbour's, in 8-bit steps; strokes are too few to count."""
+    step = max(1, max(image.shape) // 400)
+    here, beside = image[::step, :-1:step].astype(np.float32), image[::step, 1::step].astype(np.float32)
+    return float(1.4826 * np.median(np.abs(here - beside)) / np.sqrt(2)) if here.size else 0.0
 
 
 def _joined(sure: Mask, faint: Mask) -> Mask:

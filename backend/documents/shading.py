@@ -23,7 +23,8 @@ Shading = NDArray[np.float32]  # (h, w, 3): the paper's RGB, on a small copy
 class ShadingConfig:
     side_px: int = 256  # of the small copy
     stroke: float = 0.045  # of its longer side: what is thinner is ink on the paper, not paper
-    filled: float = 0.93  # a place that filling raises by more than this factor was a mark inside the page
+    filled: float = 0.93  # a place that filling raises by more than this factor is a mark inside the page
+    sharp: float = 0.12  # if its edge falls by this share of its depth within a pixel; a softer one is a shadow
 
 
 def paper_shading(image: Image, page: Mask | None = None, config: ShadingConfig | None = None) -> Shading:
@@ -54,11 +55,7 @@ def paper_shading(image: Image, page: Mask | None = None, config: ShadingConfig 
 
 def _without_marks(closed: Shading, beyond: Mask, radius: int, config: ShadingConfig) -> Shading:
     """Return `closed` with what lies beyond the page, and dark places inside it, filled with the colours around."""
-    grey = closed.mean(axis=2)
-    seed = np.full_like(grey, grey.max())
-    seed[0], seed[-1], seed[:, 0], seed[:, -1] = grey[0], grey[-1], grey[:, 0], grey[:, -1]
-    level = reconstruction(seed, grey, method="erosion")
-    marks = (grey < config.filled * level) | beyond
+    marks = _marks(closed.mean(axis=2), config) | beyond
     if not marks.any():
         return closed
     known = (cv2.dilate(marks.astype(np.uint8), disc(radius)) == 0).astype(np.float32)
@@ -76,3 +73,20 @@ def _without_marks(closed: Shading, beyond: Mask, radius: int, config: ShadingCo
         unknown &= ~reached
         reach *= 2
     return result
+
+
+def _marks(grey: NDArray[np.float32], config: ShadingConfig) -> Mask:
+    """Return the dark places inside the page that have sharp edges; `grey` (h, w) is the closed copy."""
+    seed = np.full_like(grey, grey.max())
+    seed[0], seed[-1], seed[:, 0], seed[:, -1] = grey[0], grey[-1], grey[:, 0], grey[:, -1]
+    depth = reconstruction(seed, grey, method="erosion") - grey
+    dark = depth > (1 - config.filled) * (depth + grey)
+    slope = np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(grey, cv2.CV_32F, 0, 1, scale=1 / 8))
+    marks = np.zeros(grey.shape, np.bool_)
+    count, labels = cv2.connectedComponents(dark.astype(np.uint8), connectivity=8)
+    for label in range(1, count):
+        place = labels == label
+        around = cv2.dilate(place.view(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        if np.percentile(slope[around], 90) > config.sharp * depth[place].max():
+            marks |= place
+    return marks

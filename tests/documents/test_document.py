@@ -27,6 +27,22 @@ def test_ink_is_found_in_every_light(drawn: str, light: str) -> None:
         assert set(np.unique(cutout.alpha)) == {0, 1}
 
 
+@pytest.mark.parametrize("light", ["flat", "gradient", "shadow"])
+def test_a_cameras_noise_is_no_ink_even_where_a_shadow_lets_it_grow(light: str) -> None:
+    for draw in (signature, ring_stamp):
+        truth = draw(240, 380, 1)
+        noisy = document(photographed(truth, INKS["blue"], light, noise=9))
+        assert f_score(noisy.alpha >= 0.5, truth >= 0.5) > 0.92
+
+
+def test_a_soft_shadow_in_the_middle_of_the_page_is_paper() -> None:
+    truth = signature(240, 380, 1)
+    y, x = (axis / side - 0.5 for axis, side in zip(np.mgrid[:240, :380], (240, 380), strict=True))
+    shade = 1 - 0.4 * np.exp(-(x**2 + y**2) / 0.03)
+    photo = photographed(truth, INKS["black"], paper=PAPERS["white"]) * shade[..., None]
+    assert f_score(document(np.rint(photo).astype(np.uint8)).alpha >= 0.5, truth >= 0.5) > 0.97
+
+
 @pytest.mark.parametrize("paper", list(PAPERS.values()))
 def test_patches_of_paper_go_and_patches_of_ink_stay(paper: tuple[int, int, int]) -> None:
     patches = {
