@@ -27,7 +27,8 @@ CREATE TABLE IF NOT EXISTS jobs (
     options TEXT NOT NULL,
     outcome TEXT
 );
-CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, lane, id);
+CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, lane, id, size);
+CREATE INDEX IF NOT EXISTS jobs_by_end ON jobs (finished_at, id, size, expires_at) WHERE finished_at IS NOT NULL;
 CREATE TABLE IF NOT EXISTS events (
     job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
     number INTEGER NOT NULL,

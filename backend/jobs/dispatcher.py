@@ -25,6 +25,7 @@ from backend.jobs.progress import Progress, learned, profile
 from backend.jobs.records import MAX_ATTEMPTS, Job, Outcome, StoredFile, failure
 from backend.jobs.store import JobStore
 from backend.jobs.store_thread import StoreThread
+from backend.jobs.turns import keep_on
 from backend.runner import Runner
 from backend.schemas import invalid_option
 from backend.work import KINDS, Done, Lane, Work
@@ -61,8 +62,6 @@ class Dispatcher:
         for worker in self._runner.status().workers:
             for _ in range(self._places):
                 self._slots.append(asyncio.create_task(self._serve(worker.lane)))
-        for slot in self._slots:
-            slot.add_done_callback(_tell_end)
 
     def wake(self, lane: Lane) -> None:
         """Look for a job of `lane` now."""
@@ -98,26 +97,27 @@ class Dispatcher:
             self._working[job_id].cancel()
 
     async def _serve(self, lane: Lane) -> None:
+        await keep_on(f"the lane of {lane} jobs", lambda: self._take(lane), lambda: not self._stopping, RETRY_S)
+
+    async def _take(self, lane: Lane) -> None:
+        """Take the oldest job of `lane` to its end, or wait for one."""
         bell = self._wake[lane]
-        while not self._stopping:
-            bell.clear()
-            try:
-                job = await self._store(JobStore.claim, lane)
-            except StorageFullError:
-                await asyncio.sleep(RETRY_S)
-                continue
-            if job is None:
-                await bell.wait()
-                continue
-            bell.set()  # it rang for every slot of the lane
-            self._progress[job.id] = Progress({})
-            try:
-                await self._run(job)
-            finally:
-                del self._progress[job.id]
-                self._unwanted.discard(job.id)
-                self._changes.tell(job.id)
-                self._tidy()
+        bell.clear()
+        job = await self._store(JobStore.claim, lane)
+        if job is None:
+            await bell.wait()
+            return
+        bell.set()  # it rang for every slot of the lane
+        self._progress[job.id] = Progress({})
+        try:
+            await self._run(job)
+        except Exception as error:  # a bug, or a disk at fault: this job has failed, the next one may not
+            await self._fail(job, error)
+        finally:
+            del self._progress[job.id]
+            self._unwanted.discard(job.id)
+            self._changes.tell(job.id)
+            self._tidy()
 
     async def _run(self, job: Job) -> None:
         usual = await self._store(JobStore.usual, profile(job.kind, job.options))
@@ -203,8 +203,3 @@ class Dispatcher:
                 await asyncio.sleep(RETRY_S)
             else:
                 return
-
-
-def _tell_end(slot: asyncio.Task[None]) -> None:
-    if not slot.cancelled() and slot.exception() is not None:
-        logger.error("a lane of jobs ended", exc_info=slot.exception())

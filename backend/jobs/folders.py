@@ -7,7 +7,7 @@ in `partial/` and is swept away at the next start. All functions raise StorageFu
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -53,8 +53,10 @@ class JobFolders:
 
     def inputs(self, job_id: str) -> dict[str, bytes] | None:
         """Return what was sent; None when it is not there any more."""
-        folder = self._inputs / job_id
-        return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.is_dir() else None
+        try:
+            return {path.name: path.read_bytes() for path in (self._inputs / job_id).iterdir()}
+        except FileNotFoundError:  # cancelled, perhaps while it was read
+            return None
 
     def result(self, job_id: str, file: StoredFile) -> Path:
         """Return where a finished file lies."""
@@ -68,14 +70,12 @@ class JobFolders:
         self._remove(self._inputs / job_id)
         self._remove(self._results / job_id)
 
-    def sweep(self, jobs: Mapping[str, Job]) -> None:
-        """Remove what belongs to no job: half-written folders, photos of finished jobs, results of any but those."""
+    def sweep(self, waiting: Collection[str], succeeded: Collection[str]) -> None:
+        """Remove what belongs to no job: all but the photos of the `waiting` ids and the results of `succeeded` ones,
+        and what was half written."""
         for leftover in self._partial.iterdir():
             _delete(leftover)
-        for folder, wanted in (
-            (self._inputs, {job.id for job in jobs.values() if not job.final}),
-            (self._results, {job.id for job in jobs.values() if job.state == "succeeded"}),
-        ):
+        for folder, wanted in ((self._inputs, waiting), (self._results, succeeded)):
             for path in folder.iterdir():
                 if PATTERN.fullmatch(path.name) and path.name not in wanted:  # nothing of another's making
                     _delete(path)

@@ -40,9 +40,15 @@ def recover(store: JobStore, folders: JobFolders, ttl_s: float) -> None:
     for job_id in store.recover(MAX_ATTEMPTS):
         lost = WorkerLostError(f"The service ended {MAX_ATTEMPTS} times in the middle of this job.")
         store.finish(job_id, failure(lost, job_id), time.time(), ttl_s)
-    jobs = {job.id: job for job in store.everything()}
-    folders.sweep(jobs)
-    for job in jobs.values():
+    waiting, succeeded, incomplete = set[str](), set[str](), []
+    for job in store.everything():
         if not folders.complete(job):
-            logger.warning("job %s: its files are gone, so it is removed", job.id)
-            store.remove(job.id)
+            incomplete.append(job.id)
+        elif not job.final:
+            waiting.add(job.id)
+        elif job.state == "succeeded":
+            succeeded.add(job.id)
+    folders.sweep(waiting, succeeded)
+    for job_id in incomplete:
+        logger.warning("job %s: its files are gone, so it is removed", job_id)
+        store.remove(job_id)

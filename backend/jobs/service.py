@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from filelock import FileLock
 
 from backend.errors import NotFoundError, StorageFullError
+from backend.jobs.database import DataFolderError
 from backend.jobs.dispatcher import Dispatcher
 from backend.jobs.events import Changes
 from backend.jobs.folders import JobFolders
@@ -21,6 +22,7 @@ from backend.jobs.opening import hold, recover
 from backend.jobs.records import Event, Job, NewJob, Outcome, StoredFile
 from backend.jobs.store import Counts, JobStore
 from backend.jobs.store_thread import StoreThread
+from backend.jobs.turns import keep_on
 from backend.runner import Runner
 from backend.schemas import WorkOptions
 from backend.settings import Settings
@@ -83,7 +85,7 @@ class Jobs:
         await self._store(recover, self._folders, self._settings.result_ttl_s)
         self._ids = Ids(await self._store(JobStore.last_id))
         self._dispatcher.start()
-        self._tasks.append(asyncio.create_task(self._tidy()))
+        self._tasks.append(asyncio.create_task(keep_on("tidying up", self._tidy, lambda: True, REOPEN_S)))
 
     async def _open_later(self) -> None:
         while True:
@@ -92,6 +94,9 @@ class Jobs:
                 await self._open()
             except StorageFullError:
                 continue
+            except DataFolderError as error:
+                logger.error("no jobs until the next start: %s", error)
+                return
             logger.info("there is room again: jobs are taken")
             return
 
@@ -203,19 +208,14 @@ class Jobs:
             return await change()
 
     async def _tidy(self) -> None:
-        """Remove what has expired or is beyond the size that jobs may have, now and again and whenever one ends."""
-        while True:
-            self._untidy.clear()
-            try:
-                await asyncio.to_thread(self._folders.reserve)
-                for job_id in await self._store(JobStore.due, time.time(), self._settings.result_bytes):
-                    await self._forget(job_id)
-                async with asyncio.timeout(SWEEP_S):
-                    await self._untidy.wait()
-            except TimeoutError:
-                continue
-            except StorageFullError:
-                await asyncio.sleep(REOPEN_S)
+        """Remove what has expired or is beyond the size that jobs may have, then wait for a job to end, or a while."""
+        self._untidy.clear()
+        await asyncio.to_thread(self._folders.reserve)
+        for job_id in await self._store(JobStore.due, time.time(), self._settings.result_bytes):
+            await self._forget(job_id)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SWEEP_S):
+                await self._untidy.wait()
 
 
 def _fingerprint(kind: str, files: Mapping[str, bytes], options: WorkOptions) -> str:

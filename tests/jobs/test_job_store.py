@@ -1,6 +1,7 @@
 """The rows of jobs: each change happens once, in order, or not at all."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from backend.errors import IdempotencyConflictError, NotFoundError, OverloadedEr
 from backend.jobs.database import DataFolderError
 from backend.jobs.ids import Ids
 from backend.jobs.records import Job, NewJob, Outcome, StoredFile
-from backend.jobs.store import JobStore
+from backend.jobs.store import DUE, ROW_BYTES, JobStore
 
 NOW = 1_800_000_000.0
 TTL_S = 100.0
@@ -133,10 +134,35 @@ def test_the_oldest_results_go_first_and_the_newest_stays(store: JobStore) -> No
     waiting = add(store).id
     for place, job_id in enumerate(made):
         store.finish(job_id, GOOD, NOW + place, TTL_S)  # 10 bytes each
-    assert store.due(NOW + 5, 40) == []
-    assert set(store.due(NOW + 5, 25)) == set(made[:2])
+    one = 10 + ROW_BYTES
+    assert store.due(NOW + 5, 4 * one) == []
+    assert set(store.due(NOW + 5, 4 * one - 1)) == set(made[:1])
+    assert set(store.due(NOW + 5, 2 * one)) == set(made[:2])
     assert set(store.due(NOW + 5, 1)) == set(made[:3])
+    assert set(store.due(NOW + TTL_S + 1, 2 * one)) == set(made[:2])
+    assert set(store.due(NOW + TTL_S + 3, 4 * one)) == set(made)
     assert store.get(waiting, NOW).state == "queued"
+
+
+def test_failed_jobs_are_counted_for_what_their_rows_take(store: JobStore) -> None:
+    for _ in range(50):
+        store.finish(add(store).id, Outcome("failed"), NOW, TTL_S)
+    assert len(store.due(NOW, 20 * ROW_BYTES)) == 30
+
+
+def test_an_expired_job_that_gave_up_its_key_is_still_swept_away(store: JobStore) -> None:
+    job = add(store, key="k")
+    store.finish(job.id, GOOD, NOW, TTL_S)
+    add(store, key="k", now=NOW + TTL_S + 1)
+    assert store.due(NOW + TTL_S + 1, 10**9) == [job.id]  # its files go with its row
+
+
+def test_what_is_looked_up_after_every_job_comes_from_an_index_alone(store: JobStore, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "jobs.sqlite3")) as database:
+        plan = database.execute(f"EXPLAIN QUERY PLAN {DUE}", {"now": 0, "row": 0, "max_size": 0}).fetchall()
+        plan += database.execute("EXPLAIN QUERY PLAN SELECT state, COUNT(*), SUM(size) FROM jobs GROUP BY state")
+    looked = [row[3] for row in plan if " jobs" in row[3]]
+    assert looked and all("COVERING INDEX" in step for step in looked), looked
 
 
 def test_a_store_left_open_by_a_killed_service_is_put_in_order(store: JobStore, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,8 +23,10 @@ from backend.errors import (
 )
 from backend.jobs import dispatcher, service
 from backend.jobs.database import DataFolderError
+from backend.jobs.folders import JobFolders
 from backend.jobs.records import Job
 from backend.jobs.service import Jobs
+from backend.jobs.store import ROW_BYTES, JobStore
 from backend.schemas import MaskOptions, MeshOptions
 from backend.settings import Settings
 from backend.work import Done, OnStage, Work
@@ -199,6 +202,46 @@ async def test_a_bug_fails_its_job_alone_and_tells_no_secret(tmp_path: Path) -> 
         assert (await ended(jobs, await hand_in(jobs))).state == "succeeded"
 
 
+async def test_a_fault_of_the_disk_fails_one_job_and_the_next_one_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(tmp_path, ScriptedRunner()) as jobs:
+        with monkeypatch.context() as patch:
+            patch.setattr(JobFolders, "keep_results", no_answer)
+            found = await ended(jobs, await hand_in(jobs))
+            assert found.outcome.problem is not None and found.outcome.problem["code"] == "internal"
+            patch.setattr(JobFolders, "inputs", no_answer)
+            assert (await ended(jobs, await hand_in(jobs))).state == "failed"
+        assert (await ended(jobs, await hand_in(jobs))).state == "succeeded"
+        await no_inputs(tmp_path)
+
+
+async def test_a_fault_of_the_store_costs_no_lane_and_no_tidying(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(tmp_path, ScriptedRunner(), result_ttl_s=0.3) as jobs:
+        with monkeypatch.context() as patch:
+            patch.setattr(JobStore, "claim", broken_store)
+            patch.setattr(JobStore, "due", broken_store)
+            job = await hand_in(jobs)
+            await asyncio.sleep(0.1)
+        assert (await ended(jobs, job)).state == "succeeded"
+        async with asyncio.timeout(5):
+            while files(tmp_path):
+                await asyncio.sleep(0.01)
+
+
+async def test_a_photo_that_goes_while_it_is_read_was_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(tmp_path, ScriptedRunner()) as jobs:
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "read_bytes", gone)
+            found = await ended(jobs, await hand_in(jobs))
+            assert found.outcome.problem is not None and found.outcome.problem["code"] == "worker-lost"
+        assert (await ended(jobs, await hand_in(jobs))).state == "succeeded"
+
+
 async def test_cancelling_stops_the_work_and_leaves_a_cancelled_job(tmp_path: Path) -> None:
     stopped = asyncio.Event()
 
@@ -367,7 +410,7 @@ async def test_the_oldest_results_make_room_for_new_ones(tmp_path: Path) -> None
         on_stage("start")
         return done(data=bytes(1000))
 
-    async with opened(tmp_path, ScriptedRunner(large), result_bytes=3500) as jobs:
+    async with opened(tmp_path, ScriptedRunner(large), result_bytes=3 * (1000 + ROW_BYTES) + 500) as jobs:
         made = []
         for _ in range(6):
             made.append(await hand_in(jobs))
@@ -456,6 +499,18 @@ async def test_a_job_whose_photo_is_gone_is_gone_after_a_restart(tmp_path: Path)
         with pytest.raises(NotFoundError):
             await jobs.get(first.id)
         assert (await ended(jobs, second)).state == "succeeded"
+
+
+def no_answer(*_: object, **__: object) -> None:
+    raise OSError(errno.EIO, "Input/output error")
+
+
+def broken_store(*_: object, **__: object) -> None:
+    raise sqlite3.OperationalError("unable to open database file")
+
+
+def gone(*_: object, **__: object) -> None:
+    raise FileNotFoundError(errno.ENOENT, "No such file or directory")
 
 
 def no_room(*_: object, **__: object) -> None:
