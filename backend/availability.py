@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from backend.depth.weights import has_depth_weights
 from backend.models import find_model, how_to_get, model_state
+from backend.remote.services import REMOTE_SERVICES
 from backend.settings import Settings
 from backend.weights.catalogue import DEFAULT_SEGMENTER
 
@@ -14,6 +15,8 @@ def is_here(name: str, settings: Settings) -> bool:
     """Whether the weights of `name` are on this machine, as far as can be told without reading them."""
     if name == DEFAULT_MESH and settings.triposr_weights is not None:
         return True
+    if name in REMOTE_SERVICES:
+        return False
     if name == settings.depth_model:
         return has_depth_weights(name, settings.checkpoints_dir)
     return model_state(find_model(name, settings.checkpoints_dir), settings.checkpoints_dir) == "complete"

@@ -9,7 +9,7 @@ def add_option(
 ) -> None:
     """Add the field `name` of an option model; what is not given stays None. `repeated`: it may be given often."""
     flag = "--" + name.replace("_", "-")
-    shown = about.replace("%", "%%") + ("" if default in (None, "auto") else f" (default: {default})")
+    shown = about.replace("%", "%%") + ("" if default in (None, "auto", "") else f" (default: {default})")
     if annotation is bool:
         command.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=shown)
         return

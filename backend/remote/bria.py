@@ -1,7 +1,6 @@
 """Bria's API (https://docs.bria.ai, version 2): a JPEG in, the address of a cutout out, fetched from Bria's storage."""
 
 import base64
-from typing import Any
 from urllib.parse import urlsplit
 
 from backend.remote.exchange import Answer, Exchange, code_in

@@ -45,7 +45,7 @@ class Instance:
     def cell_px(self) -> float:
         """The longer side of one cell."""
         x0, y0, x1, y1 = self.box
-        return max((x1 - x0) / self.grid.shape[1], (y1 - y0) / self.grid.shape[0])
+        return float(max((x1 - x0) / self.grid.shape[1], (y1 - y0) / self.grid.shape[0]))
 
     @property
     def prominence(self) -> float:
