@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from document_scenes import f_score, photographed, signature
 from drawn import encoded, toy
 from in_process import InProcessRunner
 from PIL import Image
@@ -269,3 +270,17 @@ def test_openapi_tells_the_parts_and_options_of_both(client: TestClient) -> None
     assert all("description" in field for body in bodies.values() for field in body["properties"].values())
     assert {"413", "415", "422", "503", "507"} <= set(paths["/edit-mask"]["post"]["responses"])
     assert "$ref" not in json.dumps(bodies)
+
+
+def test_a_signature_comes_out_of_its_paper_over_http(client: TestClient) -> None:
+    truth = signature(240, 380)
+    photo = encoded(photographed(truth, (30, 50, 160), "gradient"))
+    answer = client.post(
+        "/remove-bg", files={"file": photo}, data={"mode": "document", "output": "cutout"}, headers=JSON
+    )
+    report = answer.json()["report"]
+    assert report["segmenter"]["name"] == "paper"
+    assert set(report["background"]) == {"uniform", "color", "deviation"}
+    alpha = opened(base64.b64decode(answer.json()["result"]["base64"]))[..., 3]
+    assert set(np.unique(alpha)) == {0, 255}
+    assert f_score(alpha > 127, truth >= 0.5) > 0.97
