@@ -30,19 +30,18 @@ MOST_ADVICE = 8
 GRADE_TONES: dict[str, Tone] = {"A": "good", "B": "good", "C": "warn", "D": "bad", "E": "bad"}
 _COLUMNS = (
     Column("before and after"),
-    Column("picture"),
+    Column("picture", about="and its result"),
     Column("grade"),
     Column("points", number=True, about="0 to 100, what the grade is made of"),
     Column("advice"),
     Column("coverage", number=True, about="share of the picture that the object covers"),
     Column("size, px", about="width × height, upright"),
     Column("seconds", number=True),
-    Column("result"),
 )
 
 
-def report_page(title: str, records: Sequence[Record], thumbnail: Callable[[Record], bytes]) -> str:
-    """Return the page as HTML; `thumbnail` gives a record's WebP, or nothing."""
+def report_page(title: str, records: Sequence[Record], total: int, thumbnail: Callable[[Record], bytes]) -> str:
+    """Return the page as HTML, on `records` of `total` pictures; `thumbnail` gives a record's WebP, or nothing."""
     done = [record for record in records if record.state == "done"]
     parts = [
         _tiles(records, done),
@@ -51,7 +50,8 @@ def report_page(title: str, records: Sequence[Record], thumbnail: Callable[[Reco
         _pictures(records, thumbnail),
     ]
     kinds = sorted({record.kind for record in records if record.kind})
-    subtitle = f"{len(records):,} pictures, {' and '.join(kinds) or 'nothing done yet'}."
+    counted = f"{total:,} pictures" if len(records) == total else f"{len(records):,} of {total:,} pictures"
+    subtitle = f"{counted}, {' and '.join(kinds) or 'nothing done yet'}."
     return page(title, subtitle, parts, "Made by `batch` of Mattemesh.")
 
 
@@ -83,7 +83,7 @@ def _advice(records: Sequence[Record], done: Sequence[Record]) -> list[tuple[Ton
         items.append(("bad", f"{_pictures_of(count)} failed: {code}", detail or "", str(code)))
     told = Counter(_without_figures(sentence) for record in done for sentence in set(record.advice))
     for sentence, count in told.most_common(MOST_ADVICE):
-        items.append(("warn", _pictures_of(count), sentence, ""))
+        items.append(("warn", _pictures_of(count), sentence, sentence))
     odd = Counter(finding for record in records for finding in record.findings)
     for finding, count in odd.most_common():
         items.append(("", f"{_pictures_of(count)}: {finding}", "Found by `analyze`.", finding))
@@ -103,8 +103,8 @@ def _drawings(records: Sequence[Record], done: Sequence[Record]) -> list[tuple[D
     if done:
         grades = Counter(record.grade or "E" for record in done)
         drawn.append((bars("grades", {each: grades[each] for each in "ABCDE"}, "pictures"), "Grades."))
-        points = {"points": [float(record.points or 0) for record in done]}
-        drawn.append((histogram("points", {"points": [each / 100 for each in points["points"]]}, "points, of 1",
+        points = [(record.points or 0) / 100 for record in done]
+        drawn.append((histogram("points", {"points": points}, "points, of 1",
                                 "pictures"), "What the grades are made of."))  # fmt: skip
         coverage = [record.coverage or 0.0 for record in done]
         words = "share of the picture that the object covers"
@@ -137,21 +137,23 @@ def _row(record: Record, strip: bytes) -> Row:
     labels += [(finding, "") for finding in record.findings]
     size = record.size
     words = record.advice if done else (record.detail,) if record.detail else ()
-    link = f'<a href="{escape(_address(record.output))}">{escape(record.output)}</a>' if done and record.output else ""
+    name = f"<code>{escape(record.input)}</code>"
+    if done and record.output:
+        name += f'<br><a href="{escape(_address(record.output))}">{escape(record.output)}</a>'
     part = _part(record)
     tags = (*((f"grade {grade}",) if grade and done else ()), *(() if done else (record.code or "", record.state)),
-            *((f"{part}/",) if part else ()), *record.findings)  # fmt: skip
+            *((f"{part}/",) if part else ()), *record.findings,
+            *(_without_figures(sentence) for sentence in record.advice))  # fmt: skip
     return Row(
         [
             Cell(picture(strip, "", "image/webp") if strip and done else ""),
-            Cell(f"<code>{escape(record.input)}</code>", escape(record.input), "name"),
+            Cell(name, escape(record.input), "name"),
             Cell(chips(labels), grade or "Z"),
             record.points if done else None,
-            Cell("<br>".join(escape(each) for each in words), len(words)),
+            Cell("<br>".join(escape(each) for each in words), len(words), "name"),
             None if record.coverage is None or not done else Cell(f"{record.coverage:.0%}", record.coverage),
             None if size is None else Cell(f"{size[1]} × {size[0]}", size[0] * size[1], "nowrap"),
             record.seconds if done else None,
-            Cell(link, escape(record.output or ""), "name"),
         ],
         tuple(dict.fromkeys(filter(None, tags))),
     )

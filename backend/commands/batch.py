@@ -174,7 +174,9 @@ class _Session:
         records = [self._manifest.records[name] for name in self._listed if name in self._manifest.records]
         title = f"Results of {self._config.folder.resolve().name or self._config.folder}"
         read = self._out.read
-        html = report_page(title, records, lambda each: read(self._out.thumbnail(each.digest, each.key)))
+        html = report_page(
+            title, records, len(self._listed), lambda each: read(self._out.thumbnail(each.digest, each.key))
+        )
         self._out.write(REPORT, html.encode("utf-8"))
 
 
