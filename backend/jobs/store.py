@@ -16,17 +16,11 @@ from backend.jobs.records import STATES, Event, Job, NewJob, Outcome, State
 from backend.jobs.rows import job_of
 
 ROW_BYTES = 8 * 1024  # about what a finished job takes in this file, with its report, its events and its indices
-# Looked up after every job, so from an index alone; the sum over all is faster than the running one.
-DUE = """
-SELECT id FROM jobs WHERE finished_at IS NOT NULL AND expires_at <= :now
-UNION
-SELECT id FROM (
-    SELECT id, SUM(size + :row) OVER newest AS size_to_here, ROW_NUMBER() OVER newest AS place
-    FROM jobs WHERE finished_at IS NOT NULL
-    AND (SELECT SUM(size + :row) FROM jobs WHERE finished_at IS NOT NULL) > :max_size
-    WINDOW newest AS (ORDER BY finished_at DESC, id DESC)
-) WHERE size_to_here > :max_size AND place > 1
-"""
+# These are asked after every job, so an index alone has to answer them.
+EXPIRED = "SELECT id FROM jobs WHERE finished_at IS NOT NULL AND expires_at <= ?"
+TAKEN = "SELECT COUNT(*), COALESCE(SUM(size), 0) FROM jobs WHERE finished_at IS NOT NULL"
+BY_STATE = "SELECT state, COUNT(*), SUM(size) FROM jobs GROUP BY state"
+OLDEST = "SELECT id, size FROM jobs WHERE finished_at IS NOT NULL ORDER BY finished_at, id LIMIT ?"
 LIVE = "(expires_at IS NULL OR expires_at > ?)"  # what has expired is gone, whether swept away or not
 
 
@@ -213,13 +207,20 @@ class JobStore:
         """Return the ids of the finished jobs that have expired, and of the oldest ones beyond `max_size` bytes, each
         row counted with its files; the newest is kept whatever its size."""
         with told():
-            rows = self._db.execute(DUE, {"now": now, "row": ROW_BYTES, "max_size": max_size}).fetchall()
-        return [row["id"] for row in rows]
+            due = [row["id"] for row in self._db.execute(EXPIRED, (now,))]
+            count, size = self._db.execute(TAKEN).fetchone()
+            too_much = size + count * ROW_BYTES - max_size
+            for row in self._db.execute(OLDEST, (count - 1,)) if too_much > 0 else ():
+                due.append(row["id"])
+                too_much -= row["size"] + ROW_BYTES
+                if too_much <= 0:
+                    break
+        return list(dict.fromkeys(due))
 
     def counts(self) -> Counts:
         """Return how many jobs there are by state and what they take."""
         with told():
-            rows = self._db.execute("SELECT state, COUNT(*), SUM(size) FROM jobs GROUP BY state").fetchall()
+            rows = self._db.execute(BY_STATE).fetchall()
         return Counts(dict.fromkeys(STATES, 0) | {row[0]: row[1] for row in rows}, sum(row[2] for row in rows))
 
     def last_id(self) -> str | None:
