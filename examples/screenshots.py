@@ -89,7 +89,7 @@ def every_step(browser: Any, address: str, size: str, scheme: str, folder: Path)
 
 
 def readme_picture(browser: Any, address: str, path: Path) -> None:
-    """Save the matte and the mesh of the jug under each other, in few colours so that the file stays small."""
+    """Save the matte and the mesh of the jug beside each other."""
     page = open_page(browser, address, "wide", "light")
     page.click(".example:has-text('jug')")
     page.wait_for_selector("#compare:not([hidden])")
@@ -104,8 +104,8 @@ def readme_picture(browser: Any, address: str, path: Path) -> None:
     both = Image.new("RGB", (2 * width + 24, height), "white")
     for index, picture in enumerate(pictures):
         both.paste(picture, (index * (width + 24), 0))
-    both = both.resize((both.width * 2 // 3, both.height * 2 // 3), Image.Resampling.LANCZOS)
-    both.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
+    both = both.resize((1440, round(1440 * both.height / both.width)), Image.Resampling.LANCZOS)
+    both.save(path, optimize=True)
     print(path, path.stat().st_size, "bytes")
 
 

@@ -1,13 +1,13 @@
 """The page in a real browser before a real service on the embedded engines: from a photo to a mesh, and what can go
 wrong on the way."""
 
-import io
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+import pytest
+from PIL import Image, ImageDraw
 from running_service import end, serve
 
 
@@ -277,16 +277,31 @@ def test_a_key_is_asked_for_and_used(open_page: Any, tmp_path: Path) -> None:
         end(process)
 
 
-def test_a_photo_can_be_pasted(open_page: Any, photo: Path) -> None:
+@pytest.mark.parametrize(
+    "event", ["new ClipboardEvent('paste', {clipboardData: data})", "new DragEvent('drop', {dataTransfer: data})"]
+)
+def test_a_photo_can_be_pasted_and_dropped(open_page: Any, photo: Path, event: str) -> None:
     page = open_page()
-    picture = io.BytesIO()
-    Image.open(photo).save(picture, "PNG")
     page.evaluate(
-        """(bytes) => {
+        f"""(bytes) => {{
           const data = new DataTransfer();
-          data.items.add(new File([new Uint8Array(bytes)], "pasted.png", {type: "image/png"}));
-          dispatchEvent(new ClipboardEvent("paste", {clipboardData: data}));
-        }""",
-        list(picture.getvalue()),
+          data.items.add(new File([new Uint8Array(bytes)], "given.jpg", {{type: "image/jpeg"}}));
+          dispatchEvent({event});
+        }}""",
+        list(photo.read_bytes()),
     )
     page.wait_for_selector("#compare:not([hidden])")
+
+
+def test_ink_on_paper_is_asked_for_as_a_document(open_page: Any, tmp_path: Path) -> None:
+    page_of_ink = Image.new("RGB", (400, 300), (238, 236, 228))
+    ImageDraw.Draw(page_of_ink).line([(60, 200), (160, 90), (220, 210), (340, 110)], fill=(30, 40, 120), width=6)
+    page_of_ink.save(tmp_path / "ink.png")
+    page = matte_of(open_page(), tmp_path / "ink.png")
+    choose(page, "mode", "document")
+    page.click("#matte-options [type=submit]")
+    page.wait_for_selector("#matte-options [type=submit][disabled]")
+    matte = mask_of(page)
+    assert newest_job(page)["options"]["mode"] == "document"
+    assert matte[90, 160] > 200
+    assert matte[20, 20] == 0

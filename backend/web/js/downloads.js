@@ -58,8 +58,7 @@ export function meshDownloads(photo) {
 async function meshFile(photo, options, name, ending) {
   let job = photo.mesh;
   if (!hasFile(job, name) || (options.up === "z" && photo.blob)) {
-    const mask = photo.edited ? await fileOf(photo.matte, "mask.png") : null;
-    job = await startJob("generate-mesh", { file: photo.blob, ...meshParts(photo, mask), ...options });
+    job = await startJob("generate-mesh", { file: photo.blob, ...(await meshParts(photo)), ...options });
     job = await followJob(job, () => {}, new AbortController().signal);
     if (job.problem) throw new Problem(job.problem);
   }

@@ -26,27 +26,29 @@ export function makeMatte(photo, mask = null) {
  * @param {Blob | null} mask
  * @returns {Record<string, any>}
  */
-export const matteParts = (photo, mask) =>
-  mask ? { mask, strategy: "segmentation" } : { strategy: "auto", ...photo.matteOptions };
+export function matteParts(photo, mask) {
+  if (mask) return { mask, strategy: "segmentation" };
+  const isDocument = photo.matteOptions.mode === "document"; // depth takes no part in one
+  return { strategy: "auto", ...photo.matteOptions, ...(isDocument && { strategy: "segmentation" }) };
+}
 
 /**
- * Make the mesh of a photo: after its edited matte where a hand was at work, else with the options of the matte, of
- * which the service then has the answer already.
+ * Make the mesh of a photo: after its own mask, or with the options of the matte, of which the service then has the
+ * answer already.
  * @param {import("./store.js").Photo} photo
  */
 export async function makeMesh(photo) {
   photo.meshOf = photo.matte?.id ?? null;
-  const mask = photo.edited && photo.matte ? await fileOf(photo.matte, "mask.png") : null;
-  return run(photo, "mesh", meshParts(photo, mask));
+  return run(photo, "mesh", await meshParts(photo));
 }
 
-/**
- * The form of a photo's mesh. @param {import("./store.js").Photo} photo @param {Blob | null} mask
- * @returns {Record<string, any>}
- */
-export function meshParts(photo, mask) {
-  const fromMatte = mask ? {} : photo.matteOptions;
-  return { mask, ...fromMatte, ...photo.meshOptions };
+/** The form of a photo's mesh. What only a matte can be asked for goes along as its mask.
+ * @param {import("./store.js").Photo} photo @returns {Promise<Record<string, any>>} */
+export async function meshParts(photo) {
+  const { mode, edges, ...options } = photo.matteOptions;
+  const isOwn = photo.edited || Boolean(mode || edges);
+  const mask = isOwn && photo.matte ? await fileOf(photo.matte, "mask.png") : null;
+  return { mask, ...(mask ? {} : options), ...photo.meshOptions };
 }
 
 async function run(photo, slot, parts) {

@@ -111,7 +111,7 @@ function showReport(job) {
   const report = isDone(job) ? job.report : null;
   const key = report ? job.id : "";
   fill(byId("matte-verdict"), key, () =>
-    report ? verdictCard(verdictOf(report.mask), matteFigures(report.mask)) : [],
+    report ? verdictCard(verdictOf(report.mask, report.options?.mode === "document"), matteFigures(report.mask)) : [],
   );
   fill(byId("matte-made-by"), key, () => (report ? madeBy(report, report.segmenter, job.cache === "hit") : []));
   byId("matte-made-by").hidden = !report;

@@ -11,15 +11,16 @@ const GRADES = {
 /**
  * The scorecard (`report.mask`) as one line and a tone.
  * @param {any} card
+ * @param {boolean} [isDocument]  ink has as many parts and openings as it has letters
  * @returns {{title: string, tone: string, more: string[]}}
  */
-export function verdictOf(card) {
+export function verdictOf(card, isDocument = false) {
   if (!card.found) return { title: "Nothing found", tone: "poor", more: card.advice };
   const [word, tone] = GRADES[card.grade] ?? ["", "fair"];
   const parts = [word];
   if (card.touches.length) parts.push(`touches the ${listed(card.touches)} edge${card.touches.length > 1 ? "s" : ""}`);
-  if (card.parts > 1) parts.push(`${card.parts} parts`);
-  if (card.holes) parts.push(card.holes === 1 ? "one opening" : `${card.holes} openings`);
+  if (card.parts > 1 && !isDocument) parts.push(`${card.parts} parts`);
+  if (card.holes && !isDocument) parts.push(card.holes === 1 ? "one opening" : `${card.holes} openings`);
   return { title: parts.join("; "), tone, more: card.advice };
 }
 
