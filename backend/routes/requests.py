@@ -62,7 +62,7 @@ class RequestLog:
     @staticmethod
     def _log(request: Request, status: int, seconds: float) -> None:
         state = request.state
-        level = logging.DEBUG if request.url.path in QUIET else logging.INFO
+        level = logging.DEBUG if request.scope["path"] in QUIET else logging.INFO
         outcome = getattr(state, "code", "client-left" if status == CLIENT_GONE else "ok")
         timing = getattr(state, "server_timing", "")
         facts = {

@@ -8,7 +8,6 @@
 """
 
 import ipaddress
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -64,7 +63,7 @@ class OriginCheck:
             return True
         if site:  # where the browser says it, it has compared more than names
             return site in ("same-origin", "none")
-        return not origin or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+        return not origin or origin.partition("://")[2].lower() == headers.get("host", "").lower()
 
 
 def host_name(host: str) -> str:

@@ -15,9 +15,13 @@ from typing import Any, cast
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from backend.errors import Problem, body_of
 from backend.server.alarm import Alarm
 from backend.settings import Settings
 
+# A chunk costs as much as a short request to read, whatever is in it: chunks of one byte would hold up everybody.
+READ_BYTES, READ_CHUNKED_BYTES = 256 * 1024, 16 * 1024  # at once; a fair turn for one connection
+LEAST_CHUNK_BYTES, SPARE_CHUNKS = 128, 64  # on average in what is read at once, and how many may be smaller
 LINGER_S = 5.0  # how long the rest of an unwanted body is thrown away, so that its sender gets to read the answer
 
 
@@ -44,11 +48,13 @@ class PatientProtocol(H11Protocol):
         self._head_alarm = Alarm(self.loop)
         self._answer_alarm = Alarm(self.loop)
         self._leaving = False
+        self._is_chunked = False  # the body that is being received
 
     # What the event loop calls.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._socket = transport
+        transport.max_size = READ_CHUNKED_BYTES  # type: ignore[attr-defined]  # asyncio's own, without an option for it
         super().connection_made(cast(asyncio.Transport, _GentlyClosed(transport, self)))
         if len(self.connections) > self.door.settings.max_connections and not self._make_room():
             self._refuse(503, "overloaded", "The service is busy", "Too many connections are open; try again soon.")
@@ -58,6 +64,9 @@ class PatientProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._leaving:
+            return
+        if self._is_chunked and data.count(b"\r\n") > 2 * (len(data) // LEAST_CHUNK_BYTES + SPARE_CHUNKS):
+            self._refuse(400, "bad-request", "Not a request that can be read", "The body comes in too small chunks.")
             return
         super().data_received(data)
         if self.conn.their_state is h11.IDLE and not self._head_alarm.is_set:
@@ -83,6 +92,10 @@ class PatientProtocol(H11Protocol):
 
     def handle_events(self) -> None:
         super().handle_events()
+        is_body = self.conn.their_state is h11.SEND_BODY
+        self._is_chunked = is_body and any(name == b"transfer-encoding" for name, _ in self.headers)
+        # Until a head is read nobody knows what follows it.
+        self._socket.max_size = READ_BYTES if is_body and not self._is_chunked else READ_CHUNKED_BYTES  # type: ignore[attr-defined]
         if self.conn.their_state is h11.IDLE and not self._leaving:
             self.door.without_request.setdefault(self)
         else:
@@ -142,14 +155,7 @@ class PatientProtocol(H11Protocol):
             self.cycle.disconnected = True  # whoever waits for the rest of this request's body learns that none comes
             self.cycle.message_event.set()
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            body = {
-                "type": f"urn:mattemesh:problem:{code}",
-                "title": title,
-                "status": status,
-                "detail": detail,
-                "instance": f"urn:mattemesh:request:{uuid.uuid4().hex[:16]}",
-                "code": code,
-            }
+            body = body_of(Problem(status, code, title), detail, f"urn:mattemesh:request:{uuid.uuid4().hex[:16]}", {})
             self._send_problem(status, json.dumps(body).encode())
         self.transport.close()
 

@@ -34,6 +34,7 @@ def test_the_services_own_page_passes(headers: dict[str, str]) -> None:
     [
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://["},  # no address at all
         {"Origin": "http://127.0.0.1:9000"},  # another program's page on this machine
         {"Origin": "http://127.0.0.1:8000.evil.example"},
         {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"},

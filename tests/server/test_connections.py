@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from wire import FORM_TYPE, PART, Served, heard, problem_of, served, status_of, until, upload
+from wire import END, FORM_TYPE, PART, Served, heard, problem_of, served, status_of, until, upload
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 
@@ -54,6 +54,35 @@ def test_an_idle_connection_is_kept_longer_than_a_head_may_take_and_serves_again
             time.sleep(pause_s)
         line.sendall(b"GET /hea")
         assert status_of(heard(line)) == 408
+
+
+def chunked(body: bytes, size: int) -> bytes:
+    pieces = [body[at : at + size] for at in range(0, len(body), size)]
+    return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in [*pieces, b""])
+
+
+def test_a_chunked_upload_is_read_whatever_its_chunks_within_reason(service: Served) -> None:
+    head = (
+        b"POST /remove-bg HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n"
+        + FORM_TYPE.encode()
+    )
+    body = PART + bytes(range(256)) * 1000 + END
+    for size in (150, 1000, 70_000, len(body)):
+        assert status_of(service.say(head + b"\r\n" + chunked(body, size))) == 200
+    assert status_of(service.say(head + b"\r\n" + chunked(PART + b"a" + END, 4))) == 200  # a small form may
+
+
+def test_a_body_in_crumbs_is_refused_before_it_holds_up_others(service: Served) -> None:
+    head = b"POST /remove-bg HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n" + FORM_TYPE.encode()
+    start = time.process_time()  # of the service too: it runs in this process
+    answer = service.say(head + b"\r\n" + chunked(PART + bytes(500_000), 1))
+    assert problem_of(answer)["code"] == "bad-request"
+    assert time.process_time() - start < 1.0
+
+
+def test_a_host_that_is_no_name_is_logged_like_any_other(service: Served, caplog: pytest.LogCaptureFixture) -> None:
+    assert status_of(service.say(b"GET /healthz HTTP/1.1\r\nHost: [\r\nConnection: close\r\n\r\n")) == 200
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 @pytest.mark.parametrize(
