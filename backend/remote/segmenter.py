@@ -24,6 +24,7 @@ from backend.settings import Settings
 LONGEST_PX = 2048  # longer side of the copy that leaves this machine: at most 4.2 megapixels
 SHORTEST_PX = 64  # services refuse smaller pictures; theirs are enlarged
 QUALITY = 95  # of the JPEG
+HEADERS = {"User-Agent": "mattemesh", "Accept-Encoding": "identity"}
 SMALL_ANSWER = 0.8  # of the copy's size: an answer below it is a preview
 
 Ask = Callable[[Exchange, str, bytes, tuple[int, int]], RemoteMatte]
@@ -81,7 +82,7 @@ class RemoteSegmenter:
         return FirstGuess(saliency, notes, facts, self._remarks(bool(sent), copy, alpha.shape))
 
     def _send(self, copy: Image) -> RemoteMatte:
-        with httpx.Client(transport=self._transport, headers={"User-Agent": "mattemesh"}) as client:
+        with httpx.Client(transport=self._transport, headers=HEADERS) as client:
             exchange = Exchange(self._service, client, self._config)
             return self._ask(exchange, self._key, encode_jpeg(copy, QUALITY), (copy.shape[0], copy.shape[1]))
 
