@@ -25,7 +25,7 @@ find_python() {
 }
 
 # A stamp of what was installed: a second run installs nothing and starts within seconds.
-install_stamp() { cat requirements.txt constraints.txt "$@" | cksum; }
+install_stamp() { cat requirements.txt requirements-maskrcnn.txt constraints.txt "$@" | cksum; }
 
 install_requirements() { # install_requirements NAME FILE...: once, until a file changes
     local name=$1 stamp_file="$venv/installed-$1"
@@ -37,6 +37,9 @@ install_requirements() { # install_requirements NAME FILE...: once, until a file
     local file arguments=()
     for file in requirements.txt "$@"; do arguments+=(-r "$file"); done
     "$python" -m pip install -q --disable-pip-version-check -c constraints.txt "${arguments[@]}"
+    if [ "$name" = test ]; then # no dependencies: they would replace torch by another build
+        "$python" -m pip install -q --disable-pip-version-check --no-deps -r requirements-maskrcnn.txt
+    fi
     "$python" -m compileall -q backend tsr
     install_stamp "$@" > "$stamp_file"
 }

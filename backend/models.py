@@ -31,6 +31,8 @@ def find_model(name: str, checkpoints: Path) -> Model:
     """
     if name in CATALOGUE:
         return CATALOGUE[name]
+    if name in REMOTE_SERVICES:
+        raise InvalidParameterError(f"{name} is a service of others; it has no weights.", parameter="model")
     custom = read_custom_models(checkpoints)
     if name in custom.models:
         return custom.models[name]

@@ -5,7 +5,9 @@ import platform
 import shutil
 
 from backend.engines import Engines
+from backend.remote.services import REMOTE_SERVICES, with_keys
 from backend.settings import Settings
+from backend.torchvision_operators import HOW_TO_INSTALL, prepare_torchvision
 from backend.versions import versions
 
 
@@ -21,6 +23,9 @@ def examine(settings: Settings) -> int:
     print("Engines")
     for role, engine in Engines(settings).describe().items():
         print(f"  {role}: {engine['auto']}" + (f"  [{engine['why']}]" if engine["why"] else ""))
+    print("Segmenters that need more")
+    for line in (_mask_rcnn(), *_services(settings)):
+        print(f"  {line}")
     print("Problems" if problems else "No problems found.")
     for line in problems:
         print(f"  {line}")
@@ -39,6 +44,23 @@ def _devices() -> list[str]:
     found = onnxruntime.get_available_providers()
     providers = [name for name in ("CUDA", "CoreML", "CPU") if f"{name}ExecutionProvider" in found]
     return [*lines, f"onnxruntime: {', '.join(providers)}"]
+
+
+def _mask_rcnn() -> str:
+    return {
+        "absent": f"Mask R-CNN: torchvision is not installed. {HOW_TO_INSTALL}",
+        "compiled": "Mask R-CNN: torchvision with its own compiled operators",
+        "stand-ins": "Mask R-CNN: torchvision, whose compiled operators do not load beside this torch; plain PyTorch "
+        "stands in for nms and roi_align",
+    }[prepare_torchvision()]
+
+
+def _services(settings: Settings) -> list[str]:
+    keys = with_keys(settings)
+    return [
+        f"{service.title}: {'a key is set' if name in keys else f'no key ({service.variable})'}"
+        for name, service in REMOTE_SERVICES.items()
+    ]
 
 
 def _problems(settings: Settings) -> list[str]:

@@ -18,7 +18,7 @@ from backend.models import how_to_get
 from backend.segmentation.first_guess import FirstGuess
 from backend.segmentation.instances import Instance, InstanceChoice, choose, combine, name_of
 from backend.segmentation.mask_rcnn_outline import settle_outline
-from backend.torchvision_operators import import_detection
+from backend.torchvision_operators import HOW_TO_INSTALL, import_detection
 from backend.weights.catalogue import CATALOGUE
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 SHORTER_PX, LONGER_PX = 800, 1333  # the size at which the networks were trained and are asked
 CLASSES = 91  # COCO's numbers, 0 is the background
-HOW_TO_INSTALL = "Install it with: pip install --no-deps -r requirements-maskrcnn.txt"
 
 
 class MaskRcnn:
