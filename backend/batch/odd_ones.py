@@ -1,5 +1,6 @@
 """The findings of `analyze` -> how each picture that is unlike the others is handled, and where its result lies."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,10 +24,18 @@ class Handling:
 
 
 def find_odd_ones(
-    folder: Path, out: Path, settings: Settings, jobs: int, small_pictures: Literal["enlarge", "refuse"]
+    folder: Path,
+    out: Path,
+    settings: Settings,
+    jobs: int,
+    small_pictures: Literal["enlarge", "refuse"],
+    on_file: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Handling]:
-    """Return the handling of every picture with a finding that matters here. Raises InvalidParameterError."""
-    analysis = analyze_folder(folder, Thresholds(), settings, jobs, leave_out=out)
+    """Return the handling of every picture with a finding that matters here; `on_file` hears how many are looked at.
+
+    Raises InvalidParameterError.
+    """
+    analysis = analyze_folder(folder, Thresholds(), settings, jobs, leave_out=out, on_file=on_file)
     usable = analysis.usable
     with_exif = sum(facts.exif is not None for facts in usable)
     expected = with_exif > EXIF_EXPECTED * len(usable)

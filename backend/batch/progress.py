@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from backend.batch.manifest import Record
 
 LINE_EVERY_S = 5.0
-_WINDOW = 200  # pictures over which the rate is taken
+_WINDOW = 100  # pictures over which the rate is taken
 
 
 def shown(name: str) -> str:
@@ -28,7 +28,7 @@ class Tally:
         self.total = self.finished = self.new = 0
         self.states: Counter[str] = Counter()
         self.failed: list[Record] = []
-        self._times: deque[float] = deque([time.monotonic()], maxlen=_WINDOW)
+        self._times: deque[float] = deque(maxlen=_WINDOW)
         self._began = time.monotonic()
 
     def count(self, record: Record, new: bool) -> None:
@@ -42,8 +42,8 @@ class Tally:
 
     @property
     def rate(self) -> float:
-        """Pictures done a second, of late; 0 before the first."""
-        lasted = time.monotonic() - self._times[0]
+        """Pictures done a second, of late; 0 before the second."""
+        lasted = time.monotonic() - self._times[0] if self._times else 0.0
         return (len(self._times) - 1) / lasted if lasted > 0 else 0.0
 
     @property

@@ -27,6 +27,7 @@ from backend.html_page import (
 
 MOST_ROWS = 5000  # pictures shown, the worst first; all of them stand in manifest.jsonl
 MOST_ADVICE = 8
+MOST_LETTERS = 60  # of a piece of advice, in the list that filters by it
 GRADE_TONES: dict[str, Tone] = {"A": "good", "B": "good", "C": "warn", "D": "bad", "E": "bad"}
 _COLUMNS = (
     Column("before and after"),
@@ -83,7 +84,7 @@ def _advice(records: Sequence[Record], done: Sequence[Record]) -> list[tuple[Ton
         items.append(("bad", f"{_pictures_of(count)} failed: {code}", detail or "", str(code)))
     told = Counter(_without_figures(sentence) for record in done for sentence in set(record.advice))
     for sentence, count in told.most_common(MOST_ADVICE):
-        items.append(("warn", _pictures_of(count), sentence, sentence))
+        items.append(("warn", _pictures_of(count), sentence, _short(sentence)))
     odd = Counter(finding for record in records for finding in record.findings)
     for finding, count in odd.most_common():
         items.append(("", f"{_pictures_of(count)}: {finding}", "Found by `analyze`.", finding))
@@ -96,6 +97,10 @@ def _pictures_of(count: int) -> str:
 
 def _without_figures(sentence: str) -> str:
     return re.sub(r"\d+(\.\d+)?", "…", sentence)
+
+
+def _short(sentence: str) -> str:
+    return sentence if len(sentence) <= MOST_LETTERS else f"{sentence[: MOST_LETTERS - 1]}…"
 
 
 def _drawings(records: Sequence[Record], done: Sequence[Record]) -> list[tuple[Drawing, str]]:
@@ -133,17 +138,17 @@ def _row(record: Record, strip: bytes) -> Row:
     done = record.state == "done"
     grade = record.grade or ""
     labels: list[tuple[str, Tone]] = [(grade, GRADE_TONES[grade])] if grade in GRADE_TONES else []
-    labels += [] if done else [(record.code or record.state, "bad" if record.state == "failed" else "warn")]
+    labels += [] if done else [(record.state, "bad" if record.state == "failed" else "warn")]
     labels += [(finding, "") for finding in record.findings]
     size = record.size
-    words = record.advice if done else (record.detail,) if record.detail else ()
+    words = record.advice if done else (f"{record.code}: {record.detail}",) if record.detail else ()
     name = f"<code>{escape(record.input)}</code>"
     if done and record.output:
         name += f'<br><a href="{escape(_address(record.output))}">{escape(record.output)}</a>'
     part = _part(record)
     tags = (*((f"grade {grade}",) if grade and done else ()), *(() if done else (record.code or "", record.state)),
             *((f"{part}/",) if part else ()), *record.findings,
-            *(_without_figures(sentence) for sentence in record.advice))  # fmt: skip
+            *(_short(_without_figures(sentence)) for sentence in record.advice))  # fmt: skip
     return Row(
         [
             Cell(picture(strip, "", "image/webp") if strip and done else ""),

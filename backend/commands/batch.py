@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from backend.batch.progress import choose_display, shown, summary, table_of_reas
 from backend.batch.report import report_page
 from backend.batch.run import BatchConfig, BatchRun, Item
 from backend.batch.watch import Resting, waves
-from backend.errors import InvalidParameterError
+from backend.commands.progress import counted_progress
+from backend.errors import InvalidParameterError, MattemeshError
 from backend.schemas import MatteOptions, MeshOptions
 from backend.settings import Settings
 from backend.work import KINDS
@@ -50,10 +52,20 @@ def batch(parsed: argparse.Namespace, options: MatteOptions, settings: Settings)
         config = BatchConfig(
             parsed.folder, parsed.kind, options, jobs, parsed.min_grade, parsed.quality_handling, parsed.small_pictures
         )
+        check_kind(manifest, config.kind)
         session = _Session(config, settings, out, manifest, parsed.quiet, parsed.json)
         return session.watch() if found is None else session.once(found)
     finally:
         out.close()
+
+
+def check_kind(manifest: Manifest, kind: str) -> None:
+    """Raise InvalidParameterError where the folder holds results of another kind: they would be replaced."""
+    others = {record.kind for record in manifest.records.values()} - {kind, ""}
+    if others:
+        raise InvalidParameterError(
+            f"The folder holds results of {others.pop()}; name another with -o.", parameter="out"
+        )
 
 
 def default_jobs(lane: str) -> int:
@@ -79,7 +91,10 @@ class _Session:
         odd: dict[str, Handling] = {}
         config = self._config
         if config.quality_handling:
-            odd = find_odd_ones(config.folder, self._out.folder, self._settings, config.jobs, config.small_pictures)
+            with counted_progress("looking at pictures", self._quiet or self._json) as show:
+                odd = find_odd_ones(
+                    config.folder, self._out.folder, self._settings, config.jobs, config.small_pictures, show
+                )
         self._listed = sorted([*found.pictures, *found.unreadable])
         return self._go(self._do(self._items(self._listed, found, odd)))
 
@@ -94,10 +109,17 @@ class _Session:
         self._display = choose_display(self._quiet, self._json)
         try:
             asyncio.run(_ending_at_sigterm(work))
-        finally:
-            self._display.close()
-            self._manifest.close()
+        except MattemeshError:  # which is told last; a disk that is full takes no report either
+            with suppress(MattemeshError):
+                self._finish()
+            raise
+        except KeyboardInterrupt:
             self._finish()
+            raise
+        except BrokenPipeError:  # whoever read the JSON has left: end, and be quiet at exit too
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        self._finish()
         return int(bool(self._display.tally.failed))
 
     async def _do(self, items: list[Item]) -> None:
@@ -124,7 +146,8 @@ class _Session:
             async for due in waves(folder, out, listed, Resting(folder)):
                 self._listed = found.pictures
                 before = self._display.tally.new
-                items = [item for item in self._items(found.pictures, found, {}) if item.input in set(due)]
+                wanted = set(due)
+                items = [item for item in self._items(found.pictures, found, {}) if item.input in wanted]
                 self._display.expect(len(items))
                 await run.do(items)
                 if self._display.tally.new > before:
@@ -151,16 +174,22 @@ class _Session:
             print(f"left out: {found.others} files that are no pictures, {found.hidden} hidden ones", file=sys.stderr)
 
     def _finish(self) -> None:
+        self._display.close()
+        self._manifest.close()
         tally = self._display.tally
         if not tally.finished:
             return
-        self._write_report()
         figures = summary(tally)
         if self._json:
             print(json.dumps({"event": "summary", **figures}), flush=True)
-            return
-        if self._quiet:
-            return
+        elif not self._quiet:
+            self._print(figures)
+        self._write_report()
+        if not (self._json or self._quiet):
+            print(self._out.folder / REPORT)
+
+    def _print(self, figures: dict[str, int | float]) -> None:
+        tally = self._display.tally
         print(
             f"{tally.finished} of {tally.total} pictures: {figures['done']} done ({tally.new} anew), "
             f"{figures['failed']} failed, {figures['refused']} refused, in {tally.seconds:.1f} s",
@@ -168,7 +197,6 @@ class _Session:
         )
         if tally.failed:
             print(table_of_reasons(tally.failed), file=sys.stderr)
-        print(self._out.folder / REPORT)
 
     def _write_report(self) -> None:
         records = [self._manifest.records[name] for name in self._listed if name in self._manifest.records]

@@ -253,6 +253,15 @@ def test_a_run_that_is_ended_in_the_middle_has_lost_nothing_that_was_done(folder
     assert all(after[name] == finished[name] for name in done)
 
 
+def test_a_folder_of_masks_takes_no_meshes(folders: Folders, capsys: pytest.CaptureFixture[str]) -> None:
+    (folders[0] / "x.png").write_bytes(encoded(toy()[0]))
+    assert run(folders, "--quiet") == 0
+    before = contents(folders[1])
+    assert run(folders, "--kind", "generate-mesh") == 1
+    assert "remove-bg" in capsys.readouterr().err
+    assert contents(folders[1]) == before
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="locks")
 def test_two_runs_do_not_write_to_one_folder(folders: Folders, capsys: pytest.CaptureFixture[str]) -> None:
     import fcntl
