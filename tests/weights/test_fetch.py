@@ -587,3 +587,23 @@ def test_importing_the_fetching_code_loads_no_client() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=REPOSITORY
     ).stdout.split()
     assert not {"httpx", "onnxruntime", "huggingface_hub", "rembg", "torch"} & set(loaded)
+
+
+def test_a_file_known_by_the_beginning_of_its_digest_is_held_to_it(
+    server: WeightsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = ModelFile("some.pth", "torch", "some.pth", 1000, sha256_start=sha256(WEIGHTS)[:8])
+    monkeypatch.setitem(CATALOGUE, "some", replace(CATALOGUE["maskrcnn"], name="some", files=(file,)))
+    server.files["/some.pth"] = WEIGHTS
+    sources = Sources("http://nowhere.invalid", "http://nowhere.invalid", server.address)
+    fetch("some", tmp_path, sources=sources, config=HASTY)
+    require_model("some", tmp_path)
+    (tmp_path / "some.pth").unlink()
+    server.files["/some.pth"] = WEIGHTS[::-1]
+    with pytest.raises(ModelUnavailableError, match="not the published file"):
+        fetch("some", tmp_path, sources=sources, config=HASTY)
+    assert not (tmp_path / "some.pth").exists()
+    (tmp_path / "some.pth").write_bytes(WEIGHTS[::-1])
+    (tmp_path / "some.pth.sha256").unlink(missing_ok=True)
+    with pytest.raises(ModelUnavailableError, match="not what they should be"):
+        require_model("some", tmp_path)
