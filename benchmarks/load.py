@@ -60,7 +60,8 @@ def crowd_row(minutes: float) -> Iterator[Row]:
         told = f"20 clients × 500, {name}: {sum(seen.answers.values())} answers in {seen.seconds:.0f} s"
         yield Row(told, str(seen.answers), "200 or 503", seen.only_served_or_told)
         limit = 1.2 * seen.accepted_limit_s
-        figure = f"{seen.accepted_p99_s:.2f} s (a mask alone: {seen.alone_s * 1e3:.0f} ms)"
+        median = f"a mask alone {seen.alone_s * 1e3:.0f} ms, in the crowd {seen.service_s * 1e3:.0f} ms"
+        figure = f"{seen.accepted_p99_s:.2f} s ({median})"
         yield Row("  accepted, p99", figure, f"{limit:.2f} s", seen.accepted_p99_s <= limit)
         yield Row("  refused, p99", f"{seen.refused_p99_s * 1e3:.0f} ms", "100 ms", seen.refused_p99_s < 0.1)
 
@@ -77,15 +78,21 @@ def flood_row(minutes: float) -> Iterator[Row]:
         yield Row("  refused, p99", f"{seen.refused_p99_s * 1e3:.0f} ms", "100 ms", seen.refused_p99_s < 0.1)
 
 
+def mixed(count: int, size: tuple[int, int], seed: int) -> tuple[list[bytes], dict[str, str]]:
+    """Return `count` requests, the tenth part of them for `border`, the others for the stub network."""
+    stub, headers = forms(count - count // 10, size, seed, model="stub")
+    return stub + forms(count // 10, size, seed + 1, **BORDER)[0], headers
+
+
 def memory_row(minutes: float) -> Iterator[Row]:
     """2,000 masks of pictures of one size, then 200 of 20 sizes; the cache is on."""
     del minutes
-    options = {**BORDER, "quality": "fast"}
     sizes = [(160 + 48 * step, 120 + 36 * step) for step in range(20)]
-    rounds: list[Callable[[], tuple[list[bytes], dict[str, str]]]] = [lambda: forms(200, (320, 240), **options)] * 9
-    rounds += [lambda size=size: forms(10, size, **options) for size in sizes]
+    rounds: list[Callable[[], tuple[list[bytes], dict[str, str]]]] = []
+    rounds += [lambda seed=10 * seed: mixed(200, (320, 240), seed) for seed in range(1, 10)]
+    rounds += [lambda size=size: mixed(10, size, 200) for size in sizes]
     with usual(CACHE_BYTES=str(1000 * MEGA)) as service:
-        grown = growth(service, forms(200, (320, 240), **options), rounds)
+        grown = growth(service, mixed(200, (320, 240), 0), rounds)
         left = service.left_over()
     only = set(grown.answers) == {"200 ok"}
     yield Row("2,000 masks of 320 × 240, then 200 up to 1072 × 804", str(grown.answers), "200", only)

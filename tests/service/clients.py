@@ -6,13 +6,14 @@
 import http.client
 import json
 import queue
+import re
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
 
@@ -38,6 +39,7 @@ class Seen:
     seconds: float
     status: int  # 0: none came
     code: str
+    worked_s: float = 0.0  # what the stages took, as the answer tells
 
 
 def ask_many(plan: Plan, bodies: Sequence[bytes] = (), headers: dict[str, str] | None = None) -> list[Seen]:
@@ -92,15 +94,15 @@ class _Client:
         """Send request `number`; the clock runs from when it was `due`, else from now."""
         start = time.monotonic() if due is None else due
         try:
-            status, code = self._exchange(number)
+            status, code, worked_s = self._exchange(number)
         except (OSError, http.client.HTTPException) as error:
             self._hang_up()
-            status, code = 0, type(error).__name__
-        seen = Seen(start - self._began, time.monotonic() - start, status, code)
+            status, code, worked_s = 0, type(error).__name__, 0.0
+        seen = Seen(start - self._began, time.monotonic() - start, status, code, worked_s)
         self.seen.append(seen)
         return seen
 
-    def _exchange(self, number: int) -> tuple[int, str]:
+    def _exchange(self, number: int) -> tuple[int, str, float]:
         if self._line is None:
             self._line = http.client.HTTPConnection("127.0.0.1", self._plan.port, timeout=120)
         body = self._bodies[number % len(self._bodies)] if self._bodies else None
@@ -110,7 +112,8 @@ class _Client:
         if answer.will_close:
             self._hang_up()
         is_problem = answer.headers.get_content_type() == "application/problem+json"
-        return answer.status, str(json.loads(data)["code"]) if is_problem else "ok"
+        stages = re.findall(r"dur=([0-9.]+)", answer.headers.get("server-timing", ""))
+        return answer.status, str(json.loads(data)["code"]) if is_problem else "ok", sum(map(float, stages)) / 1e3
 
     def _hang_up(self) -> None:
         if self._line is not None:
@@ -157,7 +160,7 @@ def main() -> None:
             turns.put(None)
     for thread in threads:
         thread.join()
-    rows = [[one.at, one.seconds, one.status, one.code] for client in clients for one in client.seen]
+    rows = [list(astuple(one)) for client in clients for one in client.seen]
     json.dump(rows, sys.stdout)
 
 

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from typing import Any
 import psutil
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+BOUNDARY = "0f3c9be1a8d24e57"
 START_S = 120.0  # a machine that does other things too
 Files = Mapping[str, bytes]
 
@@ -241,16 +241,15 @@ def running(folder: Path, prepare: Callable[[Path], None] | None = None, **setti
 
 
 def form(files: Files, **options: str) -> tuple[bytes, dict[str, str]]:
-    """Return a multipart body and its headers."""
-    boundary = uuid.uuid4().hex
+    """Return a multipart body and its headers, which are the same for all."""
     parts = []
     for name, data in files.items():
-        parts.append(f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="a"\r\n\r\n'.encode())
+        parts.append(f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"; filename="a"\r\n\r\n'.encode())
         parts.append(data + b"\r\n")
     for name, value in options.items():
-        parts.append(f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode())
-    parts.append(f"--{boundary}--\r\n".encode())
-    return b"".join(parts), {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+        parts.append(f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode())
+    parts.append(f"--{BOUNDARY}--\r\n".encode())
+    return b"".join(parts), {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 
 
 def held_by(pid: int) -> Held:

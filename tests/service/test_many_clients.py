@@ -1,7 +1,7 @@
 """More clients than places, more work than capacity, masks for hours: short here, long and with the real limits by
 `-m slow` and `benchmarks/load.py`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from loads import STUB, Crowd, Flood, Growth, crowd, flood, forms, growth
@@ -70,19 +70,3 @@ def test_three_times_the_capacity_for_two_minutes(usual: RealService) -> None:
     assert set(seen.answers) <= {"200 ok", "503 overloaded"}
     assert seen.kept >= 0.9
     assert seen.healthz_p99_s < 0.1
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_two_thousand_masks_and_two_hundred_sizes(own_service: Callable[..., RealService]) -> None:
-    service = own_service(CACHE_BYTES="1000000000")
-    check_growth(long_growth(service))
-
-
-def long_growth(service: RealService) -> Growth:
-    """2,000 masks of one size, each of a picture of its own, the first 200 not counted; then 200 of 20 other sizes."""
-    options = {"quality": "fast", **BORDER}
-    same = [lambda: forms(200, (320, 240), **options)] * 9
-    sizes = [(200 + 2 * step, 150 + step) for step in range(0, 200, 10)]
-    other = [lambda size=size: forms(10, size, **options) for size in sizes]
-    return growth(service, forms(200, (320, 240), **options), [*same, *other])
