@@ -77,8 +77,7 @@ def every_step(browser: Any, address: str, size: str, scheme: str, folder: Path)
     page.wait_for_selector("#background-form [type=submit]:not([disabled])")
     save("4-background", 900)
     page.click(".steps [data-step=mesh]")
-    page.wait_for_selector("[data-progress=mesh] .work-done li")
-    save("5-working", 0)
+    save("5-working", 300)  # already done where the service remembers
     page.wait_for_selector("#mesh-verdict b")
     for view in ("solid", "wire", "turntable", "overlay"):
         page.locator(f'input[name="mesh-view"][value="{view}"]').check(force=True)
@@ -104,7 +103,7 @@ def readme_picture(browser: Any, address: str, path: Path) -> None:
     both = Image.new("RGB", (2 * width + 24, height), "white")
     for index, picture in enumerate(pictures):
         both.paste(picture, (index * (width + 24), 0))
-    both = both.resize((1440, round(1440 * both.height / both.width)), Image.Resampling.LANCZOS)
+    both = both.resize((1360, round(1360 * both.height / both.width)), Image.Resampling.LANCZOS)
     both.save(path, optimize=True)
     print(path, path.stat().st_size, "bytes")
 
