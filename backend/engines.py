@@ -146,14 +146,14 @@ class Engines:
 
     def _load(self, name: str, load: Callable[[Recall], Any]) -> Any:
         if name not in self._loaded:
+            here = is_here(name, self.settings)  # of a name that nobody knows nothing may be kept, not even a lock
             with self._locks[name]:
                 if name not in self._loaded:
-                    self._loaded[name] = self._load_anew(name, load)
+                    self._loaded[name] = self._load_anew(name, load, here)
         self.stages.took_part(name, self._fingerprints.get(name, EMBEDDED))
         return self._loaded[name]
 
-    def _load_anew(self, name: str, load: Callable[[Recall], Any]) -> Any:
-        here = is_here(name, self.settings)
+    def _load_anew(self, name: str, load: Callable[[Recall], Any], here: bool) -> Any:
         fingerprint = model_fingerprint(name, self.settings)
         self._fingerprints[name] = fingerprint
         try:

@@ -94,6 +94,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.fetching.start()
     for role, engine in describe_engines(settings, {}, {}).items():
         logger.info("%s: %s%s", role, engine["auto"], f" ({engine['why']})" if engine["why"] else "")
+    app.openapi()  # takes a tenth of a second, in which no request should have to wait for it
     await app.state.jobs.start()
     telling = asyncio.create_task(_tell_progress(app.state.fetching))
     yield

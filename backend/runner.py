@@ -87,10 +87,25 @@ class Runner(Protocol):
         """Tell what waits, what runs and how the workers are."""
         ...
 
-    async def drain(self, timeout_s: float) -> None:
-        """Take no more work, wait for what runs and waits (at most so long), then close."""
-        ...
-
     def close(self) -> None:
         """Take no more work and end what runs."""
         ...
+
+
+class RunnerAround:
+    """The base of what stands around `runner` and does something of its own in `run`."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    def admit(self, lane: Lane) -> None:
+        self._runner.admit(lane)
+
+    def start(self) -> None:
+        self._runner.start()
+
+    def status(self) -> RunnerStatus:
+        return self._runner.status()
+
+    def close(self) -> None:
+        self._runner.close()

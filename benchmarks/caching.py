@@ -57,8 +57,6 @@ class Here:
     def status(self) -> RunnerStatus:
         return RunnerStatus(True, "", (), ())
 
-    async def drain(self, timeout_s: float) -> None: ...
-
     def close(self) -> None: ...
 
 

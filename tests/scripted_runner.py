@@ -50,3 +50,9 @@ class ScriptedRunner:
     def status(self) -> RunnerStatus:
         workers = tuple(WorkerStatus(lane, 0, "idle") for lane in ("mask", "mesh"))
         return RunnerStatus(True, "", (), workers)
+
+    def start(self) -> None:
+        """Nothing starts."""
+
+    def close(self) -> None:
+        """Nothing ends."""

@@ -29,6 +29,19 @@ def test_a_name_nobody_knows_is_the_callers_fault_and_an_absent_model_is_not(tmp
         engines.segmenter("triposr")
 
 
+def test_nothing_is_kept_of_a_name_nobody_knows(tmp_path: Path) -> None:
+    engines = Engines(Settings(checkpoints_dir=tmp_path))
+
+    def kept() -> int:
+        return sum(len(value) for value in vars(engines).values() if isinstance(value, dict))
+
+    before = kept()
+    for number in range(20):
+        with pytest.raises(InvalidParameterError):
+            engines.segmenter(f"no-such-model-{number}")
+    assert kept() == before
+
+
 def test_own_weights_that_are_not_there_step_aside_under_auto_and_not_by_name(tmp_path: Path) -> None:
     engines = Engines(Settings(checkpoints_dir=tmp_path, triposr_weights=tmp_path / "absent.ckpt"))
     assert engines.mesh_engine().name == "relief"

@@ -9,16 +9,16 @@ from typing import Any, TypeVar
 
 from backend.caching.cache import Cache
 from backend.caching.identity import models_of, result_key
-from backend.runner import Runner, RunnerStatus, unheard
+from backend.runner import Runner, RunnerAround, unheard
 from backend.settings import Settings
-from backend.work import Done, File, Lane, OnStage, Stage, Work
+from backend.work import Done, File, OnStage, Stage, Work
 
 PATIENCE_S = 2.0  # with the store, for one step; then the work is done as if there were none
 THREADS = 4  # of their own, so that a slow store holds up nobody else's
 Answer = TypeVar("Answer")
 
 
-class CachingRunner:
+class CachingRunner(RunnerAround):
     """A runner that looks for the finished result before it hands work on, and keeps what comes of it.
 
     `Done.cache` says which it was. What fails is not kept, nor is a result of other models than those on the disk (a
@@ -26,7 +26,8 @@ class CachingRunner:
     """
 
     def __init__(self, runner: Runner, cache: Cache, settings: Settings) -> None:
-        self._runner, self._cache, self._settings = runner, cache, settings
+        super().__init__(runner)
+        self._cache, self._settings = cache, settings
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="cache")
 
     async def run(self, work: Work, on_stage: OnStage = unheard) -> Done:
@@ -46,21 +47,12 @@ class CachingRunner:
             await self._patiently(lambda: self._keep(work, key, done))
         return done
 
-    def admit(self, lane: Lane) -> None:
-        self._runner.admit(lane)
-
     def start(self) -> None:
         self._pool.submit(self._cache.tidy)
-        self._runner.start()
-
-    def status(self) -> RunnerStatus:
-        return self._runner.status()
-
-    async def drain(self, timeout_s: float) -> None:
-        await self._runner.drain(timeout_s)
+        super().start()
 
     def close(self) -> None:
-        self._runner.close()
+        super().close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _counted(self, done: Done) -> Done:

@@ -5,15 +5,16 @@ import time
 
 from backend.errors import problem_of
 from backend.metrics.recorded import Metrics
-from backend.runner import Runner, RunnerStatus, unheard
-from backend.work import Done, Lane, OnStage, Work
+from backend.runner import Runner, RunnerAround, unheard
+from backend.work import Done, OnStage, Work
 
 
-class MeteredRunner:
+class MeteredRunner(RunnerAround):
     """`runner`, told to `metrics`. It stands below the result cache: what a cache answers is no work."""
 
     def __init__(self, runner: Runner, metrics: Metrics) -> None:
-        self._runner, self._metrics = runner, metrics
+        super().__init__(runner)
+        self._metrics = metrics
 
     async def run(self, work: Work, on_stage: OnStage = unheard) -> Done:
         """Return what comes of `work`; raises as the runner does."""
@@ -28,18 +29,3 @@ class MeteredRunner:
             raise
         self._metrics.finished(work.kind, done, time.perf_counter() - start)
         return done
-
-    def admit(self, lane: Lane) -> None:
-        self._runner.admit(lane)
-
-    def start(self) -> None:
-        self._runner.start()
-
-    def status(self) -> RunnerStatus:
-        return self._runner.status()
-
-    async def drain(self, timeout_s: float) -> None:
-        await self._runner.drain(timeout_s)
-
-    def close(self) -> None:
-        self._runner.close()

@@ -54,7 +54,7 @@ def answer(request: Request, done: Done) -> Response:
     }
     if done.cache is not None:
         headers["X-Cache"] = done.cache
-    notes = " | ".join(done.notes)
+    notes = " | ".join(" ".join(note.split()) for note in done.notes)  # a line break would break the header
     if notes:
-        headers["X-Notes"] = notes.encode("ascii", "replace").decode("ascii").replace("\n", " ")[:MAX_NOTES_BYTES]
+        headers["X-Notes"] = notes.encode("ascii", "replace").decode("ascii")[:MAX_NOTES_BYTES]
     return Response(file.data, media_type=file.media_type, headers=headers)

@@ -99,11 +99,6 @@ class LaneQueue:
             oldest,
         )
 
-    @property
-    def inside(self) -> int:
-        """Pieces of work that wait or run."""
-        return self._inside
-
     def close(self) -> None:
         """End the workers and send away whoever waits."""
         for worker in self.workers:

@@ -1,7 +1,5 @@
 """The runner of the service: a lane for masks and one for meshes, each with worker processes of its own."""
 
-import asyncio
-import time
 from collections.abc import Callable
 
 from backend.runner import RunnerStatus, unheard
@@ -66,14 +64,6 @@ class ProcessRunner:
             if not why and not any(worker.ready for worker in lane.workers):
                 why = next(row.why for row in workers if row.lane == lane.lane) or "A worker starts."
         return RunnerStatus(not why, why, tuple(lane.status() for lane in self._lanes.values()), workers)
-
-    async def drain(self, timeout_s: float) -> None:
-        """See `backend.runner.Runner`."""
-        self._closing = True
-        end = time.monotonic() + timeout_s
-        while any(lane.inside for lane in self._lanes.values()) and time.monotonic() < end:
-            await asyncio.sleep(0.02)
-        self.close()
 
     def close(self) -> None:
         """See `backend.runner.Runner`."""

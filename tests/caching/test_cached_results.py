@@ -58,8 +58,6 @@ class FakeRunner:
     def status(self) -> RunnerStatus:
         return RunnerStatus(True, "", (), ())
 
-    async def drain(self, timeout_s: float) -> None: ...
-
     def close(self) -> None: ...
 
 

@@ -29,16 +29,6 @@ PHOTO = encoded(toy()[0])
 UNKNOWN = "0" * 26
 
 
-class Scripted(ScriptedRunner):
-    """What the service asks of a runner besides."""
-
-    def start(self) -> None:
-        """Nothing starts."""
-
-    def close(self) -> None:
-        """Nothing ends."""
-
-
 @contextmanager
 def service(folder: Path, runner: Any = None, **limits: Any) -> Iterator[TestClient]:
     settings = Settings(
@@ -56,8 +46,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
 
 
 @pytest.fixture
-def script(tmp_path: Path) -> Iterator[tuple[TestClient, Scripted]]:
-    runner = Scripted()
+def script(tmp_path: Path) -> Iterator[tuple[TestClient, ScriptedRunner]]:
+    runner = ScriptedRunner()
     with service(tmp_path, runner, stop_deadline_s=0) as client:
         yield client, runner
 
@@ -167,7 +157,7 @@ def test_a_broken_picture_fails_its_job_with_the_problem_of_the_direct_route(cli
     assert {**told, "instance": ""} == {**direct, "instance": ""}
 
 
-def test_the_job_is_answered_at_once_with_its_address(script: tuple[TestClient, Scripted]) -> None:
+def test_the_job_is_answered_at_once_with_its_address(script: tuple[TestClient, ScriptedRunner]) -> None:
     client, runner = script
     runner.script = endless
     answer = client.post("/jobs", files={"file": PHOTO}, data={"kind": "remove-bg", "quality": "fast"})
@@ -182,7 +172,9 @@ def test_the_job_is_answered_at_once_with_its_address(script: tuple[TestClient, 
     problem(client.get(f"/jobs/{body['id']}/files/mask.png"), 404, "not-found")
 
 
-def test_events_tell_the_whole_story_and_go_on_after_the_last_one_heard(script: tuple[TestClient, Scripted]) -> None:
+def test_events_tell_the_whole_story_and_go_on_after_the_last_one_heard(
+    script: tuple[TestClient, ScriptedRunner],
+) -> None:
     client, _ = script
     job = hand_in(client)
     told = stream(client, job)
@@ -201,7 +193,7 @@ def test_events_tell_the_whole_story_and_go_on_after_the_last_one_heard(script: 
     problem(client.get(job["links"]["events"], headers={"Last-Event-ID": "all"}), 422, "invalid-parameter")
 
 
-def test_pages_lead_from_the_newest_to_the_oldest(script: tuple[TestClient, Scripted]) -> None:
+def test_pages_lead_from_the_newest_to_the_oldest(script: tuple[TestClient, ScriptedRunner]) -> None:
     client, _ = script
     made = [hand_in(client)["id"] for _ in range(5)]
     seen: list[str] = []
@@ -215,7 +207,7 @@ def test_pages_lead_from_the_newest_to_the_oldest(script: tuple[TestClient, Scri
         problem(client.get(f"/jobs?{wrong}"), 422, "invalid-parameter")
 
 
-def test_a_key_makes_a_retry_safe(script: tuple[TestClient, Scripted]) -> None:
+def test_a_key_makes_a_retry_safe(script: tuple[TestClient, ScriptedRunner]) -> None:
     client, _ = script
 
     def send(key: str, **data: str) -> Any:
@@ -231,7 +223,7 @@ def test_a_key_makes_a_retry_safe(script: tuple[TestClient, Scripted]) -> None:
     assert len(client.get("/jobs").json()["jobs"]) == 1
 
 
-def test_deleting_cancels_what_runs_and_then_removes_it(script: tuple[TestClient, Scripted]) -> None:
+def test_deleting_cancels_what_runs_and_then_removes_it(script: tuple[TestClient, ScriptedRunner]) -> None:
     client, runner = script
     runner.script = endless
     job = client.post("/jobs", files={"file": PHOTO}, data={"kind": "remove-bg"}).json()
@@ -246,7 +238,7 @@ def test_deleting_cancels_what_runs_and_then_removes_it(script: tuple[TestClient
         problem(answer, 404, "not-found")
 
 
-def test_a_removed_job_takes_its_files_along(script: tuple[TestClient, Scripted], tmp_path: Path) -> None:
+def test_a_removed_job_takes_its_files_along(script: tuple[TestClient, ScriptedRunner], tmp_path: Path) -> None:
     client, _ = script
     job = hand_in(client)
     assert client.get(job["files"][0]["href"]).content == RESULT
@@ -255,7 +247,7 @@ def test_a_removed_job_takes_its_files_along(script: tuple[TestClient, Scripted]
     assert not [path for path in (tmp_path / "data" / "jobs").rglob("*") if path.name in (job["id"], "mask.png")]
 
 
-def test_a_file_is_fetched_again_only_when_it_is_needed(script: tuple[TestClient, Scripted]) -> None:
+def test_a_file_is_fetched_again_only_when_it_is_needed(script: tuple[TestClient, ScriptedRunner]) -> None:
     client, _ = script
     href = hand_in(client)["files"][0]["href"]
     first = client.get(href)
@@ -271,7 +263,7 @@ def test_a_file_is_fetched_again_only_when_it_is_needed(script: tuple[TestClient
     "name",
     ["../../jobs.sqlite3", "..%2f..%2fjobs.sqlite3", "%2e%2e/%2e%2e/lock", "file", "photo.png", "mask.png%00", "."],
 )
-def test_only_files_of_the_jobs_own_list_can_be_fetched(script: tuple[TestClient, Scripted], name: str) -> None:
+def test_only_files_of_the_jobs_own_list_can_be_fetched(script: tuple[TestClient, ScriptedRunner], name: str) -> None:
     client, _ = script
     answer = client.get(f"/jobs/{hand_in(client)['id']}/files/{name}")
     assert answer.status_code in (404, 405), answer.text
@@ -280,7 +272,7 @@ def test_only_files_of_the_jobs_own_list_can_be_fetched(script: tuple[TestClient
 
 @pytest.mark.parametrize("path", ["", "/events", "/result", "/files/mask.png"])
 @pytest.mark.parametrize("job_id", [UNKNOWN, "nonsense", "%2e%2e", "' OR 1=1 --", "a" * 5000])
-def test_an_unknown_job_is_not_found(script: tuple[TestClient, Scripted], job_id: str, path: str) -> None:
+def test_an_unknown_job_is_not_found(script: tuple[TestClient, ScriptedRunner], job_id: str, path: str) -> None:
     assert script[0].get(f"/jobs/{job_id}{path}").status_code == 404
 
 
@@ -298,7 +290,7 @@ def test_an_unknown_job_is_not_found(script: tuple[TestClient, Scripted], job_id
     ],
 )
 def test_what_cannot_be_a_job_is_refused_at_once(
-    script: tuple[TestClient, Scripted], files: Any, data: Any, code: str, parameter: str
+    script: tuple[TestClient, ScriptedRunner], files: Any, data: Any, code: str, parameter: str
 ) -> None:
     client, _ = script
     answer = client.post("/jobs", files=files, data=data)
@@ -306,7 +298,7 @@ def test_what_cannot_be_a_job_is_refused_at_once(
     assert client.get("/jobs").json() == {"jobs": [], "next": None}
 
 
-def test_a_job_that_finds_no_object_says_so(script: tuple[TestClient, Scripted]) -> None:
+def test_a_job_that_finds_no_object_says_so(script: tuple[TestClient, ScriptedRunner]) -> None:
     client, runner = script
 
     async def nothing(work: Work, on_stage: OnStage) -> Done:
@@ -319,7 +311,7 @@ def test_a_job_that_finds_no_object_says_so(script: tuple[TestClient, Scripted])
     assert stream(client, job)[-1][2]["problem"] == job["problem"]
 
 
-def test_a_hit_of_the_cache_is_told(script: tuple[TestClient, Scripted]) -> None:
+def test_a_hit_of_the_cache_is_told(script: tuple[TestClient, ScriptedRunner]) -> None:
     client, runner = script
 
     async def hit(work: Work, on_stage: OnStage) -> Done:

@@ -56,9 +56,6 @@ class StubRunner:
     def status(self) -> RunnerStatus:
         return RunnerStatus(not self.why, self.why, (), ())
 
-    async def drain(self, timeout_s: float) -> None:
-        pass
-
     def close(self) -> None:
         pass
 

@@ -253,7 +253,7 @@ def test_it_is_ready_when_every_lane_is_warm_and_not_while_it_stops() -> None:
             assert row.loaded == {"net": "cpu"}
             assert row.start_s is not None and row.start_s > 0.9
             assert row.memory_bytes is not None and 5e6 < row.memory_bytes < 1e9
-        await runner.drain(1)
+        runner.close()
         assert not runner.status().ready
         with pytest.raises(OverloadedError, match="stopping"):
             await runner.run(work("echo"))
@@ -261,24 +261,12 @@ def test_it_is_ready_when_every_lane_is_warm_and_not_while_it_stops() -> None:
     play(scene, doers.load_slowly)
 
 
-def test_draining_lets_what_runs_and_waits_finish() -> None:
-    async def scene(runner: ProcessRunner) -> list[Done]:
-        tasks = [asyncio.ensure_future(runner.run(work("where:0.2"))) for _ in range(3)]
-        await until(lambda: runner.status().ready)
-        await runner.drain(10)
-        return await asyncio.gather(*tasks)
-
-    assert len(play(scene)) == 3
-
-
-def test_draining_does_not_wait_longer_than_it_may() -> None:
+def test_closing_waits_for_nobody_and_tells_everybody() -> None:
     async def scene(runner: ProcessRunner) -> None:
         await runner.run(work("echo"))
         tasks = [asyncio.ensure_future(runner.run(work("hang"))) for _ in range(2)]
         await asyncio.sleep(0.1)
-        begun = time.monotonic()
-        await runner.drain(0.3)
-        assert time.monotonic() - begun < 1
+        runner.close()
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
         assert [type(error) for error in outcomes] == [WorkerLostError, OverloadedError]
 
