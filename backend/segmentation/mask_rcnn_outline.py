@@ -26,7 +26,8 @@ class OutlineConfig:
     narrowest_band_px: int = 4  # a finer outline is tier 1's own to find
     widest_band_px: int = 16
     grabcut: GrabCutConfig = field(default_factory=lambda: GrabCutConfig(samples=3000))
-    agreement: AgreementConfig = field(default_factory=AgreementConfig)
+    # A coarse outline is trusted nowhere: its cells cut corners and fill notches even where most of it lies right.
+    agreement: AgreementConfig = field(default_factory=lambda: AgreementConfig(trusted_share=2.0))
 
 
 def settle_outline(
@@ -47,7 +48,10 @@ def settle_outline(
     if models is None:
         return saliency, 0.0
     proposal = grabcut(view.image, trimap, mask, models, config.grabcut)
-    settled = prefer_edges(mask, proposal, edge_strength(view.image), band, 1.0, config.agreement)
+    strength = edge_strength(view.image)
+    settled = prefer_edges(mask, proposal, strength, band, 1.0, config.agreement)
+    # A second look at short stretches: over long ones the corners that a cell cuts and the notches it fills are lost.
+    settled = prefer_edges(settled, proposal, strength, config.narrowest_band_px, 1.0, config.agreement)
     if not (settled ^ mask).any():
         return saliency, 0.0
     change = _softened(settled) - view.saliency
