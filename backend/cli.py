@@ -38,6 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MattemeshError as error:
         print(f"{problem_of(error).code}: {error.detail}", file=sys.stderr)
         return 1
+    except ValidationError as error:  # of the environment; options are told where they are read
+        for row in error.errors(include_url=False, include_input=False, include_context=False):
+            print(f"invalid setting {' '.join(map(str, row['loc'])).upper()}: {row['msg']}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -30,15 +30,29 @@ def set_up_logging(folder: Path, level: str, log_format: LogFormat = "text") -> 
         logger.addHandler(logging.StreamHandler(sys.stderr))
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            logger.addHandler(
-                RotatingFileHandler(folder / "backend.log", maxBytes=5 * 2**20, backupCount=5, delay=True)
-            )
+            logger.addHandler(_LogFile(folder / "backend.log", maxBytes=5 * 2**20, backupCount=5, delay=True))
         except OSError as error:
             logger.warning("no log file: %s", error.strerror)
     for handler in logger.handlers:
         handler.setFormatter(formatter(log_format))
     for name in LIBRARIES:
         logging.getLogger(name).handlers = logger.handlers
+
+
+class _LogFile(RotatingFileHandler):
+    """A file that may fail: a full disk must not add a trace to every line on stderr."""
+
+    _failing = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._failed = False
+        super().emit(record)
+        self._failing = self._failed
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        self._failed = True
+        if not self._failing:
+            sys.stderr.write(f"backend.log cannot be written ({sys.exc_info()[1]}); lines go to stderr alone\n")
 
 
 def formatter(log_format: LogFormat) -> logging.Formatter:

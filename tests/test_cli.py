@@ -159,3 +159,12 @@ def test_a_name_that_says_another_format_is_noted(
     assert "note: What m.jpg holds is PNG" in capsys.readouterr().err
     assert main(["remove-bg", str(photo), "-o", str(tmp_path / "m.PNG")]) == 0
     assert "holds" not in capsys.readouterr().err
+
+
+def test_a_setting_that_cannot_be_read_is_named_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MASK_WORKERS", "many")
+    assert main(["doctor"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("invalid setting MASK_WORKERS: ") and told.count("\n") == 1

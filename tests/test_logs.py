@@ -79,3 +79,22 @@ def test_what_the_libraries_report_is_told_in_the_same_form(
 def test_a_name_that_cannot_be_printed_is_escaped_and_cut() -> None:
     assert printable("a\nb\x1b") == r"a\nb\x1b"
     assert len(printable("é" * 1000)) == 200
+
+
+def test_a_log_file_that_cannot_be_written_is_told_once_and_used_again_when_it_can(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logger = logging.getLogger("mattemesh")
+    monkeypatch.setattr(logger, "handlers", [])
+    for name in LIBRARIES:
+        monkeypatch.setattr(logging.getLogger(name), "handlers", [])
+    (tmp_path / "backend.log").mkdir()
+    set_up_logging(tmp_path, "INFO")
+    for number in range(5):
+        logger.info("line %d", number)
+    (tmp_path / "backend.log").rmdir()
+    logger.info("line 5")
+    told = capsys.readouterr().err
+    assert told.count("cannot be written") == 1 and "Traceback" not in told
+    assert all(f"line {number}" in told for number in range(6))
+    assert "line 5" in (tmp_path / "backend.log").read_text()

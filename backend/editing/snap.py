@@ -42,8 +42,8 @@ def snap_to_edges(
 ) -> Alpha:
     """Return `painted` with the outlines that the strokes drew moved onto the image's edges.
 
-    `touched` is where the strokes reached; nothing changes farther from it than a band of half a radius (or five working
-    pixels), nor where there is no edge to go to. Raises ValueError for arrays of two sizes.
+    `touched` is where the strokes reached; nothing changes farther from it than a band of half a radius (or five
+    working pixels), nor where there is no edge to go to. Raises ValueError for arrays of two sizes.
     """
     check_image(image)
     check_same_size(image, painted)
