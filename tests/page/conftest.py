@@ -22,7 +22,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     end(process)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: while Playwright runs, its event loop is the thread's, for every test
 def browser() -> Iterator[Any]:
     """A headless Chromium that draws WebGL in software."""
     if CHROMIUM is None:
