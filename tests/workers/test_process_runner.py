@@ -115,7 +115,7 @@ def test_the_work_of_a_lost_worker_is_told_so_and_the_next_is_done(end: str) -> 
         assert pid_of_after(await runner.run(work("echo"))) != first
         (row,) = [row for row in runner.status().workers if row.lane == "mask"]
         assert (row.starts, row.crashes, row.kills) == (2, 1, 0)
-        assert runner.status().ready
+        await until(lambda: runner.status().ready)
 
     play(scene)
 
