@@ -75,9 +75,8 @@ def _make(
 
     options: Any = work.options
     call: Any = cut_out if work.kind == "remove-bg" else reconstruct
-    scale = scale_of(picture, work.treatment)
-    own_alpha = picture.alpha is not None and options.use_alpha
-    if scale == 1 or own_alpha:
+    scale = scale_of(picture, work.treatment, options)
+    if scale == 1:
         made = call(picture, options, engines=engines, trace=trace)
         return made, made.product.report
     picture, mask, first = find_mask(picture, scale, options, engines, trace)

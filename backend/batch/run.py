@@ -81,29 +81,29 @@ class BatchRun:
 
     async def _consume(self, upcoming: Iterator[Item]) -> None:
         for item in upcoming:
-            before = self.manifest.records.get(item.input)
-            record = await self._one(item, before)
-            self.display.told(record, new=record is not before)
+            record, new = await self._one(item, self.manifest.records.get(item.input))
+            self.display.told(record, new)
 
-    async def _one(self, item: Item, before: Record | None) -> Record:
-        """Return what is known of the picture now: the very record of `before` where nothing had to be done."""
+    async def _one(self, item: Item, before: Record | None) -> tuple[Record, bool]:
+        """Return what is known of the picture now, and whether it was looked at anew."""
         record = Record(item.input, "working", item.name, key=self._key, kind=self.config.kind,
                         options=self.config.options.model_dump(mode="json", exclude_defaults=True),
                         findings=item.findings, treatment=item.treatment,
                         output=None if before is None else before.output)  # fmt: skip
         if item.unreadable:
-            return self._keep(replace(record, state="failed", code="unreadable", detail=item.unreadable))
+            return self._fail(record, "unreadable", item.unreadable), True
         try:
             data, digest = await asyncio.to_thread(self._read, item.input)
         except OSError as error:
-            detail = f"It cannot be read: {error.strerror}."
-            return self._keep(replace(record, state="failed", code="unreadable", detail=detail))
+            return self._fail(record, "unreadable", f"It cannot be read: {error.strerror}."), True
         record = replace(record, digest=digest)
         if before is not None and self._is_done(record, before):
-            return await asyncio.to_thread(self._settle, item, before)
+            return await asyncio.to_thread(self._settle, item, before), False
         if item.treatment == "refuse":
-            detail = "The picture is too small; --small-pictures enlarge takes it all the same."
-            return self._keep(replace(record, state="refused", code="small-picture", detail=detail))
+            return await asyncio.to_thread(self._refuse, record), True
+        return await self._do(item, record, data), True
+
+    async def _do(self, item: Item, record: Record, data: bytes) -> Record:
         self.manifest.append(record)
         work = BatchWork(self.config.kind, {"file": data}, self.config.options, treatment=item.treatment)
         try:
@@ -111,15 +111,13 @@ class BatchRun:
         except FATAL:
             raise
         except MattemeshError as error:
-            code, detail = problem_of(error).code, error.detail
+            return self._fail(record, problem_of(error).code, error.detail)
         except WorkerFaultError as error:
-            code, detail = "internal", f"{INTERNAL_DETAIL} {str(error).strip().splitlines()[-1]}"
-        else:
-            try:
-                return await asyncio.to_thread(self._store, item, record, done)
-            except PlaceError as error:
-                code, detail = "unwritable", str(error)
-        return self._keep(replace(record, state="failed", code=code, detail=detail))
+            return self._fail(record, "internal", f"{INTERNAL_DETAIL} {str(error).strip().splitlines()[-1]}")
+        try:
+            return await asyncio.to_thread(self._store, item, record, done)
+        except PlaceError as error:
+            return self._fail(record, "unwritable", str(error))
 
     def _read(self, name: str) -> tuple[bytes, str]:
         """Return the file's bytes, or one more than the limit, and what tells them from any others."""
@@ -141,8 +139,19 @@ class BatchRun:
             return before
         if before.output != place:
             self.out.move(before.output, place)
-        self.manifest.append(replace(before, output=place, findings=item.findings))
-        return before
+        record = replace(before, output=place, findings=item.findings)
+        self.manifest.append(record)
+        return record
+
+    def _refuse(self, record: Record) -> Record:
+        """Take no picture that is too small, and away what an earlier run made of it."""
+        if record.output is not None:
+            self.out.remove(record.output)
+        detail = "The picture is too small; --small-pictures enlarge takes it all the same."
+        return self._keep(replace(record, state="refused", output=None, code="small-picture", detail=detail))
+
+    def _fail(self, record: Record, code: str, detail: str) -> Record:
+        return self._keep(replace(record, state="failed", code=code, detail=detail))
 
     def _store(self, item: Item, record: Record, done: Done) -> Record:
         """Keep what came of one picture. A result that this replaces goes first: a name never holds two truths."""

@@ -23,12 +23,16 @@ Treatment = Literal["", "reduce", "enlarge", "refuse"]
 REDUCED_PX = 1600  # longer side on which the mask of a picture that is too large is decided
 ENLARGED_PX = 512  # shorter side of a picture that is too small
 MOST_TIMES = 8.0  # enlarged by no more: there is nothing in between the pixels
-# What decides which matte is found; the rest is about its file.
-_FINDING = ("model", "quality", "multi_scale", "use_alpha", "depth_percentile")
+# What decides which matte is found; feathering is for the picture's own size, and a mesh is fused later.
+_FINDING = frozenset(MatteOptions.model_fields) - {"debug", "feather_px", "strategy"}
 
 
-def scale_of(picture: Picture, treatment: Treatment) -> float:
-    """Return by how much `picture` is to be scaled; 1: not at all."""
+def scale_of(picture: Picture, treatment: Treatment, options: MatteOptions) -> float:
+    """Return by how much `picture` is to be scaled; 1: not at all, as what has its own mask and as a document, whose
+    thin strokes are found at any size."""
+    own_alpha = picture.alpha is not None and options.use_alpha
+    if own_alpha or (isinstance(options, MaskOptions) and options.mode == "document"):
+        return 1.0
     height, width = picture.image.shape[:2]
     if treatment == "reduce":
         return min(1.0, REDUCED_PX / float(max(height, width)))
@@ -46,8 +50,8 @@ def find_mask(
     size = max(1, round(width * scale)), max(1, round(height * scale))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     scaled = np.asarray(cv2.resize(image, size, interpolation=method))
-    given = {name: getattr(options, name) for name in _FINDING}
-    strategy = options.strategy if isinstance(options, MaskOptions) else "segmentation"  # a mesh is fused later
+    given = {name: getattr(options, name) for name in _FINDING & options.model_fields_set}
+    strategy = options.strategy if isinstance(options, MaskOptions) else "segmentation"
     made = cut_out(Picture(scaled, None, picture.format, picture.source_size),
                    MaskOptions(**given, strategy=strategy), engines=engines, trace=trace)  # fmt: skip
     with trace.stage("bring back"):

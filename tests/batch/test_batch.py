@@ -122,7 +122,9 @@ def test_other_options_do_all_again_and_another_grade_only_moves(
     grades = {name: each.grade for name, each in records(out).items()}
     assert grades["whole.png"] == "A" and str(grades["a/cut.png"]) > "A"
     assert run(folders, "--min-grade", "A", "--json") == 0
-    assert not any(line.get("new") is True for line in lines(capsys.readouterr().out))
+    told = lines(capsys.readouterr().out)
+    assert not any(line.get("new") is True for line in told)
+    assert {line["output"] for line in told[:-1]} == {"review/a/cut.png", "whole.png"}  # where it is, not where it was
     assert (out / "review" / "a" / "cut.png").exists() and not (out / "a").exists() and (out / "whole.png").exists()
     assert run(folders, "--background", "white", "--quiet") == 0
     assert not (out / "review").exists()
@@ -196,6 +198,9 @@ def test_pictures_found_odd_lie_apart_and_one_too_small_may_be_refused(
     odd["wide.png"] = Handling()  # the others have changed
     assert run(folders, "--quality-handling", "--quiet") == 0
     assert (out / "wide.png").exists() and not (out / "outliers").exists()
+    odd["wide.png"] = Handling(("small-picture",), True, "refuse")
+    assert run(folders, "--quality-handling", "--quiet") == 0
+    assert records(out)["wide.png"].output is None and not (out / "wide.png").exists()
 
 
 @pytest.mark.slow
