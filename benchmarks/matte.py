@@ -3,6 +3,7 @@
 python -m benchmarks.matte                          # ../shared/photos/pairs and the drawn scenes
 python -m benchmarks.matte FOLDER                   # any folder with image/ and mask/ (same names, mask as PNG)
 python -m benchmarks.matte FOLDER --guesses OTHER   # a network's own saliency (PNG of the same names) instead
+python -m benchmarks.matte --model border          # all of the pipeline by `evaluate`: a model at each quality
 python -m benchmarks.matte --sheets OUT             # contact sheets: image, guess, alpha, object on grey
 python -m benchmarks.matte --speed                  # time and memory against the number of pixels
 """
@@ -16,9 +17,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from backend.datasets.evaluation import evaluate_settings, table_of_runs
 from backend.datasets.measures import boundary_f, iou, mean_error
+from backend.datasets.pairs import find_pairs
 from backend.masking.arrays import Alpha, Image
 from backend.preprocessing import PRESETS, foreground_colors, refine_matte
+from backend.schemas import MaskOptions
+from backend.settings import Settings
 from backend.trace import Trace
 from benchmarks.matte_scenes import Scene, draw_scenes
 from benchmarks.spoiling import SPOILINGS, grid
@@ -35,11 +40,15 @@ def main() -> None:
     parser.add_argument("--preset", choices=PRESETS, default="balanced")
     parser.add_argument("--seeds", type=int, default=1, help="how often each picture is spoiled anew")
     parser.add_argument("--guesses", type=Path, help="saliency PNGs to refine instead of spoiled truth")
+    parser.add_argument("--model", action="append", help="a segmenter by name; may be given several times")
     parser.add_argument("--sheets", type=Path, help="write a contact sheet a kind of spoiling here")
     parser.add_argument("--speed", action="store_true")
     options = parser.parse_args()
     if options.speed:
         print_speed()
+        return
+    if options.model:
+        print_pipeline(options.folder or PAIRS, options.model)
         return
     groups = {"folder": read_pairs(options.folder)} if options.folder else {"drawn": draw_scenes()}
     if not options.folder and PAIRS.is_dir():
@@ -63,6 +72,14 @@ def main() -> None:
             if kind != "untouched":
                 gains.append(row[3] - row[2])
     print(f"mean gain of boundary F over the spoiled kinds: {np.mean(gains):+.3f}")
+
+
+def print_pipeline(folder: Path, models: list[str]) -> None:
+    """Print what `python -m backend evaluate` measures on the pairs of `folder`, for each of `models` and quality."""
+    images, masks = folder / "image", folder / "mask"
+    asked = [MaskOptions.model_validate({"model": model, "quality": each}) for model in models for each in PRESETS]
+    pairs = find_pairs(images, masks).pairs
+    print(table_of_runs(evaluate_settings(pairs, images, masks, asked, Settings(), jobs=1, boundary_px=2.0)))
 
 
 def measure(

@@ -5,7 +5,7 @@ import os
 import sys
 
 from backend.commands.progress import counted_progress
-from backend.datasets.evaluation import MEASURES, Run, evaluate_settings
+from backend.datasets.evaluation import evaluate_settings, table_of_runs
 from backend.datasets.evaluation_files import Evaluation, evaluation_files
 from backend.datasets.files_out import check_folder_for_results, write_files
 from backend.datasets.pairs import draw_sample, find_pairs
@@ -38,19 +38,8 @@ def evaluate(parsed: argparse.Namespace, options: list[MaskOptions], settings: S
     )
     write_files(parsed.out, evaluation_files(evaluation))
     if not parsed.quiet:
-        _print_table(runs)
+        print(table_of_runs(runs), file=sys.stderr)
         if pairing.images_alone:
             print(f"{len(pairing.images_alone)} pictures have no mask of their name.", file=sys.stderr)
     print(parsed.out / "evaluation.html")
     return int(any(run.failed for run in runs))
-
-
-def _print_table(runs: list[Run]) -> None:
-    width = max(len("setting"), *(len(run.name) for run in runs))
-    heads = "".join(f"{words:>11s}" for words, _ in MEASURES.values())
-    print(f"{'setting':{width}s}{heads}{'s/picture':>11s}{'failed':>8s}", file=sys.stderr)
-    for run in runs:
-        means = run.means()
-        cells = "".join(f"{means[name]:11.4f}" if means else f"{'':11s}" for name in MEASURES)
-        seconds = sum(run.seconds().values())
-        print(f"{run.name:{width}s}{cells}{seconds:11.3f}{len(run.failed):8d}", file=sys.stderr)

@@ -129,3 +129,15 @@ def compare(first: Run, second: Run) -> dict[str, Any]:
         "second_better": sum(gain < 0 for gain in gains),
         "mean_gain": float(np.mean(gains)) if gains else 0.0,
     }
+
+
+def table_of_runs(runs: Sequence[Run]) -> str:
+    """Return the means of all runs as lines of text, the seconds of a picture and how many failed."""
+    width = max(len("setting"), *(len(run.name) for run in runs))
+    heads = "".join(f"{words:>11s}" for words, _ in MEASURES.values())
+    lines = [f"{'setting':{width}s}{heads}{'s/picture':>11s}{'failed':>8s}"]
+    for run in runs:
+        means = run.means()
+        cells = "".join(f"{means[name]:11.4f}" if means else f"{'':11s}" for name in MEASURES)
+        lines.append(f"{run.name:{width}s}{cells}{sum(run.seconds().values()):11.3f}{len(run.failed):8d}")
+    return "\n".join(lines)
