@@ -112,6 +112,12 @@ class Settings(BaseSettings):
     # Services of others. A picture goes there only where a request names the service and its key is set.
     removebg_api_key: SecretStr | None = Field(None, description="of remove.bg, for model=removebg")
     bria_api_key: SecretStr | None = Field(None, description="of Bria, for model=bria")
+    removebg_api_url: str | None = Field(
+        None, description="base address in place of https://api.remove.bg/v1.0; pictures and key go there"
+    )
+    bria_api_url: str | None = Field(
+        None, description="base address in place of https://engine.prod.bria-api.com/v2; pictures and key go there"
+    )
 
     # Who may ask. Lists are separated by commas.
     api_key: SecretStr | None = Field(None, description="keys, one of which every request needs; unset: none is needed")
@@ -152,6 +158,13 @@ class Settings(BaseSettings):
             if info.field_name == "cors_origins" and value != "*" and not re.fullmatch(r"https?://[^/*?#@\s]+", value):
                 raise ValueError(f"{value} is no origin; write https://name, with the port where there is one")
         return tuple(value.lower() for value in values)
+
+    @field_validator("removebg_api_url", "bria_api_url")
+    @classmethod
+    def _is_an_address(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[^/?#@\s\\]+(/[^?#\s\\]*)?", value):
+            raise ValueError("write http://name/path or https://name/path")
+        return None if value is None else value.rstrip("/")
 
     @field_validator("trusted_proxies")
     @classmethod

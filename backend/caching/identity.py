@@ -14,7 +14,7 @@ from backend.availability import DEFAULT_MESH
 from backend.depth.weights import original_file
 from backend.errors import MattemeshError
 from backend.models import find_model
-from backend.remote.services import REMOTE_SERVICES, key_of
+from backend.remote.services import REMOTE_SERVICES, address_of, key_of
 from backend.settings import REPOSITORY, Settings
 from backend.versions import versions
 from backend.weights import listing
@@ -30,6 +30,7 @@ NEUTRAL = frozenset({
     "mask_workers", "mesh_workers", "cuda_devices", "batch_size", "max_connections", "head_deadline_s", "keep_alive_s",
     "upload_deadline_s", "upload_patience_s", "min_bytes_per_s", "answer_patience_s", "max_uploads_bytes", "drain_s",
     "stop_deadline_s", "max_queued_jobs", "result_ttl_s", "result_bytes", "removebg_api_key", "bria_api_key",
+    "removebg_api_url", "bria_api_url",
 })  # fmt: skip
 
 
@@ -51,7 +52,7 @@ def model_fingerprint(name: str, settings: Settings) -> str:
     if name in listing.EMBEDDED:
         return EMBEDDED
     if name in REMOTE_SERVICES:  # nobody tells their versions; what they said is kept as long as anything
-        return REMOTE if key_of(name, settings) else ABSENT
+        return f"{REMOTE} {address_of(name, settings)}" if key_of(name, settings) else ABSENT
     if name == DEFAULT_MESH and settings.triposr_weights is not None:
         return _stamps([_file_of(settings.triposr_weights)], name)
     try:

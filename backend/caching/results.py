@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from backend.caching.cache import Cache
 from backend.caching.identity import models_of, result_key
+from backend.remote.services import REMOTE_SERVICES
 from backend.runner import Runner, RunnerAround, unheard
 from backend.settings import Settings
 from backend.work import Done, File, OnStage, Stage, Work
@@ -22,7 +23,8 @@ class CachingRunner(RunnerAround):
     """A runner that looks for the finished result before it hands work on, and keeps what comes of it.
 
     `Done.cache` says which it was. What fails is not kept, nor is a result of other models than those on the disk (a
-    file that was exchanged under a running worker), nor any while each run has to leave its debug bundle.
+    file that was exchanged under a running worker), nor any while each run has to leave its debug bundle, nor what a
+    service of others was asked for: its report tells that the picture left this machine, and what for.
     """
 
     def __init__(self, runner: Runner, cache: Cache, settings: Settings) -> None:
@@ -32,7 +34,7 @@ class CachingRunner(RunnerAround):
 
     async def run(self, work: Work, on_stage: OnStage = unheard) -> Done:
         """Return what came of the same work before, or what comes of it now; raises as the runner does."""
-        if work.cache == "avoid" or self._settings.debug_dir is not None:
+        if work.cache == "avoid" or self._settings.debug_dir is not None or _leaves(work):
             return self._counted(await self._runner.run(work, on_stage))
         start = time.perf_counter()
         key = await self._patiently(lambda: result_key(work, models_of(work, self._settings), self._settings))
@@ -71,6 +73,10 @@ class CachingRunner(RunnerAround):
                 return await asyncio.get_running_loop().run_in_executor(self._pool, step)
         except TimeoutError:
             return None
+
+
+def _leaves(work: Work) -> bool:
+    return getattr(work.options, "model", "") in REMOTE_SERVICES
 
 
 def keep_result(cache: Cache, key: str, done: Done) -> None:

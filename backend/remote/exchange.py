@@ -23,6 +23,7 @@ class ExchangeConfig:
 
     attempts: int = 3
     backoff_s: float = 1.0  # before the second attempt; doubles from there
+    look_again_s: float = 1.0  # at what is worked on there
     connect_timeout_s: float = 5.0
     read_timeout_s: float = 20.0  # without a single byte
     total_s: float = 25.0
@@ -50,6 +51,7 @@ class Exchange:
     """Requests to one service for one picture; the clock runs over all of them together."""
 
     service: RemoteService
+    address: str  # of its API, without the last part
     client: httpx.Client
     config: ExchangeConfig
     begun: float = field(default_factory=time.monotonic)
@@ -69,12 +71,18 @@ class Exchange:
                 break
             time.sleep(wait_s)
         if answer.status == 429:
-            raise OverloadedError(f"{self.service.title} takes no more pictures of this account now.", status=429)
+            raise OverloadedError(f"{self.service.title} takes no more pictures of this account now.")
         raise self.failed(f"answers {answer.status}")
 
     def failed(self, reason: str) -> ModelUnavailableError:
         """Return the error that says of the service that it `reason`."""
         return ModelUnavailableError(f"{self.service.title} {reason}.", model=self.service.name)
+
+    def wait(self, seconds: float) -> None:
+        """Let some time pass before the next question. Raises TimedOutError where it would be too late for one."""
+        if seconds >= self._left_s():
+            raise self._late()
+        time.sleep(seconds)
 
     def _ask_once(self, method: str, url: str, content: Mapping[str, Any]) -> Answer:
         config, left_s = self.config, self._left_s()
@@ -92,6 +100,8 @@ class Exchange:
             raise self.failed("broke the connection off") from error
 
     def _body(self, answer: httpx.Response) -> bytes:
+        if answer.headers.get("content-encoding", "identity") not in ("identity", "gzip"):
+            raise self.failed("sends what cannot be unpacked")  # packed twice, a small answer fills the memory
         parts, size = [], 0
         for part in answer.iter_bytes():  # as it comes: filling parts of a set size would outwait the clock
             size += len(part)

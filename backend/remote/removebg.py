@@ -1,11 +1,9 @@
-"""remove.bg's API: a JPEG in, the matte out. https://www.remove.bg/api, version 1.0."""
+"""remove.bg's API, version 1.0 (https://www.remove.bg/api): a JPEG in, the matte out."""
 
 from typing import Any
 
 from backend.remote.exchange import Answer, Exchange, code_in
 from backend.remote.matte_of import RemoteMatte, matte_of, nothing_found
-
-ADDRESS = "https://api.remove.bg/v1.0/removebg"
 
 
 def ask_removebg(exchange: Exchange, key: str, picture: bytes, size: tuple[int, int]) -> RemoteMatte:
@@ -13,7 +11,7 @@ def ask_removebg(exchange: Exchange, key: str, picture: bytes, size: tuple[int, 
     credits allow. Raises what `Exchange.ask` raises and ModelUnavailableError."""
     answer = exchange.ask(
         "POST",
-        ADDRESS,
+        f"{exchange.address}/removebg",
         headers={"X-Api-Key": key, "Accept": "image/png"},
         files={"image_file": ("picture.jpg", picture, "image/jpeg")},
         data={"size": "auto", "format": "png", "channels": "alpha"},

@@ -16,7 +16,7 @@ from backend.remote.bria import ask_bria
 from backend.remote.exchange import Exchange, ExchangeConfig
 from backend.remote.matte_of import RemoteMatte
 from backend.remote.removebg import ask_removebg
-from backend.remote.services import REMOTE_SERVICES, require_key
+from backend.remote.services import REMOTE_SERVICES, address_of, require_key
 from backend.segmentation.first_guess import FirstGuess
 from backend.segmentation.guided_upsampling import guided_upsample
 from backend.settings import Settings
@@ -43,11 +43,13 @@ class RemoteSegmenter:
         recall: Recall = recall_nothing,
         config: ExchangeConfig | None = None,
         transport: httpx.BaseTransport | None = None,
+        address: str = "",
     ) -> None:
         self.name = name
         self._service, self._ask = REMOTE_SERVICES[name], ASKS[name]
         self._key, self._recall = key, recall
         self._config, self._transport = config or ExchangeConfig(), transport
+        self._address = address or self._service.address
 
     def predict(self, image: Image) -> FirstGuess:
         """Return the saliency of `image` ((H, W, 3) uint8 RGB), at its own size, and what it cost to find out.
@@ -83,7 +85,7 @@ class RemoteSegmenter:
 
     def _send(self, copy: Image) -> RemoteMatte:
         with httpx.Client(transport=self._transport, headers=HEADERS) as client:
-            exchange = Exchange(self._service, client, self._config)
+            exchange = Exchange(self._service, self._address, client, self._config)
             return self._ask(exchange, self._key, encode_jpeg(copy, QUALITY), (copy.shape[0], copy.shape[1]))
 
     def _remarks(self, sent: bool, copy: Image, answer: tuple[int, ...]) -> tuple[str, ...]:
@@ -110,4 +112,4 @@ def copy_to_send(image: Image) -> Image:
 
 def open_remote(name: str, settings: Settings, recall: Recall = recall_nothing) -> RemoteSegmenter:
     """Return the segmenter that asks the service called `name`. Raises ModelUnavailableError without a key for it."""
-    return RemoteSegmenter(name, require_key(name, settings), recall)
+    return RemoteSegmenter(name, require_key(name, settings), recall, address=address_of(name, settings))

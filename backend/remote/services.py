@@ -17,6 +17,7 @@ class RemoteService:
     title: str  # how sentences call it
     licence: str
     variable: str  # the environment variable that holds the key; the setting's name in capitals
+    address: str  # of its API, without the last part
     cost: str  # what a picture may cost there
     about: str
 
@@ -29,6 +30,7 @@ REMOTE_SERVICES: dict[str, RemoteService] = {
             "remove.bg",
             "remove.bg's terms",
             "REMOVEBG_API_KEY",
+            "https://api.remove.bg/v1.0",
             "up to 1 credit a picture",
             "Any object, at remove.bg: the picture leaves this machine and may cost a credit; needs REMOVEBG_API_KEY.",
         ),
@@ -37,6 +39,7 @@ REMOTE_SERVICES: dict[str, RemoteService] = {
             "Bria",
             "Bria's terms",
             "BRIA_API_KEY",
+            "https://engine.prod.bria-api.com/v2",
             "one call of Bria's background removal, as the account's plan prices it",
             "Any object, at Bria (RMBG 2.0): the picture leaves this machine and may cost money; needs BRIA_API_KEY.",
         ),
@@ -48,6 +51,12 @@ def key_of(name: str, settings: Settings) -> str:
     """Return the operator's key for the service called `name`, "" where there is none."""
     secret = {"removebg": settings.removebg_api_key, "bria": settings.bria_api_key}[name]
     return "" if secret is None else secret.get_secret_value().strip()
+
+
+def address_of(name: str, settings: Settings) -> str:
+    """Return the base address of the API of the service called `name`: the published one, or the operator's."""
+    own = {"removebg": settings.removebg_api_url, "bria": settings.bria_api_url}[name]
+    return own or REMOTE_SERVICES[name].address
 
 
 def with_keys(settings: Settings) -> frozenset[str]:

@@ -80,6 +80,15 @@ def asking(runner: FakeRunner, store: MemoryStore, settings: Settings) -> tuple[
     return lambda *args, **kwargs: asyncio.run(caching.run(work(*args, **kwargs))), cache
 
 
+def test_what_a_service_of_others_made_is_told_anew_each_time(store: MemoryStore, settings: Settings) -> None:
+    """Its report says that the picture left this machine and what for; its answer is kept with the stages."""
+    runner = FakeRunner()
+    caching = CachingRunner(runner, Cache(store), settings)
+    outside = replace(work(), options=MaskOptions(model="removebg"))
+    assert [asyncio.run(caching.run(outside)).cache for _ in range(2)] == ["miss", "miss"]
+    assert runner.runs == 2
+
+
 def test_the_same_work_is_done_once(store: MemoryStore, settings: Settings) -> None:
     runner = FakeRunner()
     ask, cache = asking(runner, store, settings)

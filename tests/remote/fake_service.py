@@ -19,7 +19,7 @@ class Heard:
     """One request as it arrived."""
 
     method: str
-    url: str  # the address that was meant, with scheme and host
+    url: str  # the address that was meant, with scheme and host; the path alone where nothing was rerouted
     headers: dict[str, str]  # names in lower case
     body: bytes
 
@@ -44,7 +44,7 @@ def running() -> Iterator[FakeService]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            service.heard.append(Heard(self.command, headers["x-meant"], headers, body))
+            service.heard.append(Heard(self.command, headers.get("x-meant", self.path), headers, body))
             act = service.acts.pop(0) if len(service.acts) > 1 else service.acts[0]
             act(self)
 

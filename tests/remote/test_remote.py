@@ -1,6 +1,7 @@
 """remove.bg and Bria as segmenters, against servers on this machine that speak their APIs or fail to."""
 
 import base64
+import gzip
 import io
 import json
 import logging
@@ -8,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
@@ -43,7 +45,9 @@ from backend.trace import Trace
 from backend.weights.listing import list_models
 
 KEY = "key-of-the-operator"
-HASTY = ExchangeConfig(backoff_s=0.01, connect_timeout_s=1.0, read_timeout_s=0.3, total_s=0.8, most_bytes=4 << 20)
+HASTY = ExchangeConfig(
+    backoff_s=0.01, look_again_s=0.01, connect_timeout_s=1.0, read_timeout_s=0.3, total_s=0.8, most_bytes=4 << 20
+)
 STORE = "https://d111111abcdef8.cloudfront.net/api/res/one.png?Expires=1"
 
 
@@ -74,6 +78,10 @@ def result(url: object = STORE) -> Act:
     return answer(200, json.dumps({"request_id": "1", "result": {"image_url": url}}).encode())
 
 
+def under_way() -> Act:
+    return answer(202, b'{"request_id": "1", "status_url": "https://engine.prod.bria-api.com/v2/status/1"}')
+
+
 def errors(status: int, code: str, **headers: str) -> Act:
     return answer(status, json.dumps({"errors": [{"title": "No", "code": code, "detail": "x"}]}).encode(), **headers)
 
@@ -98,6 +106,44 @@ def test_the_cutout_of_bria_is_fetched_from_its_store_without_the_key(service: F
     assert asked.headers["api_token"] == KEY and json.loads(asked.body)["sync"] is True
     assert fetched.url == STORE and fetched.method == "GET"
     assert "api_token" not in fetched.headers and KEY not in str(fetched.headers)
+
+
+def test_a_result_that_bria_does_not_wait_for_is_looked_for(service: FakeService) -> None:
+    going = answer(200, b'{"status": "IN_PROGRESS", "request_id": "1"}')
+    done = answer(200, json.dumps({"status": "COMPLETED", "result": {"image_url": STORE}}).encode())
+    guess = bria(service, under_way(), going, done, answer(200, cutout_png())).predict(photo())
+    assert np.array_equal(guess.saliency, disc())
+    assert [heard.url.rsplit("/", 1)[1] for heard in service.heard[1:3]] == ["1", "1"]
+    assert [heard.headers.get("api_token") for heard in service.heard] == [KEY, KEY, KEY, None]
+    with pytest.raises(TimedOutError):
+        bria(service, under_way(), going).predict(photo())
+
+
+@pytest.mark.parametrize("name", ["removebg", "bria"])
+def test_an_operators_own_address_is_asked_in_place_of_the_published(
+    name: str, service: FakeService, tmp_path: Path
+) -> None:
+    """No transport leads anywhere here: this is how a gateway, or a test from outside, comes in between."""
+    own = f"http://127.0.0.1:{service.port}/gate/"
+    settings = Settings.model_validate({
+        "checkpoints_dir": tmp_path, f"{name}_api_key": KEY, f"{name}_api_url": own,
+    })  # fmt: skip
+    service.acts = (
+        [answer(200, matte_png())] if name == "removebg" else [result(own + "1.png"), answer(200, cutout_png())]
+    )
+    cutout = cut_out(photo(), MaskOptions(model=name), engines=Engines(settings))
+    assert (cutout.alpha >= 0.5)[30, 45] and not (cutout.alpha >= 0.5)[2, 2]
+    paths = {"removebg": ["/gate/removebg"], "bria": ["/gate/image/edit/remove_background", "/gate/1.png"]}
+    assert [urlsplit(heard.url).path for heard in service.heard] == paths[name]
+    assert model_fingerprint(name, settings) != model_fingerprint(
+        name, Settings(bria_api_key=KEY, removebg_api_key=KEY)
+    )
+
+
+@pytest.mark.parametrize("address", ["api.remove.bg", "ftp://a/b", "https://key@a/b", "https://a/b?c", "https://a b"])
+def test_what_is_no_address_is_refused(address: str) -> None:
+    with pytest.raises(ValueError, match="removebg_api_url"):
+        Settings(removebg_api_url=address)
 
 
 def test_nothing_of_the_file_travels_but_its_pixels(service: FakeService, tmp_path: Path) -> None:
@@ -164,6 +210,11 @@ def test_a_service_that_sees_no_object_gives_an_empty_mask_and_says_so(service: 
         (cut_off(10_000, matte_png()), "broke the connection off"),
         (endless(6), "more than an answer may have"),
         (answer(200, b"nothing packed", Content_Encoding="gzip"), "cannot be unpacked"),
+        (
+            answer(200, gzip.compress(gzip.compress(bytes(1 << 20))), Content_Encoding="gzip, gzip"),
+            "cannot be unpacked",
+        ),
+        (answer(200, gzip.compress(bytes(5 << 20)), Content_Encoding="gzip"), "more than an answer may have"),
     ],
 )
 def test_what_removebg_may_answer_instead(act: Act, words: str, service: FakeService) -> None:
@@ -181,7 +232,12 @@ def test_what_removebg_may_answer_instead(act: Act, words: str, service: FakeSer
         ((answer(422, b"not json"),), r"refuses the picture with 422"),
         ((answer(200, b"not json"),), "names no result"),
         ((answer(200, b"[]"),), "names no result"),
-        ((answer(202, b'{"status_url": "https://engine.prod.bria-api.com/v2/status/1"}'),), "with 202"),
+        ((answer(202, b'{"status_url": "https://engine.prod.bria-api.com.evil.example/1"}'),), "names no result"),
+        ((answer(200, b'{"status_url": "http://engine.prod.bria-api.com/v2/status/1"}'),), "names no result"),
+        ((answer(202, b'{"status_url": ["x"]}'),), "names no result"),
+        ((under_way(), answer(404)), "with 404"),
+        ((under_way(), answer(200, b'{"status": "ERROR", "error": {"code": 460}}')), r"could not work.*\(460\)"),
+        ((under_way(), answer(302, b"", Location="https://elsewhere.example/")), "with 302"),
         ((result(None),), "names no result"),
         ((result("http://a.cloudfront.net/x.png"),), "names no result"),
         ((result("https://169.254.169.254/latest/meta-data"),), "names no result"),
@@ -250,7 +306,7 @@ def test_a_wait_longer_than_there_is_time_is_no_wait(service: FakeService) -> No
     with pytest.raises(OverloadedError, match="takes no more pictures") as caught:
         removebg(service, answer(429, b"", Retry_After="3600")).predict(photo())
     assert time.monotonic() - begun < 0.7 and len(service.heard) == 1
-    assert caught.value.retry_after_s
+    assert caught.value.retry_after_s and "status" not in caught.value.numbers, "the problem has a status of its own"
 
 
 @pytest.mark.parametrize("slowly", [silent, dripping])
