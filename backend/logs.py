@@ -37,6 +37,8 @@ def set_up_logging(folder: Path, level: str, log_format: LogFormat = "text") -> 
         handler.setFormatter(formatter(log_format))
     for name in LIBRARIES:
         logging.getLogger(name).handlers = logger.handlers
+    # It warns of every form that cannot be read, on stderr as it likes: nonsense that the answer tells already.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
 class _LogFile(RotatingFileHandler):

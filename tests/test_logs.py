@@ -74,6 +74,8 @@ def test_what_the_libraries_report_is_told_in_the_same_form(
     told = [json.loads(line)["message"] for line in capsys.readouterr().err.splitlines()]
     assert told == ["broken\npipe", "it runs"]
     assert (tmp_path / "backend.log").read_text().count("\n") == 2
+    # Whose warnings would go to stderr as they are, one for each malformed form.
+    assert not logging.getLogger("python_multipart.multipart").isEnabledFor(logging.WARNING)
 
 
 def test_a_name_that_cannot_be_printed_is_escaped_and_cut() -> None:

@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 
 from fastapi import Request
 from pydantic import ValidationError
-from starlette.datastructures import FormData, UploadFile
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from backend.errors import (
@@ -29,7 +30,7 @@ class _LimitedParser(MultiPartParser):
 
     def __init__(self, request: Request, limit: int, total: int, max_text_bytes: int) -> None:
         super().__init__(
-            request.headers,
+            _boundary_alone(request.headers),
             _up_to(request, total, limit),
             max_files=MAX_FILES,
             max_fields=MAX_FIELDS,
@@ -37,6 +38,17 @@ class _LimitedParser(MultiPartParser):
         )
         self.limit = limit
         self.received = 0
+        self.ended = False
+
+    def on_end(self) -> None:
+        self.ended = True
+
+    async def parse(self) -> FormData:
+        form = await super().parse()
+        if not self.ended:  # the part that was cut off is not in it, and could be one that is done without
+            await form.close()
+            raise MultiPartException("There is no closing boundary.")
+        return form
 
     def on_part_begin(self) -> None:
         self.received = 0
@@ -62,6 +74,16 @@ class _LimitedParser(MultiPartParser):
             raise TooManyFilesError(
                 f"The form has more than {MAX_FILES} files; send one picture.", limit=MAX_FILES
             ) from None
+
+
+def _boundary_alone(headers: Headers) -> Headers:
+    """Return the Content-Type of a form with its boundary and nothing else. A form has no charset (RFC 7578); the one
+    that a stranger sends could be any of Python's codecs, some of which raise what no parser expects."""
+    _, parameters = parse_options_header(headers["content-type"])
+    boundary = parameters.get(b"boundary", b"").decode("latin-1")
+    if not boundary or '"' in boundary or "\\" in boundary:
+        raise MultiPartException("There is no boundary that could be one.")
+    return Headers({"content-type": f'multipart/form-data; boundary="{boundary}"'})
 
 
 async def _up_to(request: Request, total: int, limit: int) -> AsyncGenerator[bytes]:

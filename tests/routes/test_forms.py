@@ -42,7 +42,8 @@ def part(name: str, content: bytes, file_name: str | None = "a.jpg") -> bytes:
 
 
 CLOSING = f"--{BOUNDARY}--\r\n".encode()
-HEADERS = {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
+FORM = "multipart/form-data; boundary="
+HEADERS = {"content-type": FORM + BOUNDARY}
 
 
 def test_files_and_options_are_read_from_the_form_and_the_query(client: TestClient) -> None:
@@ -79,6 +80,8 @@ def test_the_form_wins_over_the_query(client: TestClient) -> None:
         ({"files": {"file": b"1"}, "data": {"quality": ["fast", "best"]}}, "invalid-parameter"),
         ({"content": b"no boundary at all", "headers": HEADERS}, "invalid-parameter"),
         ({"content": part("file", b"1"), "headers": {"content-type": "multipart/form-data"}}, "invalid-parameter"),
+        ({"content": part("file", b"1") + CLOSING, "headers": {"content-type": f'{FORM}"a\\"b"'}}, "invalid-parameter"),
+        ({"content": part("file", b"1") + part("mask", b"12")[:-4], "headers": HEADERS}, "invalid-parameter"),
         ({"files": {"file": b"1" * (LIMIT + 1)}}, "upload-too-large"),
     ],
 )
@@ -89,6 +92,16 @@ def test_a_faulty_form_is_told_by_its_code(client: TestClient, request_body: dic
     assert body["code"] == code
     assert body["status"] == answer.status_code
     assert body["instance"].endswith(answer.headers["x-request-id"])
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "undefined", "punycode", "utf-7", "hex", "no-such-thing"])
+def test_a_form_is_utf_8_whatever_charset_it_claims(client: TestClient, charset: str) -> None:
+    headers = {"content-type": f"{FORM}{BOUNDARY}; charset={charset}"}
+    body = part("file", b"12345", "photo-é.jpg") + part("quality", b"fast", None) + CLOSING
+    answer = client.post("/form", content=body, headers=headers).json()
+    assert (answer["file"], answer["quality"]) == (5, "fast")
+    odd = part("file", b"1") + part("é\\ud800+2AA-", b"\xff\xfe", None) + CLOSING
+    assert client.post("/form", content=odd, headers=headers).json()["code"] == "invalid-parameter"
 
 
 def test_a_complaint_names_the_option(client: TestClient) -> None:
