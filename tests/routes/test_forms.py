@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from starlette.testclient import TestClient
 
 from backend.routes import problems
-from backend.routes.forms import read_files, read_form, read_options
+from backend.routes.forms import PIECE_BYTES, read_files, read_form, read_options
 from backend.routes.requests import RequestLog
 from backend.work import KINDS
 
@@ -22,10 +22,11 @@ BOUNDARY = "edge"
 def client() -> Iterator[TestClient]:
     """A service whose only route says what it read."""
     app = FastAPI()
+    app.state.limit = LIMIT
 
     @app.post("/form")
     async def form_route(request: Request) -> dict[str, object]:
-        async with read_form(request, LIMIT, KIND) as form:
+        async with read_form(request, app.state.limit, KIND) as form:
             files = await read_files(form, KIND)
             options = read_options(form, dict(request.query_params), KIND)
         return {**{name: len(data) for name, data in files.items()}, **options.model_dump()}
@@ -140,6 +141,33 @@ def test_an_endless_chunked_upload_is_stopped_soon_after_the_limit(client: TestC
     asyncio.run(client.app(scope, endless, collect))  # type: ignore[arg-type]
     assert sent[0]["status"] == 413
     assert taken <= 5
+
+
+def test_a_long_body_is_read_with_pauses_in_which_others_are_answered(client: TestClient) -> None:
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": part("file", b"\r\n--edg" * 2 * PIECE_BYTES), "more_body": False}
+
+    async def forget(message: dict[str, object]) -> None:
+        pass
+
+    async def ask() -> None:
+        beside = asyncio.create_task(others())
+        await client.app(scope, receive, forget)  # type: ignore[arg-type]
+        beside.cancel()
+
+    headers = [(b"content-type", HEADERS["content-type"].encode())]
+    scope = {"type": "http", "method": "POST", "path": "/form", "query_string": b"", "headers": headers}
+    client.app.state.limit = 2**20
+    asyncio.run(ask())
+    assert turns > 8
 
 
 def test_two_files_may_each_have_the_whole_limit(client: TestClient) -> None:
