@@ -86,6 +86,22 @@ def test_an_example_becomes_a_matte_and_a_mesh_to_turn_around(open_page: Any) ->
     assert Path(download.value.path()).read_bytes().startswith(b"ply")
 
 
+def test_before_a_border_of_one_colour_it_is_asked_whether_the_paper_goes(open_page: Any, tmp_path: Path) -> None:
+    drawn = Image.new("RGB", (360, 240), (246, 244, 238))
+    ImageDraw.Draw(drawn).line([(60, 170), (120, 60), (180, 170), (240, 60), (300, 150)], (30, 50, 160), 8)
+    drawn.save(tmp_path / "signed.png")
+    page = matte_of(open_page(), tmp_path / "signed.png")
+    question = page.locator("#matte-question")
+    assert "Remove the background?" in question.inner_text() and "#f6f4ee" in question.inner_text()
+    question.locator("button").click()
+    page.wait_for_selector("#matte-question", state="hidden")
+    page.wait_for_selector("#matte-verdict b")
+    assert newest_job(page)["options"]["mode"] == "document"
+    assert page.locator('input[name="mode"][value="document"]').is_checked()
+    assert 0 < (mask_of(page) == 255).mean() < 0.12 and set(np.unique(mask_of(page))) == {0, 255}
+    assert question.is_hidden()
+
+
 def test_without_the_viewer_the_pictures_of_the_service_turn(open_page: Any, photo: Path) -> None:
     def without_viewer(page: Any) -> None:
         facts = {"limits": {"upload_bytes": 2**24, "pixels": 10**7, "side_px": 9999}, "examples": [], "viewer": None}

@@ -38,6 +38,11 @@ export function startMatteStep() {
     state.current.matteOptions = readOptions(form);
     makeMatte(state.current);
   });
+  byId("matte-question").querySelector("button").addEventListener("click", () => {
+    state.current.matteOptions = { ...state.current.matteOptions, mode: "document" };
+    writeOptions(form, state.current.matteOptions);
+    makeMatte(state.current);
+  });
   byId("matte-views").addEventListener("change", draw);
   showValues(form);
   onChange(draw);
@@ -116,7 +121,19 @@ function showReport(job) {
   fill(byId("matte-made-by"), key, () => (report ? madeBy(report, report.segmenter, job.cache === "hit") : []));
   byId("matte-made-by").hidden = !report;
   byId("matte-download-card").hidden = !report;
+  ask(report);
   fill(byId("matte-downloads"), key, () => (report ? matteDownloads(state.current).map(downloadButton) : []));
+}
+
+/** Ask whether paper is to go, where one colour runs all along the border. @param {any} report */
+function ask(report) {
+  const place = byId("matte-question");
+  const { blob, edited } = state.current;
+  place.hidden = !report?.background?.uniform || report.options.mode === "document" || edited || !blob;
+  if (place.hidden) return;
+  place.querySelector("p").textContent =
+    `One colour, ${report.background.color}, runs along the whole border. ` +
+    "If this is a signature, a stamp or writing, its paper can go, also inside the strokes.";
 }
 
 /** @param {{label: string, act: (button: any) => Promise<void>}} download @returns {Node} */
