@@ -104,6 +104,10 @@ class CancelledJobError(CallerError):
     """The job was cancelled and has no result."""
 
 
+class OutOfRangeError(CallerError):
+    """A part was asked for that begins behind the file's end."""
+
+
 class IdempotencyConflictError(CallerError):
     """The key of an earlier request came with another one."""
 
@@ -181,6 +185,7 @@ PROBLEMS: dict[type[MattemeshError], Problem] = {
     NotFoundError: Problem(404, "not-found", "There is nothing at this address"),
     NotFinishedError: Problem(409, "not-finished", "The job is not finished"),
     CancelledJobError: Problem(409, "cancelled", "The job was cancelled"),
+    OutOfRangeError: Problem(416, "out-of-range", "The file has no such part"),
     IdempotencyConflictError: Problem(409, "idempotency-conflict", "The key belongs to another request"),
     UploadTooSlowError: Problem(408, "upload-too-slow", "The upload came too slowly"),
     NotReadyError: Problem(503, "not-ready", "The service takes no work now"),

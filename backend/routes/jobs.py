@@ -16,8 +16,10 @@ from backend.errors import (
     CancelledJobError,
     IdempotencyConflictError,
     InvalidParameterError,
+    NoSubjectError,
     NotFinishedError,
     NotFoundError,
+    OutOfRangeError,
     StorageFullError,
 )
 from backend.jobs.documents import JobDocument, JobPage, document
@@ -25,6 +27,7 @@ from backend.jobs.ids import PATTERN
 from backend.jobs.records import JOB_KINDS, Job, StoredFile
 from backend.jobs.service import Jobs
 from backend.routes.forms import read_files, read_form, read_options
+from backend.routes.job_file import DOCUMENTATION, file_answer
 from backend.routes.problems import MEDIA_TYPE, documented
 from backend.routes.work import RAISES, form_documentation
 from backend.work import KINDS
@@ -183,10 +186,8 @@ async def _events(request: Request, jobs: Jobs, job_id: str, after: int) -> Asyn
     "/jobs/{job_id}/result",
     summary="What came of a job",
     response_class=FileResponse,
-    responses={
-        304: {"description": "not changed, by `If-None-Match`"},
-        **documented(NotFoundError, NotFinishedError, CancelledJobError, *RAISES),
-    },
+    responses=DOCUMENTATION
+    | documented(NotFoundError, OutOfRangeError, NotFinishedError, CancelledJobError, NoSubjectError, *RAISES),
 )
 async def result(request: Request, job_id: str) -> Response:
     """Answer with the main file, or with the problem in which the job ended."""
@@ -206,10 +207,7 @@ async def result(request: Request, job_id: str) -> Response:
     "/jobs/{job_id}/files/{name}",
     summary="One file of a job",
     response_class=FileResponse,
-    responses={
-        304: {"description": "not changed, by `If-None-Match`"},
-        **documented(NotFoundError, StorageFullError),
-    },
+    responses=DOCUMENTATION,
 )
 async def one_file(request: Request, job_id: str, name: str) -> Response:
     """Answer with a file that the job's document lists."""
@@ -233,20 +231,7 @@ async def remove(request: Request, job_id: str) -> Response:
 
 
 async def _file(request: Request, job: Job, file: StoredFile) -> Response:
-    tag = f'"{job.id}.{file.name}"'  # a finished file never changes
-    headers = {
-        "ETag": tag,
-        "Cache-Control": "private, no-cache",
-        "Content-Disposition": f'inline; filename="{file.name}"',
-    }
-    if tag in re.findall(r'"[^"]*"', request.headers.get("if-none-match", "")):
-        return Response(status_code=304, headers=headers)
-    path = _jobs(request).path(job, file)
-    try:
-        stat = await asyncio.to_thread(path.stat)
-    except FileNotFoundError:  # removed since the store was asked
-        raise NotFoundError("There is no such job; it may have expired.") from None
-    return FileResponse(path, headers=headers, media_type=file.media_type, stat_result=stat)
+    return await file_answer(request, job.id, file, _jobs(request).path(job, file))
 
 
 def _jobs(request: Request) -> Jobs:

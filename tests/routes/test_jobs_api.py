@@ -259,6 +259,29 @@ def test_a_file_is_fetched_again_only_when_it_is_needed(script: tuple[TestClient
     assert client.get(href, headers={"If-None-Match": '"other"'}).content == RESULT
 
 
+def test_one_range_gives_that_part_and_any_other_word_for_one_the_whole_file(
+    script: tuple[TestClient, ScriptedRunner],
+) -> None:
+    client, _ = script
+    href = hand_in(client)["links"]["result"]
+
+    def asked(header: str, **others: str) -> tuple[int, bytes]:
+        answer = client.get(href, headers={"Range": header, **others})
+        return answer.status_code, answer.content
+
+    assert asked("bytes=2-3") == (206, RESULT[2:4])
+    assert asked("bytes=2-") == (206, RESULT[2:])
+    assert asked("bytes=-2") == (206, RESULT[-2:])
+    assert asked("bytes=0-99999999999999") == (206, RESULT)
+    for odd in ("bytes=3-2", "bytes=", "bytes=a-b", "bytes=0-1,2-3", "lines=1-2", "=", "bytes=1-" + "9" * 5000):
+        assert asked(odd) == (200, RESULT)
+    assert asked("bytes=2-3", **{"If-Range": '"another file"'}) == (200, RESULT)
+    beyond = client.get(href, headers={"Range": f"bytes={len(RESULT)}-"})
+    assert (beyond.status_code, beyond.json()["code"]) == (416, "out-of-range")
+    assert beyond.headers["content-range"] == f"bytes */{len(RESULT)}"
+    assert asked("bytes=-0")[0] == 416
+
+
 @pytest.mark.parametrize(
     "name",
     ["../../jobs.sqlite3", "..%2f..%2fjobs.sqlite3", "%2e%2e/%2e%2e/lock", "file", "photo.png", "mask.png%00", "."],
