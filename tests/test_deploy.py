@@ -17,9 +17,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from backend.cli import main as command_line
 from backend.metrics.recorded import Metrics
 from backend.metrics.scraped import Standing, exposition
+from backend.routes.forms import FORM_OVERHEAD_BYTES
 from backend.runner import LaneStatus, RunnerStatus, WorkerStatus
 from backend.settings import Settings
-from backend.work import Done, Stage
+from backend.work import KINDS, Done, Stage
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DEPLOY = REPOSITORY / "deploy"
@@ -188,7 +189,9 @@ def test_the_front_server_lets_through_what_the_service_takes() -> None:
     text = (DEPLOY / "nginx.conf").read_text()
     room = re.search(r"client_max_body_size (\d+)m", text)
     patience = re.search(r"proxy_read_timeout (\d+)s", text)
-    assert room and int(room[1]) * 2**20 >= 2 * Settings().max_upload_bytes + 2**16
+    most_files = max(len(kind.files) for kind in KINDS.values())
+    most_text = FORM_OVERHEAD_BYTES + max(kind.max_text_bytes for kind in KINDS.values())
+    assert room and int(room[1]) * 2**20 >= most_files * Settings().max_upload_bytes + most_text
     assert patience and int(patience[1]) > Settings().mesh_deadline_s + Settings().queue_deadline_s
     for body in re.findall(r"return \d+ '(.*)';", text):
         assert json.loads(body)["code"]
