@@ -67,8 +67,10 @@ class Worker:
             if isinstance(message, Begin):
                 self._unwanted[message.number] = threading.Event()
                 threads.submit(self._do, message)
-            elif isinstance(message, Cancel) and message.number in self._unwanted:
-                self._unwanted[message.number].set()
+            elif isinstance(message, Cancel):
+                unwanted = self._unwanted.get(message.number)  # in one go: the work may come to its end meanwhile
+                if unwanted is not None:
+                    unwanted.set()
 
     def _load(self, hello: Hello) -> None:
         try:
