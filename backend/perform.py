@@ -41,7 +41,7 @@ def _generate_mesh(files: Mapping[str, bytes], options: Any, engines: Engines, t
 
 
 def _edit_mask(files: Mapping[str, bytes], options: Any, engines: Engines, trace: Trace) -> HasProduct:
-    return edit_mask(files["mask"], options, photo=files.get("file"), engines=engines, trace=trace)
+    return edit_mask(files.get("mask"), options, photo=files.get("file"), engines=engines, trace=trace)
 
 
 def _add_background(files: Mapping[str, bytes], options: Any, engines: Engines, trace: Trace) -> HasProduct:

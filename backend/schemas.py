@@ -178,6 +178,8 @@ def invalid_option(error: ValidationError) -> InvalidParameterError:
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     name = str(first["loc"][0])[:40] if first["loc"] else ""  # what follows the name is which form of it was tried
     reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "string_pattern_mismatch" and COLOR in reason:
+        reason = "a colour is written as #rrggbb, white as #ffffff"
     if first["type"] == "extra_forbidden":
         return InvalidParameterError(f"There is no option `{name}`.", parameter=name)
     return InvalidParameterError(

@@ -31,7 +31,7 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "remove-bg": Kind("mask", MaskOptions),
     "generate-mesh": Kind("mesh", MeshOptions),
-    "edit-mask": Kind("mask", EditOptions, files=("mask", "file"), required=("mask",), max_text_bytes=256 * 1024),
+    "edit-mask": Kind("mask", EditOptions, files=("mask", "file"), required=(), max_text_bytes=256 * 1024),
     "add-background": Kind("mask", BackgroundOptions, files=("file", "mask", "background")),
 }
 

@@ -70,6 +70,8 @@ def models_of(work: Work, settings: Settings) -> dict[str, str]:
     defaults = {"model": DEFAULT_SEGMENTER, "engine": DEFAULT_MESH}
     asked = {option: getattr(work.options, option) for option in defaults if hasattr(work.options, option)}
     names = [defaults[option] if name == "auto" else name for option, name in asked.items()]
+    if work.kind == "edit-mask" and "mask" not in work.files:
+        names.append(DEFAULT_SEGMENTER)  # which finds the mask that is edited
     return {name: model_fingerprint(name, settings) for name in [*names, settings.depth_model]}
 
 

@@ -1,7 +1,8 @@
 """`edit_mask`: a mask and what a person drew on it -> the new mask, of the same size, with nothing else changed.
 
-Clicks come first, for they settle whole parts; then the strokes, in order; then, if asked, what the strokes changed is
-snapped to the photo's edges.
+The mask is the caller's; without one it is what the photo says of itself, or what a segmenter finds. Clicks come first,
+for they settle whole parts; then the strokes, in order; then, if asked, what the strokes changed is snapped to the
+photo's edges.
 """
 
 from dataclasses import dataclass
@@ -20,9 +21,9 @@ from backend.masking.scorecard import score_matte
 from backend.pipeline import Product, Source, default_engines, open_picture
 from backend.png import encode_mask_png
 from backend.report import base_report, image_report
-from backend.schemas import EditOptions
+from backend.schemas import EditOptions, MaskOptions
 from backend.stage_configs import scorecard_config
-from backend.subject import mask_as_alpha
+from backend.subject import find_subject, mask_as_alpha
 from backend.trace import Trace
 
 
@@ -35,7 +36,7 @@ class EditedMask:
 
 
 def edit_mask(
-    mask: Source,
+    mask: Source | None,
     options: EditOptions,
     *,
     photo: Source | None = None,
@@ -44,11 +45,13 @@ def edit_mask(
 ) -> EditedMask:
     """Return `mask` (grey, or a cutout's transparency) with the options' clicks and strokes.
 
-    Raises MissingFileError when clicks or `refine` have no photo to go by, InvalidParameterError for a photo of another
-    size, and the caller's errors of `open_picture`.
+    Without a `mask` the photo's own transparency is taken; a photo without any colour is taken for a mask itself,
+    but for a JPEG; of any other one the mask is made as `/remove-bg` makes it by default. Raises MissingFileError when
+    there is neither, or when clicks or `refine` have no photo to go by, InvalidParameterError for a photo of another
+    size, and the caller's errors of `open_picture` and `find_subject`.
     """
     engines, trace = engines or default_engines(), trace or Trace()
-    image, picture, before = _open(mask, photo, options, engines, trace)
+    image, picture, before, source = _open(mask, photo, options, engines, trace)
     trace.picture("mask before", before)
     facts: dict[str, Any] = {}
     alpha = before
@@ -76,15 +79,18 @@ def edit_mask(
     report = {
         "image": image_report(picture),
         "mask": scorecard.as_dict(),
-        "edit": {"strokes": len(options.strokes), "refine": options.refine, **facts},
+        "edit": {"mask_from": source, "strokes": len(options.strokes), "refine": options.refine, **facts},
         **base_report(trace),
     }
     return EditedMask(painted, Product(data, "mask.png", "image/png", report))
 
 
 def _open(
-    mask: Source, photo: Source | None, options: EditOptions, engines: Engines, trace: Trace
-) -> tuple[Image | None, Picture, Alpha]:
+    mask: Source | None, photo: Source | None, options: EditOptions, engines: Engines, trace: Trace
+) -> tuple[Image | None, Picture, Alpha, str]:
+    """Return the photo if there is one, the picture that the mask is of, the mask, and where it came from."""
+    if mask is None:
+        return _open_photo(photo, options, engines, trace)
     asks = "refine" if options.refine else "clicks" if options.clicks else None
     if asks and photo is None:
         raise MissingFileError(f"`{asks}` goes by the photo; send it as the part `file`.", parameter="file")
@@ -98,7 +104,28 @@ def _open(
             f"The mask is {own_width} × {own_height} and the photo {width} × {height}; they must have one size.",
             parameter="mask",
         )
-    return image, drawn, alpha
+    return image, drawn, alpha, "own-mask"
+
+
+def _open_photo(
+    photo: Source | None, options: EditOptions, engines: Engines, trace: Trace
+) -> tuple[Image | None, Picture, Alpha, str]:
+    if photo is None:
+        raise MissingFileError("Send a mask as the part `mask`, a photo as `file`, or both.", parameter="mask")
+    with trace.stage("decode"):
+        picture = open_picture(photo, engines.settings)
+    for sentence in picture.notes:
+        trace.note(sentence)
+    is_grey = bool((picture.image == picture.image[..., :1]).all())
+    if picture.alpha is None and picture.facts.get("mode") == "RGBA":  # a cutout that keeps everything
+        return picture.image, picture, np.ones(picture.image.shape[:2], np.float32), "own-alpha"
+    if picture.alpha is None and is_grey and picture.format != "jpeg":
+        if options.refine or options.clicks:
+            raise MissingFileError("This is a mask; send it as `mask`, and its photo as `file`.", parameter="mask")
+        trace.note("A picture without colour is taken for a mask; send it with a `mask` if it is a photo.")
+        return None, picture, mask_as_alpha(picture, picture, trace), "own-mask"
+    subject = find_subject(picture, None, MaskOptions(), engines, trace)
+    return picture.image, picture, subject.alpha, subject.source
 
 
 def _alpha_of(mask: Picture, trace: Trace) -> Alpha:

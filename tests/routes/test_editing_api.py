@@ -85,6 +85,42 @@ def test_a_cutout_that_keeps_everything_is_a_full_mask(client: TestClient) -> No
     assert edited[30, 20] == 0
 
 
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [(encoded(np.dstack([IMAGE, levels()])), "own-alpha"), (encoded(levels()), "own-mask"), (PHOTO, "border")],
+    ids=["a cutout", "a mask", "a photo"],
+)
+def test_a_file_alone_brings_the_mask_that_is_edited(client: TestClient, file: bytes, source: str) -> None:
+    answer = client.post("/edit-mask", files={"file": file}, data=drawn(DAB), headers=JSON).json()
+    assert answer["report"]["edit"]["mask_from"] == source
+    edited = opened(base64.b64decode(answer["result"]["base64"]))
+    before = opened(client.post("/remove-bg", files={"file": PHOTO}).content) if source == "border" else levels()
+    assert edited.shape == before.shape == (120, 160)
+    assert (edited[26:35, 16:25] == 255).all()
+    assert np.array_equal(edited[40:], before[40:])
+
+
+def test_a_photo_alone_is_refined_and_clicked(client: TestClient) -> None:
+    data = {**drawn(DAB), "refine": "true", "clicks": '[{"x": 60, "y": 60, "mode": "keep"}]'}
+    answer = client.post("/edit-mask", files={"file": PHOTO}, data=data, headers=JSON).json()
+    assert answer["report"]["edit"]["clicks"] == ["already"]
+
+
+def test_a_photo_turned_by_exif_and_its_upright_mask_fit(client: TestClient) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = encoded(np.rot90(IMAGE).copy(), "JPEG", exif=exif)
+    edited = edit(client, files={"mask": grey(levels()), "file": turned}, data={**drawn(DAB), "refine": "true"})
+    assert edited.shape == (120, 160)
+    assert edit(client, files={"file": turned}, data=drawn(DAB)).shape == (120, 160)
+
+
+def test_a_colour_in_another_form_is_refused_in_plain_words(client: TestClient) -> None:
+    answer = client.post("/add-background", files={"file": encoded(cutout())}, data={"color": "red"})
+    assert "#rrggbb" in answer.json()["detail"]
+    assert "pattern" not in answer.json()["detail"]
+
+
 def test_a_click_brings_a_missing_handle_back(client: TestClient) -> None:
     spoiled = np.where(np.indices(MASK.shape)[1] > 97, 0, MASK * 255)
     row, column = np.argwhere(MASK & (np.indices(MASK.shape)[1] > 110))[0]
@@ -120,7 +156,9 @@ def test_debug_gives_the_mask_before_and_after(client: TestClient) -> None:
     ("files", "data", "code", "parameter"),
     [
         ({}, {}, "missing-file", "file"),
-        ({"file": PHOTO}, {}, "missing-file", "mask"),
+        ({"strokes": (None, "[]")}, {}, "missing-file", "mask"),
+        ({"background": PHOTO}, {}, "too-many-files", "background"),
+        ({"file": grey(np.zeros((60, 80)))}, {"refine": "true"}, "missing-file", "mask"),
         ({"mask": b""}, {}, "empty-file", None),
         ({"mask": b"GIF89a" + b"\0" * 40}, {}, "unsupported-image-type", None),
         ({"mask": PHOTO, "file": PHOTO[:400]}, {}, "image-corrupt", None),
@@ -142,7 +180,7 @@ def test_debug_gives_the_mask_before_and_after(client: TestClient) -> None:
     ],
 )
 def test_a_faulty_edit_is_told_by_its_code_and_field(
-    client: TestClient, files: dict[str, bytes], data: dict[str, str], code: str, parameter: str | None
+    client: TestClient, files: dict[str, object], data: dict[str, str], code: str, parameter: str | None
 ) -> None:
     body = client.post("/edit-mask", files=files, data=data).json()
     assert body["code"] == code
@@ -265,7 +303,7 @@ def test_openapi_tells_the_parts_and_options_of_both(client: TestClient) -> None
         for path in ("/edit-mask", "/add-background")
     }
     assert set(bodies["/edit-mask"]["properties"]) == {"mask", "file", "strokes", "refine", "clicks", "debug"}
-    assert bodies["/edit-mask"]["required"] == ["mask"]
+    assert bodies["/edit-mask"]["required"] == []
     assert set(bodies["/add-background"]["properties"]) >= {"file", "mask", "background", "color", "fit", "format"}
     assert all("description" in field for body in bodies.values() for field in body["properties"].values())
     assert {"413", "415", "422", "503", "507"} <= set(paths["/edit-mask"]["post"]["responses"])
