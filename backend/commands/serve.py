@@ -7,13 +7,14 @@ from backend.main import create_app
 from backend.server.process import server_of
 from backend.settings import Settings
 
-SPARE_FILES = 256  # logs, spools, stores and the workers' pipes, beside the connections
+SPARE_FILES = 256  # logs, stores and the workers' pipes, beside connections and uploads
+SPOOLED_BYTES = 2**20  # what an upload has in memory; what is larger is a file
 
 
 def serve(host: str, port: int, fetch: bool | None) -> int:
     """Serve until a signal comes and return the exit status. `fetch` None: as the environment says."""
     settings = Settings() if fetch is None else Settings(fetch_weights=fetch)
-    _allow_open_files(settings.max_connections + SPARE_FILES)
+    _allow_open_files(settings.max_connections + settings.max_uploads_bytes // SPOOLED_BYTES + SPARE_FILES)
     app = create_app(settings)
     try:
         app.state.jobs.hold()
@@ -23,6 +24,13 @@ def serve(host: str, port: int, fetch: bool | None) -> int:
     server = server_of(app, settings, app.state.stopping, host, port)
     listening = server.config.bind_socket()  # says why and exits when the port is taken, before anything is promised
     address = f"{'localhost' if host in ('127.0.0.1', '0.0.0.0', '::1') else host}:{listening.getsockname()[1]}"
+    if settings.log_format == "text":  # whoever reads JSON wants nothing else
+        _greet(address)
+    server.run(sockets=[listening])
+    return 0 if server.started else 1
+
+
+def _greet(address: str) -> None:
     print(
         f"\nMattemesh starts on http://{address} (documentation: /docs). Try:\n"
         f"  curl -X POST -F file=@examples/jug.jpg {address}/remove-bg -o mask.png\n"
@@ -30,8 +38,6 @@ def serve(host: str, port: int, fetch: bool | None) -> int:
         file=sys.stderr,
         flush=True,
     )
-    server.run(sockets=[listening])
-    return 0 if server.started else 1
 
 
 def _allow_open_files(count: int) -> None:

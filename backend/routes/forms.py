@@ -1,6 +1,7 @@
 """A multipart body -> its files and options. Limits are kept while receiving, so that nobody fills the disk."""
 
 import asyncio
+import errno
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -13,6 +14,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from backend.errors import (
     InvalidParameterError,
     MissingFileError,
+    OverloadedError,
     StorageFullError,
     TooManyFilesError,
     UploadTooLargeError,
@@ -113,7 +115,7 @@ async def read_form(request: Request, limit: int, *kinds: Kind) -> AsyncIterator
 
     Raises MissingFileError (not a multipart form), UploadTooLargeError (a part over `limit` bytes, or more than such
     parts for every file of the kind; declared, or found while receiving), TooManyFilesError, InvalidParameterError
-    (malformed form) and StorageFullError (no room for the spool).
+    (malformed form), StorageFullError (no room for the spool) and OverloadedError (no more files may be open).
     """
     max_text_bytes = max(kind.max_text_bytes for kind in kinds)
     total = max(len(kind.files) for kind in kinds) * limit + max_text_bytes + FORM_OVERHEAD_BYTES
@@ -127,6 +129,8 @@ async def read_form(request: Request, limit: int, *kinds: Kind) -> AsyncIterator
     except MultiPartException as error:
         raise InvalidParameterError("The multipart form is malformed.", parameter="body") from error
     except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise OverloadedError("Too many uploads are being received; try again soon.") from error
         if not is_disk_full(error) and not isinstance(error, FileNotFoundError):  # no folder has room for a spool
             raise
         raise StorageFullError("There is no room to receive the file.") from error

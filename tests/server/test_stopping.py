@@ -1,5 +1,6 @@
 """SIGTERM and Ctrl-C: said first, nothing new taken, what was begun ended, and the process gone in time."""
 
+import json
 import signal
 import socket
 import subprocess
@@ -125,13 +126,16 @@ def test_an_idle_service_ends_at_once(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_in_mid_upload_ends_the_service_when_the_upload_has_lost_its_patience(tmp_path: Path) -> None:
-    with process(tmp_path, UPLOAD_PATIENCE_S="1") as (server, port):
+    with process(tmp_path, UPLOAD_PATIENCE_S="1", LOG_FORMAT="json") as (server, port):
+        said(port, upload(4)[0] + b"odd!")  # a form that cannot be read
         with socket.create_connection(("127.0.0.1", port)) as line:
             line.sendall(upload(1_000_000)[0] + PART)
             time.sleep(0.3)
             stops(server, signal.SIGINT, 8)
             assert problem_of(heard(line))["status"] in (408, 503)
-        assert b"Traceback" not in (tmp_path / "stderr").read_bytes()
+        told = (tmp_path / "stderr").read_bytes()
+        assert b"Traceback" not in told
+        assert all(json.loads(line)["level"] for line in told.splitlines())  # LOG_FORMAT holds for all that is told
 
 
 @pytest.mark.slow
