@@ -1,13 +1,12 @@
 """Jobs on a disk that is really full: a tmpfs of a few megabytes."""
 
 import asyncio
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from scripted_runner import ScriptedRunner, done
+from small_disk import fill, small_disk
 
 from backend.errors import NotFoundError, StorageFullError
 from backend.jobs import dispatcher, service
@@ -29,36 +28,14 @@ def anyio_backend() -> str:
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of four megabytes."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a tmpfs")
-    options = f"size={DISK_BYTES},mode=700"
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], capture_output=True).returncode != 0:
-        pytest.skip("a tmpfs cannot be mounted here")
-    try:
+    with small_disk(tmp_path / "disk", DISK_BYTES) as place:
         yield place
-    finally:
-        subprocess.run(["umount", "-l", place], check=True)
 
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatcher, "RETRY_S", 0.05)
     monkeypatch.setattr(service, "REOPEN_S", 0.05)
-
-
-def fill(disk: Path) -> Path:
-    """Leave no byte of room; removing the file that is returned makes room."""
-    ballast = disk / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        size = 65536
-        while size:
-            try:
-                file.write(bytes(size))
-            except OSError:
-                size //= 2
-    return ballast
 
 
 async def hand_in(jobs: Jobs) -> Job:

@@ -1,12 +1,12 @@
 """A real service for whoever asks, ended in any case; a small disk."""
 
-import os
-import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from real_service import RealService, running
+from small_disk import small_disk
 from stub_networks import stub_networks
 
 
@@ -37,21 +37,7 @@ def own_service(tmp_path: Path) -> Iterator[Callable[..., RealService]]:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Callable[[str, int], Path]]:
+def disk_of(tmp_path: Path) -> Iterator[Callable[[str, int], Path]]:
     """A function that mounts a disk of so many bytes at a place in the test's folder."""
-    places: list[Path] = []
-
-    def mount(name: str, size: int) -> Path:
-        place = tmp_path / name
-        place.mkdir(parents=True)
-        if os.geteuid() != 0:
-            pytest.skip("only root may mount a tmpfs")
-        command = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", str(place)]
-        if subprocess.run(command, capture_output=True).returncode != 0:
-            pytest.skip("a tmpfs cannot be mounted here")
-        places.append(place)
-        return place
-
-    yield mount
-    for place in places:
-        subprocess.run(["umount", "-l", place], check=True)
+    with ExitStack() as disks:
+        yield lambda name, size: disks.enter_context(small_disk(tmp_path / name, size))

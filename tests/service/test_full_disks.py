@@ -7,29 +7,16 @@ import numpy as np
 from drawn import encoded
 from incidents import PHOTO
 from real_service import RealService
+from small_disk import fill
 
 MEGABYTES = 2**20
 LARGE = encoded(np.random.default_rng(2).integers(0, 256, (900, 800, 3), np.uint8))  # 2 MB: it is spooled
 
 
-def fill(disk: Path, leave: int = 0) -> Path:
-    """Leave `leave` bytes of room, or nearly; removing the file that is returned makes room."""
-    ballast = disk / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        size = 65536
-        while size:
-            try:
-                file.write(bytes(size))
-            except OSError:
-                size //= 2
-        file.truncate(max(file.tell() - leave, 0))
-    return ballast
-
-
 def test_a_full_spool_refuses_large_photos_alone(
-    own_service: Callable[..., RealService], small_disk: Callable[[str, int], Path]
+    own_service: Callable[..., RealService], disk_of: Callable[[str, int], Path]
 ) -> None:
-    disk = small_disk("spool", 4 * MEGABYTES)
+    disk = disk_of("spool", 4 * MEGABYTES)
     service = own_service(TMPDIR=str(disk))
     assert service.mask(LARGE).status == 200
     ballast = fill(disk)
@@ -44,9 +31,9 @@ def test_a_full_spool_refuses_large_photos_alone(
 
 
 def test_a_full_data_folder_refuses_jobs_and_goes_on_with_the_rest(
-    own_service: Callable[..., RealService], small_disk: Callable[[str, int], Path]
+    own_service: Callable[..., RealService], disk_of: Callable[[str, int], Path]
 ) -> None:
-    disk = small_disk("data", 12 * MEGABYTES)
+    disk = disk_of("data", 12 * MEGABYTES)
     service = own_service(DATA_DIR=str(disk), CACHE_BYTES="1000000")
     before = service.ended(service.hand_in(PHOTO)["id"])
     ballast = fill(disk)
@@ -62,9 +49,9 @@ def test_a_full_data_folder_refuses_jobs_and_goes_on_with_the_rest(
 
 
 def test_a_result_that_finds_no_room_fails_its_job_and_later_ones_succeed(
-    own_service: Callable[..., RealService], small_disk: Callable[[str, int], Path]
+    own_service: Callable[..., RealService], disk_of: Callable[[str, int], Path]
 ) -> None:
-    disk = small_disk("data", 12 * MEGABYTES)
+    disk = disk_of("data", 12 * MEGABYTES)
     service = own_service(DATA_DIR=str(disk))
     own = {"file": LARGE, "mask": encoded(np.full((900, 800), 255, np.uint8))}
     with service.stopped():
