@@ -13,8 +13,10 @@ from backend.settings import Settings
 from backend.work import Done, Lane
 from backend.workers.lane import LaneQueue
 from backend.workers.process import WorkerConfig, WorkerProcess
+from backend.workers.restarts import RestartPolicy
 
-MOST_RESTS = 10  # of all workers, before a picture is given up
+RESTS = RestartPolicy(first_rest_s=0.5, longest_rest_s=2.0)  # nobody is served badly meanwhile
+MOST_RESTS = 10  # of all workers in a row, before the run is given up
 FOREVER_S = 1e7  # how long a picture may wait for workers that start
 
 
@@ -28,19 +30,19 @@ class Pool:
 
     async def run(self, work: BatchWork) -> Done:
         """Return what comes of `work`. Raises TimedOutError, WorkerLostError when it ended two processes,
-        OverloadedError when none can be started, or what the work raises."""
+        OverloadedError when none stays alive, or what the work raises."""
         lost = rests = 0
         while True:
             try:
                 return await self._started().run(work, unheard)
             except WorkerLostError:
-                lost += 1
+                lost, rests = lost + 1, 0
                 if lost == 2:
                     raise
             except OverloadedError as error:
                 rests += 1
                 if rests == MOST_RESTS:
-                    raise
+                    raise OverloadedError("No worker process stays alive; what they said stands above.") from error
                 await asyncio.sleep(error.retry_after_s or 1)
 
     def close(self) -> None:
@@ -50,7 +52,8 @@ class Pool:
 
     def _started(self) -> LaneQueue:
         if self._lane is None:
-            configs = [WorkerConfig(self._lane_name, i, self._settings.batch_size, load) for i in range(self._jobs)]
+            places = self._settings.batch_size
+            configs = [WorkerConfig(self._lane_name, i, places, load, policy=RESTS) for i in range(self._jobs)]
             workers = [WorkerProcess(config, self._settings) for config in configs]
             # Nobody sits and waits: a mask may take as long as a mesh.
             deadline_s = max(self._settings.mask_deadline_s, self._settings.mesh_deadline_s)

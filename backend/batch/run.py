@@ -21,6 +21,7 @@ from backend.errors import (
     InvalidParameterError,
     MattemeshError,
     ModelUnavailableError,
+    OverloadedError,
     StorageFullError,
     problem_of,
 )
@@ -31,7 +32,7 @@ from backend.workers.messages import WorkerFaultError
 
 GRADES = "ABCDE"
 # Not one picture's trouble: the next one would meet the same.
-FATAL = (ModelUnavailableError, StorageFullError, InvalidParameterError)
+FATAL = (ModelUnavailableError, StorageFullError, InvalidParameterError, OverloadedError)
 
 
 @dataclass(frozen=True)

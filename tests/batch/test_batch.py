@@ -21,7 +21,8 @@ from backend.batch.odd_ones import Handling
 from backend.cli import main
 from backend.settings import REPOSITORY, Settings
 from backend.workers.child import _plain
-from backend.workers.process import WorkerConfig
+from backend.workers.process import WorkerConfig, WorkerProcess
+from backend.workers.restarts import RestartPolicy
 
 Folders = tuple[Path, Path]
 BROKEN = encoded(toy()[0], "JPEG")[:900]
@@ -177,6 +178,22 @@ def test_a_model_that_is_not_there_stops_the_run_and_fails_no_picture(
     (folders[0] / "x.png").write_bytes(encoded(toy()[0]))
     assert run(folders, "--model", "u2net") == 1
     assert capsys.readouterr().err.startswith("model-unavailable")
+    assert records(folders[1])["x.png"].state == "working"
+
+
+def test_workers_that_cannot_be_started_stop_the_run_and_fail_no_picture(
+    folders: Folders, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("backend.batch.pool.WorkerProcess", WorkerProcess)
+    monkeypatch.setattr("backend.workers.process._spawn", nothing)
+    monkeypatch.setattr("backend.batch.pool.RESTS", RestartPolicy(first_rest_s=0.02, longest_rest_s=0.05))
+    monkeypatch.setattr("backend.batch.pool.MOST_RESTS", 2)
+    (folders[0] / "x.png").write_bytes(encoded(toy()[0]))
+    assert run(folders) == 1
+    assert "No worker process stays alive" in capsys.readouterr().err
     assert records(folders[1])["x.png"].state == "working"
 
 
