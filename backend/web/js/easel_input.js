@@ -46,15 +46,23 @@ export function listenToHand(easel, hand) {
     if (strokes) easel.live([]);
     strokes = null;
   }
+  function liftAll() {
+    pointers.clear();
+    last = pressed = null;
+    dropStroke();
+  }
   function twoFingers() {
     const [one, other] = [...pointers.values()];
     return { x: (one.x + other.x) / 2, y: (one.y + other.y) / 2, spread: Math.hypot(one.x - other.x, one.y - other.y) };
   }
 
   canvas.addEventListener("pointerdown", (event) => {
-    if (event.button > 1) return;
+    if (event.button > 1 || pointers.size === 2) return; // a third finger does nothing
+    const isPen = event.pointerType === "pen";
+    if (isPen) liftAll(); // the hand that holds it may have come down before it,
+    else if ([...pointers.values()].some((pointer) => pointer.isPen)) return; // or after
     canvas.setPointerCapture(event.pointerId);
-    pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
+    pointers.set(event.pointerId, { x: event.clientX, y: event.clientY, isPen });
     if (pointers.size === 2) {
       dropStroke(); // the first finger was the start of a pinch
       pressed = null;
@@ -70,7 +78,7 @@ export function listenToHand(easel, hand) {
   canvas.addEventListener("pointermove", (event) => {
     showCursor(event);
     if (!pointers.has(event.pointerId)) return;
-    pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
+    Object.assign(pointers.get(event.pointerId), { x: event.clientX, y: event.clientY });
     if (pointers.size === 2) {
       const now = twoFingers();
       const box = canvas.getBoundingClientRect();
@@ -87,7 +95,7 @@ export function listenToHand(easel, hand) {
   });
 
   canvas.addEventListener("pointerup", (event) => {
-    pointers.delete(event.pointerId);
+    if (!pointers.delete(event.pointerId)) return;
     last = null;
     if (strokes) hand.onStrokes(strokes);
     strokes = null;
@@ -97,9 +105,8 @@ export function listenToHand(easel, hand) {
     pressed = null;
   });
   canvas.addEventListener("pointercancel", (event) => {
-    pointers.delete(event.pointerId);
-    last = pressed = null;
-    dropStroke();
+    if (!pointers.has(event.pointerId)) return;
+    liftAll();
   });
   canvas.addEventListener("pointerleave", () => {
     if (strokes) return;

@@ -26,6 +26,16 @@ export class Edits {
     return this.at > 0;
   }
 
+  /** Whether the matte is another than it was. */
+  get isChanged() {
+    return this.mask !== this.entries[0].mask || this.strokes.length > 0;
+  }
+
+  /** Go back to the matte as it was; that can be undone, too. */
+  startOver() {
+    this.push({ mask: this.entries[0].mask });
+  }
+
   get canRedo() {
     return this.at < this.entries.length - 1;
   }

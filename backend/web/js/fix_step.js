@@ -43,7 +43,7 @@ export function startFixStep() {
   byId("snap").addEventListener("click", () => ask("Snapping to the edges", { refine: true }));
   byId("fix-done").addEventListener("click", () => go("matte"));
   byId("fix-reset").addEventListener("click", () => {
-    work.edits = new Edits(work.edits.entries[0].mask);
+    work.edits.startOver();
     redraw();
   });
   byId("fix-views").addEventListener("change", () => {
@@ -114,7 +114,8 @@ function step(way) {
 
 async function redraw() {
   const { edits } = work;
-  byId("undo").disabled = byId("fix-reset").disabled = !edits.canUndo;
+  byId("undo").disabled = !edits.canUndo;
+  byId("fix-reset").disabled = !edits.isChanged;
   byId("redo").disabled = !edits.canRedo;
   byId("snap").disabled = edits.strokes.length === 0;
   await easel.show(edits);
@@ -155,7 +156,7 @@ const edited = ({ photo, edits }, parts) =>
 /** Make the edited mask the photo's matte, if anything was done to it. */
 async function keep() {
   const mine = work;
-  if (!mine?.edits?.canUndo) return;
+  if (!mine?.edits?.isChanged) return;
   mine.photo.pending = true; // nothing is made of the old matte meanwhile
   await ask("Keeping your strokes", {});
   mine.photo.pending = false;
