@@ -24,7 +24,7 @@ export async function checkFile(blob, limits) {
     const detail = `The file has ${has} MiB; at most ${may} MiB are taken.`;
     throw new Problem({ code: "upload-too-large", title: "The file is too large", detail });
   }
-  const head = new Uint8Array(await blob.slice(0, 12).arrayBuffer());
+  const head = await firstBytes(blob);
   if (pictureType(head) === null) {
     const isHeic = String.fromCharCode(...head.subarray(4, 8)) === "ftyp";
     const detail = isHeic ? "This is a HEIC, AVIF or video file." : "Its bytes are not those of a JPEG, PNG or WebP.";
@@ -34,6 +34,16 @@ export async function checkFile(blob, limits) {
   if (size.width * size.height > limits.pixels || Math.max(size.width, size.height) > limits.side_px) {
     const detail = `The picture has ${size.width} × ${size.height} pixels; at most ${limits.pixels / 1e6} megapixels and ${limits.side_px} a side are taken.`;
     throw new Problem({ code: "too-many-pixels", title: "The picture has too many pixels", detail });
+  }
+}
+
+/** @param {Blob} blob @returns {Promise<Uint8Array>} */
+async function firstBytes(blob) {
+  try {
+    return new Uint8Array(await blob.slice(0, 12).arrayBuffer());
+  } catch {
+    const detail = "It may be a folder, or it was moved or changed since it was chosen.";
+    throw new Problem({ code: "unreadable-file", title: "The file cannot be read", detail });
   }
 }
 

@@ -1,5 +1,6 @@
 // The queue of photos as a strip of film: how each stands, one click to look at it, and one to let it go.
 
+import { Problem } from "./api.js";
 import { byId, element, fill, icon } from "./dom.js";
 import { hasFile, urlOf } from "./files.js";
 import { cancel } from "./jobs.js";
@@ -52,7 +53,13 @@ function frame(photo) {
  * @param {any} image @param {import("./store.js").Photo} photo */
 export async function showThumb(image, photo) {
   if (photo.url) image.src = photo.url;
-  else if (hasFile(photo.matte, "cutout.png")) image.src = await urlOf(photo.matte, "cutout.png");
+  else if (hasFile(photo.matte, "cutout.png")) {
+    try {
+      image.src = await urlOf(photo.matte, "cutout.png");
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem; // no picture then; the name stands there
+    }
+  }
 }
 
 /** Put a photo onto the bench, on the step where one is, or the nearest that is open for it.

@@ -1,6 +1,6 @@
 // How photos come in: dropped, pasted, picked, taken, or an example; each is checked and its matte begun.
 
-import { call, Problem } from "./api.js";
+import { callBlob, Problem } from "./api.js";
 import { byId, element } from "./dom.js";
 import { checkFile } from "./file_check.js";
 import { makeMatte } from "./jobs.js";
@@ -33,16 +33,20 @@ export async function take(files) {
   const place = problemPlace("photo");
   showProblem(place, null);
   const taken = [];
+  const refused = [];
   for (const file of files) {
     try {
       await checkFile(file, state.page.limits);
       taken.push(newPhoto(file.name || "photo", file));
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
-      if (files.length > 1) problem.title = `${file.name}: ${problem.title}`;
-      if (state.step !== "photo") go("photo");
-      showProblem(place, problem);
+      refused.push({ name: file.name, problem });
     }
+  }
+  if (refused.length > 0) {
+    if (state.step !== "photo") go("photo");
+    showProblem(place, together(refused, files.length));
+    place.scrollIntoView({ block: "nearest" });
   }
   if (taken.length === 0) return;
   state.photos.push(...taken);
@@ -50,6 +54,15 @@ export async function take(files) {
   changed();
   if (taken.length === files.length || state.step !== "photo") go("matte");
   for (const photo of taken) makeMatte(photo); // they wait in the service's own queue
+}
+
+/** One problem that tells of all that were not taken. */
+function together(refused, count) {
+  const [{ name, problem }] = refused;
+  if (count === 1) return problem;
+  if (refused.length === 1) return Object.assign(problem, { title: `${name}: ${problem.title}` });
+  const detail = refused.map((each) => `${each.name}: ${each.problem.title}.`).join(" ");
+  return new Problem({ code: "several-refused", title: `${refused.length} files were not taken`, detail });
 }
 
 function startDropping() {
@@ -83,8 +96,12 @@ function exampleButton({ name, href }) {
     element("span", { textContent: name }),
   );
   button.addEventListener("click", async () => {
-    const blob = await (await call(href)).blob();
-    take([new File([blob], `${name}.jpg`, { type: "image/jpeg" })]);
+    try {
+      take([new File([await callBlob(href)], `${name}.jpg`, { type: "image/jpeg" })]);
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      showProblem(problemPlace("photo"), problem);
+    }
   });
   return element("li", {}, button);
 }
