@@ -13,9 +13,13 @@ import { hasWebGl, loadViewer, turnSlowly } from "./viewer.js";
 import { showWireframe } from "./wireframe_view.js";
 
 let shown = ""; // which job in which way
+let seen = ""; // the job whose mesh can be seen by now
+
+/** Whether the mesh of `job` can be seen on the stage. @param {import("./store.js").Job | null} job */
+export const isSeen = (job) => job?.id === seen;
 
 export function clearSolid() {
-  shown = "";
+  shown = seen = "";
   byId("solid").replaceChildren();
   byId("solid").hidden = true;
 }
@@ -41,11 +45,16 @@ export async function showSolid(photo, view) {
   shown = `${job.id} ${view}`;
   const place = byId("solid");
   place.hidden = false;
+  place.classList.toggle("arriving", seen !== job.id);
   place.dataset.view = view;
   const stillWanted = () => shown === `${job.id} ${view}`;
   try {
     if (canView && view !== "wire") await drawViewer(place, photo, view, stillWanted);
     else await drawOwn(place, job, view, stillWanted);
+    if (!stillWanted()) return;
+    seen = job.id;
+    place.classList.remove("arriving");
+    byId("mesh-before").hidden = true;
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
     showProblem(problemPlace("mesh"), problem);
@@ -77,7 +86,7 @@ function allow(ways) {
 }
 
 function noteOf(view, canView) {
-  if (view === "overlay") return "The mesh from where the photo was taken, with the photo over it.";
+  if (view === "overlay") return "The mesh from where the photo was taken, and over it the photo; what the matte leaves out is red.";
   if (view === "turntable" && !canView) {
     const why = state.page.viewer === null ? "The viewer was not installed: npm was not there at set-up. " : "";
     return `${why}These are the service’s own pictures. Drag to turn.`;

@@ -4,6 +4,7 @@ import { element } from "./dom.js";
 
 let fetching = null;
 let canDraw = null;
+let arriving = null; // the mesh into the viewer
 
 /** Whether this browser can draw in 3D at all. @returns {boolean} */
 export function hasWebGl() {
@@ -16,7 +17,7 @@ export function hasWebGl() {
  * @param {any} place
  * @param {string} url of a GLB
  * @param {string} source of the viewer's module
- * @returns {Promise<any>} the viewer
+ * @returns {Promise<any>} the viewer, once the mesh can be seen in it
  */
 export async function loadViewer(place, url, source) {
   fetching ??= import(source);
@@ -37,10 +38,16 @@ export async function loadViewer(place, url, source) {
     place.replaceChildren(viewer);
   }
   for (const other of [...place.children]) if (other !== viewer) other.remove();
-  if (viewer.src !== url) viewer.src = url;
+  if (viewer.src !== url) {
+    arriving = Promise.race(["load", "error"].map((name) => heard(viewer, name)));
+    viewer.src = url;
+  }
   lookFreely(viewer);
+  await arriving;
   return viewer;
 }
+
+const heard = (target, name) => new Promise((resolve) => target.addEventListener(name, resolve, { once: true }));
 
 /** The camera where a person would hold the thing: a little to the side and from above. @param {any} viewer */
 function lookFreely(viewer) {

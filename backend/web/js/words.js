@@ -31,9 +31,9 @@ export const listed = (names) =>
 /** @param {any} card of a mask @returns {[string, string][]} */
 export const matteFigures = (card) => [
   ["Grade", `${card.grade}, ${card.points} of 100`],
-  ["Of the picture", percent(card.coverage)],
-  ["Sharp edge", percent(card.edge_sharpness)],
-  ["Sure of it", percent(card.confidence_mean)],
+  ["Share of the picture", percent(card.coverage)],
+  ["Edge sharpness", percent(card.edge_sharpness)],
+  ["Certainty", percent(card.confidence_mean)],
 ];
 
 /** @param {any} figures `report.mesh` @returns {{title: string, tone: string, more: string[]}} */
@@ -48,7 +48,7 @@ export const meshFigures = (figures) => [
   ["Faces", figures.faces.toLocaleString("en")],
   ["Vertices", figures.vertices.toLocaleString("en")],
   ["Watertight", figures.watertight ? "yes" : "no"],
-  ["Silhouette", `${percent(figures.silhouette_iou)} as in the photo`],
+  ["Silhouette agrees", percent(figures.silhouette_iou)],
 ];
 
 /** @param {number} share @returns {string} */
