@@ -2,6 +2,7 @@
 wrong on the way."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +242,51 @@ def test_an_error_of_the_service_is_told_in_its_words_with_a_way_on(open_page: A
     page.click("[data-problem=matte] button:has-text('Try again')")
     page.wait_for_selector("#compare:not([hidden])")
     assert page.locator("[data-problem=matte] h3").count() == 0
+
+
+def test_a_matte_that_could_not_be_made_anew_leaves_the_one_there_was(open_page: Any, photo: Path) -> None:
+    page = matte_of(open_page(), photo)
+    before = mask_of(page)
+    page.watch.expected = ("507",)
+    body = {"title": "The disk is full", "detail": "No room.", "code": "storage-full", "status": 507}
+    full = {"status": 507, "content_type": "application/problem+json", "body": json.dumps(body)}
+    page.route("**/jobs", lambda route: route.fulfill(**full))
+    choose(page, "quality", "fast")
+    page.click("#matte-options [type=submit]")
+    page.wait_for_selector("[data-problem=matte] h3:has-text('The disk is full')")
+    assert page.is_visible("#compare")
+    assert page.is_enabled("#make-mesh")
+    assert np.array_equal(mask_of(page), before)
+    page.unroute("**/jobs")
+    page.click("[data-problem=matte] button:has-text('Try again')")
+    page.wait_for_selector("[data-problem=matte] h3", state="detached")
+    page.wait_for_selector("#matte-verdict b")
+    assert newest_job(page)["options"]["quality"] == "fast"
+
+
+def test_each_file_that_is_not_taken_is_told_and_the_others_are_cut(open_page: Any, photo: Path) -> None:
+    page = open_page()
+    wrong = [{"name": f"note{n}.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"} for n in (1, 2)]
+    good = {"name": "jug.jpg", "mimeType": "image/jpeg", "buffer": photo.read_bytes()}
+    page.set_input_files("#pick", [wrong[0], good, wrong[1]])
+    page.wait_for_selector("#photo-problem h3:has-text('2 files were not taken')")
+    assert "note1.jpg" in page.inner_text("#photo-problem") and "note2.jpg" in page.inner_text("#photo-problem")
+    page.wait_for_selector("#earlier button[aria-label='jug.jpg, matte ready']")
+
+
+def test_a_matte_is_on_the_screen_soon_after_it_was_made(open_page: Any, photo: Path) -> None:
+    page = open_page()
+    page.evaluate(
+        """() => {
+          const compare = document.querySelector("#compare");
+          const look = () => compare.hidden ? requestAnimationFrame(look) : (window.seenAt = Date.now());
+          look();
+        }"""
+    )
+    matte_of(page, photo)
+    page.wait_for_function("() => window.seenAt")
+    made = datetime.fromisoformat(newest_job(page)["finished_at"]).timestamp()
+    assert page.evaluate("window.seenAt") / 1000 - made < 3  # a tenth of a second where nothing else runs
 
 
 def test_the_work_is_found_again_after_the_tab_was_closed(open_page: Any, photo: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from running_service import REPOSITORY
 
+from backend.errors import INTERNAL, PROBLEMS
 from backend.meshing.export import export_mesh
 from backend.meshing.mesh import Mesh
 
@@ -130,6 +131,81 @@ def test_events_are_read_whatever_the_pieces_in_which_they_come() -> None:
     """
     expected = [{"id": "1", "event": "state", "data": "{}"}, {"id": "2", "event": "stage", "data": "a\nbé"}]
     assert node(script, stream) == [expected] * 3
+
+
+def test_a_long_queue_leaves_the_browser_connections() -> None:
+    """Of five jobs three are listened to and two are asked after now and then; and all are heard to their end."""
+    script = """
+    const lines = [], asked = [];
+    let ended = false;
+    const reply = (body, type) => ({ ok: true, status: 200, headers: new Headers({ "content-type": type }), ...body });
+    globalThis.fetch = async (path) => {
+      if (!path.endsWith("/events")) {
+        asked.push(path);
+        const state = ended ? "succeeded" : "running";
+        return reply({ json: async () => ({ id: path, state, progress: { stage: "segment", fraction: 0.5 } }) });
+      }
+      lines.push(path);
+      const start = (control) => setTimeout(() => {
+        ended = true;
+        control.enqueue(new TextEncoder().encode('event: done\\ndata: {"id": "' + path + '"}\\n\\n'));
+      }, 300);
+      return reply({ body: new ReadableStream({ start }) });
+    };
+    const { followJob } = await import(`${WEB}/job_events.js`);
+    const heard = [];
+    const jobs = ["a", "b", "c", "d", "e"].map((self) => ({ links: { self, events: `${self}/events` } }));
+    const { signal } = new AbortController();
+    const follow = (job) => followJob(job, (event, data) => heard.push([event, data.name]), signal);
+    const done = await Promise.all(jobs.map(follow));
+    const stages = heard.filter(([event]) => event === "stage");
+    console.log(JSON.stringify({ lines, asked: [...new Set(asked)], stages, done: done.map(({ id }) => id) }));
+    """
+    seen = node(script)
+    assert seen["lines"][:3] == ["a/events", "b/events", "c/events"]
+    assert seen["asked"] == ["d", "e"]
+    assert seen["stages"] == [["stage", "segment"]] * 2
+    assert [name[0] for name in seen["done"]] == ["a", "b", "c", "d", "e"]
+
+
+def test_a_door_lets_few_in_at_once_in_the_order_in_which_they_came() -> None:
+    script = """
+    const { door } = await import(`${WEB}/in_turn.js`);
+    const enter = door(2);
+    let inside = 0, most = 0;
+    const order = [];
+    const visit = (name) => enter(async () => {
+      most = Math.max(most, ++inside);
+      order.push(name);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      inside -= 1;
+      if (name === 2) throw new Error("a fault lets the next one in");
+      return name;
+    }).catch(() => "fault");
+    const came = await Promise.all([1, 2, 3, 4, 5].map(visit));
+    console.log(JSON.stringify({ most, order, came }));
+    """
+    assert node(script) == {"most": 2, "order": [1, 2, 3, 4, 5], "came": [1, "fault", 3, 4, 5]}
+
+
+def test_every_problem_of_the_service_has_a_word_on_what_to_do_next() -> None:
+    table = (WEB / "js" / "problems.js").read_text().split("const NEXT = {")[1].split("};")[0]
+    known = set(re.findall(r'^  "?([a-z-]+)"?: "', table, re.MULTILINE))
+    assert {problem.code for problem in (*PROBLEMS.values(), INTERNAL)} <= known
+
+
+def test_starting_over_can_be_undone() -> None:
+    script = """
+    const { Edits } = await import(`${WEB}/edits.js`);
+    const edits = new Edits("first");
+    const told = () => [edits.mask, edits.strokes.length, edits.isChanged];
+    edits.push({ strokes: [{ points: [[0, 0]] }] });
+    const seen = [told()];
+    edits.startOver(); seen.push(told());
+    edits.undo(); seen.push(told());
+    console.log(JSON.stringify(seen));
+    """
+    assert node(script) == [["first", 1, True], ["first", 0, False], ["first", 1, True]]
 
 
 @pytest.mark.parametrize("colored", [True, False])

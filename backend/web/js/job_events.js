@@ -1,9 +1,12 @@
 // A job's events, read from a fetch (EventSource cannot send an API key), and taken up again where they broke off.
 
 import { call, callJson, Problem } from "./api.js";
+import { isUnderWay } from "./store.js";
 
 const PATIENCE = 6; // failed tries in a row
 const PAUSE_MS = 600;
+const MOST_LINES = 3; // a browser has six connections to a service in all, and a line of events holds one
+let lines = 0;
 
 /**
  * Follow a job to its end.
@@ -14,27 +17,50 @@ const PAUSE_MS = 600;
  * @throws {Problem}
  */
 export async function followJob(job, onEvent, signal) {
-  let last = "";
-  for (let tries = 0; ; tries += 1) {
+  const heard = { last: "", tries: 0 };
+  for (; ; heard.tries += 1) {
     try {
-      const headers = last ? { "Last-Event-ID": last, Accept: "text/event-stream" } : { Accept: "text/event-stream" };
-      const response = await call(job.links.events, { headers, signal });
-      if (response.status === 204) return await callJson(job.links.self); // all was heard before the line broke
-      for await (const message of messages(response.body)) {
-        tries = 0;
-        last = message.id || last;
-        if (!message.data) continue;
-        const data = JSON.parse(message.data);
-        if (message.event === "done") return data;
-        onEvent(message.event, data);
-      }
+      const way = lines < MOST_LINES ? listen : ask;
+      const done = await way(job, heard, onEvent, signal);
+      if (done) return done;
     } catch (error) {
-      if (signal.aborted || (error instanceof Problem && error.code !== "unreachable") || tries >= PATIENCE)
+      if (signal.aborted || (error instanceof Problem && error.code !== "unreachable") || heard.tries >= PATIENCE)
         throw error;
     }
     if (signal.aborted) throw signal.reason;
-    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * (tries + 1)));
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * (heard.tries + 1)));
   }
+}
+
+/** Hear a job's events as they come. @returns {Promise<any>} its document; null when the line broke before its end */
+async function listen(job, heard, onEvent, signal) {
+  lines += 1;
+  try {
+    const headers = { Accept: "text/event-stream", ...(heard.last && { "Last-Event-ID": heard.last }) };
+    const response = await call(job.links.events, { headers, signal });
+    if (response.status === 204) return await callJson(job.links.self); // all was heard before the line broke
+    for await (const message of messages(response.body)) {
+      heard.tries = 0;
+      heard.last = message.id || heard.last;
+      if (!message.data) continue;
+      const data = JSON.parse(message.data);
+      if (message.event === "done") return data;
+      onEvent(message.event, data);
+    }
+    return null;
+  } finally {
+    lines -= 1;
+  }
+}
+
+/** Ask once how a job stands, while every line is taken. @returns {Promise<any>} as `listen` */
+async function ask(job, heard, onEvent, signal) {
+  const document = await callJson(job.links.self, { signal });
+  heard.tries = 0;
+  if (!isUnderWay(document)) return document;
+  onEvent("state", document);
+  if (document.progress?.stage) onEvent("stage", { name: document.progress.stage, ...document.progress });
+  return null;
 }
 
 /**

@@ -2,22 +2,31 @@
 
 import { call, callJson, formOf, Problem } from "./api.js";
 import { fileOf } from "./files.js";
+import { door } from "./in_turn.js";
 import { followJob } from "./job_events.js";
 import { remember } from "./memory.js";
-import { changed, isUnderWay } from "./store.js";
+import { changed, isDone, isUnderWay } from "./store.js";
 
 const KINDS = { matte: "remove-bg", mesh: "generate-mesh" };
+const CANCELLED = { code: "cancelled", title: "Cancelled" };
+const WHOLE = { matte: ["matte", "edited", "matteOptions"], mesh: ["mesh", "meshOptions", "meshOf"] };
 const following = new Map(); // `${photo.id} ${slot}` -> AbortController
+const toSend = door(2); // uploads at once: a long queue leaves the browser connections for what is looked at
 
 /**
  * Make the matte of a photo anew.
  * @param {import("./store.js").Photo} photo
  * @param {Blob | null} [mask] the person's own, in place of a segmenter's
+ * @param {Record<string, string>} [options]
  */
-export function makeMatte(photo, mask = null) {
-  photo.edited = mask !== null;
+export function makeMatte(photo, mask = null, options = photo.matteOptions) {
+  keepGood(photo, "matte");
+  Object.assign(photo, { edited: mask !== null, matteOptions: options, wish: { mask, options } });
   return run(photo, "matte", matteParts(photo, mask));
 }
+
+/** Ask once more for the matte that was not made. @param {import("./store.js").Photo} photo */
+export const makeMatteAgain = (photo) => makeMatte(photo, photo.wish?.mask, photo.wish?.options);
 
 /**
  * The form of a photo's matte; the person's own mask is taken at its word. The strategy is always named: the service
@@ -36,8 +45,11 @@ export function matteParts(photo, mask) {
  * Make the mesh of a photo: after its own mask, or with the options of the matte, of which the service then has the
  * answer already.
  * @param {import("./store.js").Photo} photo
+ * @param {Record<string, string>} [options]
  */
-export async function makeMesh(photo) {
+export async function makeMesh(photo, options = photo.meshOptions) {
+  keepGood(photo, "mesh");
+  photo.meshOptions = options;
   photo.meshOf = photo.matte?.id ?? null;
   return run(photo, "mesh", await meshParts(photo));
 }
@@ -57,20 +69,41 @@ async function run(photo, slot, parts) {
   const sending = { state: "queued", progress: { stages: [], fraction: 0 }, files: [] };
   photo[slot] = sending;
   changed();
+  let mine = sending; // what this call put into the slot; another may take its place
   try {
-    const job = await startJob(KINDS[slot], { file: photo.blob, ...parts });
+    const job = await toSend(() => {
+      if (sending.unwanted) throw new Problem(CANCELLED);
+      return startJob(KINDS[slot], { file: photo.blob, ...parts });
+    });
     const isWanted = photo[slot] === sending;
-    if (isWanted) photo[slot] = job;
+    if (isWanted) photo[slot] = mine = job;
     if (!isWanted || sending.unwanted) await call(job.links.self, { method: "DELETE" });
     if (!isWanted) return;
     remember(photo);
     await follow(photo, slot);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
+    if (photo[slot] !== mine) return;
     photo[slot] = null;
-    photo.problems[slot] = error;
-    changed();
+    tell(photo, slot, error);
   }
+}
+
+function keepGood(photo, slot) {
+  if (isDone(photo[slot])) photo.good[slot] = Object.fromEntries(WHOLE[slot].map((name) => [name, photo[name]]));
+}
+
+/** Tell what came of a job; where nothing did, go back to what there was, if it still fits. */
+function tell(photo, slot, problem) {
+  const good = photo.good[slot];
+  const fits = good && (slot === "matte" || good.meshOf === photo.matte?.id);
+  photo.problems[slot] = problem;
+  if (problem && fits) {
+    Object.assign(photo, good);
+    if (problem.code === CANCELLED.code) photo.problems[slot] = null;
+    remember(photo);
+  }
+  changed();
 }
 
 /** @param {string} kind @param {Record<string, any>} parts @returns {Promise<import("./store.js").Job>} */
@@ -89,15 +122,14 @@ export async function follow(photo, slot) {
     const done = await followJob(job, (event, data) => noteEvent(job, event, data), control.signal);
     if (photo[slot] !== job) return;
     photo[slot] = done;
-    photo.problems[slot] = problemOf(done);
-    changed();
+    tell(photo, slot, problemOf(done));
   } catch (error) {
     if (!control.signal.aborted) throw error;
   }
 }
 
 function problemOf(job) {
-  if (job.state === "cancelled") return new Problem({ code: "cancelled", title: "Cancelled" });
+  if (job.state === "cancelled") return new Problem(CANCELLED);
   return job.problem && new Problem(job.problem);
 }
 

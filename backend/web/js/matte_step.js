@@ -5,13 +5,13 @@ import { showCompare, startCompare } from "./compare.js";
 import { byId, choose, chosen, element, fill, icon, showPicture } from "./dom.js";
 import { matteDownloads } from "./downloads.js";
 import { hasFile, urlOf } from "./files.js";
-import { cancel, makeMatte } from "./jobs.js";
+import { cancel, makeMatte, makeMatteAgain } from "./jobs.js";
 import { readOptions, same, showValues, writeOptions } from "./options.js";
 import { problemPlace, showProblem } from "./problems.js";
 import { showProgress } from "./progress.js";
 import { madeBy, verdictCard } from "./report_views.js";
 import { go } from "./steps.js";
-import { isDone, isUnderWay, onChange, state } from "./store.js";
+import { changed, isDone, isUnderWay, onChange, state } from "./store.js";
 import { matteFigures, verdictOf } from "./words.js";
 
 const VIEWS = {
@@ -35,13 +35,11 @@ export function startMatteStep() {
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    state.current.matteOptions = readOptions(form);
-    makeMatte(state.current);
+    makeMatte(state.current, null, readOptions(form));
   });
   byId("matte-question").querySelector("button").addEventListener("click", () => {
-    state.current.matteOptions = { ...state.current.matteOptions, mode: "document" };
+    makeMatte(state.current, null, { ...state.current.matteOptions, mode: "document" });
     writeOptions(form, state.current.matteOptions);
-    makeMatte(state.current);
   });
   byId("matte-views").addEventListener("change", draw);
   showValues(form);
@@ -67,9 +65,17 @@ function draw() {
 }
 
 function waysOut(photo, problem) {
-  if (!problem) return [];
-  const again = { label: "Try again", act: () => makeMatte(photo) };
-  return photo.blob ? [again, { label: "Another photo", act: () => go("photo") }] : [];
+  if (!problem || !photo.blob) return [];
+  const again = { label: "Try again", act: () => makeMatteAgain(photo) };
+  if (isDone(photo.matte)) return [again, { label: "Keep this matte", act: () => dismiss(photo) }];
+  return [again, { label: "Another photo", act: () => go("photo") }];
+}
+
+/** Stay with the matte that there is. */
+function dismiss(photo) {
+  photo.problems.matte = null;
+  writeOptions(byId("matte-options"), photo.matteOptions);
+  changed();
 }
 
 function allowAgain() {

@@ -9,7 +9,7 @@ import { readOptions, same, showValues, writeOptions } from "./options.js";
 import { problemPlace, showProblem } from "./problems.js";
 import { showProgress } from "./progress.js";
 import { madeBy, verdictCard } from "./report_views.js";
-import { clearSolid, showSolid } from "./solid.js";
+import { clearSolid, isSeen, showSolid } from "./solid.js";
 import { go } from "./steps.js";
 import { isDone, isUnderWay, onChange, state } from "./store.js";
 import { meshFigures, meshVerdict } from "./words.js";
@@ -24,8 +24,7 @@ export function startMeshStep() {
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    state.current.meshOptions = readOptions(form);
-    makeMesh(state.current);
+    makeMesh(state.current, readOptions(form));
   });
   byId("mesh-views").addEventListener("change", draw);
   byId("overlay-share").addEventListener("input", () => showValues(byId("overlay-field")));
@@ -55,10 +54,10 @@ function draw() {
   allowAgain();
 }
 
-/** The cutout, while there is no mesh. */
+/** The cutout, until the mesh can be seen. */
 async function showBefore(photo) {
   const image = byId("mesh-before");
-  image.hidden = isDone(photo.mesh) || !isDone(photo.matte);
+  image.hidden = isSeen(photo.mesh) || !isDone(photo.matte);
   if (!image.hidden) await showPicture(image, await urlOf(photo.matte, "cutout.png"));
 }
 
@@ -72,7 +71,7 @@ function isDue(photo) {
 function waysOut(photo) {
   if (!photo.blob) return [];
   return [
-    { label: "Try again", act: () => makeMesh(photo) },
+    { label: "Try again", act: () => makeMesh(photo, readOptions(byId("mesh-options"))) },
     { label: "Fix the matte", act: () => go("fix") },
   ];
 }

@@ -26,6 +26,8 @@
  * @property {boolean} pending  whether strokes are on their way to become the matte
  * @property {boolean} recalled  whether it is from an earlier visit and has not been looked at in this one
  * @property {string | null} meshOf  the matte's job that the mesh was made after
+ * @property {Record<string, any>} good  by step, what to go back to when making it anew comes to nothing
+ * @property {{mask: Blob | null, options: Record<string, string>} | null} wish  what the matte was asked for last
  */
 
 /** @type {{photos: Photo[], current: Photo | null, step: string, page: any}} */
@@ -69,5 +71,7 @@ export function newPhoto(name, blob) {
     pending: false,
     recalled: false,
     meshOf: null,
+    good: {},
+    wish: null,
   };
 }
