@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from backend.documents.ink import WHITE, flatten, ink_alpha
+from backend.documents.light_ink import is_light_ink, is_thin
 from backend.documents.paper import Color, PaperConfig, is_pale_and_light, is_paper, paper_color
 from backend.documents.perimeter import look_around
 from backend.documents.shading import Shading, paper_shading
@@ -30,7 +31,8 @@ class DocumentConfig:
     one_hue: float = 0.15  # by how much a channel's share of the green may differ over one page
     one_light: float = 0.3  # of a page's light, at least so much is left in its shadows
     darkest: float = 0.35  # HSL lightness; a darker or more colourful ground is no page, and stays as it is
-    most_colorful: float = 0.45  # HSV saturation
+    most_colorful: float = 0.45  # HSV saturation,
+    light: float = 0.6  # where it is nowhere lighter than this: yellow and orange paper is
     page: float = 0.5  # share of paper from which on what a segmenter found is the page, not the mark
     cut: float = 0.008  # of the longer side, off a page's rim: its edge is no ink
     room: float = 0.012  # around a mark that a segmenter found: it rounds thin strokes off
@@ -43,6 +45,11 @@ def find_document(
     `find_subject`."""
     config, rule = DocumentConfig(), paper_config(engines.settings)
     image = picture.image
+    with trace.stage("ground"):
+        negative = is_light_ink(image)
+        if negative:
+            trace.note("Light ink on a dark ground: it was read in the negative.")
+            image = 255 - image
     bounded = mask is not None or (picture.alpha is not None and options.use_alpha)
     with trace.stage("paper"):
         shading = _usable(paper_shading(image), config)
@@ -66,11 +73,15 @@ def find_document(
         trace.note("No paper was found in it: nothing was taken away.")
         alpha = np.ones(image.shape[:2], np.float32) if region is None else region.astype(np.float32)
     elif not (alpha >= 0.5).any():
-        trace.note("Nothing but paper was found.")
+        if source == "own-alpha" and region is not None and is_thin(region):
+            trace.note("What its own transparency shows is as light as paper, and thin: it is the ink.")
+            alpha = region.astype(np.float32)
+        else:
+            trace.note("Nothing but paper was found.")
     if trace.keep_pictures:
         trace.picture("flattened", flatten(image, shading, (0, 0, image.shape[1], image.shape[0])))
     trace.picture("ink", alpha)
-    facts = {"paper": None if paper is None else _hex(shading, paper), "paper_around": round(around, 3)}
+    facts = {"paper": None if paper is None else _hex(shading, paper, negative), "paper_around": round(around, 3)}
     return Subject(alpha, source, (), facts)
 
 
@@ -78,8 +89,14 @@ def _usable(shading: Shading, config: DocumentConfig) -> Shading | None:
     """Return `shading`, or None where the ground is no paper."""
     typical = np.median(shading.reshape(-1, 3), axis=0)
     high, low = float(typical.max()), float(typical.min())
-    page = high + low > 2 * 255 * config.darkest and high - low < config.most_colorful * high
-    return shading if page else None
+    lit = np.percentile(shading.reshape(-1, 3), 90, axis=0)
+    one_hue = np.abs(lit / lit[1] - typical / typical[1]).max() < config.one_hue  # else the light part is another thing
+    colorful = high - low >= config.most_colorful * high
+    if high + low <= 2 * 255 * config.darkest or (
+        colorful and not (one_hue and float(lit.max() + lit.min()) > 2 * 255 * config.light)
+    ):
+        return None
+    return shading
 
 
 def _shading_within(
@@ -135,9 +152,10 @@ def _small_flat(image: Image, shading: Shading) -> Image:
     return flatten(thinned, shading, (0, 0, thinned.shape[1], thinned.shape[0]))
 
 
-def _hex(shading: Shading, paper: Color) -> str:
-    typical = np.median(shading.reshape(-1, 3), axis=0) * np.array(paper) / WHITE
-    return "#" + "".join(f"{min(255, round(float(channel))):02x}" for channel in typical)
+def _hex(shading: Shading, paper: Color, negative: bool) -> str:
+    typical = np.clip(np.median(shading.reshape(-1, 3), axis=0) * np.array(paper) / WHITE, 0, 255)
+    typical = 255 - typical if negative else typical
+    return "#" + "".join(f"{round(float(channel)):02x}" for channel in typical)
 
 
 def sharpened(alpha: Alpha) -> Alpha:

@@ -16,6 +16,7 @@ from backend.masking.arrays import Image, Mask, check_image
 from backend.masking.geometry import disc
 
 SAMPLES = 4  # a side, of which each pixel of the small copy is the mean: enough against noise, and soon read
+RIM_PX = 6  # on the small copy, inwards: a shadow's slope is steepest well inside of where it begins
 Shading = NDArray[np.float32]  # (h, w, 3): the paper's RGB, on a small copy
 
 
@@ -86,7 +87,8 @@ def _marks(grey: NDArray[np.float32], config: ShadingConfig) -> Mask:
     count, labels = cv2.connectedComponents(dark.astype(np.uint8), connectivity=8)
     for label in range(1, count):
         place = labels == label
-        around = cv2.dilate(place.view(np.uint8), np.ones((3, 3), np.uint8)) > 0
-        if np.percentile(slope[around], 90) > config.sharp * depth[place].max():
+        whole = place.view(np.uint8)  # only the rim has a slope, and of a large mark it is a small part
+        rim = (cv2.dilate(whole, disc(1)) > 0) & (cv2.erode(whole, disc(RIM_PX), borderValue=1) == 0)
+        if np.percentile(slope[rim], 90) > config.sharp * depth[place].max():
             marks |= place
     return marks

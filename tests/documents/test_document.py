@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from document_scenes import INKS, LIGHTS, PAPERS, f_score, photographed, ring_stamp, signature, solid_stamp
+from PIL import Image as PillowImage
 
 from backend.pipeline import Cutout, cut_out
 from backend.schemas import MaskOptions
@@ -78,6 +79,43 @@ def test_an_own_mask_bounds_the_ink() -> None:
     alpha = cut_out(photographed(truth, INKS["red"]), MaskOptions(mode="document"), mask=mask).alpha
     assert (alpha[:, :190] == 0).all()
     assert f_score(alpha[:, 190:] >= 0.5, truth[:, 190:] >= 0.5) > 0.97
+
+
+@pytest.mark.parametrize("ink", ["blue", "red", "black"])
+@pytest.mark.parametrize("light", ["flat", "gradient", "shadow"])
+def test_a_dense_stamp_may_cover_most_of_the_picture(ink: str, light: str) -> None:
+    truth = np.zeros((240, 380), np.float32)
+    truth[20:220, 30:350] = 1
+    truth[90:150, 100:120] = truth[90:150, 160:180] = truth[110:120, 100:250] = 0
+    cutout = document(photographed(truth, INKS[ink], light))
+    assert cutout.product.report["segmenter"]["name"] == "paper"
+    assert f_score(cutout.alpha >= 0.5, truth >= 0.5) > 0.97
+
+
+@pytest.mark.parametrize("paper", [(250, 235, 130), (255, 190, 100), (250, 200, 210), (190, 215, 250), (196, 160, 115)])
+def test_coloured_paper_is_paper(paper: tuple[int, int, int]) -> None:
+    truth = signature(240, 380, 1)
+    for light in ("flat", "gradient"):
+        cutout = document(photographed(truth, (30, 40, 120), light, paper=paper))
+        assert f_score(cutout.alpha >= 0.5, truth >= 0.5) > 0.97
+
+
+def test_chalk_on_a_blackboard_keeps_its_colour_and_the_board_goes() -> None:
+    truth = signature(240, 380, 1)
+    cutout = document(photographed(truth, (235, 235, 230), "gradient", paper=(35, 60, 50)), output="cutout")
+    assert f_score(cutout.alpha >= 0.5, truth >= 0.5) > 0.96
+    assert np.median(cutout.image[cutout.alpha >= 0.5]) > 120
+    report = cutout.product.report
+    assert any("negative" in note for note in report["notes"])
+    assert np.abs([int(report["segmenter"]["paper"][at : at + 2], 16) for at in (1, 3, 5)]).max() < 70
+
+
+def test_white_ink_that_is_transparent_around_stays(tmp_path: Path) -> None:
+    truth = signature(240, 380, 1)
+    ink = np.dstack([np.full((240, 380, 3), 255, np.uint8), np.rint(truth * 255).astype(np.uint8)])
+    PillowImage.fromarray(ink, "RGBA").save(tmp_path / "white.png")
+    alpha = cut_out(tmp_path / "white.png", MaskOptions(mode="document")).alpha
+    assert f_score(alpha >= 0.5, truth >= 0.5) > 0.99
 
 
 def test_a_mask_that_hugs_a_dense_stamp_keeps_the_ink() -> None:
