@@ -179,6 +179,36 @@ def test_the_keyboard_alone_goes_from_photo_to_painted_matte(open_page: Any) -> 
     assert page.is_disabled("#undo")
 
 
+def test_one_finger_paints_and_two_come_closer(open_page: Any, photo: Path) -> None:
+    page = matte_of(open_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True), photo)
+    page.click(".steps [data-step=fix]")
+    page.wait_for_function("() => document.querySelector('#easel').width > 300")
+    page.wait_for_timeout(300)
+    box = page.locator("#easel").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    touch = page.context.new_cdp_session(page)
+
+    def fingers(kind: str, *places: tuple[float, float]) -> None:
+        points = [{"x": x + across, "y": y + down, "id": at} for at, (across, down) in enumerate(places)]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    fingers("touchStart", (0, 0))
+    fingers("touchMove", (30, 20))
+    fingers("touchEnd")
+    assert page.is_enabled("#undo")
+    page.click("#undo")
+    picture = "document.querySelector('#easel').toDataURL()"
+    page.wait_for_timeout(100)
+    before = page.evaluate(picture)
+    fingers("touchStart", (-20, 0))
+    fingers("touchStart", (-20, 0), (20, 0))
+    fingers("touchMove", (-60, 0), (60, 0))
+    fingers("touchEnd")
+    page.wait_for_timeout(100)
+    assert page.evaluate(picture) != before
+    assert page.is_disabled("#undo")  # the first finger of a pinch is no stroke
+
+
 def test_a_background_is_put_behind_the_cutout(open_page: Any, photo: Path) -> None:
     page = matte_of(open_page(), photo)
     page.click(".steps [data-step=background]")
