@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -189,6 +190,24 @@ def test_a_file_of_weights_is_loaded_whole(network: Any, found: MaskRcnn, tmp_pa
     torch.save({**state, name: value, "stray": value}, path)
     with pytest.raises(ModelUnavailableError, match="does not hold its weights"):
         load_mask_rcnn("maskrcnn", path, "cpu")
+
+
+def test_a_file_with_the_names_of_2019_is_loaded(network: Any, tmp_path: Path) -> None:
+    """The first published weights are older than the layers' present names, and say so by having no versions."""
+    import torch
+
+    def old(name: str) -> str:
+        name = re.sub(r"(inner_blocks|layer_blocks)\.(\d)\.0\.", r"\1.\2.", name).replace(
+            "head.conv.0.0.", "head.conv."
+        )
+        return re.sub(r"mask_head\.(\d)\.0\.", lambda found: f"mask_head.mask_fcn{int(found[1]) + 1}.", name)
+
+    state = {old(name): value for name, value in network.state_dict().items()}
+    assert "rpn.head.conv.weight" in state and "backbone.fpn.inner_blocks.3.weight" in state
+    torch.save(state, tmp_path / "maskrcnn.pth")
+    loaded: Any = load_mask_rcnn("maskrcnn", tmp_path / "maskrcnn.pth", "cpu")._network
+    fresh, kept = loaded.state_dict(), network.state_dict()
+    assert all(torch.equal(fresh[name], kept[name]) for name in kept)
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"PK\x03\x04 and then nothing"])
