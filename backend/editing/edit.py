@@ -116,10 +116,12 @@ def _open_photo(
         picture = open_picture(photo, engines.settings)
     for sentence in picture.notes:
         trace.note(sentence)
-    is_grey = bool((picture.image == picture.image[..., :1]).all())
-    if picture.alpha is None and picture.facts.get("mode") == "RGBA":  # a cutout that keeps everything
+    if picture.alpha is not None:
+        return picture.image, picture, picture.alpha, "own-alpha"
+    if picture.facts.get("mode") == "RGBA":  # a cutout that keeps everything
         return picture.image, picture, np.ones(picture.image.shape[:2], np.float32), "own-alpha"
-    if picture.alpha is None and is_grey and picture.format != "jpeg":
+    is_grey = bool((picture.image == picture.image[..., :1]).all())
+    if is_grey and picture.format != "jpeg":
         if options.refine or options.clicks:
             raise MissingFileError("This is a mask; send it as `mask`, and its photo as `file`.", parameter="mask")
         trace.note("A picture without colour is taken for a mask; send it with a `mask` if it is a photo.")

@@ -6,6 +6,7 @@ const NAMES = {
   border: "Border",
   relief: "Relief",
   triposr: "TripoSR",
+  paper: "the ink’s contrast with its paper",
   "own-mask": "your mask",
   "own-alpha": "its transparency",
 };
@@ -55,10 +56,13 @@ export function madeBy(report, engine, isFromCache) {
     element("p", { className: "soft small", textContent: time }),
     meaning ? element("p", { className: "small", textContent: meaning }) : null,
     ...others.map(noteLine),
-    ...(report.fusion?.reasons ?? []).filter((reason) => !others.some((note) => note.includes(reason))).map(noteLine),
+    ...reasonsOf(report.fusion).filter((reason) => !others.some((note) => note.includes(reason))).map(noteLine),
     licences(report.models ?? []),
   ].filter(Boolean);
 }
+
+/** Why depth did what it did; nothing where nobody asked for it. */
+const reasonsOf = (fusion) => (!fusion || fusion.asked === "segmentation" ? [] : fusion.reasons);
 
 function licences(models) {
   if (!models.length) return null;
