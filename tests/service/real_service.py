@@ -170,9 +170,15 @@ class RealService:
         return {name: held_by(pid) for name, pid in self.processes().items() if pid}
 
     def left_over(self) -> list[str]:
-        """Return the files that lie in its temporary folder and among what jobs have half written."""
+        """Return the files that lie in its temporary folder and among what jobs have half written; what goes within
+        seconds is not left over: a job is told to have ended before its photo is removed."""
         places = [self.folder / "tmp", self.folder / "data" / "jobs" / "partial"]
-        return [str(path) for place in places if place.is_dir() for path in place.iterdir()]
+        end = time.monotonic() + 5
+        while left := [str(path) for place in places if place.is_dir() for path in place.iterdir()]:
+            if time.monotonic() > end:
+                break
+            time.sleep(0.05)
+        return left
 
     @contextmanager
     def stopped(self, lane: str = "mask") -> Iterator[int]:
