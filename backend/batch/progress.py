@@ -26,19 +26,30 @@ class Tally:
 
     def __init__(self) -> None:
         self.total = self.finished = self.new = 0
-        self.states: Counter[str] = Counter()
-        self.failed: list[Record] = []
+        self._states: dict[str, str] = {}  # by picture: one that is watched and changes counts as what it is now
+        self._failed: dict[str, Record] = {}
         self._times: deque[float] = deque(maxlen=_WINDOW)
         self._began = time.monotonic()
 
     def count(self, record: Record, new: bool) -> None:
-        self.finished += 1
-        self.states[record.state] += 1
+        if record.input in self._states:
+            self.total -= 1
+        self._states[record.input] = record.state
+        self.finished = len(self._states)
+        self._failed.pop(record.input, None)
         if record.state == "failed":
-            self.failed.append(record)
+            self._failed[record.input] = record
         if new:
             self.new += 1
             self._times.append(time.monotonic())
+
+    @property
+    def states(self) -> Counter[str]:
+        return Counter(self._states.values())
+
+    @property
+    def failed(self) -> list[Record]:
+        return list(self._failed.values())
 
     @property
     def rate(self) -> float:
@@ -146,7 +157,8 @@ def choose_display(quiet: bool, as_json: bool) -> Display:
 
 def summary(tally: Tally) -> dict[str, int | float]:
     """Return the run in figures."""
-    states = {state: tally.states[state] for state in ("done", "failed", "refused")}
+    counts = tally.states
+    states = {state: counts[state] for state in ("done", "failed", "refused")}
     return {"pictures": tally.finished, **states, "new": tally.new, "seconds": round(tally.seconds, 1)}
 
 
