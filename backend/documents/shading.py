@@ -65,8 +65,9 @@ def _without_marks(closed: Shading, beyond: Mask, radius: int, config: ShadingCo
     filled, weight = closed * known[..., None], known
     result = closed.copy()
     unknown = known == 0
+    result[unknown] = closed[known > 0].mean(axis=0)  # where so little is known that no look reaches it
     reach = 2.0 * radius
-    while unknown.any():  # from near first: each round looks twice as far
+    while unknown.any() and reach < max(known.shape):  # from near first: each round looks twice as far
         near = cv2.GaussianBlur(weight, (0, 0), reach)
         colors = cv2.GaussianBlur(filled, (0, 0), reach)
         reached = unknown & (near > 1e-3)

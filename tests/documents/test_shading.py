@@ -48,6 +48,19 @@ def test_beyond_a_page_its_shading_goes_on() -> None:
     assert np.abs(shading - (240, 238, 230)).max() < 6
 
 
+@pytest.mark.parametrize("margin", [2, 4, 6, 8])
+@pytest.mark.parametrize("corner", [0, 3])
+def test_ink_up_to_the_frame_is_filled_from_however_little_paper_is_left(margin: int, corner: int) -> None:
+    """Whatever is known, and be it a pixel: looking farther and farther ends."""
+    photo = np.full((400, 600, 3), (250, 248, 240), np.uint8)
+    photo[margin:-margin, margin:-margin] = (30, 50, 160)
+    photo[:corner, :corner] = 255
+    assert np.isfinite(paper_shading(photo)).all()
+    page = np.zeros((400, 600), bool)
+    page[200:218, 300:318] = True
+    assert np.abs(paper_shading(np.full((400, 600, 3), 200, np.uint8), page) - 200).max() < 1
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 80), (80, 1), (2, 2)])
 def test_the_smallest_picture_has_a_shading(size: tuple[int, int]) -> None:
     for page in (None, np.zeros(size, bool), np.ones(size, bool)):
