@@ -21,17 +21,30 @@ MOST_POINTS = 10_000  # of all strokes together
 MOST_CLICKS = 20  # each is a cut of its own
 FAR_PX = 100_000.0
 Coordinate = Annotated[float, Field(ge=-FAR_PX, le=FAR_PX, allow_inf_nan=False)]
+Point = Annotated[tuple[Coordinate, Coordinate], Field(strict=False)]  # JSON has lists only
 Mark = TypeVar("Mark")
 
 
-class Stroke(BaseModel):
-    """One movement of a round brush: a point (`x`, `y`) or a line through `points`."""
+class _Sent(BaseModel):
+    """What both kinds of marks keep to."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _known_names(cls, value: Any) -> Any:
+        # pydantic would tell of each unknown name, and take half a second for as many as fit into a field
+        if isinstance(value, dict) and len(value) > len(cls.model_fields):
+            raise ValueError(f"has {len(value)} names; known are {', '.join(cls.model_fields)}")
+        return value
+
+
+class Stroke(_Sent):
+    """One movement of a round brush: a point (`x`, `y`) or a line through `points`."""
+
     x: Coordinate | None = None
     y: Coordinate | None = None
-    points: list[tuple[Coordinate, Coordinate]] | None = Field(None, min_length=1)
+    points: Annotated[list[Point], Field(min_length=1, fail_fast=True)] | None = None
     radius: float = Field(ge=0.5, le=8192, allow_inf_nan=False, description="px")
     hardness: float = Field(
         1.0, ge=0, le=1, description="1: full up to an antialiased rim; 0: fades from the middle to the rim."
@@ -53,18 +66,16 @@ class Stroke(BaseModel):
         return list(self.points or ())
 
 
-class Click(BaseModel):
+class Click(_Sent):
     """A place that belongs to the object (`keep`) or does not (`remove`)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     x: Coordinate
     y: Coordinate
     mode: Literal["keep", "remove"]
 
 
-_STROKES = TypeAdapter(Annotated[list[Stroke], Field(max_length=MOST_POINTS)])
-_CLICKS = TypeAdapter(Annotated[list[Click], Field(max_length=MOST_CLICKS)])
+_STROKES = TypeAdapter(Annotated[list[Stroke], Field(max_length=MOST_POINTS, fail_fast=True)])
+_CLICKS = TypeAdapter(Annotated[list[Click], Field(max_length=MOST_CLICKS, fail_fast=True)])
 
 
 def _from_json(value: Any, kind: TypeAdapter[list[Mark]], name: str) -> Any:

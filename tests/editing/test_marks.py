@@ -2,11 +2,12 @@
 
 import json
 import pickle
+from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from backend.editing.marks import MOST_CLICKS, MOST_POINTS
+from backend.editing.marks import _CLICKS, _STROKES, MOST_CLICKS, MOST_POINTS
 from backend.errors import InvalidParameterError
 from backend.schemas import EditOptions, invalid_option
 
@@ -70,6 +71,18 @@ def test_the_number_of_points_and_clicks_is_bounded() -> None:
     assert str(MOST_POINTS) in refused(strokes=json.dumps([line, line, DAB])).detail
     click = {"x": 1, "y": 1, "mode": "keep"}
     assert refused(clicks=json.dumps([click] * (MOST_CLICKS + 1))).numbers["parameter"] == "clicks"
+
+
+@pytest.mark.parametrize(
+    ("kind", "faulty"),
+    [(_STROKES, [{}] * 500), (_STROKES, [DAB | {f"n{i}": 1 for i in range(500)}]), (_CLICKS, [{}] * 20),
+     (_STROKES, [{"points": [["a", 1]] * 500, "radius": 3, "mode": "add"}]),
+     (_CLICKS, [{f"n{i}": 1 for i in range(500)}])],
+)  # fmt: skip
+def test_no_time_is_spent_on_a_second_thousand_of_faults(kind: TypeAdapter[Any], faulty: list[object]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        kind.validate_json(json.dumps(faulty))
+    assert caught.value.error_count() <= 3  # those of one mark
 
 
 def test_nothing_sent_is_nothing_drawn() -> None:
