@@ -50,7 +50,7 @@ def drag(page: Any, selector: str, *places: tuple[float, float]) -> None:
 
 
 def test_an_example_becomes_a_matte_and_a_mesh_to_turn_around(open_page: Any) -> None:
-    page = open_page(viewport={"width": 900, "height": 640})  # WebGL in software goes by the pixel
+    page = open_page(viewport={"width": 480, "height": 480})  # WebGL in software goes by the pixel
     page.click(".example:has-text('jug')")
     page.wait_for_selector("#compare:not([hidden])")
     assert "Clean" in page.inner_text("#matte-verdict")
