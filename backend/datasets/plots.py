@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from numpy.typing import ArrayLike
 # Middle tones that stand out by 3 : 1 or more from white and from the page's dark card alike.
 COLORS = ("#3d7fc1", "#c06a1e", "#3f8f57", "#8a68c4", "#b8527f", "#6f7f8c", "#8f8420", "#2f8f94")
 BINS = 30  # of a histogram
+MOST_TIMES = 5000  # from end to end of a logarithmic axis; with more, figures at 2 and 5 would run into each other
 _INK = "#010203"  # stands for the page's own text colour; drawn with nothing else
 _STYLE: Any = {
     "font.size": 10, "font.family": "DejaVu Sans", "svg.fonttype": "none", "axes.spines.top": False,
@@ -75,11 +77,12 @@ def histogram(name: str, groups: Mapping[str, ArrayLike], x_label: str, y_label:
         low, high = (low, high) if high > low * 1.01 else (low * 0.9, high * 1.1)
         edges = np.geomspace(low, high, BINS + 1)
         axes.set_xscale("log")
-        _write_plainly(axes.xaxis)
     else:
         edges = np.linspace(min(low, 0.0), max(high, 1.0), BINS + 1)
     colors = [COLORS[number % len(COLORS)] for number in range(len(values))]
     axes.hist(values, bins=edges.tolist(), stacked=True, label=list(groups), color=colors)
+    if log:
+        _write_plainly(axes.xaxis)
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
@@ -126,8 +129,9 @@ def _canvas(height: float = 3.4) -> tuple[Figure, Axes]:
 
 
 def _write_plainly(axis: Axis) -> None:
-    """Mark the logarithmic `axis` at 1, 2, 5, 10, … in plain numbers."""
-    axis.set_major_locator(LogLocator(10, (1, 2, 5)))
+    """Mark the logarithmic `axis`, with all it shows drawn, at 1, 2, 5, 10, … or at powers of ten, in plain numbers."""
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(10, (1, 2, 5) if high < MOST_TIMES * low else (1,)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}" if value < 1e6 else f"{value:.0e}"))
     axis.set_minor_formatter(NullFormatter())
 
@@ -137,7 +141,9 @@ def _legend(axes: Axes, entries: int) -> None:
 
 
 def _finish(name: str, figure: Figure) -> Drawing:
-    with mpl.rc_context({"svg.hashsalt": name}):  # ids differ between the drawings of one page
+    # Ids differ between the drawings of one page; letters that the font lacks are boxes in the PNG, text in the page.
+    with mpl.rc_context({"svg.hashsalt": name}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")
         picture, vector = io.BytesIO(), io.StringIO()
         figure.savefig(picture, format="png", dpi=130, facecolor="white")
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
