@@ -80,9 +80,10 @@ def _compared(pair: dict[str, Any]) -> str:
     first, second, pictures = pair["first"], pair["second"], pair["pictures"]
     if not pair["first_better"] + pair["second_better"]:
         return f"{first} and {second} do equally well on all {pictures} pictures."
+    gain = f"{pair['mean_gain']:+.4f}" if abs(pair["mean_gain"]) >= 0.00005 else "less than 0.0001"
     return (
         f"{first} is the better one on {pair['first_better']} of {pictures} pictures, {second} on "
-        f"{pair['second_better']}; by {pair['mean_gain']:+.4f} IoU on average."
+        f"{pair['second_better']}; by {gain} IoU on average."
     )
 
 
@@ -103,15 +104,16 @@ def _side_by_side(runs: Sequence[Run]) -> str:
 
 
 def _best(values: list[float], more: bool) -> float | None:
-    if len(set(values)) < 2:  # nothing to stand out from
+    shown = {round(value, 4) for value in values}
+    if len(shown) < 2:  # nothing to stand out from
         return None
-    return max(values) if more else min(values)
+    return max(shown) if more else min(shown)
 
 
 def _figure(value: float | None, best: float | None) -> Cell | None:
     if value is None:
         return None
-    return Cell(f"{value:.4f}", value, "best" if value == best else "")
+    return Cell(f"{value:.4f}", value, "best" if round(value, 4) == best else "")
 
 
 def _failures(runs: Sequence[Run]) -> str:

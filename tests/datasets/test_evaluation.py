@@ -12,6 +12,7 @@ from PIL import Image
 
 from backend.cli import main
 from backend.datasets.evaluation import WORST, Run, _forget_strips, compare, run_names
+from backend.datasets.evaluation_page import _best, _figure
 from backend.datasets.pairs import Pair, draw_sample, find_pairs
 from backend.datasets.scoring import Score
 from backend.errors import InvalidParameterError
@@ -127,6 +128,12 @@ def test_table_and_page_have_every_picture(result: tuple[dict, Path]) -> None:
     assert len(rows) == 2 * 5 and {row["problem"] for row in rows} == {"", "image-corrupt", "invalid-parameter"}
     page = (result[1] / "evaluation.html").read_text("utf-8")
     assert "sub/b.jpg" in page and "auto · best" in page and page.count("<svg") == 3
+
+
+def test_no_figure_stands_out_from_one_that_reads_the_same() -> None:
+    assert _best([0.91001, 0.91002], more=True) is None
+    assert _best([0.91001, 0.91002, 0.8], more=True) == 0.91 and _best([0.2, 0.1], more=False) == 0.1
+    assert all("best" in str(_figure(value, 0.91)) for value in (0.91001, 0.90998))
 
 
 def refused(capsys: pytest.CaptureFixture[str], *options: str) -> str:
