@@ -45,8 +45,9 @@ def _squeeze(rows: NDArray[np.uint8]) -> NDArray[np.int16]:
 
 
 def _trim(rows: NDArray[np.int16], config: LetterboxConfig) -> tuple[int, int]:
-    """Return the half-open range of rows between the bars at the two ends."""
-    return _bar_length(rows, config), len(rows) - _bar_length(rows[::-1], config)
+    """Return the half-open range of rows between the bars at the two ends; all of them where the bars would meet."""
+    first, end = _bar_length(rows, config), len(rows) - _bar_length(rows[::-1], config)
+    return (first, end) if first < end else (0, len(rows))
 
 
 def _bar_length(rows: NDArray[np.int16], config: LetterboxConfig) -> int:

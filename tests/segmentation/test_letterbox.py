@@ -52,6 +52,16 @@ def test_a_tiny_picture_keeps_all_its_pixels(size: tuple[int, int]) -> None:
     assert find_content_box(np.zeros((*size, 3), np.uint8)) == (0, 0, size[1], size[0])
 
 
+@pytest.mark.parametrize("height", range(2, 40))
+def test_two_plain_halves_are_no_bars_with_nothing_in_between(height: int) -> None:
+    halves = np.zeros((height, 8, 3), np.uint8)
+    halves[height // 2 :] = 200
+    halves[(height - 1) // 2] = 100  # a step that is blurred, as resizing leaves it
+    for picture in (halves, np.ascontiguousarray(halves.transpose(1, 0, 2))):
+        x0, y0, x1, y1 = find_content_box(picture)
+        assert x0 < x1 and y0 < y1
+
+
 def test_a_blank_picture_has_no_bars() -> None:
     assert find_content_box(np.zeros((50, 60, 3), np.uint8)) == (0, 0, 60, 50)
 
