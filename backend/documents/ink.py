@@ -16,7 +16,7 @@ from backend.documents.shading import Shading
 from backend.masking.arrays import Alpha, Box, Image, Mask
 from backend.masking.geometry import disc
 
-TILE_PX = 128
+TILE_PX = 256
 WHITE = 245.0  # what flattened paper is, in each channel
 SURELY = 35.0  # 8-bit steps below WHITE in one channel: no rule calls such a pixel ink
 THREADS = 2
@@ -74,6 +74,8 @@ def ink_alpha(
         grain = noise * WHITE / max(float(brightest.mean()), 1)
         if grain > config.calm:
             flat = cv2.GaussianBlur(flat, (0, 0), grain / (3 * config.calm))
+        if flat.min() >= WHITE - SURELY:
+            return
         found = _tile_ink(flat, paper, rule, rim, config)
         inner = found[y0 - top : y1 - top, x0 - left : x1 - left]
         alpha[y0:y1, x0:x1] = inner if region is None else inner * region[y0:y1, x0:x1]
@@ -92,16 +94,19 @@ def _tile_ink(flat: Image, paper: Color, rule: PaperConfig, rim: int, config: In
     beside = cv2.dilate(ink.view(np.uint8), np.ones((reach, reach), np.uint8)) > 0
     ink = _joined(ink, beside & (away > config.faint * rule.distance))  # a thin or faint stroke goes on
     full = cv2.dilate(away * ink, disc(rim))  # the ink beside it, unmixed
-    coverage = np.clip(away / np.maximum(full, 1), 0, 1)
     inside = cv2.erode(ink.view(np.uint8), disc(rim), borderValue=1) > 0
-    near = cv2.dilate(ink.view(np.uint8), disc(1)) > 0
-    coverage = np.where(inside, 1, np.where(near & (coverage > config.faintest), coverage, 0))
-    return np.where(ink, coverage, np.minimum(coverage, 0.49)).astype(np.float32)  # what is paper by the rule goes
+    near = cv2.dilate(ink.view(np.uint8), disc(1)) > 0  # few pixels, and nothing is opaque beyond them
+    coverage = np.minimum(away[near] / np.maximum(full[near], 1), 1)
+    coverage[coverage <= config.faintest] = 0
+    coverage[inside[near]] = 1
+    alpha = np.zeros(ink.shape, np.float32)
+    alpha[near] = np.where(ink[near], coverage, np.minimum(coverage, 0.49))  # what is paper by the rule goes
+    return alpha
 
 
 def _noise(image: Image) -> float:
     """Return the deviation of a pixel from its neighbour's, in 8-bit steps; strokes are too few to count."""
-    step = max(1, max(image.shape) // 400)
+    step = max(1, max(image.shape) // 200)
     here, beside = image[::step, :-1:step].astype(np.float32), image[::step, 1::step].astype(np.float32)
     return float(1.4826 * np.median(np.abs(here - beside)) / np.sqrt(2)) if here.size else 0.0
 

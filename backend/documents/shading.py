@@ -40,7 +40,7 @@ def paper_shading(image: Image, page: Mask | None = None, config: ShadingConfig 
     scale = min(1.0, config.side_px / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     step = max(1, max(height, width) // (SAMPLES * config.side_px))
-    small = np.ascontiguousarray(image[::step, ::step])
+    small = cv2.resize(image, (-(-width // step), -(-height // step)), interpolation=cv2.INTER_NEAREST)
     if scale < 1:
         small = cv2.resize(small, size, interpolation=cv2.INTER_AREA)
     calm = cv2.medianBlur(small, 3)
@@ -79,9 +79,10 @@ def _without_marks(closed: Shading, beyond: Mask, radius: int, config: ShadingCo
 
 def _marks(grey: NDArray[np.float32], config: ShadingConfig) -> Mask:
     """Return the dark places inside the page that have sharp edges; `grey` (h, w) is the closed copy."""
+    grey = np.rint(grey)  # whole steps are enough, and sorted sooner
     seed = np.full_like(grey, grey.max())
     seed[0], seed[-1], seed[:, 0], seed[:, -1] = grey[0], grey[-1], grey[:, 0], grey[:, -1]
-    depth = reconstruction(seed, grey, method="erosion") - grey
+    depth = reconstruction(seed, grey, method="erosion").astype(np.float32) - grey
     dark = depth > (1 - config.filled) * (depth + grey)
     slope = np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(grey, cv2.CV_32F, 0, 1, scale=1 / 8))
     marks = np.zeros(grey.shape, np.bool_)
