@@ -67,7 +67,7 @@ install_node_tools() {
 install_test_programs() {
     local missing=()
     command -v redis-server >/dev/null || missing+=(redis-server)
-    command -v chromium >/dev/null || missing+=(chromium)
+    command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null || missing+=(chromium-headless-shell)
     [ ${#missing[@]} -gt 0 ] || return 0
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
         say "${missing[*]} not here; install by hand for their tests to run (on Debian: apt install ${missing[*]})."

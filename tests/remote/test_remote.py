@@ -1,6 +1,7 @@
 """remove.bg and Bria as segmenters, against servers on this machine that speak their APIs or fail to."""
 
 import base64
+import dataclasses
 import gzip
 import io
 import json
@@ -45,9 +46,10 @@ from backend.trace import Trace
 from backend.weights.listing import list_models
 
 KEY = "key-of-the-operator"
-HASTY = ExchangeConfig(
-    backoff_s=0.01, look_again_s=0.01, connect_timeout_s=1.0, read_timeout_s=0.3, total_s=0.8, most_bytes=4 << 20
+PATIENT = ExchangeConfig(
+    backoff_s=0.01, look_again_s=0.01, connect_timeout_s=5.0, read_timeout_s=10.0, total_s=20.0, most_bytes=4 << 20
 )
+HASTY = dataclasses.replace(PATIENT, read_timeout_s=0.3, total_s=0.8)
 STORE = "https://d111111abcdef8.cloudfront.net/api/res/one.png?Expires=1"
 
 
@@ -64,12 +66,12 @@ def over() -> Iterator[threading.Event]:
     event.set()
 
 
-def removebg(service: FakeService, *acts: Act, config: ExchangeConfig = HASTY) -> RemoteSegmenter:
+def removebg(service: FakeService, *acts: Act, config: ExchangeConfig = PATIENT) -> RemoteSegmenter:
     service.acts = list(acts)
     return RemoteSegmenter("removebg", KEY, config=config, transport=Rerouted(service.port))
 
 
-def bria(service: FakeService, *acts: Act, config: ExchangeConfig = HASTY) -> RemoteSegmenter:
+def bria(service: FakeService, *acts: Act, config: ExchangeConfig = PATIENT) -> RemoteSegmenter:
     service.acts = list(acts)
     return RemoteSegmenter("bria", KEY, config=config, transport=Rerouted(service.port))
 
@@ -116,7 +118,7 @@ def test_a_result_that_bria_does_not_wait_for_is_looked_for(service: FakeService
     assert [heard.url.rsplit("/", 1)[1] for heard in service.heard[1:3]] == ["1", "1"]
     assert [heard.headers.get("api_token") for heard in service.heard] == [KEY, KEY, KEY, None]
     with pytest.raises(TimedOutError):
-        bria(service, under_way(), going).predict(photo())
+        bria(service, under_way(), going, config=HASTY).predict(photo())
 
 
 @pytest.mark.parametrize("name", ["removebg", "bria"])
@@ -313,7 +315,7 @@ def test_a_wait_longer_than_there_is_time_is_no_wait(service: FakeService) -> No
 def test_a_slow_service_is_given_up_in_time(slowly: object, service: FakeService, over: threading.Event) -> None:
     begun = time.monotonic()
     with pytest.raises(TimedOutError, match="did not answer in time"):
-        removebg(service, slowly(over)).predict(photo())  # type: ignore[operator]
+        removebg(service, slowly(over), config=HASTY).predict(photo())  # type: ignore[operator]
     assert time.monotonic() - begun < 3 and len(service.heard) == 1
 
 
