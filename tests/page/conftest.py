@@ -10,7 +10,7 @@ from PIL import Image
 from running_service import REPOSITORY, end, serve
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))), None)
-# Of what is drawn, WebGL alone goes through the GPU's stand-in: the page itself through it too costs half as much again.
+# WebGL alone goes through the GPU's stand-in: the page itself through it too would cost more than the CPU's own way.
 SOFTWARE_GL = (
     "--use-gl=angle",
     "--use-angle=swiftshader-webgl",
@@ -74,7 +74,8 @@ def open_page(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
     contexts, watches = [], []
 
     def open_it(at: str = address, *, prepare: Callable[[Any], None] | None = None, **options: Any) -> Any:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 860}, "reduced_motion": "reduce", **options})
+        usual = {"viewport": {"width": 1280, "height": 860}, "reduced_motion": "reduce"}
+        context = browser.new_context(**{**usual, **options})
         contexts.append(context)
         context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
