@@ -191,8 +191,8 @@ class _Session:
     def _print(self, figures: dict[str, int | float]) -> None:
         tally = self._display.tally
         print(
-            f"{tally.finished} of {tally.total} pictures: {figures['done']} done ({tally.new} anew), "
-            f"{figures['failed']} failed, {figures['refused']} refused, in {tally.seconds:.1f} s",
+            f"{tally.finished} of {tally.total} pictures: {figures['done']} done, {figures['failed']} failed, "
+            f"{figures['refused']} refused; {tally.new} of them now, in {tally.seconds:.1f} s",
             file=sys.stderr,
         )
         if tally.failed:
