@@ -17,7 +17,13 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 HERE = Path(__file__).resolve().parent
-SOFTWARE_GL = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))), None)
+SOFTWARE_GL = (
+    "--use-gl=angle",
+    "--use-angle=swiftshader-webgl",
+    "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
+)
 SIZES = {"wide": {"width": 1280, "height": 860}, "narrow": {"width": 390, "height": 844}}
 PATIENCE_MS = 90_000
 
@@ -28,9 +34,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=HERE / "output" / "page")
     parser.add_argument("--readme", action="store_true", help="only the README's picture, docs/page.png")
     arguments = parser.parse_args()
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", *SOFTWARE_GL])
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *SOFTWARE_GL])
         if arguments.readme:
             readme_picture(browser, arguments.address, HERE.parent / "docs" / "page.png")
         else:
