@@ -8,7 +8,7 @@ from loads import STUB, Crowd, Flood, Growth, crowd, flood, forms, growth
 from real_service import RealService, running
 
 SMALL = (160, 120)
-NOISE_S = 1.0  # a scheduler's, on a machine that runs other tests at the same time; the long ones below allow none
+NOISE_S = 0.25  # a scheduler's, on a machine that runs other tests at the same time
 
 
 def check_growth(grown: Growth, slack_bytes: int = 0) -> None:
@@ -34,7 +34,7 @@ def test_a_crowd_is_served_in_turn_or_told_at_once(service: RealService) -> None
 def test_a_flood_leaves_the_accepted_work_its_pace(service: RealService) -> None:
     seen: Flood = flood(service, forms(16, SMALL, **STUB), seconds=4, settle_s=0.5)
     assert set(seen.answers) <= {"200 ok", "503 overloaded"}
-    assert seen.kept > 0.15  # the capacity may have been measured in a quieter moment
+    assert seen.kept > 0.4
     assert seen.healthz_p99_s < 0.1 + NOISE_S
 
 

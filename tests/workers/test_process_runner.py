@@ -213,7 +213,7 @@ def test_three_crashes_rest_the_worker_and_refuse_at_once_until_it_works_again()
         begun = time.monotonic()
         with pytest.raises(OverloadedError) as refused:
             await runner.run(work("echo"))
-        assert time.monotonic() - begun < 0.5
+        assert time.monotonic() - begun < 0.1
         assert refused.value.retry_after_s == 1
         await runner.run(work("echo", lane="mesh"))  # the other lane goes on
         await until(lambda: runner.status().ready)
