@@ -9,21 +9,14 @@ Needs playwright (requirements-dev.txt) and a Chromium.
 
 import argparse
 import io
-import shutil
 from pathlib import Path
 from typing import Any
 
+from chromium import launch
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
 HERE = Path(__file__).resolve().parent
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))), None)
-SOFTWARE_GL = (
-    "--use-gl=angle",
-    "--use-angle=swiftshader-webgl",
-    "--enable-unsafe-swiftshader",
-    "--ignore-gpu-blocklist",
-)
 SIZES = {"wide": {"width": 1280, "height": 860}, "narrow": {"width": 390, "height": 844}}
 PATIENCE_MS = 90_000
 
@@ -35,7 +28,7 @@ def main() -> None:
     parser.add_argument("--readme", action="store_true", help="only the README's picture, docs/page.png")
     arguments = parser.parse_args()
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *SOFTWARE_GL])
+        browser = launch(play)
         if arguments.readme:
             readme_picture(browser, arguments.address, HERE.parent / "docs" / "page.png")
         else:

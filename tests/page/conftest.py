@@ -1,6 +1,5 @@
 """A real service in a process of its own and a real browser before it; what goes wrong in the page fails the test."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,14 +8,8 @@ import pytest
 from PIL import Image
 from running_service import REPOSITORY, end, serve
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))), None)
-# WebGL alone goes through the GPU's stand-in: the page itself through it too would cost more than the CPU's own way.
-SOFTWARE_GL = (
-    "--use-gl=angle",
-    "--use-angle=swiftshader-webgl",
-    "--enable-unsafe-swiftshader",
-    "--ignore-gpu-blocklist",
-)
+from examples.chromium import CHROMIUM, launch
+
 PATIENCE_MS = 60_000  # of a machine that does much else
 
 
@@ -35,7 +28,7 @@ def browser() -> Iterator[Any]:
         pytest.skip("no Chromium here (on Debian: apt install chromium-headless-shell)")
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *SOFTWARE_GL])
+        browser = launch(play)
         yield browser
         browser.close()
 
