@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.depth.support_plane import Backdrop, fit_backdrop, robust_range
-from backend.depth.working_size import enlarge, shrink, working_shape
 from backend.masking.arrays import Alpha, Disparity, Image, Mask, check_image, check_same_size
+from backend.masking.working_size import enlarge, shrink, working_shape
 
 Percentile = float | Literal["auto"]
 

@@ -15,8 +15,8 @@ from backend.depth.carry_up import carry_up, snap_to_edges
 from backend.depth.depth_cut import Cut, CutConfig, Percentile, cut_by_depth
 from backend.depth.layers import Layers, find_layers, is_clear
 from backend.depth.settlement import Settlement, settle
-from backend.depth.working_size import enlarge, shrink, working_shape
 from backend.masking.arrays import Alpha, Disparity, Image, check_alpha, check_image, check_same_size
+from backend.masking.working_size import enlarge, shrink, working_shape
 
 Strategy = Literal["intersection", "union", "depth_guided", "segmentation", "auto"]
 PLAIN = ("intersection", "union")

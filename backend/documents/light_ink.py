@@ -8,6 +8,7 @@ import numpy as np
 from backend.documents.perimeter import look_around
 from backend.masking.arrays import Image, Mask, check_image
 from backend.masking.geometry import disc
+from backend.masking.working_size import shrink, working_shape
 
 
 @dataclass(frozen=True)
@@ -30,20 +31,14 @@ def is_light_ink(image: Image, config: LightInkConfig | None = None) -> bool:
     around = float((np.linalg.norm(samples - ground, axis=1) < config.even).mean())
     if ground.max() + ground.min() >= 2 * 255 * config.darkest or around < config.all_around:
         return False
-    small = _small(image, config.side_px)
+    small = shrink(image, working_shape(image.shape, config.side_px))
     return is_thin(small.mean(axis=2) > ground.mean() + config.stands_out, config)
 
 
 def is_thin(mask: Mask, config: LightInkConfig | None = None) -> bool:
     """Return whether `mask` has something in it, and that is strokes: hardly any of it is wider than one."""
     config = config or LightInkConfig()
-    small = _small(mask.astype(np.uint8) * 255, config.side_px) > 127
+    small = shrink(mask.astype(np.uint8) * 255, working_shape(mask.shape, config.side_px)) > 127
     radius = max(1, round(config.stroke * max(small.shape) / 2))
     opened = cv2.morphologyEx(small.astype(np.uint8), cv2.MORPH_OPEN, disc(radius))
     return bool(small.any()) and float(opened.sum()) <= config.solid * float(small.sum())
-
-
-def _small(image: Image, side_px: int) -> Image:
-    scale = min(1.0, side_px / max(image.shape[:2]))
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -14,6 +14,7 @@ from skimage.morphology import reconstruction
 
 from backend.masking.arrays import Image, Mask, check_image
 from backend.masking.geometry import disc
+from backend.masking.working_size import shrink, working_shape
 
 SAMPLES = 4  # a side, of which each pixel of the small copy is the mean: enough against noise, and soon read
 RIM_PX = 6  # on the small copy, inwards: a shadow's slope is steepest well inside of where it begins
@@ -37,18 +38,16 @@ def paper_shading(image: Image, page: Mask | None = None, config: ShadingConfig 
     check_image(image)
     config = config or ShadingConfig()
     height, width = image.shape[:2]
-    scale = min(1.0, config.side_px / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    shape = working_shape(image.shape, config.side_px)
     step = max(1, max(height, width) // (SAMPLES * config.side_px))
     small = cv2.resize(image, (-(-width // step), -(-height // step)), interpolation=cv2.INTER_NEAREST)
-    if scale < 1:
-        small = cv2.resize(small, size, interpolation=cv2.INTER_AREA)
+    small = shrink(np.asarray(small), shape)
     calm = cv2.medianBlur(small, 3)
-    radius = max(1, round(config.stroke * max(size) / 2))
+    radius = max(1, round(config.stroke * max(shape) / 2))
     closed = cv2.morphologyEx(calm, cv2.MORPH_CLOSE, disc(radius), borderType=cv2.BORDER_REPLICATE)
     beyond = np.zeros(closed.shape[:2], np.bool_)
     if page is not None and page.any():
-        beyond = cv2.resize(page.view(np.uint8), size, interpolation=cv2.INTER_NEAREST) == 0
+        beyond = cv2.resize(page.view(np.uint8), shape[::-1], interpolation=cv2.INTER_NEAREST) == 0
     shading = _without_marks(closed.astype(np.float32), beyond, radius, config)
     shading = cv2.GaussianBlur(shading, (0, 0), max(1.0, radius / 3))
     return np.asarray(np.maximum(cv2.erode(shading, disc(1)), 1), np.float32)

@@ -1,4 +1,4 @@
-"""The bounded size at which depth decides, and the ways down to it and up again."""
+"""A bounded size at which to decide, and the ways down to it and up again."""
 
 from typing import TypeVar
 
