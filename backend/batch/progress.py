@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections import Counter, defaultdict, deque
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Protocol
 
@@ -25,9 +26,9 @@ class Tally:
     """Counts, rate and time left."""
 
     def __init__(self) -> None:
-        self.total = self.finished = self.new = 0
+        self.total = self.new = 0
+        self.failed: dict[str, Record] = {}  # by picture
         self._states: dict[str, str] = {}  # by picture: one that is watched and changes counts as what it is now
-        self._failed: dict[str, Record] = {}
         self._times: deque[float] = deque(maxlen=_WINDOW)
         self._began = time.monotonic()
 
@@ -35,21 +36,20 @@ class Tally:
         if record.input in self._states:
             self.total -= 1
         self._states[record.input] = record.state
-        self.finished = len(self._states)
-        self._failed.pop(record.input, None)
+        self.failed.pop(record.input, None)
         if record.state == "failed":
-            self._failed[record.input] = record
+            self.failed[record.input] = record
         if new:
             self.new += 1
             self._times.append(time.monotonic())
 
     @property
-    def states(self) -> Counter[str]:
-        return Counter(self._states.values())
+    def finished(self) -> int:
+        return len(self._states)
 
     @property
-    def failed(self) -> list[Record]:
-        return list(self._failed.values())
+    def states(self) -> Counter[str]:
+        return Counter(self._states.values())
 
     @property
     def rate(self) -> float:
@@ -162,7 +162,7 @@ def summary(tally: Tally) -> dict[str, int | float]:
     return {"pictures": tally.finished, **states, "new": tally.new, "seconds": round(tally.seconds, 1)}
 
 
-def table_of_reasons(failed: list[Record]) -> str:
+def table_of_reasons(failed: Iterable[Record]) -> str:
     """Return the failures by their code, each with a sentence and the names of a few pictures."""
     groups = defaultdict(list)
     for record in failed:

@@ -196,7 +196,7 @@ class _Session:
             file=sys.stderr,
         )
         if tally.failed:
-            print(table_of_reasons(tally.failed), file=sys.stderr)
+            print(table_of_reasons(tally.failed.values()), file=sys.stderr)
 
     def _write_report(self) -> None:
         records = [self._manifest.records[name] for name in self._listed if name in self._manifest.records]

@@ -2,19 +2,21 @@
 
 import sys
 
+from starlette.formparsers import MultiPartParser
+
 from backend.jobs.database import DataFolderError
 from backend.main import create_app
 from backend.server.process import server_of
 from backend.settings import Settings
 
 SPARE_FILES = 256  # logs, stores and the workers' pipes, beside connections and uploads
-SPOOLED_BYTES = 2**20  # what an upload has in memory; what is larger is a file
 
 
 def serve(host: str, port: int, fetch: bool | None) -> int:
     """Serve until a signal comes and return the exit status. `fetch` None: as the environment says."""
     settings = Settings() if fetch is None else Settings(fetch_weights=fetch)
-    _allow_open_files(settings.max_connections + settings.max_uploads_bytes // SPOOLED_BYTES + SPARE_FILES)
+    spools = settings.max_uploads_bytes // MultiPartParser.spool_max_size  # what is smaller stays in memory
+    _allow_open_files(settings.max_connections + spools + SPARE_FILES)
     app = create_app(settings)
     try:
         app.state.jobs.hold()

@@ -19,7 +19,6 @@ from backend.errors import (
     NoSubjectError,
     NotFinishedError,
     NotFoundError,
-    OutOfRangeError,
     StorageFullError,
 )
 from backend.jobs.documents import JobDocument, JobPage, document
@@ -186,8 +185,7 @@ async def _events(request: Request, jobs: Jobs, job_id: str, after: int) -> Asyn
     "/jobs/{job_id}/result",
     summary="What came of a job",
     response_class=FileResponse,
-    responses=DOCUMENTATION
-    | documented(NotFoundError, OutOfRangeError, NotFinishedError, CancelledJobError, NoSubjectError, *RAISES),
+    responses=DOCUMENTATION | documented(NotFinishedError, CancelledJobError, NoSubjectError, *RAISES),
 )
 async def result(request: Request, job_id: str) -> Response:
     """Answer with the main file, or with the problem in which the job ended."""
