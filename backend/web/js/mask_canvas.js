@@ -24,20 +24,16 @@ export async function maskCanvas(blob, width, height) {
 
 /**
  * The smallest box of a mask that holds all that is kept.
- * @param {Blob} blob a mask as PNG
- * @returns {Promise<{x: number, y: number, width: number, height: number}>} in the mask's pixels
+ * @param {HTMLCanvasElement} mask as `maskCanvas` makes it
+ * @returns {{x: number, y: number, width: number, height: number}} in the mask's pixels
  */
-export async function alphaBox(blob) {
-  const image = await createImageBitmap(blob);
-  const { width, height } = image;
-  const canvas = Object.assign(document.createElement("canvas"), { width, height });
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.drawImage(image, 0, 0);
-  const { data } = context.getImageData(0, 0, width, height);
+export function alphaBox(mask) {
+  const { width, height } = mask;
+  const { data } = mask.getContext("2d").getImageData(0, 0, width, height);
   let [left, top, right, bottom] = [width, height, 0, 0];
   for (let y = 0; y < height; y += 1) {
     for (let x = 0; x < width; x += 1) {
-      if (data[4 * (y * width + x)] === 0) continue;
+      if (data[4 * (y * width + x) + 3] === 0) continue;
       left = Math.min(left, x);
       right = Math.max(right, x + 1);
       top = Math.min(top, y);

@@ -1,6 +1,7 @@
 // The photo with its matte over the mesh, seen from where the photo was taken: what the camera saw, what was kept of it
-// (the rest lies under a veil, as in Fix) and what became of it lie on each other. The framing is the pipeline's (backend/masking/framing.py): the object's box, centred in a square that it
-// fills to `foreground_ratio`, seen by a camera 1.9 away with 40° from bottom to top.
+// (the rest lies under a veil, as in Fix) and what became of it lie on each other. The framing is the pipeline's
+// (backend/masking/framing.py): the object's box, centred in a square that it fills to `foreground_ratio`, seen by a
+// camera 1.9 away with 40° from bottom to top.
 
 import { byId, element } from "./dom.js";
 import { fileOf } from "./files.js";
@@ -23,16 +24,14 @@ export async function showOverlay(place, viewer, photo, stillWanted) {
   viewer.resetTurntableRotation(0);
   viewer.jumpCameraToGoal();
   const image = await createImageBitmap(photo.blob);
-  const file = await fileOf(photo.mesh, "mask.png");
-  const box = await alphaBox(file);
-  const mask = await maskCanvas(file, image.width, image.height);
+  const mask = await maskCanvas(await fileOf(photo.mesh, "mask.png"), image.width, image.height);
   if (!stillWanted()) return;
   const canvas = element("canvas", { className: "over" });
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", "The photo over the mesh");
   place.append(canvas);
   const veil = veilOver(mask, getComputedStyle(canvas).color);
-  drawFramed(canvas, [image, veil], box, Number(photo.mesh.options?.foreground_ratio ?? 0.85));
+  drawFramed(canvas, [image, veil], alphaBox(mask), Number(photo.mesh.options?.foreground_ratio ?? 0.85));
   const share = byId("overlay-share");
   const fade = () => canvas.style.setProperty("opacity", String(Number(share.value) / 100));
   share.oninput = fade;

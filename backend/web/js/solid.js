@@ -86,7 +86,8 @@ function allow(ways) {
 }
 
 function noteOf(view, canView) {
-  if (view === "overlay") return "The mesh from where the photo was taken, and over it the photo; what the matte leaves out is red.";
+  if (view === "overlay")
+    return "The mesh from where the photo was taken, and over it the photo; what the matte leaves out is red.";
   if (view === "turntable" && !canView) {
     const why = state.page.viewer === null ? "The viewer was not installed: npm was not there at set-up. " : "";
     return `${why}These are the service’s own pictures. Drag to turn.`;
