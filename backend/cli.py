@@ -16,15 +16,15 @@ from pydantic import ValidationError
 from backend.commands.batch_options import add_batch
 from backend.commands.datasets import add_analyze, add_evaluate
 from backend.commands.options import add_option
-from backend.errors import (
+from backend.contract.errors import (
     InvalidParameterError,
     MattemeshError,
     StorageFullError,
     is_disk_full,
     problem_of,
 )
-from backend.schemas import MaskOptions, MatteOptions, MeshOptions, invalid_option
-from backend.settings import Settings
+from backend.contract.options import MaskOptions, MatteOptions, MeshOptions, invalid_option
+from backend.contract.settings import Settings
 
 Options = TypeVar("Options", bound=MatteOptions)
 INTERRUPTED = 130  # what a shell reports for Ctrl-C
@@ -86,10 +86,10 @@ def _add_picture_command(commands: Any, name: str, kind: type[MatteOptions], abo
 def _run_picture(parsed: argparse.Namespace) -> int:
     from backend.commands.progress import shown_progress
     from backend.commands.streams import STREAM, check_result_argument, read_picture_argument, write_stdout
-    from backend.debug import bundle_files, write_folder
-    from backend.engines import Engines
+    from backend.contract.trace import Trace
+    from backend.engines.registry import Engines
     from backend.pipeline import cut_out, reconstruct
-    from backend.trace import Trace
+    from backend.workers.debug_bundle import bundle_files, write_folder
 
     kind: type[MatteOptions] = parsed.kind
     options = _options(parsed, kind)
@@ -198,7 +198,7 @@ def _add_models(commands: Any) -> None:
 
 def _models(parsed: argparse.Namespace) -> int:
     from backend.commands import weights
-    from backend.remote.services import with_keys
+    from backend.weights.remote_services import with_keys
 
     settings = Settings()
     checkpoints = settings.checkpoints_dir

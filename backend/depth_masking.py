@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.caching.recall import Recall, recall_nothing
-from backend.depth.depth_anything import DepthAnything, Precision, load_depth_anything
-from backend.depth.depth_cut import Percentile, depth_mask
-from backend.depth.depth_map import color_depth
-from backend.depth.fusion import FusionConfig, Strategy, fuse_depth
-from backend.errors import InvalidParameterError
-from backend.masking.arrays import Alpha, Disparity, Image, Mask
+from backend.cache.memoize import Recall, recall_nothing
+from backend.contract.errors import InvalidParameterError
+from backend.engines.depth_anything import DepthAnything, Precision, load_depth_anything
+from backend.images.arrays import Alpha, Disparity, Image, Mask
+from backend.matte.fusion.depth_cut import Percentile, depth_mask
+from backend.matte.fusion.depth_map import color_depth
+from backend.matte.fusion.fusion import FusionConfig, Strategy, fuse_depth
 
 __all__ = ["DepthMasker"]
 
@@ -59,7 +59,7 @@ class DepthMasker:
         morph_kernel_size: int = 7,
         blur_size: int = 7,
     ) -> Alpha:
-        """Return an alpha of what stands nearest: see `backend.depth.depth_cut.depth_mask`."""
+        """Return an alpha of what stands nearest: see `backend.matte.fusion.depth_cut.depth_mask`."""
         return depth_mask(self.predict(image), image, threshold_percentile, morph_kernel_size, blur_size)
 
     def debug_depth_map(self, image: Image) -> NDArray[np.uint8]:

@@ -13,23 +13,24 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from backend.availability import describe as describe_engines
-from backend.caching.cache import open_cache
-from backend.caching.results import CachingRunner
+from backend.api import problems
+from backend.api.logs import set_up_logging
+from backend.api.metrics.metered_runner import MeteredRunner
+from backend.api.metrics.recorded import Metrics
+from backend.api.middleware.headers import SecurityHeaders
+from backend.api.middleware.request_log import RequestLog
+from backend.api.middleware.stack import guard
+from backend.api.middleware.stopping import RefusedWhileStopping, Stopping
+from backend.api.middleware.uploads import PacedUploads, Uploads
+from backend.api.openapi import describe_security
+from backend.api.routes import docs, editing, images, jobs, meshes, metrics, page, system
+from backend.cache.cache import open_cache
+from backend.cache.results import CachingRunner
+from backend.contract.runner import Runner
+from backend.contract.settings import Settings
+from backend.contract.versions import __version__
 from backend.jobs.service import Jobs
-from backend.logs import set_up_logging
-from backend.metrics.metered_runner import MeteredRunner
-from backend.metrics.recorded import Metrics
-from backend.routes import docs, editing, images, jobs, meshes, metrics, page, problems, system
-from backend.routes.requests import RequestLog
-from backend.runner import Runner
-from backend.security.guard import guard
-from backend.security.headers import SecurityHeaders
-from backend.security.openapi import describe_security
-from backend.server.stopping import RefusedWhileStopping, Stopping
-from backend.server.uploads import PacedUploads, Uploads
-from backend.settings import Settings
-from backend.versions import __version__
+from backend.weights.availability import describe as describe_engines
 from backend.weights.fetch import BackgroundFetch
 from backend.workers.process_runner import ProcessRunner
 

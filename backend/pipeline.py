@@ -12,34 +12,34 @@ from typing import Any
 
 import numpy as np
 
-from backend.availability import DEFAULT_MESH
-from backend.decoding.image_header import ImageLimits
-from backend.documents.document import find_document, sharpened
-from backend.documents.perimeter import look_around
-from backend.engines import Engines
-from backend.errors import InvalidParameterError, UploadTooLargeError
-from backend.fusing import fuse
-from backend.image_io import Picture, read_picture
-from backend.masking.arrays import Alpha, Box, Image, check_image
-from backend.masking.backdrop import on_color
-from backend.masking.crop import crop_box
-from backend.masking.feather import feather
-from backend.masking.foreground import foreground_colors
-from backend.masking.framing import Framed, frame_object, on_grey
-from backend.masking.scorecard import Scorecard, score_matte
-from backend.meshing.engine import MeshEngine, MeshRequest
-from backend.meshing.export import export_mesh
-from backend.meshing.figures import measure
-from backend.meshing.formats import MEDIA_TYPES
-from backend.meshing.mesh import Mesh
-from backend.meshing.preview import contact_sheet
-from backend.png import encode_cutout_png, encode_mask_png, encode_rgb_png
-from backend.report import base_report, image_report, model_licences
-from backend.schemas import MaskOptions, MatteOptions, MeshOptions
-from backend.settings import Settings
-from backend.stage_configs import scorecard_config
-from backend.subject import Subject, find_subject
-from backend.trace import Trace
+from backend.contract.errors import InvalidParameterError, UploadTooLargeError
+from backend.contract.mesh_formats import MEDIA_TYPES
+from backend.contract.options import MaskOptions, MatteOptions, MeshOptions
+from backend.contract.settings import Settings
+from backend.contract.trace import Trace
+from backend.engines.registry import Engines
+from backend.images.arrays import Alpha, Box, Image, check_image
+from backend.images.decoding.image_header import ImageLimits
+from backend.images.image_io import Picture, read_picture
+from backend.images.png import encode_cutout_png, encode_mask_png, encode_rgb_png
+from backend.matte.configs import scorecard_config
+from backend.matte.documents.document import find_document, sharpened
+from backend.matte.documents.perimeter import look_around
+from backend.matte.fuse import fuse
+from backend.matte.refine.backdrop import on_color
+from backend.matte.refine.crop import crop_box
+from backend.matte.refine.feather import feather
+from backend.matte.refine.foreground import foreground_colors
+from backend.matte.refine.scorecard import Scorecard, score_matte
+from backend.matte.report import base_report, image_report, model_licences
+from backend.matte.subject import Subject, find_subject
+from backend.mesh.engine import MeshEngine, MeshRequest
+from backend.mesh.export import export_mesh
+from backend.mesh.figures import measure
+from backend.mesh.framing import Framed, frame_object, on_grey
+from backend.mesh.mesh import Mesh
+from backend.mesh.preview import contact_sheet
+from backend.weights.availability import DEFAULT_MESH
 
 ALONE = "The segmentation is used alone; name a strategy to fuse it with depth."
 Source = bytes | str | Path | Image | Picture
@@ -87,7 +87,7 @@ def cut_out(
 ) -> Cutout:
     """Return the matte of the one object in `source`: encoded bytes, a path, an (H, W, 3) uint8 array or a Picture.
 
-    `mask` is the caller's own, in any of the same forms. Raises the errors of `backend.errors`.
+    `mask` is the caller's own, in any of the same forms. Raises the errors of `backend.contract.errors`.
     """
     options, engines, trace = options or MaskOptions(), engines or default_engines(), trace or Trace()
     picture, own_mask = _open(source, mask, engines, trace)

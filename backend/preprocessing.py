@@ -10,21 +10,21 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from backend.masking.agreement import AgreementConfig, edge_strength, prefer_edges
-from backend.masking.arrays import Alpha, Box, Image, Mask, Saliency, check_alpha, check_image, check_same_size
-from backend.masking.components import ComponentsConfig, DroppedPart, PartsKept, keep_object
-from backend.masking.edges import Decisions, EdgesConfig, finish_edges
-from backend.masking.foreground import foreground_colors
-from backend.masking.geometry import EdgeStrength, distance_to, grow, shrink
-from backend.masking.grabcut import GrabCutConfig, grabcut, learn_colors
-from backend.masking.holes import HolesConfig, settle_holes
-from backend.masking.morphology import MorphologyConfig, clean_mask
-from backend.masking.parts import PartsConfig, settle_parts
-from backend.masking.softness import SoftnessConfig, find_see_through, find_softness
-from backend.masking.threshold import ThresholdConfig, choose_level
-from backend.masking.trimap import TrimapConfig, make_trimap, make_wide_trimap
-from backend.masking.view import View, box_around, look_at, sample_map
-from backend.trace import Trace
+from backend.contract.trace import Trace
+from backend.images.arrays import Alpha, Box, Image, Mask, Saliency, check_alpha, check_image, check_same_size
+from backend.images.edge_agreement import AgreementConfig, edge_strength, prefer_edges
+from backend.images.geometry import EdgeStrength, distance_to, grow, shrink
+from backend.images.grabcut import GrabCutConfig, grabcut, learn_colors
+from backend.images.trimap import TrimapConfig, make_trimap, make_wide_trimap
+from backend.images.view import View, box_around, look_at, sample_map
+from backend.matte.refine.components import ComponentsConfig, DroppedPart, PartsKept, keep_object
+from backend.matte.refine.edges import Decisions, EdgesConfig, finish_edges
+from backend.matte.refine.foreground import foreground_colors
+from backend.matte.refine.holes import HolesConfig, settle_holes
+from backend.matte.refine.morphology import MorphologyConfig, clean_mask
+from backend.matte.refine.parts import PartsConfig, settle_parts
+from backend.matte.refine.softness import SoftnessConfig, find_see_through, find_softness
+from backend.matte.refine.threshold import ThresholdConfig, choose_level
 
 __all__ = ["PRESETS", "Matte", "MatteConfig", "enhanced_background_removal", "foreground_colors", "refine_matte"]
 
@@ -143,7 +143,7 @@ def enhanced_background_removal(
     if blur_size < 0:
         raise ValueError(f"blur_size is at least 0, not {blur_size}")
     if saliency is None:
-        from backend.segmentation.border import BorderSegmenter
+        from backend.engines.border.border import BorderSegmenter
 
         saliency = BorderSegmenter().predict(image).saliency
     base = PRESETS["balanced"]

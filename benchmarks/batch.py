@@ -17,12 +17,13 @@ import time
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests")]
+sys.path.insert(0, str(REPOSITORY))
 
 import numpy as np  # noqa: E402
 import psutil  # noqa: E402
-from drawn import encoded, toy  # noqa: E402
-from tiny_onnx import write_network  # noqa: E402
+
+from tests.helpers.drawn import encoded, toy  # noqa: E402
+from tests.helpers.tiny_onnx import write_network  # noqa: E402
 
 MODEL = """
 [tiny]

@@ -25,7 +25,7 @@ import onnxruntime  # noqa: E402
 import torch  # noqa: E402
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-from backend.depth.depth_anything import SIZES, DepthAnything, _empty_network  # noqa: E402
+from backend.engines.depth_anything import SIZES, DepthAnything, _empty_network  # noqa: E402
 from tsr import TripoSR  # noqa: E402
 from tsr.config import TripoSRConfig  # noqa: E402
 

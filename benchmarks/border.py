@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
-from backend.datasets.measures import iou  # noqa: E402
-from backend.segmentation.border import BorderSegmenter  # noqa: E402
+from backend.engines.border.border import BorderSegmenter  # noqa: E402
+from backend.folders.datasets.measures import iou  # noqa: E402
 from benchmarks.border_scenes import KINDS, compose_scenes, read_cutouts, through_jpeg  # noqa: E402
 
 Picture = NDArray[np.uint8]

@@ -23,14 +23,14 @@ import numpy as np
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
-from backend.caching.cache import Cache, open_cache  # noqa: E402
-from backend.caching.results import CachingRunner  # noqa: E402
-from backend.caching.stages import open_stages, stage_key  # noqa: E402
-from backend.engines import Engines  # noqa: E402
-from backend.perform import perform  # noqa: E402
-from backend.runner import RunnerStatus, unheard  # noqa: E402
-from backend.settings import Settings  # noqa: E402
-from backend.work import KINDS, Done, OnStage, Work  # noqa: E402
+from backend.cache.cache import Cache, open_cache  # noqa: E402
+from backend.cache.results import CachingRunner  # noqa: E402
+from backend.cache.stages import open_stages, stage_key  # noqa: E402
+from backend.contract.runner import RunnerStatus, unheard  # noqa: E402
+from backend.contract.settings import Settings  # noqa: E402
+from backend.contract.work import KINDS, Done, OnStage, Work  # noqa: E402
+from backend.engines.registry import Engines  # noqa: E402
+from backend.workers.perform import perform  # noqa: E402
 
 ROUNDS = 3  # for TripoSR one
 

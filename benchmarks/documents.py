@@ -17,9 +17,17 @@ import cv2
 import numpy as np
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests")]
+sys.path.insert(0, str(REPOSITORY))
 
-from document_scenes import (  # noqa: E402
+from backend.contract.options import MaskOptions  # noqa: E402
+from backend.contract.settings import Settings  # noqa: E402
+from backend.contract.trace import Trace  # noqa: E402
+from backend.engines.registry import Engines  # noqa: E402
+from backend.images.image_io import Picture  # noqa: E402
+from backend.matte.documents.document import find_document  # noqa: E402
+from backend.matte.documents.perimeter import look_around  # noqa: E402
+from backend.pipeline import cut_out, open_picture  # noqa: E402
+from tests.helpers.document_scenes import (  # noqa: E402
     INKS,
     LIGHTS,
     f_score,
@@ -28,15 +36,6 @@ from document_scenes import (  # noqa: E402
     signature,
     solid_stamp,
 )
-
-from backend.documents.document import find_document  # noqa: E402
-from backend.documents.perimeter import look_around  # noqa: E402
-from backend.engines import Engines  # noqa: E402
-from backend.image_io import Picture  # noqa: E402
-from backend.pipeline import cut_out, open_picture  # noqa: E402
-from backend.schemas import MaskOptions  # noqa: E402
-from backend.settings import Settings  # noqa: E402
-from backend.trace import Trace  # noqa: E402
 
 DRAWN = {"signature": signature, "ring stamp": ring_stamp, "solid stamp": solid_stamp}
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from depth_scenes import Scene, all_scenes
 
-from backend.depth.fusion import Fused, Strategy, fuse_depth
+from backend.matte.fusion.fusion import Fused, Strategy, fuse_depth
 
 STRATEGIES: tuple[Strategy, ...] = ("intersection", "union", "depth_guided", "auto")
 

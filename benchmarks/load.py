@@ -21,12 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests"), str(REPOSITORY / "tests" / "service")]
+sys.path.insert(0, str(REPOSITORY))
 
-from incidents import MOMENTS, leave  # noqa: E402
-from loads import STUB, crowd, flood, forms, growth  # noqa: E402
-from real_service import RealService, running  # noqa: E402
-from stub_networks import stub_networks  # noqa: E402
+from tests.helpers.incidents import MOMENTS, leave  # noqa: E402
+from tests.helpers.loads import STUB, crowd, flood, forms, growth  # noqa: E402
+from tests.helpers.real_service import RealService, running  # noqa: E402
+from tests.helpers.stub_networks import stub_networks  # noqa: E402
 
 BORDER = {"model": "border"}
 MEGA = 1_000_000

@@ -17,14 +17,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from backend.datasets.evaluation import evaluate_settings, table_of_runs
-from backend.datasets.measures import boundary_f, iou, mean_error
-from backend.datasets.pairs import find_pairs
-from backend.masking.arrays import Alpha, Image
+from backend.contract.options import MaskOptions
+from backend.contract.settings import Settings
+from backend.contract.trace import Trace
+from backend.folders.datasets.evaluation import evaluate_settings, table_of_runs
+from backend.folders.datasets.measures import boundary_f, iou, mean_error
+from backend.folders.datasets.pairs import find_pairs
+from backend.images.arrays import Alpha, Image
 from backend.preprocessing import PRESETS, foreground_colors, refine_matte
-from backend.schemas import MaskOptions
-from backend.settings import Settings
-from backend.trace import Trace
 from benchmarks.matte_scenes import Scene, draw_scenes
 from benchmarks.spoiling import SPOILINGS, grid
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.masking.arrays import Alpha, Image
+from backend.images.arrays import Alpha, Image
 
 SIZE = 512
 _FINE = 4  # shapes are drawn this many times larger and averaged down: coverage to 1/16

@@ -17,11 +17,11 @@ import numpy as np
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
-from backend.masking.framing import Framed, frame_object  # noqa: E402
-from backend.meshing.export import export_mesh  # noqa: E402
-from backend.meshing.figures import measure  # noqa: E402
-from backend.meshing.preview import contact_sheet  # noqa: E402
-from backend.meshing.relief import make_relief  # noqa: E402
+from backend.mesh.export import export_mesh  # noqa: E402
+from backend.mesh.figures import measure  # noqa: E402
+from backend.mesh.framing import Framed, frame_object  # noqa: E402
+from backend.mesh.preview import contact_sheet  # noqa: E402
+from backend.mesh.relief import make_relief  # noqa: E402
 
 
 def cutouts(shared: Path) -> Iterator[tuple[str, Framed]]:

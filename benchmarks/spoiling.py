@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from backend.masking.arrays import Alpha
+from backend.images.arrays import Alpha
 
 GRID = 320
 

@@ -16,17 +16,17 @@ import time
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests"), str(REPOSITORY / "benchmarks")]
+sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "benchmarks")]
 
-from drawn import encoded, toy  # noqa: E402
-from in_process import InProcessRunner  # noqa: E402
 from service import twelve_megapixels  # noqa: E402
 
-from backend.errors import OverloadedError  # noqa: E402
-from backend.schemas import MaskOptions  # noqa: E402
-from backend.settings import Settings  # noqa: E402
-from backend.work import Work  # noqa: E402
+from backend.contract.errors import OverloadedError  # noqa: E402
+from backend.contract.options import MaskOptions  # noqa: E402
+from backend.contract.settings import Settings  # noqa: E402
+from backend.contract.work import Work  # noqa: E402
 from backend.workers.process_runner import ProcessRunner  # noqa: E402
+from tests.helpers.drawn import encoded, toy  # noqa: E402
+from tests.helpers.in_process import InProcessRunner  # noqa: E402
 
 LIGHT = "import backend.main, psutil; print(psutil.Process().memory_info().rss)"
 

@@ -16,14 +16,14 @@ from PIL import Image
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
-from backend.debug import overview  # noqa: E402 - the repository is no installed package
-from backend.engines import Engines  # noqa: E402
-from backend.errors import MattemeshError, problem_of  # noqa: E402
-from backend.meshing.preview import contact_sheet  # noqa: E402
+from backend.contract.errors import MattemeshError, problem_of  # noqa: E402
+from backend.contract.options import MaskOptions, MeshOptions  # noqa: E402
+from backend.contract.settings import Settings  # noqa: E402
+from backend.contract.trace import Trace  # noqa: E402
+from backend.engines.registry import Engines  # noqa: E402
+from backend.mesh.preview import contact_sheet  # noqa: E402
 from backend.pipeline import cut_out, reconstruct  # noqa: E402
-from backend.schemas import MaskOptions, MeshOptions  # noqa: E402
-from backend.settings import Settings  # noqa: E402
-from backend.trace import Trace  # noqa: E402
+from backend.workers.debug_bundle import overview  # noqa: E402 - the repository is no installed package
 
 OUTPUT = REPOSITORY / "examples" / "output"
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+from backend.contract.settings import REPOSITORY
+from tests.helpers.table import Table, empty_table
+
 os.environ["CACHE_BYTES"] = "0"  # no test finds what another one kept; those of the cache ask for one
 
 
@@ -28,3 +30,9 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("the shared reference folder is not beside this checkout")
     return folder
+
+
+@pytest.fixture
+def table() -> Table:
+    """A table before a wall, for scenes that depth can tell apart."""
+    return empty_table()

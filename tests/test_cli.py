@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn import encoded, iou, toy
 from PIL import Image
 
 from backend.cli import main
+from tests.helpers.drawn import encoded, iou, toy
 
 
 @pytest.fixture

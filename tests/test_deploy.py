@@ -14,15 +14,14 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from backend.api.forms import FORM_OVERHEAD_BYTES
+from backend.api.metrics.recorded import Metrics
+from backend.api.metrics.scraped import Standing, exposition
 from backend.cli import main as command_line
-from backend.metrics.recorded import Metrics
-from backend.metrics.scraped import Standing, exposition
-from backend.routes.forms import FORM_OVERHEAD_BYTES
-from backend.runner import LaneStatus, RunnerStatus, WorkerStatus
-from backend.settings import Settings
-from backend.work import KINDS, Done, Stage
+from backend.contract.runner import LaneStatus, RunnerStatus, WorkerStatus
+from backend.contract.settings import REPOSITORY, Settings
+from backend.contract.work import KINDS, Done, Stage
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 DEPLOY = REPOSITORY / "deploy"
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
 COMPOSE = yaml.safe_load((DEPLOY / "docker-compose.yml").read_text())

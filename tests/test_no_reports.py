@@ -4,7 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+from backend.contract.settings import REPOSITORY
+
 CODE = "import backend, onnxruntime; onnxruntime.get_available_providers()"
 
 

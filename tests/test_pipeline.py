@@ -7,16 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn import encoded, iou, toy
 from PIL import Image
 
-from backend.engines import Engines
-from backend.errors import InvalidParameterError, NoSubjectError, UploadTooLargeError
+from backend.contract.errors import InvalidParameterError, NoSubjectError, UploadTooLargeError
+from backend.contract.options import MaskOptions, MeshOptions
+from backend.contract.settings import Settings
+from backend.contract.trace import Trace
+from backend.engines.first_guess import FirstGuess
+from backend.engines.registry import Engines
 from backend.pipeline import cut_out, reconstruct
-from backend.schemas import MaskOptions, MeshOptions
-from backend.segmentation.first_guess import FirstGuess
-from backend.settings import Settings
-from backend.trace import Trace
+from tests.helpers.drawn import encoded, iou, toy
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ def test_pictures_of_any_shape_get_a_mask_of_their_size(engines: Engines, size: 
 
 
 def test_a_broken_default_model_steps_aside_and_a_named_one_does_not(engines: Engines, tmp_path: Path) -> None:
-    from backend.errors import ModelUnavailableError
+    from backend.contract.errors import ModelUnavailableError
     from backend.weights.catalogue import CATALOGUE, DEFAULT_SEGMENTER
 
     file = CATALOGUE[DEFAULT_SEGMENTER].files[0]
@@ -232,7 +232,7 @@ def test_every_report_gives_reasons_for_the_fusion(engines: Engines) -> None:
 
 
 def test_an_own_networks_licence_is_in_the_report(engines: Engines, tmp_path: Path) -> None:
-    from tiny_onnx import write_network
+    from tests.helpers.tiny_onnx import write_network
 
     write_network(tmp_path / "shoes.onnx", size=(32, 32), weights=(3.0, -3.0, -3.0))
     (tmp_path / "models.toml").write_text(

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
+from backend.contract.trace import Trace
 from backend.preprocessing import PRESETS, enhanced_background_removal, refine_matte
-from backend.trace import Trace
 
 BALANCED = PRESETS["balanced"]
 

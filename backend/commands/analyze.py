@@ -4,11 +4,11 @@ import sys
 from pathlib import Path
 
 from backend.commands.progress import counted_progress
-from backend.datasets.analysis import analyze_folder
-from backend.datasets.analysis_files import analysis_files
-from backend.datasets.files_out import check_folder_for_results, write_files
-from backend.datasets.thresholds import Thresholds
-from backend.settings import Settings
+from backend.contract.settings import Settings
+from backend.folders.datasets.analysis import analyze_folder
+from backend.folders.datasets.analysis_files import analysis_files
+from backend.folders.datasets.files_out import check_folder_for_results, write_files
+from backend.folders.datasets.thresholds import Thresholds
 
 
 def analyze(folder: Path, out: Path, thresholds: Thresholds, settings: Settings, jobs: int, quiet: bool) -> int:

@@ -13,20 +13,20 @@ from typing import Any
 
 import psutil
 
-from backend.batch.inputs import Inputs, check_folders, find_pictures
-from backend.batch.manifest import Manifest
-from backend.batch.names import REPORT, name_results
-from backend.batch.odd_ones import Handling, find_odd_ones
-from backend.batch.out_folder import OutFolder
-from backend.batch.progress import choose_display, shown, summary, table_of_reasons
-from backend.batch.report import report_page
-from backend.batch.run import BatchConfig, BatchRun, Item
-from backend.batch.watch import Resting, waves
 from backend.commands.progress import counted_progress
-from backend.errors import InvalidParameterError, MattemeshError
-from backend.schemas import MatteOptions, MeshOptions
-from backend.settings import Settings
-from backend.work import KINDS
+from backend.contract.errors import InvalidParameterError, MattemeshError
+from backend.contract.options import MatteOptions, MeshOptions
+from backend.contract.settings import Settings
+from backend.contract.work import KINDS
+from backend.folders.batch.inputs import Inputs, check_folders, find_pictures
+from backend.folders.batch.manifest import Manifest
+from backend.folders.batch.names import REPORT, name_results
+from backend.folders.batch.odd_ones import Handling, find_odd_ones
+from backend.folders.batch.out_folder import OutFolder
+from backend.folders.batch.progress import choose_display, shown, summary, table_of_reasons
+from backend.folders.batch.report import report_page
+from backend.folders.batch.run import BatchConfig, BatchRun, Item
+from backend.folders.batch.watch import Resting, waves
 
 MEMORY_A_JOB = {"mask": 3e9, "mesh": 8e9}  # bytes, with the default weights
 MOST_JOBS = 8

@@ -7,9 +7,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from backend.commands.options import add_option
-from backend.errors import InvalidParameterError
-from backend.schemas import MaskOptions, MatteOptions, MeshOptions, invalid_option
-from backend.settings import Settings
+from backend.contract.errors import InvalidParameterError
+from backend.contract.options import MaskOptions, MatteOptions, MeshOptions, invalid_option
+from backend.contract.settings import Settings
 
 KINDS: dict[str, type[MatteOptions]] = {"remove-bg": MaskOptions, "generate-mesh": MeshOptions}
 NAMED_COLORS = {"black": "#000000", "white": "#ffffff"}

@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from backend.commands.options import add_option
-from backend.datasets.thresholds import Thresholds
-from backend.schemas import MaskOptions, MatteOptions, invalid_option
-from backend.settings import Settings
+from backend.contract.options import MaskOptions, MatteOptions, invalid_option
+from backend.contract.settings import Settings
+from backend.folders.datasets.thresholds import Thresholds
 
 COMPARED = ("model", "quality", "strategy")
 

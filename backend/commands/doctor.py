@@ -4,11 +4,11 @@ import os
 import platform
 import shutil
 
-from backend.engines import Engines
-from backend.remote.services import REMOTE_SERVICES, with_keys
-from backend.settings import Settings
-from backend.torchvision_operators import HOW_TO_INSTALL, prepare_torchvision
-from backend.versions import versions
+from backend.contract.settings import Settings
+from backend.contract.versions import versions
+from backend.engines.registry import Engines
+from backend.engines.torchvision_operators import HOW_TO_INSTALL, prepare_torchvision
+from backend.weights.remote_services import REMOTE_SERVICES, with_keys
 
 
 def examine(settings: Settings) -> int:

@@ -5,13 +5,13 @@ import os
 import sys
 
 from backend.commands.progress import counted_progress
-from backend.datasets.evaluation import evaluate_settings, table_of_runs
-from backend.datasets.evaluation_files import Evaluation, evaluation_files
-from backend.datasets.files_out import check_folder_for_results, write_files
-from backend.datasets.pairs import draw_sample, find_pairs
-from backend.engines import Engines
-from backend.schemas import MaskOptions
-from backend.settings import Settings
+from backend.contract.options import MaskOptions
+from backend.contract.settings import Settings
+from backend.engines.registry import Engines
+from backend.folders.datasets.evaluation import evaluate_settings, table_of_runs
+from backend.folders.datasets.evaluation_files import Evaluation, evaluation_files
+from backend.folders.datasets.files_out import check_folder_for_results, write_files
+from backend.folders.datasets.pairs import draw_sample, find_pairs
 
 
 def evaluate(parsed: argparse.Namespace, options: list[MaskOptions], settings: Settings) -> int:

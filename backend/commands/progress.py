@@ -16,7 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from backend.trace import Trace
+from backend.contract.trace import Trace
 
 
 @contextmanager

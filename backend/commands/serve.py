@@ -4,10 +4,10 @@ import sys
 
 from starlette.formparsers import MultiPartParser
 
+from backend.api.server.process import server_of
+from backend.contract.settings import Settings
 from backend.jobs.database import DataFolderError
 from backend.main import create_app
-from backend.server.process import server_of
-from backend.settings import Settings
 
 SPARE_FILES = 256  # logs, stores and the workers' pipes, beside connections and uploads
 

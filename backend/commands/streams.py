@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from backend.errors import InvalidParameterError, MattemeshError, StorageFullError, is_disk_full
+from backend.contract.errors import InvalidParameterError, MattemeshError, StorageFullError, is_disk_full
 
 STREAM = Path("-")
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from backend.errors import MattemeshError
-from backend.models import find_model, how_to_get, model_state, verify
-from backend.settings import Settings
+from backend.contract.errors import MattemeshError
+from backend.contract.settings import Settings
 from backend.weights.catalogue import CATALOGUE, DEFAULT_MODELS
 from backend.weights.custom_models import read_custom_models
 from backend.weights.fetch import fetch
 from backend.weights.listing import list_models
+from backend.weights.on_disk import find_model, how_to_get, model_state, verify
 
 
 def list_all(checkpoints: Path, as_json: bool, remote_keys: frozenset[str] = frozenset()) -> int:

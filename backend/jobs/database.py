@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from backend.errors import StorageFullError
+from backend.contract.errors import StorageFullError
 
 VERSION = 1  # of the tables
 TABLES = """

@@ -12,13 +12,16 @@ from collections.abc import Awaitable, Callable
 
 from pydantic import ValidationError
 
-from backend.errors import (
+from backend.contract.errors import (
     MattemeshError,
     OverloadedError,
     StorageFullError,
     TimedOutError,
     WorkerLostError,
 )
+from backend.contract.options import invalid_option
+from backend.contract.runner import Runner
+from backend.contract.work import KINDS, Done, Lane, Work
 from backend.jobs.events import Changes, Recorder
 from backend.jobs.folders import JobFolders
 from backend.jobs.progress import Progress, learned, profile
@@ -26,9 +29,6 @@ from backend.jobs.records import MAX_ATTEMPTS, Job, Outcome, StoredFile, failure
 from backend.jobs.store import JobStore
 from backend.jobs.store_thread import StoreThread
 from backend.jobs.turns import keep_on
-from backend.runner import Runner
-from backend.schemas import invalid_option
-from backend.work import KINDS, Done, Lane, Work
 
 NO_PLACE = (OverloadedError, TimedOutError, WorkerLostError)  # before the work has begun
 RETRY_S = 1.0  # between two tries for a place in the runner, or for room on the disk

@@ -6,7 +6,7 @@ import time
 from typing import Any
 from weakref import WeakValueDictionary
 
-from backend.errors import StorageFullError
+from backend.contract.errors import StorageFullError
 from backend.jobs.progress import Progress
 from backend.jobs.store import JobStore
 from backend.jobs.store_thread import StoreThread

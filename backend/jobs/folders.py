@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from backend.errors import StorageFullError, is_disk_full
+from backend.contract.errors import StorageFullError, is_disk_full
 from backend.jobs.ids import PATTERN
 from backend.jobs.records import Job, StoredFile
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from backend.errors import WorkerLostError
+from backend.contract.errors import WorkerLostError
 from backend.jobs.database import DataFolderError
 from backend.jobs.folders import JobFolders, told
 from backend.jobs.records import MAX_ATTEMPTS, failure

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from backend.work import Stage
+from backend.contract.work import Stage
 
 NEWEST_WEIGHT = 0.3  # of the latest run in what a stage usually takes; the rest is all before it, fading
 SLOWEST, FASTEST = 20.0, 0.05  # a job's own pace against the usual one: photos differ in size

@@ -12,7 +12,11 @@ from typing import Any, TypeVar
 
 from filelock import FileLock
 
-from backend.errors import NotFoundError, StorageFullError
+from backend.contract.errors import NotFoundError, StorageFullError
+from backend.contract.options import WorkOptions
+from backend.contract.runner import Runner
+from backend.contract.settings import Settings
+from backend.contract.work import KINDS
 from backend.jobs.database import DataFolderError
 from backend.jobs.dispatcher import Dispatcher
 from backend.jobs.events import Changes
@@ -23,10 +27,6 @@ from backend.jobs.records import Event, Job, NewJob, Outcome, StoredFile
 from backend.jobs.store import Counts, JobStore
 from backend.jobs.store_thread import StoreThread
 from backend.jobs.turns import keep_on
-from backend.runner import Runner
-from backend.schemas import WorkOptions
-from backend.settings import Settings
-from backend.work import KINDS
 
 SWEEP_S = 10.0  # between two looks for what has expired
 REOPEN_S = 2.0  # between two tries to open the store on a full disk

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from backend.errors import IdempotencyConflictError, NotFoundError, OverloadedError
+from backend.contract.errors import IdempotencyConflictError, NotFoundError, OverloadedError
 from backend.jobs.database import connect, told, transaction
 from backend.jobs.records import STATES, Event, Job, NewJob, Outcome, State
 from backend.jobs.rows import job_of

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
-from backend.errors import StorageFullError
+from backend.contract.errors import StorageFullError
 from backend.jobs.store import JobStore
 
 P = ParamSpec("P")

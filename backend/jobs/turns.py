@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from backend.errors import StorageFullError
+from backend.contract.errors import StorageFullError
 
 logger = logging.getLogger("mattemesh")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backend.errors import ModelUnavailableError, StorageFullError
+from backend.contract.errors import ModelUnavailableError, StorageFullError
 from backend.weights.partial_file import PartialFile, disk_error
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from backend.errors import MattemeshError, ModelUnavailableError
-from backend.models import check_permission, find_model, how_to_get, is_whole, model_state
+from backend.contract.errors import MattemeshError, ModelUnavailableError
 from backend.weights.catalogue import DEFAULT_MODELS, Model, ModelFile
 from backend.weights.download import DownloadConfig, WantedFile, download
+from backend.weights.on_disk import check_permission, find_model, how_to_get, is_whole, model_state
 from backend.weights.partial_file import PartialFile, disk_error
 
 OnProgress = Callable[[int, int], None]  # bytes there, bytes in all; may raise to stop

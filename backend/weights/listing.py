@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from backend.depth.weights import has_depth_weights
-from backend.models import model_state
-from backend.remote.services import REMOTE_SERVICES
 from backend.weights.catalogue import CATALOGUE
 from backend.weights.custom_models import read_custom_models
+from backend.weights.depth_weights import has_depth_weights
+from backend.weights.on_disk import model_state
+from backend.weights.remote_services import REMOTE_SERVICES
 
 EMBEDDED = {
     "border": ("segmentation", "Embedded: models the colours of the picture's border; needs no weights."),

@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from backend.errors import ModelUnavailableError, StorageFullError, is_disk_full
+from backend.contract.errors import ModelUnavailableError, StorageFullError, is_disk_full
 
 
 @dataclass(frozen=True)

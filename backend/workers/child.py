@@ -19,9 +19,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import BinaryIO
 
-from backend.errors import MattemeshError, OutOfMemoryError
-from backend.runner import AbandonedError
-from backend.work import Done
+from backend.contract.errors import MattemeshError, OutOfMemoryError
+from backend.contract.runner import AbandonedError
+from backend.contract.work import Done
 from backend.workers.messages import (
     LENGTH,
     Begin,

@@ -6,9 +6,9 @@ The service knows only the name of `load`; everything heavy is imported when a w
 import logging
 import sys
 
-from backend.errors import MattemeshError
-from backend.settings import Settings
-from backend.work import KINDS, Done, Lane, OnStage, Work
+from backend.contract.errors import MattemeshError
+from backend.contract.settings import Settings
+from backend.contract.work import KINDS, Done, Lane, OnStage, Work
 from backend.workers.messages import Facts, Hands
 
 logger = logging.getLogger("mattemesh")
@@ -21,9 +21,9 @@ def load(settings: Settings, lane: Lane, bare: bool) -> Hands:
 
     `bare`: `auto` leaves the networks alone.
     """
-    from backend.caching.stages import open_stages
-    from backend.engines import Engines
-    from backend.perform import perform
+    from backend.cache.stages import open_stages
+    from backend.engines.registry import Engines
+    from backend.workers.perform import perform
 
     engines = Engines(settings, open_stages(settings))
     if bare:
@@ -54,7 +54,7 @@ def _drawn() -> bytes:
     """Return a small picture of a dark disc on a light ground, as a PNG."""
     import numpy as np
 
-    from backend.png import encode_rgb_png
+    from backend.images.png import encode_rgb_png
 
     y, x = np.mgrid[:96, :96]
     disc = (x - 48) ** 2 + (y - 48) ** 2 < 30**2

@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from backend.errors import OverloadedError, TimedOutError
-from backend.runner import LaneStatus, WorkerStatus
-from backend.work import Done, Lane, OnStage, Work
+from backend.contract.errors import OverloadedError, TimedOutError
+from backend.contract.runner import LaneStatus, WorkerStatus
+from backend.contract.work import Done, Lane, OnStage, Work
 from backend.workers.process import WorkerConfig
 from backend.workers.running import BystanderError, Running
 
@@ -74,7 +74,7 @@ class LaneQueue:
             worker.on_change = self._deal
 
     async def run(self, work: Work, on_stage: OnStage) -> Done:
-        """Return what comes of `work`; what it raises is told in `backend.runner.Runner.run`."""
+        """Return what comes of `work`; what it raises is told in `backend.contract.runner.Runner.run`."""
         self.admit()
         self._inside += 1
         try:

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from backend.errors import rebuild
-from backend.settings import Settings
-from backend.work import Done, Lane, OnStage, Work
+from backend.contract.errors import rebuild
+from backend.contract.settings import Settings
+from backend.contract.work import Done, Lane, OnStage, Work
 
 LENGTH = struct.Struct("!Q")
-TRUSTED = ("backend.errors", "backend.work", __name__)  # whose names a worker's answer may hold
+TRUSTED = ("backend.contract.errors", "backend.contract.work", __name__)  # whose names a worker's answer may hold
 
 
 class Hands(Protocol):

@@ -20,10 +20,10 @@ from typing import Any
 
 import psutil
 
-from backend.errors import WorkerLostError
-from backend.runner import WorkerState, WorkerStatus
-from backend.settings import REPOSITORY, Settings
-from backend.work import Lane, OnStage, Work
+from backend.contract.errors import WorkerLostError
+from backend.contract.runner import WorkerState, WorkerStatus
+from backend.contract.settings import REPOSITORY, Settings
+from backend.contract.work import Lane, OnStage, Work
 from backend.workers.messages import (
     LENGTH,
     Begin,

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from backend.runner import RunnerStatus, unheard
-from backend.settings import Settings
-from backend.work import Done, Lane, OnStage, Work
+from backend.contract.runner import RunnerStatus, unheard
+from backend.contract.settings import Settings
+from backend.contract.work import Done, Lane, OnStage, Work
 from backend.workers.engine_hands import load
 from backend.workers.lane import LaneQueue, Worker, stopping
 from backend.workers.process import Load, WorkerConfig, WorkerProcess
@@ -46,13 +46,13 @@ class ProcessRunner:
             worker.start()
 
     async def run(self, work: Work, on_stage: OnStage = unheard) -> Done:
-        """See `backend.runner.Runner`."""
+        """See `backend.contract.runner.Runner`."""
         if self._closing:
             raise stopping()
         return await self._lanes[work.lane].run(work, on_stage)
 
     def admit(self, lane: Lane) -> None:
-        """See `backend.runner.Runner`."""
+        """See `backend.contract.runner.Runner`."""
         if self._closing:
             raise stopping()
         self._lanes[lane].admit()
@@ -66,7 +66,7 @@ class ProcessRunner:
         return RunnerStatus(not why, why, tuple(lane.status() for lane in self._lanes.values()), workers)
 
     def close(self) -> None:
-        """See `backend.runner.Runner`."""
+        """See `backend.contract.runner.Runner`."""
         self._closing = True
         for lane in self._lanes.values():
             lane.close()

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
-from backend.errors import TimedOutError
-from backend.work import Done, OnStage
+from backend.contract.errors import TimedOutError
+from backend.contract.work import Done, OnStage
 
 
 class BystanderError(Exception):

@@ -5,16 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from scripted_runner import ScriptedRunner, done
-from small_disk import fill, small_disk
 
-from backend.errors import NotFoundError, StorageFullError
+from backend.contract.errors import NotFoundError, StorageFullError
+from backend.contract.options import MaskOptions
+from backend.contract.settings import Settings
+from backend.contract.work import Done, OnStage, Work
 from backend.jobs import dispatcher, service
 from backend.jobs.records import Job
 from backend.jobs.service import Jobs
-from backend.schemas import MaskOptions
-from backend.settings import Settings
-from backend.work import Done, OnStage, Work
+from tests.helpers.scripted_runner import ScriptedRunner, done
+from tests.helpers.small_disk import fill, small_disk
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 DISK_BYTES = 4 * 2**20

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.errors import StorageFullError
+from backend.contract.errors import StorageFullError
 from backend.jobs.folders import JobFolders
 from backend.jobs.ids import Ids
 from backend.jobs.records import Job, Outcome, State, StoredFile

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.errors import IdempotencyConflictError, NotFoundError, OverloadedError, StorageFullError
+from backend.contract.errors import IdempotencyConflictError, NotFoundError, OverloadedError, StorageFullError
 from backend.jobs.database import DataFolderError
 from backend.jobs.ids import Ids
 from backend.jobs.records import Job, NewJob, Outcome, StoredFile

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted_runner import ScriptedRunner, done, endless, two_stages
 
-from backend.errors import (
+from backend.contract.errors import (
     IdempotencyConflictError,
     InvalidParameterError,
     NotFoundError,
@@ -21,15 +20,16 @@ from backend.errors import (
     TimedOutError,
     WorkerLostError,
 )
+from backend.contract.options import MaskOptions, MeshOptions
+from backend.contract.settings import Settings
+from backend.contract.work import Done, OnStage, Work
 from backend.jobs import dispatcher, service
 from backend.jobs.database import DataFolderError
 from backend.jobs.folders import JobFolders
 from backend.jobs.records import Job
 from backend.jobs.service import Jobs
 from backend.jobs.store import ROW_BYTES, JobStore
-from backend.schemas import MaskOptions, MeshOptions
-from backend.settings import Settings
-from backend.work import Done, OnStage, Work
+from tests.helpers.scripted_runner import ScriptedRunner, done, endless, two_stages
 
 pytestmark = pytest.mark.anyio
 PHOTO = {"file": b"a photo"}

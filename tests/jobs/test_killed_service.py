@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+from backend.contract.settings import REPOSITORY
 from backend.jobs.folders import JobFolders
 from backend.jobs.ids import PATTERN
 from backend.jobs.opening import recover
@@ -15,10 +16,10 @@ from backend.jobs.store import JobStore
 SERVICE = """
 import asyncio, sys
 from pathlib import Path
-from scripted_runner import ScriptedRunner, done
+from tests.helpers.scripted_runner import ScriptedRunner, done
 from backend.jobs.service import Jobs
-from backend.schemas import MaskOptions
-from backend.settings import Settings
+from backend.contract.options import MaskOptions
+from backend.contract.settings import Settings
 
 async def brief(work, on_stage):
     on_stage("start")
@@ -59,9 +60,8 @@ def test_kill_9_loses_no_promise_and_shows_nothing_half_written(tmp_path: Path) 
 
 def killed_in_mid_work(folder: Path, after_s: float) -> set[str]:
     """Run the service, kill it some time after its first promise, and return what it has promised."""
-    tests = Path(__file__).parent.parent
     command = [sys.executable, "-c", SERVICE, str(folder)]
-    environment = {"PYTHONPATH": f"{tests.parent}:{tests}", "PATH": ""}
+    environment = {"PYTHONPATH": str(REPOSITORY), "PATH": ""}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     assert process.stdout is not None
     first = process.stdout.readline()

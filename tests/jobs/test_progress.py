@@ -4,8 +4,8 @@ import time
 
 import pytest
 
+from backend.contract.work import Stage
 from backend.jobs.progress import Progress, learned, profile
-from backend.work import Stage
 
 USUAL = {"decode": 1.0, "segment": 6.0, "encode": 3.0}
 

@@ -5,9 +5,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from real_service import RealService, running
-from small_disk import small_disk
-from stub_networks import stub_networks
+
+from tests.helpers.real_service import RealService, running
+from tests.helpers.small_disk import small_disk
+from tests.helpers.stub_networks import stub_networks
 
 
 @pytest.fixture(scope="session")

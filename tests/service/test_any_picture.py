@@ -4,22 +4,22 @@ import io
 from collections.abc import Iterator
 
 import numpy as np
-import picture_files as made
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
-from stub_networks import stub_networks
 
-from backend.decoding.image_header import ImageLimits
-from backend.engines import Engines
-from backend.errors import CallerError
-from backend.image_io import read_picture
-from backend.perform import perform
-from backend.schemas import MaskOptions
-from backend.settings import Settings
-from backend.work import Work
+from backend.contract.errors import CallerError
+from backend.contract.options import MaskOptions
+from backend.contract.settings import Settings
+from backend.contract.work import Work
+from backend.engines.registry import Engines
+from backend.images.decoding.image_header import ImageLimits
+from backend.images.image_io import read_picture
+from backend.workers.perform import perform
+from tests.helpers import picture_files as made
+from tests.helpers.stub_networks import stub_networks
 
 LIMITS = ImageLimits(max_pixels=1_000_000, max_side_px=4096)
 SCENE = made.scene()

@@ -1,8 +1,9 @@
 """A client that leaves at any moment frees its place within a second, and the next one is served."""
 
 import pytest
-from incidents import MOMENTS, PHOTO, Moment, leave
-from real_service import RealService
+
+from tests.helpers.incidents import MOMENTS, PHOTO, Moment, leave
+from tests.helpers.real_service import RealService
 
 
 @pytest.mark.parametrize("moment", MOMENTS)

@@ -5,11 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import picture_files as made
 import pytest
-from real_service import RealService
 
-from backend.errors import PROBLEMS
+from backend.contract.errors import PROBLEMS
+from tests.helpers import picture_files as made
+from tests.helpers.real_service import RealService
 
 CODES = {problem.code for problem in PROBLEMS.values()}
 DRIFT_BYTES = 30_000_000

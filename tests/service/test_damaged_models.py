@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from incidents import PHOTO
-from real_service import RealService
-from stub_networks import DAMAGE
 
 from backend.weights.catalogue import CATALOGUE, DEFAULT_SEGMENTER
+from tests.helpers.incidents import PHOTO
+from tests.helpers.real_service import RealService
+from tests.helpers.stub_networks import DAMAGE
 
 SMALL = CATALOGUE["u2netp"]
 

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from drawn import encoded
-from incidents import PHOTO
-from real_service import RealService
-from small_disk import fill
+
+from tests.helpers.drawn import encoded
+from tests.helpers.incidents import PHOTO
+from tests.helpers.real_service import RealService
+from tests.helpers.small_disk import fill
 
 MEGABYTES = 2**20
 LARGE = encoded(np.random.default_rng(2).integers(0, 256, (900, 800, 3), np.uint8))  # 2 MB: it is spooled

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from incidents import PHOTO, asking
-from real_service import RealService
+
+from tests.helpers.incidents import PHOTO, asking
+from tests.helpers.real_service import RealService
 
 
 def test_a_killed_service_leaves_no_process_and_the_next_one_finishes_its_jobs(

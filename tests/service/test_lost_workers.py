@@ -4,8 +4,8 @@ import os
 import signal
 from collections.abc import Callable
 
-from incidents import PHOTO, hang_worker, lose_worker
-from real_service import RealService
+from tests.helpers.incidents import PHOTO, hang_worker, lose_worker
+from tests.helpers.real_service import RealService
 
 
 def test_a_worker_that_dies_three_times_rests_and_comes_back(own_service: Callable[..., RealService]) -> None:

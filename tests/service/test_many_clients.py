@@ -4,8 +4,9 @@
 from collections.abc import Iterator
 
 import pytest
-from loads import STUB, Crowd, Flood, Growth, crowd, flood, forms, growth
-from real_service import RealService, running
+
+from tests.helpers.loads import STUB, Crowd, Flood, Growth, crowd, flood, forms, growth
+from tests.helpers.real_service import RealService, running
 
 SMALL = (160, 120)
 NOISE_S = 0.25  # a scheduler's, on a machine that runs other tests at the same time

@@ -5,8 +5,9 @@ import string
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from incidents import PHOTO
-from real_service import RealService
+
+from tests.helpers.incidents import PHOTO
+from tests.helpers.real_service import RealService
 
 KIND = (b'; name="kind"', b"remove-bg")
 SENT = (b'; name="file"; filename="a"', PHOTO)

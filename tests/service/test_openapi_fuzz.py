@@ -6,14 +6,15 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from incidents import PHOTO
-from real_service import RealService
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
     status_code_conformance,
 )
+
+from tests.helpers.incidents import PHOTO
+from tests.helpers.real_service import RealService
 
 # Answers of the 5xx family that say why are no faults: whoever asks for a model that is not there is told so.
 TOLD = {"model-unavailable", "overloaded", "timed-out", "worker-lost"}

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-from incidents import PHOTO, line_to
-from real_service import RealService, form
+
+from tests.helpers.incidents import PHOTO, line_to
+from tests.helpers.real_service import RealService, form
 
 CASES = ("idle", "job running", "half-sent upload", "full queue")
 LIMIT_S = 30.0

@@ -2,16 +2,16 @@
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from stand_in_weights import ring_picture, stand_in_state
 
+from backend.contract.settings import REPOSITORY
+from tests.helpers.stand_in_weights import ring_picture, stand_in_state
 from tsr import TripoSR, TripoSRConfig
 
-GOLDEN = Path(__file__).resolve().parent.parent / "golden"
+GOLDEN = REPOSITORY / "tests" / "golden"
 
 
 @dataclass(frozen=True)

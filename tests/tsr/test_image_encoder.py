@@ -1,7 +1,7 @@
 import torch
-from stand_in_weights import difference, ring_picture
 from torch.nn import functional as F
 
+from tests.helpers.stand_in_weights import difference, ring_picture
 from tsr.image_encoder import resize_positions
 
 

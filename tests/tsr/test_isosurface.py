@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 import trimesh
-from analytic_fields import BRACKET, ISOVALUE, AnalyticField, ball, box, torus, union, without
 
+from tests.helpers.analytic_fields import BRACKET, ISOVALUE, AnalyticField, ball, box, torus, union, without
 from tsr.isosurface import Surface, extract_surface
 
 

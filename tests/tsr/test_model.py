@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 import torch
-from stand_in_weights import difference, ring_picture, stand_in_state
 
+from tests.helpers.stand_in_weights import difference, ring_picture, stand_in_state
 from tsr import CheckpointError, TripoSR, TripoSRConfig
 
 NEWER = {

@@ -1,7 +1,7 @@
 import pytest
 import torch
-from stand_in_weights import difference
 
+from tests.helpers.stand_in_weights import difference
 from tsr import radiance_field
 from tsr.radiance_field import CPU_POINTS
 

@@ -2,8 +2,8 @@ import math
 
 import pytest
 import torch
-from stand_in_weights import difference
 
+from tests.helpers.stand_in_weights import difference
 from tsr.renderer import box_crossing, camera_rays, render_views
 
 

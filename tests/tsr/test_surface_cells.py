@@ -2,8 +2,19 @@
 
 import pytest
 import torch
-from analytic_fields import BRACKET, ISOVALUE, AnalyticField, Depth, ball, box, torus, union, wire, without
 
+from tests.helpers.analytic_fields import (
+    BRACKET,
+    ISOVALUE,
+    AnalyticField,
+    Depth,
+    ball,
+    box,
+    torus,
+    union,
+    wire,
+    without,
+)
 from tsr import surface_cells
 from tsr.isosurface import extract_surface
 from tsr.marching_cubes import Triangles, join, triangulate

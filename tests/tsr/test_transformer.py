@@ -1,5 +1,6 @@
 import torch
-from stand_in_weights import difference
+
+from tests.helpers.stand_in_weights import difference
 
 
 def test_triplane_tokens_are_the_published_ones(small):

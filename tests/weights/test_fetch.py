@@ -15,18 +15,18 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from weights_server import Misdeed, WeightsServer, answer, cut_after, serving
 
-from backend.errors import InvalidParameterError, ModelUnavailableError, StorageFullError
-from backend.models import model_state, require_model
+from backend.contract.errors import InvalidParameterError, ModelUnavailableError, StorageFullError
+from backend.contract.settings import REPOSITORY
 from backend.weights.catalogue import CATALOGUE, Model, ModelFile
 from backend.weights.download import DownloadConfig
 from backend.weights.fetch import BackgroundFetch, Sources, fetch
+from backend.weights.on_disk import model_state, require_model
+from tests.helpers.weights_server import Misdeed, WeightsServer, answer, cut_after, serving
 
 WEIGHTS = b"".join(hashlib.sha256(bytes([i % 251, i // 251])).digest() for i in range(20_000))  # 640 kB, no repeats
 SETTINGS = b"layers: 12\n"
 HASTY = DownloadConfig(attempts=3, backoff_s=0.01, connect_timeout_s=2.0, read_timeout_s=1.0, progress_bytes=100_000)
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
 REVISION = "/stabilityai/TripoSR/resolve/abc"
 
 
@@ -582,7 +582,7 @@ def test_stopping_before_the_start_is_harmless(tmp_path: Path) -> None:
 
 
 def test_importing_the_fetching_code_loads_no_client() -> None:
-    program = "import sys, backend.weights.fetch, backend.segmentation.rembg_models; print(*sys.modules)"
+    program = "import sys, backend.weights.fetch, backend.engines.load_segmenter; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=REPOSITORY
     ).stdout.split()

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import pytest
-from drawn import encoded, toy
 
-from backend.schemas import MaskOptions, MeshOptions
-from backend.settings import Settings
-from backend.work import Form, Work
+from backend.contract.options import MaskOptions, MeshOptions
+from backend.contract.settings import Settings
+from backend.contract.work import Form, Work
 from backend.workers.child import _plain
 from backend.workers.engine_hands import load
 from backend.workers.messages import LENGTH, Facts, Finished, Hands, pack, unpack_answer
+from tests.helpers.drawn import encoded, toy
 
 
 def settings(folder: Path) -> Settings:

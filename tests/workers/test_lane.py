@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from in_process import InProcessRunner
 
-from backend.errors import OverloadedError, TimedOutError
-from backend.schemas import MaskOptions, MeshOptions
-from backend.settings import Settings
-from backend.work import Done, Work
+from backend.contract.errors import OverloadedError, TimedOutError
+from backend.contract.options import MaskOptions, MeshOptions
+from backend.contract.settings import Settings
+from backend.contract.work import Done, Work
+from tests.helpers.in_process import InProcessRunner
 
 Checkpoint = Callable[[str], None]
 

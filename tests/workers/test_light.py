@@ -8,10 +8,10 @@ import time
 
 import psutil
 
-from backend.settings import REPOSITORY
+from backend.contract.settings import REPOSITORY
 
 HEAVY = ("numpy", "cv2", "torch", "onnxruntime", "PIL", "scipy", "trimesh", "rembg", "transformers")
-OURS = ("backend.pipeline", "backend.engines", "backend.perform")
+OURS = ("backend.pipeline", "backend.engines.registry", "backend.workers.perform")
 LOOK = f"""
 import sys
 from backend.main import create_app
@@ -20,11 +20,10 @@ print([name for name in {HEAVY + OURS} if name in sys.modules])
 """
 SERVE = """
 import asyncio, sys
-sys.path.append("tests/workers")
-import doers
-from backend.settings import Settings
+from tests.helpers import doers
+from backend.contract.settings import Settings
 from backend.workers.process_runner import ProcessRunner
-from test_process_runner import work
+from tests.workers.test_process_runner import work
 
 async def main():
     runner = ProcessRunner(Settings(), doers.load)

@@ -6,8 +6,8 @@ import pickle
 import numpy as np
 import pytest
 
-from backend.errors import NoSubjectError
-from backend.work import Done, File, Stage
+from backend.contract.errors import NoSubjectError
+from backend.contract.work import Done, File, Stage
 from backend.workers.messages import LENGTH, Facts, Failed, Finished, pack, unpack_answer
 
 
@@ -43,9 +43,9 @@ def test_nothing_else_is_unpickled(stranger: object) -> None:
 
 def test_what_a_trusted_module_has_imported_is_not_trusted() -> None:
     for module, name in (
-        ("backend.errors", "dataclass"),
+        ("backend.contract.errors", "dataclass"),
         ("backend.workers.messages", "pickle"),
-        ("backend.work", "Any"),
+        ("backend.contract.work", "Any"),
     ):
         body = b"\x80\x04c" + f"{module}\n{name}\n.".encode()
         with pytest.raises(pickle.UnpicklingError, match="no class of ours"):
@@ -61,7 +61,7 @@ def test_what_is_no_message_is_refused_in_one_way(body: bytes) -> None:
 
 
 def test_no_attribute_is_reached_through_a_trusted_module() -> None:
-    for module in (b"backend.workers.messages", b"backend.work"):
+    for module in (b"backend.workers.messages", b"backend.contract.work"):
         body = b"\x80\x04\x8c" + bytes([len(module)]) + module + b"\x8c\x09io.system\x93."
         with pytest.raises(pickle.UnpicklingError):
             unpack_answer(body)

@@ -10,11 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import doers
 import psutil
 import pytest
 
-from backend.errors import (
+from backend.contract.errors import (
     MattemeshError,
     NoSubjectError,
     OutOfMemoryError,
@@ -22,13 +21,14 @@ from backend.errors import (
     TimedOutError,
     WorkerLostError,
 )
-from backend.schemas import MaskOptions, MeshOptions
-from backend.settings import Settings
-from backend.work import Done, Work
+from backend.contract.options import MaskOptions, MeshOptions
+from backend.contract.settings import Settings
+from backend.contract.work import Done, Work
 from backend.workers.messages import WorkerFaultError
 from backend.workers.process import Load
 from backend.workers.process_runner import ProcessRunner
 from backend.workers.restarts import RestartPolicy
+from tests.helpers import doers
 
 PATIENT = RestartPolicy(crashes=100)
 EXTRA = {

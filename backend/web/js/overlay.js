@@ -1,6 +1,6 @@
 // The photo with its matte over the mesh, seen from where the photo was taken: what the camera saw, what was kept of it
 // (the rest lies under a veil, as in Fix) and what became of it lie on each other. The framing is the pipeline's
-// (backend/masking/framing.py): the object's box, centred in a square that it fills to `foreground_ratio`, seen by a
+// (backend/mesh/framing.py): the object's box, centred in a square that it fills to `foreground_ratio`, seen by a
 // camera 1.9 away with 40° from bottom to top.
 
 import { byId, element } from "./dom.js";

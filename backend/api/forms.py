@@ -1,0 +1,190 @@
+"""A multipart body -> its files and options. Limits are kept while receiving, so that nobody fills the disk."""
+
+import asyncio
+import errno
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import Request
+from pydantic import ValidationError
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import FormData, Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from backend.contract.errors import (
+    InvalidParameterError,
+    MissingFileError,
+    OverloadedError,
+    StorageFullError,
+    TooManyFilesError,
+    UploadTooLargeError,
+    is_disk_full,
+)
+from backend.contract.options import WorkOptions, invalid_option
+from backend.contract.work import Kind
+
+MAX_FILES = 16  # more than any kind takes: a wrong name is told by that name, not by the count
+MAX_FIELDS = 64
+FORM_OVERHEAD_BYTES = 64 * 1024  # boundaries, headers and options
+PIECE_BYTES = 64 * 1024  # parsed at once: of almost-boundaries alone these take 30 ms, in which nobody else is answered
+
+
+class _LimitedParser(MultiPartParser):
+    """Starlette's parser, which has no limit of its own for a file, with one for every part and one for them all."""
+
+    def __init__(self, request: Request, limit: int, total: int, max_text_bytes: int) -> None:
+        super().__init__(
+            _boundary_alone(request.headers),
+            _up_to(request, total, limit),
+            max_files=MAX_FILES,
+            max_fields=MAX_FIELDS,
+            max_part_size=max_text_bytes,
+        )
+        self.limit = limit
+        self.received = 0
+        self.ended = False
+
+    def on_end(self) -> None:
+        self.ended = True
+
+    async def parse(self) -> FormData:
+        form = await super().parse()
+        if not self.ended:  # the part that was cut off is not in it, and could be one that is done without
+            await form.close()
+            raise MultiPartException("There is no closing boundary.")
+        return form
+
+    def on_part_begin(self) -> None:
+        self.received = 0
+        super().on_part_begin()
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        self.received += end - start
+        if self.received > self.limit:
+            raise too_large(self.limit, self.received)
+        if self._current_part.file is None and self.received > self.max_part_size:
+            name, limit = self._current_part.field_name[:40], self.max_part_size
+            raise InvalidParameterError(
+                f"The option `{name}` is longer than {limit // 1024} KiB.", parameter=name, limit=limit
+            )
+        super().on_part_data(data, start, end)
+
+    def on_headers_finished(self) -> None:
+        try:
+            super().on_headers_finished()
+        except MultiPartException:
+            if self._current_files <= self.max_files:
+                raise
+            raise TooManyFilesError(
+                f"The form has more than {MAX_FILES} files; send one picture.", limit=MAX_FILES
+            ) from None
+
+
+def _boundary_alone(headers: Headers) -> Headers:
+    """Return the Content-Type of a form with its boundary and nothing else. A form has no charset (RFC 7578); the one
+    that a stranger sends could be any of Python's codecs, some of which raise what no parser expects."""
+    _, parameters = parse_options_header(headers["content-type"])
+    boundary = parameters.get(b"boundary", b"").decode("latin-1")
+    if not boundary or '"' in boundary or "\\" in boundary:
+        raise MultiPartException("There is no boundary that could be one.")
+    return Headers({"content-type": f'multipart/form-data; boundary="{boundary}"'})
+
+
+async def _up_to(request: Request, total: int, limit: int) -> AsyncGenerator[bytes]:
+    """Yield the body as it comes. Raises UploadTooLargeError beyond `total` bytes, wherever in the form they are."""
+    received = 0
+    async for chunk in request.stream():
+        received += len(chunk)
+        if received > total:
+            raise too_large(limit, received)
+        for start in range(0, len(chunk), PIECE_BYTES):
+            yield chunk[start : start + PIECE_BYTES]
+            await asyncio.sleep(0)
+
+
+def too_large(limit: int, actual: int) -> UploadTooLargeError:
+    """Return the error for a file of `actual` bytes or more."""
+    return UploadTooLargeError(
+        f"The file has more than {limit / 2**20:.4g} MiB; send a smaller one.", limit=limit, actual=actual
+    )
+
+
+@asynccontextmanager
+async def read_form(request: Request, limit: int, *kinds: Kind) -> AsyncIterator[FormData]:
+    """Yield the parsed body; its spooled files are gone afterwards. `kinds` are those that the form may ask for.
+
+    Raises MissingFileError (not a multipart form), UploadTooLargeError (a part over `limit` bytes, or more than such
+    parts for every file of the kind; declared, or found while receiving), TooManyFilesError, InvalidParameterError
+    (malformed form), StorageFullError (no room for the spool) and OverloadedError (no more files may be open).
+    """
+    max_text_bytes = max(kind.max_text_bytes for kind in kinds)
+    total = max(len(kind.files) for kind in kinds) * limit + max_text_bytes + FORM_OVERHEAD_BYTES
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        raise MissingFileError("Send the picture as the part `file` of a multipart form.", parameter="file")
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > total:
+        raise too_large(limit, int(declared))
+    try:
+        form = await _LimitedParser(request, limit, total, max_text_bytes).parse()
+    except MultiPartException as error:
+        raise InvalidParameterError("The multipart form is malformed.", parameter="body") from error
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise OverloadedError("Too many uploads are being received; try again soon.") from error
+        if not is_disk_full(error) and not isinstance(error, FileNotFoundError):  # no folder has room for a spool
+            raise
+        raise StorageFullError("There is no room to receive the file.") from error
+    try:
+        yield form
+    finally:
+        await form.close()
+
+
+async def read_files(form: FormData, kind: Kind) -> dict[str, bytes]:
+    """Return the files that were sent of those that `kind` takes, by the name of their part.
+
+    Raises MissingFileError for one that it cannot do without, TooManyFilesError for two of a name, and
+    InvalidParameterError for text in place of one that it can do without.
+    """
+    return {name: data for name in kind.files if (data := await _read_file(form, name, kind)) is not None}
+
+
+async def _read_file(form: FormData, name: str, kind: Kind) -> bytes | None:
+    needed = name in kind.required
+    parts = form.getlist(name)
+    if len(parts) > 1:
+        raise TooManyFilesError(
+            f"The part `{name}` was sent {len(parts)} times; send one picture.", actual=len(parts), limit=1
+        )
+    if not parts:
+        if needed:
+            raise MissingFileError(f"The form has no part `{name}`; send the picture there.", parameter=name)
+        return None
+    if not isinstance(parts[0], UploadFile):
+        fault = MissingFileError if needed else InvalidParameterError
+        raise fault(f"The part `{name}` is text; send the picture itself as a file.", parameter=name)
+    return await parts[0].read()
+
+
+def read_options(form: FormData, query: dict[str, str], kind: Kind) -> WorkOptions:
+    """Return the options sent as form fields or in the query, of the class that `kind` names; the form wins.
+
+    Raises InvalidParameterError that names the option and what it may be.
+    """
+    values = dict(query)
+    sent: set[str] = set()
+    for name, value in form.multi_items():
+        if name in kind.files:
+            continue
+        if isinstance(value, UploadFile):
+            raise TooManyFilesError(
+                f"Files are sent as {' and '.join(kind.files)}, not as `{name[:40]}`.", parameter=name[:40]
+            )
+        if name in sent:
+            raise InvalidParameterError(f"The option `{name[:40]}` was sent twice.", parameter=name[:40])
+        sent.add(name)
+        values[name] = value
+    try:
+        return kind.options.model_validate({name: value for name, value in values.items() if value != ""})
+    except ValidationError as error:
+        raise invalid_option(error) from error

@@ -1,0 +1,95 @@
+"""So many requests a client and window, counted in memory. A client is a valid key, or else an address.
+
+What is counted is requests that cost something; signs of life, metrics and the page's own files are not. A process
+counts for itself: behind several, each lets that many pass.
+"""
+
+import ipaddress
+import math
+import time
+from collections import OrderedDict
+
+from limits import RateLimitItem, parse_many
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from backend.api.middleware.keys import ApiKeys
+from backend.api.middleware.paths import is_open, path_of
+from backend.api.problems import error_answer
+from backend.contract.errors import RateLimitedError
+
+MAX_CLIENTS = 10_000  # remembered at once, some 5 MB; a stranger with more addresses than this gains the oldest back
+IPV6_PREFIX = 64  # what one subscriber is given: all its addresses are one client
+UNCOUNTED = ("/metrics", "/health")
+
+
+class RateLimit:
+    """ASGI middleware; `rate` is in the notation of the `limits` library: "60/minute", "10/second;500/hour"."""
+
+    def __init__(self, app: ASGIApp, rate: str, keys: ApiKeys, max_clients: int = MAX_CLIENTS) -> None:
+        self.app = app
+        self.rates = parse_many(rate)
+        self.keys = keys
+        self.max_clients = max_clients
+        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self._clients: OrderedDict[str, None] = OrderedDict()  # the one longest unseen first
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = path_of(scope) if scope["type"] == "http" else ""
+        if scope["type"] != "http" or path in UNCOUNTED or is_open(path):
+            await self.app(scope, receive, send)
+            return
+        client = self._client(scope)
+        self._remember(client)
+        passes = all(self._limiter.hit(rate, client) for rate in self.rates)
+        tightest, remaining, reset_s = self._state(client)
+        policy = f'"default";q={tightest.amount};w={tightest.get_expiry()}'
+        state = f'"default";r={remaining};t={reset_s}'
+
+        async def send_with_state(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["RateLimit-Policy"] = policy
+                headers["RateLimit"] = state
+            await send(message)
+
+        if passes:
+            await self.app(scope, receive, send_with_state)
+            return
+        error = RateLimitedError(
+            f"More than {tightest.amount} requests in {tightest.get_expiry()} s; go on in {reset_s} s.",
+            limit=tightest.amount,
+        )
+        answer = error_answer(Request(scope), error, {"Retry-After": str(reset_s)})
+        await answer(scope, receive, send_with_state)
+
+    def _client(self, scope: Scope) -> str:
+        """Return who asks. A key that is not valid is no name: else a new one a request would be a way round."""
+        key = self.keys.accepted(scope)
+        if key is not None:
+            return f"key:{key}"
+        host = scope["client"][0] if scope.get("client") else "unknown"
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            return host[:64]
+        if address.version == 6 and address.ipv4_mapped is None:
+            return str(ipaddress.ip_network((address.packed, IPV6_PREFIX), strict=False))
+        return str(address)
+
+    def _remember(self, client: str) -> None:
+        self._clients[client] = None
+        self._clients.move_to_end(client)
+        while len(self._clients) > self.max_clients:
+            forgotten, _ = self._clients.popitem(last=False)
+            for rate in self.rates:
+                self._limiter.clear(rate, forgotten)
+
+    def _state(self, client: str) -> tuple[RateLimitItem, int, int]:
+        """Return the rate that has least left, what it has left, and the whole seconds until it begins anew."""
+        states = [(rate, self._limiter.get_window_stats(rate, client)) for rate in self.rates]
+        rate, stats = min(states, key=lambda state: (state[1].remaining, -state[1].reset_time))
+        return rate, stats.remaining, max(1, math.ceil(stats.reset_time - time.time()))

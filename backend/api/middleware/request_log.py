@@ -1,0 +1,89 @@
+"""Around every request: an id, one log line, and no answer that is not ours when something breaks."""
+
+import logging
+import re
+import time
+import uuid
+from collections.abc import Callable
+
+from fastapi import Request
+from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from backend.api.logs import printable
+from backend.api.problems import internal_answer
+
+HEADER = "X-Request-ID"
+GIVEN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # safe in a header, a log line and a folder's name
+QUIET = ("/healthz", "/readyz")  # asked every few seconds by machines
+CLIENT_GONE = 499  # nginx's number for a client that left; it is logged and never sent
+Observe = Callable[[Request, int, float], None]
+logger = logging.getLogger("mattemesh")
+
+
+class RequestLog:
+    """ASGI middleware; plain, because Starlette's own base class hides a client's leaving from the route."""
+
+    def __init__(self, app: ASGIApp, observe: Observe) -> None:
+        self.app = app
+        self.observe = observe  # told of every answered request: its status and seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request = Request(scope)
+        given = request.headers.get(HEADER, "")
+        request.state.request_id = given if GIVEN_ID.fullmatch(given) else uuid.uuid4().hex[:16]
+        start = time.perf_counter()
+        status = CLIENT_GONE
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[HEADER] = request.state.request_id
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_id)
+        except ClientDisconnect:
+            pass
+        except Exception as error:  # the last line of defence: a bug is told as one, with its trace in the log alone
+            if status != CLIENT_GONE:  # the answer has begun; there is nothing left to tell
+                raise
+            await internal_answer(request, error)(scope, receive, send_with_id)
+        finally:
+            seconds = time.perf_counter() - start
+            self.observe(request, status, seconds)
+            self._log(request, status, seconds)
+
+    @staticmethod
+    def _log(request: Request, status: int, seconds: float) -> None:
+        state = request.state
+        level = logging.DEBUG if request.scope["path"] in QUIET else logging.INFO
+        outcome = getattr(state, "code", "client-left" if status == CLIENT_GONE else "ok")
+        timing = getattr(state, "server_timing", "")
+        facts = {
+            "request_id": state.request_id,
+            "method": printable(request.method),
+            "path": printable(request.scope["path"]),
+            "status": status,
+            "code": outcome,
+            "seconds": round(seconds, 4),
+            "stages": getattr(state, "stages", {}),
+            "client": request.client.host if request.client else None,
+        }
+        logger.log(
+            level,
+            "%s %s %s %d %s %.0f ms%s",
+            state.request_id,
+            facts["method"],
+            facts["path"],
+            status,
+            outcome,
+            seconds * 1e3,
+            f" [{timing}]" if timing else "",
+            extra=facts,
+        )

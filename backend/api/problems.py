@@ -1,0 +1,116 @@
+"""Every error answer, on every route, as RFC 9457 `application/problem+json`."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from backend.contract.errors import (
+    INTERNAL,
+    INTERNAL_DETAIL,
+    PROBLEMS,
+    MattemeshError,
+    Problem,
+    ServiceError,
+    body_of,
+    problem_of,
+)
+
+MEDIA_TYPE = "application/problem+json"
+HTTP_PROBLEMS = {
+    404: Problem(404, "not-found", "There is nothing at this address"),
+    405: Problem(405, "method-not-allowed", "This address does not take this method"),
+}
+logger = logging.getLogger("mattemesh")
+
+
+class ProblemBody(BaseModel):
+    """What went wrong, for people (`title`, `detail`) and for programs (`code` and the numbers that matter)."""
+
+    type: str = Field(examples=["urn:mattemesh:problem:too-many-pixels"])
+    title: str = Field(examples=["The picture has too many pixels"])
+    status: int = Field(examples=[422])
+    detail: str = Field(examples=["The picture has 60000000 pixels; at most 50000000 are taken."])
+    instance: str = Field(examples=["urn:mattemesh:request:3f0c1e9a5b7d4c12"])
+    code: str = Field(examples=["too-many-pixels"])
+    limit: float | None = Field(None, examples=[50_000_000])
+    actual: float | None = Field(None, examples=[60_000_000])
+    parameter: str | None = Field(None, description="the option that is at fault")
+
+
+def problem_answer(
+    request: Request,
+    problem: Problem,
+    detail: str,
+    numbers: Mapping[str, object] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """Return the answer for one `problem`; `request.state.code` remembers it for the log line."""
+    request.state.code = problem.code
+    instance = f"urn:mattemesh:request:{getattr(request.state, 'request_id', 'unknown')}"
+    body = body_of(problem, detail, instance, numbers or {})
+    return JSONResponse(body, problem.status, dict(headers or {}), MEDIA_TYPE)
+
+
+def error_answer(request: Request, error: MattemeshError, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """Return the answer for `error` by the one table; it says when to come again where waiting helps."""
+    sent = dict(headers or {})
+    if isinstance(error, ServiceError) and error.retry_after_s is not None:
+        sent["Retry-After"] = str(error.retry_after_s)
+    return problem_answer(request, problem_of(error), error.detail, error.numbers, sent)
+
+
+def documented(*kinds: type[MattemeshError]) -> dict[int | str, dict[str, Any]]:
+    """Return the `responses` of a route that can raise `kinds`, for OpenAPI: one entry a status, all codes named."""
+    problems = [PROBLEMS[kind] for kind in kinds] + [INTERNAL]
+    responses: dict[int | str, dict[str, Any]] = {}
+    for status in sorted({problem.status for problem in problems}):
+        codes = ", ".join(f"`{problem.code}`" for problem in problems if problem.status == status)
+        schema = {"$ref": "#/components/schemas/ProblemBody"}
+        responses[status] = {"description": codes, "content": {MEDIA_TYPE: {"schema": schema}}}
+    return responses
+
+
+def install(app: FastAPI) -> None:
+    """Teach `app` to tell every error this way."""
+
+    @app.exception_handler(MattemeshError)
+    async def _ours(request: Request, error: MattemeshError) -> JSONResponse:
+        return error_answer(request, error)
+
+    @app.exception_handler(HTTPException)
+    async def _framework(request: Request, error: HTTPException) -> JSONResponse:
+        problem = HTTP_PROBLEMS.get(error.status_code)
+        if problem is None:
+            problem = Problem(error.status_code, "http-error", "The request cannot be served")
+        return problem_answer(request, problem, f"{problem.title}.", headers=error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
+        detail = "; ".join(f"{'.'.join(map(str, row['loc'][1:]))}: {row['msg']}" for row in error.errors()[:3])
+        return problem_answer(
+            request, Problem(422, "invalid-parameter", "An option has a value that cannot be used"), detail
+        )
+
+
+def describe(app: FastAPI) -> None:
+    """Add the problem's schema, to which every route's error answers refer, to `app`'s OpenAPI document."""
+    generate = app.openapi
+
+    def with_problem() -> dict[str, Any]:
+        document = generate()
+        document.setdefault("components", {}).setdefault("schemas", {})["ProblemBody"] = ProblemBody.model_json_schema()
+        return document
+
+    app.openapi = with_problem  # type: ignore[method-assign]  # the way FastAPI documents for this
+
+
+def internal_answer(request: Request, error: Exception) -> JSONResponse:
+    """Return the answer for a bug; its trace goes to the log alone."""
+    logger.error("request %s failed", getattr(request.state, "request_id", "unknown"), exc_info=error)
+    return problem_answer(request, INTERNAL, INTERNAL_DETAIL)

@@ -1,0 +1,66 @@
+"""One file of a job as an answer: the whole of it, a part, or word that it has not changed."""
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+from fastapi import Request, Response
+from fastapi.responses import FileResponse
+from starlette.types import Receive, Scope, Send
+
+from backend.api.problems import documented, error_answer
+from backend.contract.errors import NotFoundError, OutOfRangeError, StorageFullError
+from backend.jobs.records import StoredFile
+
+RANGE = re.compile(r"bytes=(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))")
+DOCUMENTATION: dict[int | str, dict[str, Any]] = {
+    206: {"description": "the part that `Range` asks for"},
+    304: {"description": "not changed, by `If-None-Match`"},
+    **documented(NotFoundError, OutOfRangeError, StorageFullError),
+}
+
+
+class _Whole(FileResponse):
+    """A file that is sent from its first byte to its last, whatever range was asked for."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(name, value) for name, value in scope["headers"] if name != b"range"]
+        await super().__call__({**scope, "headers": headers}, receive, send)
+
+
+async def file_answer(request: Request, job_id: str, file: StoredFile, path: Path) -> Response:
+    """Answer with the finished `file`, which lies at `path`. Raises NotFoundError where it has gone."""
+    tag = f'"{job_id}.{file.name}"'  # a finished file never changes
+    headers = {
+        "ETag": tag,
+        "Cache-Control": "private, no-cache",
+        "Content-Disposition": f'inline; filename="{file.name}"',
+    }
+    if tag in re.findall(r'"[^"]*"', request.headers.get("if-none-match", "")):
+        return Response(status_code=304, headers=headers)
+    try:
+        stat = await asyncio.to_thread(path.stat)
+    except FileNotFoundError:  # removed since the store was asked
+        raise NotFoundError("There is no such job; it may have expired.") from None
+    meant = request.headers.get("if-range", tag) == tag
+    part = asked_part(request.headers.get("range", ""), stat.st_size) if meant else "whole"
+    if part == "beyond":
+        beyond = OutOfRangeError("The file has not so many bytes.", limit=stat.st_size)
+        return error_answer(request, beyond, {"Content-Range": f"bytes */{stat.st_size}"})
+    kind = FileResponse if part == "part" else _Whole
+    return kind(path, headers=headers, media_type=file.media_type, stat_result=stat)
+
+
+def asked_part(header: str, size: int) -> Literal["whole", "part", "beyond"]:
+    """Return what a Range header asks for of `size` bytes. What is not one sound range is passed over, as RFC 9110
+    (14.2) lets a server."""
+    found = RANGE.fullmatch(header)
+    if found is None:
+        return "whole"
+    first, last, length = found.groups()
+    if first is None:
+        return "part" if min(int(length), size) > 0 else "beyond"
+    if last and int(last) < int(first):
+        return "whole"
+    return "part" if int(first) < size else "beyond"

@@ -1,0 +1,108 @@
+"""What a result depends on: the code, the libraries, the models' files, the settings and what was asked for.
+
+Only the disk is looked at and nothing heavy is imported: the process that speaks HTTP asks this before it queues work.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from backend.contract.errors import MattemeshError
+from backend.contract.settings import REPOSITORY, Settings
+from backend.contract.versions import versions
+from backend.contract.work import Work
+from backend.weights import listing
+from backend.weights.availability import DEFAULT_MESH
+from backend.weights.catalogue import DEFAULT_SEGMENTER
+from backend.weights.depth_weights import original_file
+from backend.weights.on_disk import find_model
+from backend.weights.remote_services import REMOTE_SERVICES, address_of, key_of
+
+ABSENT, EMBEDDED, REMOTE = "absent", "embedded", "remote"
+# Settings that change no result, or only through the models' files. One that is not named here is taken to matter.
+NEUTRAL = frozenset({
+    "checkpoints_dir", "triposr_weights", "logs_dir", "debug_dir", "data_dir", "max_waiting", "mask_deadline_s",
+    "mesh_deadline_s", "queue_deadline_s", "fetch_weights", "log_level", "log_format", "cache_bytes",
+    "cache_url", "cache_ttl_s", "api_key", "rate_limit", "cors_origins", "allowed_hosts", "trusted_proxies",
+    "mask_workers", "mesh_workers", "cuda_devices", "batch_size", "max_connections", "head_deadline_s", "keep_alive_s",
+    "upload_deadline_s", "upload_patience_s", "min_bytes_per_s", "answer_patience_s", "max_uploads_bytes", "drain_s",
+    "stop_deadline_s", "max_queued_jobs", "result_ttl_s", "result_bytes", "removebg_api_key", "bria_api_key",
+    "removebg_api_url", "bria_api_url",
+})  # fmt: skip
+
+
+@cache
+def build_fingerprint() -> str:
+    """Return what tells this code and its libraries from any other: a result of other code is another result."""
+    digest = hashlib.sha256()
+    for path in sorted(path for folder in ("backend", "tsr") for path in (REPOSITORY / folder).rglob("*.py")):
+        digest.update(f"{path.relative_to(REPOSITORY)}\n".encode() + path.read_bytes())
+    digest.update(json.dumps(versions(), sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def model_fingerprint(name: str, settings: Settings) -> str:
+    """Return what tells the model called `name`, as it lies on this disk now, from any other; ABSENT where it is not.
+
+    Size and time of its files stand for their gigabytes.
+    """
+    if name in listing.EMBEDDED:
+        return EMBEDDED
+    if name in REMOTE_SERVICES:  # nobody tells their versions; what they said is kept as long as anything
+        return f"{REMOTE} {address_of(name, settings)}" if key_of(name, settings) else ABSENT
+    if name == DEFAULT_MESH and settings.triposr_weights is not None:
+        return _stamps([_file_of(settings.triposr_weights)], name)
+    try:
+        model = find_model(name, settings.checkpoints_dir)
+    except MattemeshError:
+        return ABSENT
+    files = [settings.checkpoints_dir / file.path for file in model.files]
+    if model.task == "depth":
+        files.append(original_file(name, settings.checkpoints_dir))
+    return _stamps(files, repr(model.network))  # an own model is fed as models.toml says
+
+
+def models_of(work: Work, settings: Settings) -> dict[str, str]:
+    """Return the models that may take part in `work` with their fingerprints; `auto` stands for the default one."""
+    defaults = {"model": DEFAULT_SEGMENTER, "engine": DEFAULT_MESH}
+    asked = {option: getattr(work.options, option) for option in defaults if hasattr(work.options, option)}
+    names = [defaults[option] if name == "auto" else name for option, name in asked.items()]
+    if work.kind == "edit-mask" and "mask" not in work.files:
+        names.append(DEFAULT_SEGMENTER)  # which finds the mask that is edited
+    return {name: model_fingerprint(name, settings) for name in [*names, settings.depth_model]}
+
+
+def result_key(work: Work, models: dict[str, str], settings: Settings) -> str:
+    """Return the key of what comes of `work`: the same for the same bytes and options, and for nothing else."""
+    asked = {
+        "kind": work.kind,
+        "form": work.form,
+        "files": {name: hashlib.sha256(data).hexdigest() for name, data in work.files.items()},
+        "options": work.options.model_dump(mode="json"),
+        "strategy named": "strategy" in work.options.model_fields_set,  # else a mesh takes the settings'
+        "models": models,
+        "settings": settings.model_dump(mode="json", exclude=set(NEUTRAL)),
+        "build": build_fingerprint(),
+    }
+    return f"result/{hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()}"
+
+
+def _file_of(weights: Path) -> Path:
+    """Return the file that own weights are: of a folder the checkpoint, for a copy of it is written beside it."""
+    names = ("model.ckpt", "model.safetensors") if weights.is_dir() else ()
+    return next((weights / name for name in names if (weights / name).is_file()), weights)
+
+
+def _stamps(files: Iterable[Path], text: str) -> str:
+    told = [f"{stat.st_size}-{stat.st_mtime_ns}" for file in files if (stat := _stat(file)) is not None]
+    return f"{'+'.join(told)}/{hashlib.sha256(text.encode()).hexdigest()[:16]}" if told else ABSENT
+
+
+def _stat(file: Path) -> os.stat_result | None:
+    try:
+        return file.stat()
+    except OSError:
+        return None

@@ -1,0 +1,187 @@
+"""What a request may ask for, spelled out once: HTTP, the command line and Python read the same fields."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+
+from backend.contract.coco import CLASSES
+from backend.contract.errors import InvalidParameterError
+from backend.contract.marks import Clicks, Strokes
+
+Strategy = Literal["auto", "depth_guided", "intersection", "union", "segmentation"]
+FUSION = "How segmentation and depth are fused; without depth weights segmentation stands alone."
+COLOR = r"^#[0-9a-fA-F]{6}$"
+
+
+class WorkOptions(BaseModel):
+    """What every piece of work may be asked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    debug: bool = Field(False, description="Answer with a zip: the result, report.json and every intermediate picture.")
+
+
+class MatteOptions(WorkOptions):
+    """How the object is found and cut out; what masks and meshes have in common."""
+
+    model: str = Field(
+        "auto",
+        max_length=64,
+        pattern=r"^[a-z0-9][a-z0-9._-]*$",
+        description="Segmenter by name (see /models); `auto`: the best one whose weights are on this machine.",
+    )
+    quality: Literal["fast", "balanced", "best"] = Field(
+        "balanced", description="How much work goes into the matte: `fast` leaves GrabCut out, `best` takes most care."
+    )
+    multi_scale: bool = Field(
+        False, description="Ask a segmentation network at three scales and take the median: slower, fewer mistakes."
+    )
+    use_alpha: bool = Field(
+        True, description="Use the picture's own transparency as the mask where it has any; `false`: segment anyway."
+    )
+    score_threshold: float = Field(
+        0.5, ge=0.05, le=1, description="Mask R-CNN alone: the least certainty of an object that counts."
+    )
+    classes: str = Field(
+        "",
+        max_length=1024,
+        description="Mask R-CNN alone: COCO names of the objects that count, as `dog, wine glass`; empty: all 80.",
+    )
+    instances: Literal["main", "all"] | Annotated[int, Field(ge=1, le=100)] = Field(
+        "main", description="Mask R-CNN alone: the most prominent object, all of them, or so many."
+    )
+    strategy: Strategy = Field("auto", description=FUSION)
+    depth_percentile: Annotated[float, Field(ge=1, le=99)] | Literal["auto"] = Field(
+        35.0,
+        description="Share of the depth range, in percent, that `intersection` and `union` count as background; "
+        "`auto`: where the histogram has its valley.",
+    )
+    feather_px: float = Field(0.0, ge=0, le=100, description="Softens the matte's edge over this many pixels.")
+
+    @field_validator("classes")
+    @classmethod
+    def _are_known(cls, classes: str) -> str:
+        unknown = sorted(set(split_classes(classes)) - CLASSES)
+        if unknown:
+            raise ValueError(f"COCO has no {unknown[0][:40]!r}; it has {', '.join(sorted(CLASSES))}")
+        return ", ".join(split_classes(classes))
+
+
+def split_classes(classes: str) -> list[str]:
+    """Return the names in a comma-separated list, in lower case."""
+    return [name for part in classes.split(",") if (name := " ".join(part.lower().split()))]
+
+
+class MaskOptions(MatteOptions):
+    """Options of `/remove-bg`."""
+
+    mode: Literal["object", "document"] = Field(
+        "object", description="`document`: the ink of a signature, a stamp or writing; the paper goes."
+    )
+    edges: Literal["auto", "soft", "sharp"] = Field(
+        "auto", description="`sharp` cuts the alpha at one half to 0 or 255; `auto`: soft, and sharp for a document."
+    )
+    strategy: Strategy = Field("segmentation", description=FUSION)
+    output: Literal["mask", "cutout"] | None = Field(
+        None,
+        description="`mask`: 8-bit grey PNG, white on the object (the default). `cutout`: the object in colour, RGBA, "
+        "or on `background` when one is given.",
+    )
+    background: str | None = Field(
+        None, pattern=COLOR, description="Colour behind the cutout, #rrggbb; makes `output` a cutout."
+    )
+    crop: bool = Field(False, description="Crop the result to the object.")
+    margin: float = Field(
+        0.0, ge=0, le=1, description="Room around the crop, as a share of the object's longer side; needs `crop`."
+    )
+
+    @field_validator("background")
+    @classmethod
+    def _has_a_cutout_to_lie_behind(cls, background: str | None, others: ValidationInfo) -> str | None:
+        if background is not None and others.data.get("output") == "mask":
+            raise ValueError("a mask has no background; ask for output=cutout")
+        return background
+
+    @property
+    def wants_sharp_edges(self) -> bool:
+        return self.edges == "sharp" or (self.edges == "auto" and self.mode == "document")
+
+    @property
+    def wants_cutout(self) -> bool:
+        return self.output == "cutout" or self.background is not None
+
+
+class MeshOptions(MatteOptions):
+    """Options of `/generate-mesh`."""
+
+    engine: Literal["auto", "triposr", "relief"] = Field(
+        "auto", description="Who makes the mesh; `auto`: TripoSR where its weights are on this machine, else `relief`."
+    )
+    foreground_ratio: float = Field(
+        0.85, ge=0.5, le=1.0, description="The object's longer side as a share of the framed picture."
+    )
+    resolution: int = Field(
+        256, ge=32, le=512, description="Lattice points a side from which TripoSR's surface is taken."
+    )
+    threshold: float = Field(25.0, gt=0, le=1000, description="Density on TripoSR's surface (the isovalue).")
+    format: Literal["glb", "obj", "ply", "stl"] = Field("glb", description="The file's format.")
+    texture: Literal["auto", "vertex", "baked"] = Field(
+        "auto",
+        description="Colours as a picture over the mesh (`baked`) or one a vertex (`vertex`); `auto`: engine's choice.",
+    )
+    target_faces: int | None = Field(
+        None, ge=100, le=2_000_000, description="Reduce the mesh to about this many faces."
+    )
+    smooth: bool = Field(False, description="Even out TripoSR's triangles; vertices stay on its surface.")
+    project_photo: bool = Field(
+        False, description="Lay the photo's own colours over what the camera saw of TripoSR's surface."
+    )
+    up: Literal["y", "z"] = Field("y", description="The file's upward axis: y as glTF says, z as Blender has it.")
+
+
+class EditOptions(WorkOptions):
+    """Options of `/edit-mask`."""
+
+    strokes: Strokes = Field(
+        default_factory=list,
+        description="JSON list of brush strokes, laid on in order: {x, y, radius, hardness, mode}, or points: [[x, y], "
+        "…] in place of x and y. Pixels from the top left corner; hardness 0 to 1; mode `add` or `remove`. At most "
+        "10,000 points.",
+        examples=['[{"points": [[40, 60], [90, 65]], "radius": 12, "hardness": 0.8, "mode": "add"}]'],
+    )
+    refine: bool = Field(False, description="Snap what the strokes changed to the photo's edges; needs `file`.")
+    clicks: Clicks = Field(
+        default_factory=list,
+        description="JSON list of places {x, y, mode}: `keep` adds the part there to the object, `remove` takes it "
+        "away, before any stroke; needs `file`. At most 20.",
+        examples=['[{"x": 120, "y": 80, "mode": "keep"}]'],
+    )
+
+
+class BackgroundOptions(WorkOptions):
+    """Options of `/add-background`."""
+
+    color: str | None = Field(
+        None, pattern=COLOR, description="Colour behind the object, #rrggbb; with a picture, where that leaves room."
+    )
+    fit: Literal["cover", "contain", "stretch"] = Field(
+        "cover",
+        description="How the picture behind fills the frame: `cover` crops it, `contain` shows all of it, `stretch` "
+        "changes its shape.",
+    )
+    format: Literal["png", "jpeg"] = Field("png", description="The file's format.")
+    quality: int = Field(92, ge=1, le=100, description="Of a JPEG.")
+
+
+def invalid_option(error: ValidationError) -> InvalidParameterError:
+    """Return the first complaint of `error` as one sentence that names the option."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    name = str(first["loc"][0])[:40] if first["loc"] else ""  # what follows the name is which form of it was tried
+    reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "string_pattern_mismatch" and COLOR in reason:
+        reason = "a colour is written as #rrggbb, white as #ffffff"
+    if first["type"] == "extra_forbidden":
+        return InvalidParameterError(f"There is no option `{name}`.", parameter=name)
+    return InvalidParameterError(
+        f"The option `{name}`: {reason}." if name else f"{reason}.", parameter=name or "options"
+    )

@@ -1,0 +1,63 @@
+"""What one run did, collected while it runs: stage times, intermediate pictures, notes and degradations.
+
+The pipeline passes one `Trace` along; the report, the debug bundle, `Server-Timing` and the progress bar read it.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.contract.work import Stage
+
+
+@dataclass
+class Trace:
+    """A run's own notebook.
+
+    `keep_pictures`: whether `picture` keeps everything (a debug bundle was asked for); `wanted` names the pictures that
+    are kept in any case. `on_stage` is told the name of each stage as it begins, and may raise to stop the run there (a
+    client that left).
+    """
+
+    keep_pictures: bool = False
+    on_stage: Callable[[str], None] | None = None
+    wanted: Collection[str] = ()
+    stages: list[Stage] = field(default_factory=list)
+    pictures: dict[str, NDArray[Any]] = field(default_factory=dict)  # in the order in which they were made
+    notes: list[str] = field(default_factory=list)
+    degradations: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def stage(self, name: str, device: str = "cpu") -> Iterator[None]:
+        """Time the body as stage `name`; a stage entered twice is listed twice."""
+        if self.on_stage is not None:
+            self.on_stage(name)
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.stages.append(Stage(name, time.perf_counter() - start, device))
+
+    def picture(self, name: str, array: NDArray[Any]) -> None:
+        """Keep a copy of an intermediate: an image, a mask, a trimap, or (H, W) float32 in [0, 1]."""
+        if self.keeps(name):
+            self.pictures[name] = np.array(array)
+
+    def keeps(self, name: str) -> bool:
+        """Whether picture `name` would be kept; ask before making one that is for showing alone."""
+        return self.keep_pictures or name in self.wanted
+
+    def note(self, sentence: str) -> None:
+        """Say something to the person who asked, once."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
+    def degrade(self, sentence: str) -> None:
+        """Say what was done less well than asked, once."""
+        if sentence not in self.degradations:
+            self.degradations.append(sentence)

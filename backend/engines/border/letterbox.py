@@ -1,0 +1,68 @@
+"""Where the picture proper lies inside its frame: bars of one flat colour at the edge are no part of the scene.
+
+A bar must end in one straight step along nearly its whole length; a plain studio background is flat too, but nothing
+ends there, and cutting it off would push the object against the frame.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.images.arrays import Box, Image, check_image
+
+
+@dataclass(frozen=True)
+class LetterboxConfig:
+    """How flat a bar is and how plainly it ends."""
+
+    flatness: int = 12  # 8-bit levels between a bar's own extremes: JPEG ripples about its end
+    step: int = 10  # levels by which the first picture row must leave the bar's colour
+    step_share: float = 0.8  # of the row's pixels that must do so; dark corners of a picture may match a black bar
+    most: float = 0.45  # of the side, per bar: what is left is a picture
+    margin: float = 0.004  # of the side cut off besides: the blur and the JPEG ripples between bar and picture
+
+
+def find_content_box(image: Image, config: LetterboxConfig | None = None) -> Box:
+    """Return the box of `image` without its letterbox bars: the whole picture when it has none."""
+    check_image(image)
+    config = config or LetterboxConfig()
+    y0, y1 = _trim(_squeeze(image), config)
+    x0, x1 = _trim(_squeeze(image[y0:y1].transpose(1, 0, 2)), config)
+    return x0, y0, x1, y1
+
+
+def _squeeze(rows: NDArray[np.uint8]) -> NDArray[np.int16]:
+    """Return `rows` averaged to at most 64 samples a row: grain and JPEG ripples in a bar average out."""
+    samples = min(64, rows.shape[1])
+    edges = np.linspace(0, rows.shape[1], samples + 1).astype(int)
+    if rows.shape[1] <= 8 * samples:
+        narrow = [rows[:, left:right].mean(axis=1) for left, right in pairwise(edges)]
+    else:  # eight pixels of each stretch tell enough of a large picture
+        narrow = [rows[:, left : left + 8].mean(axis=1) for left in edges[:-1]]
+    return np.stack(narrow, axis=1).astype(np.int16)
+
+
+def _trim(rows: NDArray[np.int16], config: LetterboxConfig) -> tuple[int, int]:
+    """Return the half-open range of rows between the bars at the two ends; all of them where the bars would meet."""
+    first, end = _bar_length(rows, config), len(rows) - _bar_length(rows[::-1], config)
+    return (first, end) if first < end else (0, len(rows))
+
+
+def _bar_length(rows: NDArray[np.int16], config: LetterboxConfig) -> int:
+    """Return how many rows from the first on belong to a bar, the cut-off margin included; 0 when there is none."""
+    limit = int(len(rows) * config.most)
+    if limit < 2:
+        return 0
+    color = np.median(rows[0], axis=0)
+    apart = np.abs(rows[: limit + 1] - color).max(axis=2)  # (rows, samples)
+    broken = np.flatnonzero((apart > config.flatness).mean(axis=1) > 0.02)
+    if len(broken) == 0 or broken[0] < 2:
+        return 0
+    # A resized picture blends into its bar over a pixel or two: the step is judged just behind the blend.
+    margin = 1 + round(len(rows) * config.margin)
+    inside = apart[broken[0] : broken[0] + margin + 1].max(axis=0)
+    if (inside > config.step).mean() < config.step_share:
+        return 0
+    return int(broken[0]) + margin

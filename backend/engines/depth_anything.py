@@ -1,0 +1,244 @@
+"""Depth-Anything V2: an image in, its disparity out.
+
+The network is transformers' `DepthAnythingForDepthEstimation`, built from the sizes below (Yang et al. 2024,
+"Depth Anything V2"), so that nothing but the weights file is needed. transformers and torch are imported only when a
+network is made.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.cache.memoize import Recall, recall_nothing
+from backend.contract.errors import ModelUnavailableError
+from backend.engines.depth_checkpoint import read_tensors, rename
+from backend.engines.micro_batch import Together
+from backend.engines.torchvision_operators import prepare_torchvision
+from backend.images.arrays import Disparity, Image, check_image
+
+if TYPE_CHECKING:
+    import torch
+
+Precision = Literal["exact", "fast"]
+
+PATCH = 14  # pixels a side of one token; both sides of the network's input are multiples of it
+MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # ImageNet, for RGB in [0, 1]
+STD = np.array([0.229, 0.224, 0.225], np.float32)
+LONGEST = 4  # longer side over shorter side; a longer panorama is squeezed, or its token count would have no bound
+
+
+@dataclass(frozen=True)
+class NetworkSize:
+    """The numbers that tell one published size from another."""
+
+    name: str
+    width: int  # channels of a token
+    heads: int
+    layers: int
+    taps: tuple[int, int, int, int]  # layers whose tokens go to the head, counted from 1
+    neck: tuple[int, int, int, int]  # channels of the four maps made from them
+    fusion: int  # channels of the maps while they are fused
+
+
+SIZES = {
+    size.width: size
+    for size in (
+        NetworkSize("vits", 384, 6, 12, (3, 6, 9, 12), (48, 96, 192, 384), 64),
+        NetworkSize("vitb", 768, 12, 12, (3, 6, 9, 12), (96, 192, 384, 768), 128),
+        NetworkSize("vitl", 1024, 16, 24, (5, 12, 18, 24), (256, 512, 1024, 1024), 256),
+    )
+}
+
+
+class DepthAnything:
+    """The network with its weights, on one device; holds no state between calls, so threads may share it."""
+
+    def __init__(
+        self,
+        network: "torch.nn.Module",
+        size: NetworkSize,
+        device: str,
+        precision: Precision,
+        recall: Recall = recall_nothing,
+        together: int = 1,
+    ) -> None:
+        self.network = network
+        self.size = size
+        self.device = device
+        self.precision = precision
+        self._half = _half_type(device) if precision == "fast" else None
+        self._recall = recall
+        self._ask = Together(self._run, together)  # pictures of the same shape, up to so many, at once
+
+    def predict(self, image: Image, shorter_side: int = 518) -> Disparity:
+        """Return the disparity of `image`, (H, W) float32 at the image's own size, ≥ 0, larger is nearer, no unit.
+
+        `shorter_side` (px) is the size the picture is brought to for the network; the published one is 518.
+        Raises ModelUnavailableError when the weights give numbers that are not finite.
+        """
+        import torch
+        from torch.nn.functional import interpolate
+
+        check_image(image)
+        given = network_input(image, shorter_side)
+
+        def compute() -> tuple[NDArray[np.float32]]:
+            answer = self._ask(given)
+            if not np.isfinite(answer).all():
+                raise ModelUnavailableError("The depth weights give numbers that are not finite.")
+            return (answer,)
+
+        (answer,) = self._recall("depth", f"{self.device} {self._half}", given, compute)
+        disparity = torch.from_numpy(answer).to(self.device)
+        height, width = image.shape[:2]
+        resized = interpolate(disparity[:, None], (height, width), mode="bilinear", align_corners=True)
+        result: Disparity = resized[0, 0].cpu().numpy()
+        return result
+
+    def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        import torch
+
+        disparity: NDArray[np.float32] = self.forward(torch.from_numpy(batch).to(self.device)).cpu().numpy()
+        return disparity
+
+    def forward(self, pixels: "torch.Tensor") -> "torch.Tensor":
+        """Return (B, H, W) float32 disparity of normalised (B, 3, H, W) float32 pixels, both sides multiples of 14."""
+        import torch
+
+        with torch.inference_mode(), torch.autocast(self.device, dtype=self._half, enabled=self._half is not None):
+            disparity: torch.Tensor = self.network(pixels).predicted_depth.float()
+        return disparity
+
+
+def load_depth_anything(
+    path: Path,
+    device: str | None = None,
+    precision: Precision = "exact",
+    recall: Recall = recall_nothing,
+    together: int = 1,
+) -> DepthAnything:
+    """Return the network with the weights of `path` (hub `.safetensors` or original `.pth`), found by their shapes.
+
+    `device` is a torch device type; None takes CUDA when there is one, then MPS, then the CPU. `precision="fast"` lets
+    the device calculate in its fast half type where it has one (fp16 on CUDA, bf16 on CPUs with bf16 instructions).
+    Raises ModelUnavailableError for an absent or broken file and for any missing, extra or misshapen tensor.
+    """
+    state = rename(read_tensors(path))
+    size = _size_of(state)
+    network = _empty_network(size)
+    _check_fit(state, {name: tuple(value.shape) for name, value in network.state_dict().items()})
+    network.load_state_dict({name: value.float() for name, value in state.items()}, strict=True, assign=True)
+    _resize_positions_as_published(network)
+    device = device or _best_device()
+    return DepthAnything(network.eval().requires_grad_(False).to(device), size, device, precision, recall, together)
+
+
+def network_input(image: Image, shorter_side: int) -> NDArray[np.float32]:
+    """Return (1, 3, h, w) float32, normalised: the shorter side at least `shorter_side`, both multiples of 14."""
+    height, width = image.shape[:2]
+    scale = shorter_side / min(height, width)
+    rows, columns = (min(_multiple(side * scale, shorter_side), LONGEST * shorter_side) for side in (height, width))
+    rows, columns = (max(side // PATCH * PATCH, PATCH) for side in (rows, columns))
+    scaled = cv2.resize(image.astype(np.float32) / 255, (columns, rows), interpolation=cv2.INTER_CUBIC)
+    return np.ascontiguousarray(((scaled - MEAN) / STD).transpose(2, 0, 1)[None], np.float32)
+
+
+def _multiple(length: float, least: int) -> int:
+    nearest = round(length / PATCH) * PATCH
+    return nearest if nearest >= least else int(np.ceil(length / PATCH)) * PATCH
+
+
+def _size_of(state: "dict[str, torch.Tensor]") -> NetworkSize:
+    token = state.get("backbone.embeddings.cls_token")
+    if token is None or token.ndim != 3 or token.shape[2] not in SIZES:
+        raise ModelUnavailableError("The depth weights are not those of a Depth-Anything V2 network we know.")
+    return SIZES[token.shape[2]]
+
+
+def _empty_network(size: NetworkSize) -> "torch.nn.Module":
+    """Return the network without memory for its weights: they are assigned, not copied over random ones."""
+    prepare_torchvision()  # which transformers imports where it is installed
+    import torch
+    from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, Dinov2Config
+
+    backbone = Dinov2Config(
+        image_size=518,
+        patch_size=PATCH,
+        hidden_size=size.width,
+        num_attention_heads=size.heads,
+        num_hidden_layers=size.layers,
+        out_indices=list(size.taps),
+        apply_layernorm=True,
+        reshape_hidden_states=False,
+    )
+    config = DepthAnythingConfig(
+        backbone_config=backbone,
+        patch_size=PATCH,
+        reassemble_hidden_size=size.width,
+        neck_hidden_sizes=list(size.neck),
+        fusion_hidden_size=size.fusion,
+    )
+    with torch.device("meta"):
+        network: torch.nn.Module = DepthAnythingForDepthEstimation(config)
+    return network
+
+
+def _resize_positions_as_published(network: "torch.nn.Module") -> None:
+    """Let the network resize its table of positions as DINOv2 does, with 0.1 token added inside the scale factor.
+
+    transformers leaves the 0.1 out, which moves the disparity by some 1e-3; with it the outputs agree to 1e-5.
+    """
+    import torch
+    from torch.nn.functional import interpolate
+
+    embeddings = cast("Any", network).backbone.embeddings
+
+    def positions(tokens: torch.Tensor, height: int, width: int) -> torch.Tensor:
+        table: torch.Tensor = embeddings.position_embeddings
+        side, rows, columns = round((table.shape[1] - 1) ** 0.5), height // PATCH, width // PATCH
+        if (rows, columns) == (side, side):
+            return table
+        grid = table[:, 1:].reshape(1, side, side, -1).permute(0, 3, 1, 2)  # (1, channels, side, side)
+        factors = ((rows + 0.1) / side, (columns + 0.1) / side)
+        grid = interpolate(grid.float(), scale_factor=factors, mode="bicubic").to(table.dtype)
+        grid = grid.permute(0, 2, 3, 1).reshape(1, rows * columns, -1)  # (1, tokens, channels)
+        return torch.cat([table[:, :1], grid], dim=1)
+
+    embeddings.interpolate_pos_encoding = positions
+
+
+def _check_fit(state: "dict[str, torch.Tensor]", expected: dict[str, tuple[int, ...]]) -> None:
+    missing = sorted(expected.keys() - state.keys())
+    extra = sorted(state.keys() - expected.keys())
+    wrong = sorted(name for name in expected.keys() & state.keys() if tuple(state[name].shape) != expected[name])
+    if missing or extra or wrong:
+        first = (missing or extra or wrong)[0]
+        raise ModelUnavailableError(
+            f"The depth weights do not fit: {len(missing)} tensors missing, {len(extra)} unexpected, "
+            f"{len(wrong)} of the wrong shape, for example {first}.",
+            missing=len(missing),
+            unexpected=len(extra),
+            misshapen=len(wrong),
+        )
+
+
+def _best_device() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _half_type(device: str) -> "torch.dtype | None":
+    """Return the half type that is faster than float32 on `device`, or None; fp16 on a CPU is far slower."""
+    import torch
+
+    if device.startswith("cuda"):
+        return torch.float16
+    fast_cpu = device == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return torch.bfloat16 if fast_cpu else None

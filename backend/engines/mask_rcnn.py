@@ -1,0 +1,170 @@
+"""Mask R-CNN (He et al. 2017) as a segmenter: torchvision's networks with their published COCO weights.
+
+It knows 80 kinds of things and tells one from another, which no other segmenter here does; its masks are 28 cells a
+side, so their outline is set right by the picture before tier 1 sees them.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.cache.memoize import Recall, recall_nothing
+from backend.contract.errors import ModelUnavailableError, OutOfMemoryError
+from backend.engines.first_guess import FirstGuess
+from backend.engines.instances import Instance, InstanceChoice, choose, combine, name_of
+from backend.engines.mask_rcnn_outline import settle_outline
+from backend.engines.torchvision_operators import HOW_TO_INSTALL, import_detection
+from backend.images.arrays import Image, check_image
+from backend.weights.catalogue import CATALOGUE
+from backend.weights.on_disk import how_to_get
+
+if TYPE_CHECKING:
+    import torch
+
+SHORTER_PX, LONGER_PX = 800, 1333  # the size at which the networks were trained and are asked
+CLASSES = 91  # COCO's numbers, 0 is the background
+
+
+class MaskRcnn:
+    """The network on one device; holds no state between calls, so threads may share it."""
+
+    def __init__(
+        self,
+        name: str,
+        network: "torch.nn.Module",
+        device: str,
+        recall: Recall = recall_nothing,
+        choice: InstanceChoice | None = None,
+    ) -> None:
+        self.name, self.device = name, device
+        self._network, self._recall, self._choice = network, recall, choice or InstanceChoice()
+
+    def choosing(self, choice: InstanceChoice) -> "MaskRcnn":
+        """Return the same network with another choice of objects."""
+        return MaskRcnn(self.name, self._network, self.device, self._recall, choice)
+
+    def predict(self, image: Image) -> FirstGuess:
+        """Return the saliency of the chosen objects of `image` ((H, W, 3) uint8 RGB), at its own size.
+
+        Raises ValueError for a wrong array, ModelUnavailableError when the network gives no usable answer and
+        OutOfMemoryError when it does not fit into memory.
+        """
+        check_image(image)
+        found = self.find(image)
+        chosen = choose(found, self._choice)
+        height, width = image.shape[:2]
+        saliency = combine(chosen, (height, width))
+        facts: dict[str, float | int | str | bool] = {
+            "device": self.device,
+            "instances_found": sum(one.score >= self._choice.score_threshold for one in found),
+            "instances": len(chosen),
+            "classes": ", ".join(one.name for one in chosen),
+            "scores": ", ".join(f"{one.score:.3f}" for one in chosen),
+        }
+        if not chosen:
+            return FirstGuess(saliency, (self._nothing(found),), facts)
+        saliency, facts["outline_moved"] = settle_outline(image, saliency, max(one.cell_px for one in chosen))
+        return FirstGuess(saliency, facts=facts, several=len(chosen) > 1)
+
+    def find(self, image: Image) -> list[Instance]:
+        """Return every object that the network sees in `image`, from a certainty of 0.05 on, the surest first."""
+        small = to_network_size(image)
+        height, width = image.shape[:2]
+        boxes, labels, scores, grids = self._recall("segment", self.device, small, lambda: self._ask(small))
+        boxes = boxes * np.array([width, height, width, height], np.float32)
+        return [
+            Instance(name_of(int(label)), float(score), (float(x0), float(y0), float(x1), float(y1)), grid)
+            for (x0, y0, x1, y1), label, score, grid in zip(boxes, labels, scores, grids, strict=True)
+        ]
+
+    def _ask(self, small: Image) -> tuple[NDArray[Any], ...]:
+        """Return boxes (N, 4) as shares of the picture, labels (N,), scores (N,) and grids (N, 28, 28), all float32.
+
+        The network's own last step is left out: it would paste every mask at full size, a hundred of them.
+        """
+        import torch
+
+        network: Any = self._network
+        pixels = torch.from_numpy(small).to(self.device).permute(2, 0, 1).float() / 255
+        try:
+            with torch.inference_mode():
+                pictures, _ = network.transform([pixels])
+                features = network.backbone(pictures.tensors)
+                proposals, _ = network.rpn(pictures, features)
+                (seen,), _ = network.roi_heads(features, proposals, pictures.image_sizes)
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            raise OutOfMemoryError(f"{self.name} did not fit into memory.") from error
+        except RuntimeError as error:
+            if "alloc" in str(error).lower():
+                raise OutOfMemoryError(f"{self.name} did not fit into memory.") from error
+            raise ModelUnavailableError(f"The network of {self.name} cannot be run.", model=self.name) from error
+        height, width = pictures.image_sizes[0]
+        boxes = seen["boxes"] / seen["boxes"].new_tensor([width, height, width, height])
+        parts = (boxes, seen["labels"], seen["scores"], seen["masks"][:, 0])
+        answer = tuple(part.float().cpu().numpy() for part in parts)
+        if not all(np.isfinite(part).all() for part in answer):
+            raise ModelUnavailableError(f"The network of {self.name} gives no usable answer.", model=self.name)
+        return answer
+
+    def _nothing(self, found: list[Instance]) -> str:
+        wanted = ", ".join(sorted(self._choice.classes)) or "thing of the 80 kinds that it knows"
+        seen = ", ".join(dict.fromkeys(f"{one.name} ({one.score:.2f})" for one in found[:5]))
+        return f"Mask R-CNN sees no {wanted} here with a certainty of {self._choice.score_threshold:g} or more" + (
+            f"; what it sees: {seen}." if seen else "."
+        )
+
+
+def to_network_size(image: Image) -> Image:
+    """Return `image` averaged down to the network's size, as it is where it is smaller: the network enlarges it."""
+    height, width = image.shape[:2]
+    scale = min(SHORTER_PX / min(height, width), LONGER_PX / max(height, width))
+    if scale >= 1:
+        return image
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def build_network(name: str, **sizes: int) -> "torch.nn.Module":
+    """Return the network called `name` with random weights, in the layout of its published file; `sizes` (`min_size`,
+    `max_size`, …) go to torchvision's MaskRCNN. Raises ModelUnavailableError where torchvision is not installed."""
+    try:
+        import_detection()
+    except ImportError as error:
+        raise ModelUnavailableError(f"{name} needs torchvision. {HOW_TO_INSTALL}", model=name) from error
+    from torchvision.models.detection import MaskRCNN, maskrcnn_resnet50_fpn_v2
+    from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+    from torchvision.ops import FrozenBatchNorm2d
+
+    network: torch.nn.Module
+    if name == "maskrcnn-v2":
+        network = maskrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None, num_classes=CLASSES, **sizes)
+    else:
+        backbone = resnet_fpn_backbone(backbone_name="resnet50", weights=None)
+        for layer in backbone.modules():  # the first weights were trained with no epsilon under the variance's root
+            if isinstance(layer, FrozenBatchNorm2d):
+                layer.eps = 0.0
+        network = MaskRCNN(backbone, CLASSES, **sizes)
+    return network.eval().requires_grad_(False)
+
+
+def load_mask_rcnn(name: str, path: Path, device: str = "auto", recall: Recall = recall_nothing) -> MaskRcnn:
+    """Return the segmenter with the weights of `path`, a state dict; nothing in the file is run.
+
+    Raises ModelUnavailableError for a broken file and for any missing, extra or misshapen tensor.
+    """
+    import pickle
+
+    import torch
+
+    network = build_network(name)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        network.load_state_dict(state, strict=True)
+    except (OSError, EOFError, RuntimeError, TypeError, AttributeError, ValueError, pickle.UnpicklingError) as error:
+        detail = f"The file of {name} does not hold its weights. {how_to_get(CATALOGUE[name])}"
+        raise ModelUnavailableError(detail, model=name) from error
+    on = ("cuda" if torch.cuda.is_available() else "cpu") if device in ("auto", "mps") else device
+    return MaskRcnn(name, network.to(on), on, recall)

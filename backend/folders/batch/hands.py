@@ -1,0 +1,93 @@
+"""What a worker process does for a folder: one picture through the pipeline, and its thumbnail for the report.
+
+The parent knows only the names `load` and `BatchWork`; everything heavy is imported when a worker calls `load`.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from backend.contract.settings import Settings
+from backend.contract.work import Done, File, Lane, OnStage, Work
+from backend.workers.messages import Facts, Hands
+
+if TYPE_CHECKING:
+    from backend.contract.trace import Trace
+    from backend.engines.registry import Engines
+    from backend.folders.batch.treatment import Treatment
+    from backend.pipeline import Cutout, Reconstruction
+
+
+@dataclass(frozen=True)
+class BatchWork(Work):
+    """One picture, and what is done about its size."""
+
+    treatment: "Treatment" = ""
+
+
+def load(settings: Settings, lane: Lane, bare: bool) -> Hands:
+    """Return the hands of a worker; networks are loaded by the first picture that needs them."""
+    import cv2
+
+    from backend.engines.registry import Engines
+
+    cv2.setNumThreads(max(1, settings.threads))
+    engines = Engines(settings)
+    if bare:
+        engines.set_aside("The worker ended while it loaded the networks.")
+
+    class BatchHands:
+        def perform(self, work: Work, on_stage: OnStage) -> Done:
+            assert isinstance(work, BatchWork)
+            return _perform(work, engines, on_stage)
+
+        def facts(self) -> Facts:
+            return Facts(engines.loaded(), engines.broken())
+
+    return BatchHands()
+
+
+def _perform(work: BatchWork, engines: "Engines", on_stage: OnStage) -> Done:
+    """Return the result, its thumbnail and, where it was asked for, the debug bundle; `seconds` is in the report."""
+    from backend.contract.trace import Trace
+    from backend.pipeline import open_picture
+    from backend.workers.debug_bundle import bundle_files, write_zip
+
+    began = time.perf_counter()
+    trace = Trace(work.options.debug, on_stage)
+    with trace.stage("decode"):
+        picture = open_picture(work.files["file"], engines.settings)
+    made, report = _make(work, picture, engines, trace)
+    files = [File(made.product.file_name, made.product.media_type, made.product.data)]
+    files.append(File("thumbnail.webp", "image/webp", _thumbnail(picture.image, made)))
+    if work.options.debug:
+        files.append(File("debug.zip", "application/zip", write_zip(bundle_files(made.product, trace))))
+    height, width = picture.image.shape[:2]
+    report = {**report, "seconds": time.perf_counter() - began, "upright_size": [height, width]}
+    return Done(tuple(files), tuple(trace.stages), (*trace.notes, *trace.degradations), report)
+
+
+def _make(
+    work: BatchWork, picture: Any, engines: "Engines", trace: "Trace"
+) -> tuple["Cutout | Reconstruction", dict[str, Any]]:
+    from backend.folders.batch.treatment import find_mask, scale_of, with_first_opinion
+    from backend.pipeline import cut_out, reconstruct
+
+    options: Any = work.options
+    call: Any = cut_out if work.kind == "remove-bg" else reconstruct
+    scale = scale_of(picture, work.treatment, options)
+    if scale == 1:
+        made = call(picture, options, engines=engines, trace=trace)
+        return made, made.product.report
+    picture, mask, first = find_mask(picture, scale, options, engines, trace)
+    if work.kind == "remove-bg":  # what `find_mask` found has been fused already
+        options = options.model_copy(update={"strategy": "segmentation"})
+    made = call(picture, options, mask=mask, engines=engines, trace=trace)
+    return made, with_first_opinion(made.product.report, first.report)
+
+
+def _thumbnail(image: Any, made: "Cutout | Reconstruction") -> bytes:
+    from backend.folders.batch.thumbnails import before_and_after, photo_and_mesh
+    from backend.pipeline import Cutout
+
+    return before_and_after(image, made.alpha) if isinstance(made, Cutout) else photo_and_mesh(image, made.mesh)

@@ -1,0 +1,70 @@
+"""IN_DIR -> the pictures in it, by what their names or their first bytes say. Nothing is decoded here."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from backend.contract.errors import InvalidParameterError
+from backend.folders.batch.manifest import NAME, is_manifest
+from backend.folders.datasets.file_kind import DECODED, kind_by_name, kind_of
+from backend.folders.datasets.walk import walk
+
+
+@dataclass
+class Inputs:
+    """What is in a folder; names are relative to it, with "/", sorted."""
+
+    pictures: list[str] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)  # what is called a picture and is no file -> a sentence
+    skipped: dict[str, str] = field(default_factory=dict)  # folders and links left out -> a sentence
+    others: int = 0  # files that are no pictures and do not claim to be
+    hidden: int = 0  # files and folders whose names begin with a dot
+
+
+def check_folders(folder: Path, out: Path) -> None:
+    """Raise InvalidParameterError unless `folder` can be read from and `out` written to without touching a picture."""
+    if not folder.exists():
+        raise InvalidParameterError(f"There is no folder {folder}.", parameter="folder")
+    if not folder.is_dir():
+        raise InvalidParameterError(f"{folder} is not a folder.", parameter="folder")
+    if out.exists() and not out.is_dir():
+        raise InvalidParameterError(f"{out} is a file; the results need a folder.", parameter="out")
+    if folder.resolve().is_relative_to(out.resolve()):  # a result of a sub-folder could replace a picture
+        raise InvalidParameterError(f"{out} holds the pictures; name another folder with -o.", parameter="out")
+
+
+def find_pictures(folder: Path, out: Path) -> Inputs:
+    """Return the pictures in `folder` and below, without what is hidden and without any run's results.
+
+    Raises InvalidParameterError when the folder cannot be read.
+    """
+    walked = walk(folder, leave_out=out)
+    results = {
+        name.removesuffix(NAME) for name in walked.files if name.endswith(f"/{NAME}") and is_manifest(folder / name)
+    }
+    found = Inputs(hidden=walked.hidden)
+    found.skipped = dict.fromkeys(sorted(results), "It holds the results of another run.")
+    for name in walked.files:
+        if results and any(f"{parent}/" in results for parent in PurePosixPath(name).parents):
+            continue
+        if PurePosixPath(name).name.startswith("."):
+            found.hidden += 1
+        elif kind_by_name(name) is not None or _head_kind(folder / name) in DECODED:
+            found.pictures.append(name)
+        else:
+            found.others += 1
+    for name, sentence in walked.problems.items():
+        claims = kind_by_name(name) is not None and not (folder / name).is_dir()
+        (found.unreadable if claims else found.skipped)[name] = sentence
+    return found
+
+
+def _head_kind(path: Path) -> str:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        try:
+            return kind_of(os.read(descriptor, 64))
+        finally:
+            os.close(descriptor)
+    except OSError:
+        return "unknown"

@@ -1,0 +1,74 @@
+"""Which result belongs to which picture: every picture has a name of its own, and keeps it from run to run.
+
+`a/x.jpg` becomes `a/x.png`. Where several pictures would, or something else already has that name, it becomes
+`a/x.jpg.png`, and after that `a/x.jpg (2).png`. A name that a picture once had, by the manifest, stays its own.
+"""
+
+import hashlib
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count
+from pathlib import PurePosixPath
+
+from backend.folders.batch.manifest import NAME
+from backend.folders.batch.out_folder import OUTLIERS, REVIEW
+
+REPORT = "report.html"
+DEBUG = "debug"
+RESERVED = frozenset({REVIEW, OUTLIERS, NAME, REPORT, DEBUG})  # at the top of OUT_DIR
+MOST_BYTES = 200  # of a file's name; file systems take 255
+
+
+def name_results(
+    inputs: Sequence[str], ending: str, owned: Mapping[str, str], is_taken: Callable[[str], bool]
+) -> dict[str, str]:
+    """Return the name of the result for each of `inputs`, with `ending` (".png").
+
+    `owned` are names given before, to these inputs or to others; `is_taken` says whether OUT_DIR has such a file
+    already. Names that differ only in case, or in how a letter is composed, count as the same.
+    """
+    names = {each: owned[each] for each in inputs if each in owned and owned[each].endswith(ending)}
+    used = {_fold(name) for name in owned.values()}
+    used |= {_fold(str(parent)) for each in inputs for parent in PurePosixPath(_moved(each)).parents}
+    wanted = Counter(_fold(_candidates(each, ending)[0]) for each in inputs if each not in names)
+    for each in inputs:
+        if each in names:
+            continue
+        plain, *others = _candidates(each, ending)
+        shared = wanted[_fold(plain)] > 1
+        for name in _numbered([*others] if shared else [plain, *others], ending):
+            if _fold(name) not in used and not is_taken(name):
+                break
+        names[each] = name
+        used.add(_fold(name))
+    return names
+
+
+def _candidates(each: str, ending: str) -> list[str]:
+    path = PurePosixPath(_moved(each))
+    return [str(path.with_name(_short(stem, each, ending))) for stem in (path.stem, path.name)]
+
+
+def _numbered(names: list[str], ending: str) -> Iterator[str]:
+    yield from names
+    for number in count(2):
+        yield f"{names[-1].removesuffix(ending)} ({number}){ending}"
+
+
+def _moved(each: str) -> str:
+    """Return the input's name, out of the way of the names that mean something at the top of OUT_DIR."""
+    first, slash, rest = each.partition("/")
+    return f"{first}_{slash}{rest}" if slash and first.casefold() in RESERVED else each
+
+
+def _short(stem: str, each: str, ending: str) -> str:
+    raw = stem.encode("utf-8", "surrogateescape")
+    if len(raw) + len(ending) <= MOST_BYTES:
+        return stem + ending
+    mark = hashlib.blake2b(each.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
+    return f"{raw[: MOST_BYTES - len(ending) - 9].decode('utf-8', 'ignore')}~{mark}{ending}"
+
+
+def _fold(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()

@@ -1,0 +1,133 @@
+"""OUT_DIR: finished files under their names, and nothing else that looks like one.
+
+A file is written in `.mattemesh/partial`, made safe on the disk and only then given its name. One run at a time.
+"""
+
+import errno
+import os
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from typing import BinaryIO
+
+from backend.contract.errors import InvalidParameterError, MattemeshError, StorageFullError, is_disk_full
+
+OWN = ".mattemesh"
+REVIEW, OUTLIERS = "review", "outliers"
+
+
+def told(path: Path, error: OSError) -> MattemeshError:
+    """Return the disk's trouble with `path` as one of our errors."""
+    kind = StorageFullError if is_disk_full(error) else InvalidParameterError
+    return kind(f"{path} cannot be written: {error.strerror}.")
+
+
+class PlaceError(Exception):
+    """One result cannot lie where it should: something else has that name, or it is too long. Told in a sentence."""
+
+
+# Not the folder's trouble but one name's.
+_OF_ONE_NAME = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.ENAMETOOLONG})
+
+
+class OutFolder:
+    """The folder of the results; its own affairs are in the hidden folder `.mattemesh`."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make the folder, take it for this run and sweep away what a killed run left half-written.
+
+        Raises InvalidParameterError when it cannot be used, or another run uses it, and StorageFullError.
+        """
+        self.folder = folder
+        self._numbers = count()  # of files in work
+        self._partial, self._thumbnails = folder / OWN / "partial", folder / OWN / "thumbnails"
+        try:
+            for each in (self._partial, self._thumbnails):
+                each.mkdir(parents=True, exist_ok=True)
+            self._lock = _hold(folder / OWN / "lock")
+            for left in self._partial.iterdir():
+                left.unlink()
+        except OSError as error:
+            raise told(folder, error) from error
+
+    def close(self) -> None:
+        self._lock.close()
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write the file `name`, whole or not at all. Raises InvalidParameterError, StorageFullError or
+        PlaceError."""
+        path = self.folder / name
+        part = self._partial / str(next(self._numbers))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._check_inside(path.parent)
+            with part.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        except OSError as error:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+            if error.errno in _OF_ONE_NAME:
+                raise PlaceError(f"Its result cannot be written: {error.strerror}.") from error
+            raise told(path, error) from error
+
+    def remove(self, name: str) -> None:
+        """Remove the file `name`, if it is there, and the folders that it leaves empty."""
+        path = self.folder / name
+        path.unlink(missing_ok=True)
+        for parent in path.relative_to(self.folder).parents[:-1]:
+            try:
+                (self.folder / parent).rmdir()
+            except OSError:  # something is in it
+                return
+
+    def move(self, name: str, to: str) -> None:
+        """Give the file `name` another place. Raises InvalidParameterError or StorageFullError."""
+        try:
+            (self.folder / to).parent.mkdir(parents=True, exist_ok=True)
+            self._check_inside((self.folder / to).parent)
+            (self.folder / name).replace(self.folder / to)
+        except OSError as error:
+            raise told(self.folder / to, error) from error
+        self.remove(name)
+
+    def size_of(self, name: str) -> int | None:
+        """Return the bytes of the file `name`, None when there is no such file."""
+        path = self.folder / name
+        return path.stat().st_size if path.is_file() else None
+
+    def taken(self, name: str) -> bool:
+        """Whether something is where a result called `name` may come to lie."""
+        return any(os.path.lexists(self.folder / part / name) for part in ("", REVIEW, OUTLIERS))
+
+    def thumbnail(self, digest: str, key: str) -> str:
+        """Return the name of the thumbnail of one result."""
+        return f"{OWN}/thumbnails/{digest[:24]}-{key[:8]}.webp"
+
+    def read(self, name: str) -> bytes:
+        """Return a file's bytes, none when it is not there."""
+        try:
+            return (self.folder / name).read_bytes()
+        except OSError:
+            return b""
+
+    def _check_inside(self, parent: Path) -> None:
+        if not parent.resolve().is_relative_to(self.folder.resolve()):
+            raise InvalidParameterError(f"{parent} is a link that leads out of {self.folder}.", parameter="out")
+
+
+def _hold(path: Path) -> BinaryIO:
+    """Return the open lock file; it is let go when it is closed or the process ends, however that may be."""
+    file = path.open("ab")
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return file
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise InvalidParameterError(f"Another run is writing to {path.parent.parent}.", parameter="out") from error
+    return file

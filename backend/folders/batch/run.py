@@ -1,0 +1,196 @@
+"""The pictures of a folder -> results, records and counts; several pictures are under way at any time."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from backend.cache.identity import NEUTRAL, models_of
+from backend.contract.errors import (
+    INTERNAL_DETAIL,
+    InvalidParameterError,
+    MattemeshError,
+    ModelUnavailableError,
+    OverloadedError,
+    StorageFullError,
+    problem_of,
+)
+from backend.contract.options import MatteOptions
+from backend.contract.settings import Settings
+from backend.contract.work import KINDS, Done
+from backend.folders.batch.hands import BatchWork
+from backend.folders.batch.manifest import Manifest, Record
+from backend.folders.batch.names import DEBUG
+from backend.folders.batch.out_folder import OUTLIERS, REVIEW, OutFolder, PlaceError
+from backend.folders.batch.pool import Pool
+from backend.folders.batch.progress import Display
+from backend.workers.messages import WorkerFaultError
+
+GRADES = "ABCDE"
+# Not one picture's trouble: the next one would meet the same.
+FATAL = (ModelUnavailableError, StorageFullError, InvalidParameterError, OverloadedError)
+
+
+@dataclass(frozen=True)
+class BatchConfig:
+    """What is asked of every picture, and where the results go."""
+
+    folder: Path
+    kind: Literal["remove-bg", "generate-mesh"]
+    options: MatteOptions
+    jobs: int
+    min_grade: str | None = None  # results with a worse one go under review/
+    quality_handling: bool = False
+    small_pictures: Literal["enlarge", "refuse"] = "enlarge"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One picture to do."""
+
+    input: str
+    name: str  # of its result
+    unreadable: str = ""  # why it cannot even be opened
+    findings: tuple[str, ...] = ()
+    outlier: bool = False
+    treatment: Literal["", "reduce", "enlarge", "refuse"] = ""
+
+
+class BatchRun:
+    """Does what is new, changed or failed, and leaves the rest as it is."""
+
+    def __init__(
+        self, config: BatchConfig, settings: Settings, out: OutFolder, manifest: Manifest, display: Display
+    ) -> None:
+        self.config, self.settings, self.out, self.manifest, self.display = config, settings, out, manifest, display
+        self.pool = Pool(settings, KINDS[config.kind].lane, config.jobs)
+        self._key = _key(config, settings)
+
+    async def do(self, items: Sequence[Item]) -> None:
+        """Do all `items`. Raises what would meet every picture: a model that is not there, a disk that is full."""
+        upcoming = iter(items)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(len(items), self.pool.places + 2)):  # two are read ahead
+                    group.create_task(self._consume(upcoming))
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+
+    async def _consume(self, upcoming: Iterator[Item]) -> None:
+        for item in upcoming:
+            record, new = await self._one(item, self.manifest.records.get(item.input))
+            self.display.told(record, new)
+
+    async def _one(self, item: Item, before: Record | None) -> tuple[Record, bool]:
+        """Return what is known of the picture now, and whether it was looked at anew."""
+        record = Record(item.input, "working", item.name, key=self._key, kind=self.config.kind,
+                        options=self.config.options.model_dump(mode="json", exclude_defaults=True),
+                        findings=item.findings, treatment=item.treatment,
+                        output=None if before is None else before.output)  # fmt: skip
+        if item.unreadable:
+            return self._fail(record, "unreadable", item.unreadable), True
+        try:
+            data, digest = await asyncio.to_thread(self._read, item.input)
+        except OSError as error:
+            return self._fail(record, "unreadable", f"It cannot be read: {error.strerror}."), True
+        record = replace(record, digest=digest)
+        if before is not None and self._is_done(record, before):
+            return await asyncio.to_thread(self._settle, item, before), False
+        if item.treatment == "refuse":
+            return await asyncio.to_thread(self._refuse, record), True
+        return await self._do(item, record, data), True
+
+    async def _do(self, item: Item, record: Record, data: bytes) -> Record:
+        self.manifest.append(record)
+        work = BatchWork(self.config.kind, {"file": data}, self.config.options, treatment=item.treatment)
+        try:
+            done = await self.pool.run(work)
+        except FATAL:
+            raise
+        except MattemeshError as error:
+            return self._fail(record, problem_of(error).code, error.detail)
+        except WorkerFaultError as error:
+            return self._fail(record, "internal", f"{INTERNAL_DETAIL} {str(error).strip().splitlines()[-1]}")
+        try:
+            return await asyncio.to_thread(self._store, item, record, done)
+        except PlaceError as error:
+            return self._fail(record, "unwritable", str(error))
+
+    def _read(self, name: str) -> tuple[bytes, str]:
+        """Return the file's bytes, or one more than the limit, and what tells them from any others."""
+        with (self.config.folder / name).open("rb") as file:
+            data = file.read(self.settings.max_upload_bytes + 1)
+        return data, hashlib.blake2b(data, digest_size=20).hexdigest()
+
+    def _is_done(self, record: Record, before: Record) -> bool:
+        same = (before.digest, before.key, before.treatment) == (record.digest, record.key, record.treatment)
+        if before.state == "refused":
+            return same
+        there = before.output is not None and self.out.size_of(before.output) == before.output_bytes
+        return same and before.state == "done" and there
+
+    def _settle(self, item: Item, before: Record) -> Record:
+        """Leave a finished picture as it is, but for the place where its result belongs by now."""
+        place = self._place(item, before.grade)
+        if before.output is None or (before.output == place and before.findings == item.findings):
+            return before
+        if before.output != place:
+            self.out.move(before.output, place)
+        record = replace(before, output=place, findings=item.findings)
+        self.manifest.append(record)
+        return record
+
+    def _refuse(self, record: Record) -> Record:
+        """Take no picture that is too small, and away what an earlier run made of it."""
+        if record.output is not None:
+            self.out.remove(record.output)
+        detail = "The picture is too small; --small-pictures enlarge takes it all the same."
+        return self._keep(replace(record, state="refused", output=None, code="small-picture", detail=detail))
+
+    def _fail(self, record: Record, code: str, detail: str) -> Record:
+        return self._keep(replace(record, state="failed", code=code, detail=detail))
+
+    def _store(self, item: Item, record: Record, done: Done) -> Record:
+        """Keep what came of one picture. A result that this replaces goes first: a name never holds two truths."""
+        score = done.report["mask"]
+        place = self._place(item, score["grade"])
+        if record.output not in (None, place):
+            self.out.remove(str(record.output))
+        self.out.write(place, done.files[0].data)
+        self.out.write(self.out.thumbnail(record.digest, record.key), done.files[1].data)
+        for bundle in done.files[2:]:
+            self.out.write(f"{DEBUG}/{item.name}.zip", bundle.data)
+        height, width = done.report["upright_size"]
+        return self._keep(replace(
+            record, state="done", output=place, output_bytes=len(done.files[0].data), grade=score["grade"],
+            points=score["points"], coverage=score["coverage"], size=(height, width), advice=tuple(score["advice"]),
+            notes=done.notes, seconds=round(done.report["seconds"], 3),
+        ))  # fmt: skip
+
+    def _place(self, item: Item, grade: str | None) -> str:
+        if item.outlier:
+            return f"{OUTLIERS}/{item.name}"
+        low = self.config.min_grade is not None and GRADES.index(grade or "E") > GRADES.index(self.config.min_grade)
+        return f"{REVIEW}/{item.name}" if low else item.name
+
+    def _keep(self, record: Record) -> Record:
+        record = replace(record, finished=datetime.now(UTC).isoformat(timespec="seconds"))
+        self.manifest.append(record)
+        return record
+
+
+def _key(config: BatchConfig, settings: Settings) -> str:
+    """Return what tells results of these options, models and settings from others of the same picture."""
+    work = BatchWork(config.kind, {}, config.options)
+    asked = {
+        "kind": config.kind,
+        "options": config.options.model_dump(mode="json"),
+        "strategy named": "strategy" in config.options.model_fields_set,  # else a mesh takes the settings'
+        "models": models_of(work, settings),
+        "settings": settings.model_dump(mode="json", exclude={*NEUTRAL, "threads"}),
+    }
+    return hashlib.blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=12).hexdigest()

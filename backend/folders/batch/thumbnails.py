@@ -1,0 +1,49 @@
+"""A picture and what came of it -> one small picture of both, side by side, for the report."""
+
+import cv2
+import numpy as np
+
+from backend.images.arrays import Alpha, Image
+from backend.mesh.mesh import Mesh
+from backend.mesh.preview import render_mesh
+
+SIDE_PX = 88  # longer side of each
+GAP_PX = 4
+QUALITY = 60  # of WebP: 2 to 4 kB
+VIEW_DEG = (30.0, 15.0)  # azimuth, elevation
+
+
+def before_and_after(image: Image, alpha: Alpha) -> bytes:
+    """Return a WebP: `image` ((H, W, 3) uint8) and, beside it, the same behind `alpha` ((H, W) float32)."""
+    height, width = image.shape[:2]
+    scale = SIDE_PX / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    small = np.asarray(cv2.resize(image, size, interpolation=method))
+    opacity = np.asarray(np.clip(cv2.resize(alpha, size, interpolation=method), 0, 1))
+    return _side_by_side(small, np.dstack([small, np.rint(255 * opacity).astype(np.uint8)]))
+
+
+def photo_and_mesh(image: Image, mesh: Mesh) -> bytes:
+    """Return a WebP: `image` ((H, W, 3) uint8) and, beside it, a view of `mesh`."""
+    view = render_mesh(mesh, *VIEW_DEG, size=SIDE_PX)
+    height, width = image.shape[:2]
+    scale = SIDE_PX / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+    return _side_by_side(small, np.dstack([view, np.full(view.shape[:2], 255, np.uint8)]))
+
+
+def _side_by_side(before: Image, after: Image) -> bytes:
+    """Return RGB `before` and RGBA `after`, centred on one line, as a WebP with transparency."""
+    height = max(len(before), len(after))
+    sheet = np.zeros((height, before.shape[1] + GAP_PX + after.shape[1], 4), np.uint8)
+    top = (height - len(before)) // 2
+    sheet[top : top + len(before), : before.shape[1], :3] = before
+    sheet[top : top + len(before), : before.shape[1], 3] = 255
+    top = (height - len(after)) // 2
+    sheet[top : top + len(after), before.shape[1] + GAP_PX :] = after
+    done, data = cv2.imencode(".webp", cv2.cvtColor(sheet, cv2.COLOR_RGBA2BGRA), [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
+    if not done:
+        raise RuntimeError("the WebP encoder gave up")
+    return bytes(data)

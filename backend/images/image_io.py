@@ -1,0 +1,114 @@
+"""A stranger's bytes -> an upright RGB image, or one of the caller's errors.
+
+The order is what keeps it safe: empty, type by the first bytes, size by the header, and only then a decoder. All of it
+works on bytes in memory, so an OSError that leaves here is never the disk's: reading an upload's spool file is the
+caller's step, with the caller's errors.
+"""
+
+import io
+import warnings
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from backend.contract.errors import ImageCorruptError
+from backend.images.arrays import Alpha, Image
+from backend.images.decoding.color_profile import ProfileUse, to_srgb
+from backend.images.decoding.exif import orientation_of, turn_upright
+from backend.images.decoding.image_header import ImageFormat, ImageHeader, ImageLimits, read_header
+from backend.images.decoding.jpeg_header import check_jpeg_scans
+from backend.images.decoding.pixel_modes import split_alpha
+
+# The decoders by name, instead of Image.open: nothing else is ever tried, an MPO is its first JPEG, and Pillow's own
+# limit, which is global, decides nothing (its WebP reader alone still refuses what has more than 179 Mpx).
+_DECODERS: dict[ImageFormat, type[ImageFile]] = {"jpeg": JpegImageFile, "png": PngImageFile, "webp": WebPImageFile}
+
+# Pillow warns about a stranger's odd metadata on our stderr. This is the one process-wide setting changed here.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded upload; `facts` go to the report, `notes` are sentences for the person who sent it."""
+
+    image: Image  # (H, W, 3) uint8, sRGB, upright; the colour under a transparent pixel is kept
+    alpha: Alpha | None  # (H, W) float32 where the file has any transparency, else None
+    format: ImageFormat
+    source_size: tuple[int, int]  # (height, width) as stored, before the turn
+    facts: dict[str, float | int | str | bool] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def read_picture(data: bytes, limits: ImageLimits) -> Picture:
+    """Return the first frame of the JPEG (MPO counts), PNG or WebP in `data`, turned upright by its EXIF orientation.
+
+    16 bits a channel become 8, palette, grey and CMYK become RGB, an embedded colour profile is converted to sRGB.
+
+    Raises EmptyFileError, UnsupportedImageTypeError, TooManyPixelsError (see `read_header`) or ImageCorruptError, also
+    for a file that ends too early. MemoryError passes.
+    """
+    header = read_header(data, limits)
+    if header.format == "jpeg":
+        check_jpeg_scans(data, header.height, header.width)
+    decoded = _decode(data, header)
+    color, profile_use = to_srgb(decoded.color, decoded.metadata.get("icc_profile"))
+    orientation = orientation_of(decoded.metadata.get("exif", b""))
+    image = turn_upright(np.array(color), orientation)
+    alpha = None
+    if decoded.alpha is not None:
+        alpha = np.divide(turn_upright(decoded.alpha, orientation), np.float32(255), dtype=np.float32)
+    facts: dict[str, float | int | str | bool] = {
+        "bytes": len(data),
+        "mode": decoded.mode,
+        "bit_depth": header.bit_depth,
+        "orientation": orientation,
+        "frames": decoded.frames,
+        "color_profile": profile_use,
+    }
+    source_size = (header.height, header.width)
+    return Picture(image, alpha, header.format, source_size, facts, _notes(decoded.frames, profile_use))
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """The first frame as stored; the decoder itself, which may hold two canvases more, is gone."""
+
+    color: PillowImage.Image  # mode L, RGB or CMYK
+    alpha: NDArray[np.uint8] | None
+    mode: str
+    frames: int
+    metadata: dict[str, bytes]
+
+
+def _decode(data: bytes, header: ImageHeader) -> _Decoded:
+    try:
+        frame = _DECODERS[header.format](io.BytesIO(data))
+        if frame.size != (header.width, header.height):  # a second header that contradicts the one we judged
+            raise ValueError("the size changed after the header")
+        frame.load()
+        color, alpha = split_alpha(frame, header.bit_depth)
+    except MemoryError:
+        raise
+    except Exception as error:  # a decoder fed with a stranger's bytes may raise anything
+        raise ImageCorruptError("The picture is truncated or broken and cannot be decoded.") from error
+    return _Decoded(color, alpha, frame.mode, int(getattr(frame, "n_frames", 1)), _metadata(frame))
+
+
+def _metadata(frame: ImageFile) -> dict[str, bytes]:
+    # A PNG's text chunks land in the same dictionary under whatever name their writer chose, as str.
+    return {key: frame.info[key] for key in ("exif", "icc_profile") if isinstance(frame.info.get(key), bytes)}
+
+
+def _notes(frames: int, profile_use: ProfileUse) -> tuple[str, ...]:
+    notes = []
+    if frames > 1:
+        notes.append(f"The file has {frames} frames; only the first was used.")
+    if profile_use == "ignored":
+        notes.append("The picture's colour profile could not be used; its colours were taken as sRGB.")
+    return tuple(notes)

@@ -1,0 +1,46 @@
+"""A decided mask in, what is sure and what is in doubt out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from backend.images.arrays import Mask, Trimap, check_mask, check_same_size
+from backend.images.geometry import EdgeStrength, distance_to, grow, mean_along, outline, shrink
+
+BACKGROUND, UNKNOWN, FOREGROUND = 0, 128, 255
+
+
+@dataclass(frozen=True)
+class TrimapConfig:
+    """`band_px` is in working pixels: a network's border stands 3 to 6 px off, and a band must hold the true edge."""
+
+    band_px: int = 8
+    weak: float = 0.5  # an outline with less than this share of its median edge strength may be a cut, not an edge
+    reach: float = 0.30  # how far beyond a weak stretch the object may go on, as a share of the root of its area
+
+
+def make_trimap(mask: Mask, band_px: int) -> Trimap:
+    """Return a trimap with an unknown band of `band_px` on both sides of the outline."""
+    check_mask(mask)
+    trimap = np.full(mask.shape, UNKNOWN, np.uint8)
+    trimap[shrink(mask, band_px)] = FOREGROUND
+    trimap[~grow(mask, band_px)] = BACKGROUND
+    return trimap
+
+
+def make_wide_trimap(mask: Mask, strength: EdgeStrength, config: TrimapConfig) -> Trimap:
+    """Return a trimap for what a band cannot reach: a part that the mask misses, a hole that it covers.
+
+    Unknown are the inside (deeper than the band) and the surroundings of the outline's weak stretches; the band itself
+    is taken as decided.
+    """
+    check_same_size(mask, strength)
+    trimap = np.where(mask, FOREGROUND, BACKGROUND).astype(np.uint8)
+    trimap[shrink(mask, config.band_px)] = UNKNOWN
+    line = outline(mask)
+    if line.any():
+        along, _ = mean_along(strength, line, 2 * config.band_px + 1)
+        weak = line & (along < config.weak * np.median(along[line]))
+        reach = max(config.band_px, int(config.reach * np.sqrt(np.count_nonzero(mask))))
+        trimap[(distance_to(weak) <= reach) & ~mask] = UNKNOWN
+    return trimap

@@ -1,0 +1,32 @@
+"""The operator's settings -> the configs of the stages, which read no environment themselves."""
+
+from dataclasses import replace
+
+from backend.contract.settings import Settings
+from backend.matte.documents.paper import PaperConfig
+from backend.matte.refine.scorecard import ScorecardConfig
+from backend.matte.refine.threshold import ThresholdConfig
+from backend.preprocessing import PRESETS, MatteConfig
+
+
+def matte_config(settings: Settings, quality: str) -> MatteConfig:
+    """Return the preset called `quality` with the operator's numbers in it. Raises KeyError for an unknown preset."""
+    preset = PRESETS[quality]
+    return replace(
+        preset,
+        threshold=ThresholdConfig(settings.mask_threshold, settings.mask_threshold_min, settings.mask_threshold_max),
+        morphology=replace(preset.morphology, kernel_size=settings.morph_kernel_size),
+        holes=replace(preset.holes, policy=settings.holes, fill_share=settings.max_hole_share),
+    )
+
+
+def paper_config(settings: Settings) -> PaperConfig:
+    """Return the rule for paper with the operator's numbers in it."""
+    return PaperConfig(settings.paper_distance, settings.paper_saturation, settings.paper_lightness)
+
+
+def scorecard_config(settings: Settings, document: bool = False) -> ScorecardConfig:
+    """Return the scorecard's config with the operator's limits in it; writing has many parts and covers little."""
+    if document:
+        return ScorecardConfig(0.0, settings.max_object_coverage, part_share=1.0)
+    return ScorecardConfig(settings.min_object_coverage, settings.max_object_coverage)

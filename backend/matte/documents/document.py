@@ -1,0 +1,163 @@
+"""Picture of a page -> the ink on it: `mode=document`.
+
+Where paper runs all around the frame, everything on it that is not paper is kept. Otherwise a segmenter says first what
+of the picture is meant: the page, of which only the ink stays, or the mark itself.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from backend.contract.options import MaskOptions
+from backend.contract.trace import Trace
+from backend.engines.registry import Engines
+from backend.images.arrays import Alpha, Image, Mask
+from backend.images.image_io import Picture
+from backend.matte.configs import paper_config
+from backend.matte.documents.ink import WHITE, flatten, ink_alpha
+from backend.matte.documents.light_ink import is_light_ink, is_thin
+from backend.matte.documents.paper import Color, PaperConfig, is_pale_and_light, is_paper, paper_color
+from backend.matte.documents.perimeter import look_around
+from backend.matte.documents.shading import Shading, paper_shading
+from backend.matte.subject import Subject, find_subject
+
+SAMPLE_PX = 400  # longer side of the copy on which paper is looked for
+
+
+@dataclass(frozen=True)
+class DocumentConfig:
+    all_around: float = 0.75  # of the border's samples: when so many are the page's paper, it fills the picture
+    one_hue: float = 0.15  # by how much a channel's share of the green may differ over one page
+    one_light: float = 0.3  # of a page's light, at least so much is left in its shadows
+    darkest: float = 0.35  # HSL lightness; a darker or more colourful ground is no page, and stays as it is
+    most_colorful: float = 0.45  # HSV saturation,
+    light: float = 0.6  # where it is nowhere lighter than this: yellow and orange paper is
+    page: float = 0.5  # share of paper from which on what a segmenter found is the page, not the mark
+    cut: float = 0.008  # of the longer side, off a page's rim: its edge is no ink
+    room: float = 0.012  # around a mark that a segmenter found: it rounds thin strokes off
+
+
+def find_document(
+    picture: Picture, mask: Picture | None, options: MaskOptions, engines: Engines, trace: Trace
+) -> Subject:
+    """Return the ink in `picture` as a Subject; `mask` or the picture's transparency bound it. Errors as in
+    `find_subject`."""
+    config, rule = DocumentConfig(), paper_config(engines.settings)
+    image = picture.image
+    with trace.stage("ground"):
+        negative = is_light_ink(image)
+        if negative:
+            trace.note("Light ink on a dark ground: it was read in the negative.")
+            image = 255 - image
+    bounded = mask is not None or (picture.alpha is not None and options.use_alpha)
+    with trace.stage("paper"):
+        shading = _usable(paper_shading(image), config)
+        around = 0.0 if shading is None else _share_around(image, shading, rule, config)
+    source, region = "paper", None
+    if bounded or options.model != "auto" or around < config.all_around:
+        subject = find_subject(picture, mask, options, engines, trace)
+        source, region = subject.source, subject.alpha >= 0.5
+        with trace.stage("region"):
+            shading, is_page = _shading_within(image, region, shading, rule, config)
+            if subject.segmented:
+                region = _fitted(region, is_page, config)
+        trace.picture("region", region)
+    if shading is None:
+        shading = np.full((1, 1, 3), WHITE, np.float32)
+    with trace.stage("ink"):
+        paper = _paper_in(image, region, shading, rule)
+        if paper is not None:
+            alpha = ink_alpha(image, region, shading, paper, rule)
+    if paper is None:
+        trace.note("No paper was found in it: nothing was taken away.")
+        alpha = np.ones(image.shape[:2], np.float32) if region is None else region.astype(np.float32)
+    elif not (alpha >= 0.5).any():
+        if source == "own-alpha" and region is not None and is_thin(region):
+            trace.note("What its own transparency shows is as light as paper, and thin: it is the ink.")
+            alpha = region.astype(np.float32)
+        else:
+            trace.note("Nothing but paper was found.")
+    if trace.keep_pictures:
+        trace.picture("flattened", flatten(image, shading, (0, 0, image.shape[1], image.shape[0])))
+    trace.picture("ink", alpha)
+    facts = {"paper": None if paper is None else _hex(shading, paper, negative), "paper_around": round(around, 3)}
+    return Subject(alpha, source, (), facts)
+
+
+def _usable(shading: Shading, config: DocumentConfig) -> Shading | None:
+    """Return `shading`, or None where the ground is no paper."""
+    typical = np.median(shading.reshape(-1, 3), axis=0)
+    high, low = float(typical.max()), float(typical.min())
+    lit = np.percentile(shading.reshape(-1, 3), 90, axis=0)
+    one_hue = np.abs(lit / lit[1] - typical / typical[1]).max() < config.one_hue  # else the light part is another thing
+    colorful = high - low >= config.most_colorful * high
+    if high + low <= 2 * 255 * config.darkest or (
+        colorful and not (one_hue and float(lit.max() + lit.min()) > 2 * 255 * config.light)
+    ):
+        return None
+    return shading
+
+
+def _shading_within(
+    image: Image, region: Mask, whole: Shading | None, rule: PaperConfig, config: DocumentConfig
+) -> tuple[Shading | None, bool]:
+    """Return the shading to go by, and whether the region is a page, not a mark: by the paper of the `whole` picture
+    it is mostly paper, or the whole is no paper and the region is."""
+    within = _usable(paper_shading(image, region), config)
+    if whole is not None:
+        flat = _small_flat(image, whole)
+        inside = _thinned(region, flat)
+        if not (inside.any() and is_pale_and_light(flat[inside], rule).mean() > config.page):
+            return whole, False
+    return within, within is not None
+
+
+def _share_around(image: Image, shading: Shading, rule: PaperConfig, config: DocumentConfig) -> float:
+    """Return the share of the border's samples that are paper, and the same paper as in the middle: not the desk."""
+    border = look_around(_small_flat(image, shading)).samples
+    ground = look_around(shading.astype(np.uint8)).samples
+    height, width = shading.shape[:2]
+    middle = shading[height // 4 : height - height // 4, width // 4 : width - width // 4]
+    page = np.median(middle.reshape(-1, 3), axis=0)
+    hues = ground / np.maximum(ground[:, 1:2], 1) - page / max(page[1], 1)
+    same = (np.abs(hues).max(axis=1) < config.one_hue) & (ground.mean(axis=1) > config.one_light * page.mean())
+    return float((is_paper(border, (WHITE, WHITE, WHITE), rule) & same).mean())
+
+
+def _paper_in(image: Image, region: Mask | None, shading: Shading, rule: PaperConfig) -> Color | None:
+    """Return the flattened paper's colour in the region; beside it where the region holds ink alone."""
+    flat = _small_flat(image, shading)
+    if region is None:
+        return paper_color(flat.reshape(-1, 3), rule)
+    inside = _thinned(region, flat)
+    return paper_color(flat[inside], rule) or paper_color(flat[~inside], rule)
+
+
+def _fitted(region: Mask, is_page: bool, config: DocumentConfig) -> Mask:
+    """Return what a segmenter found without a page's rim, or with room around a mark."""
+    reach = max(2, round((config.cut if is_page else config.room) * max(region.shape)))
+    square = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    change = cv2.erode if is_page else cv2.dilate
+    return np.asarray(change(region.view(np.uint8), square) > 0)
+
+
+def _thinned(region: Mask, small: Image) -> Mask:
+    return np.asarray(cv2.resize(region.view(np.uint8), small.shape[1::-1], interpolation=cv2.INTER_NEAREST) > 0)
+
+
+def _small_flat(image: Image, shading: Shading) -> Image:
+    step = max(1, max(image.shape) // SAMPLE_PX)
+    thinned = np.ascontiguousarray(image[::step, ::step])
+    return flatten(thinned, shading, (0, 0, thinned.shape[1], thinned.shape[0]))
+
+
+def _hex(shading: Shading, paper: Color, negative: bool) -> str:
+    typical = np.clip(np.median(shading.reshape(-1, 3), axis=0) * np.array(paper) / WHITE, 0, 255)
+    typical = 255 - typical if negative else typical
+    return "#" + "".join(f"{round(float(channel)):02x}" for channel in typical)
+
+
+def sharpened(alpha: Alpha) -> Alpha:
+    """Return `alpha` cut at 0.5: 0 or 1 and nothing between."""
+    return (alpha >= 0.5).astype(np.float32)

@@ -1,0 +1,113 @@
+"""Strokes of a round brush laid over an alpha, in order.
+
+A stroke is the sweep of one disc along its line: its coverage depends on the distance to the line alone, so there are
+no beads where points lie close together, and a stroke that crosses itself is no darker there. Only tiles that a stroke
+reaches are worked on, and in each only the pieces of its line that can be the nearest there.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.measure import approximate_polygon
+
+from backend.contract.errors import InvalidParameterError
+from backend.contract.marks import Stroke
+from backend.images.arrays import Alpha, Box, Mask, check_alpha
+
+TILE_PX = 64
+STRAIGHT_PX = 0.01  # a point this near to the line without it changes no more than a rounding would
+MOST_PAINTED_PX = 1_000_000_000  # the boxes of all strokes together: about ten seconds of painting
+Floats = NDArray[np.float32]
+
+
+def paint(alpha: Alpha, strokes: Iterable[Stroke]) -> tuple[Alpha, Mask]:
+    """Return `alpha` under the strokes, each over what the ones before it left, and where any of them reaches.
+
+    Where none does, every value is what it was, to the bit. Raises InvalidParameterError when the strokes would paint
+    over MOST_PAINTED_PX.
+    """
+    check_alpha(alpha)
+    painted, touched = alpha.copy(), np.zeros(alpha.shape, np.bool_)
+    total = 0
+    for stroke in strokes:
+        box = stroke_box(stroke, *alpha.shape)
+        total += max(0, box[2] - box[0]) * max(0, box[3] - box[1])
+        if total > MOST_PAINTED_PX:
+            raise InvalidParameterError(
+                f"The strokes cover over {MOST_PAINTED_PX // 10**6} megapixels in all; send fewer or smaller ones.",
+                parameter="strokes",
+                limit=MOST_PAINTED_PX,
+            )
+        for window, coverage in _swept(stroke, box):
+            under = painted[window]
+            over = under + coverage * (1 - under) if stroke.mode == "add" else under * (1 - coverage)
+            painted[window] = np.minimum(over, 1)
+            touched[window] |= coverage > 0
+    return painted, touched
+
+
+def stroke_box(stroke: Stroke, height: int, width: int) -> Box:
+    """Return the pixels that `stroke` can reach in a picture of that size; empty when it stays outside."""
+    path = np.array(stroke.path)
+    low, high = path.min(axis=0) - stroke.radius - 1, path.max(axis=0) + stroke.radius + 1
+    x0, y0 = (int(max(0, np.floor(value))) for value in low)
+    x1, y1 = (int(min(side, np.ceil(value))) for value, side in zip(high, (width, height), strict=True))
+    return x0, y0, x1, y1
+
+
+def coverage_at(distance: Floats, radius: float, hardness: float) -> Floats:
+    """Return the brush's coverage in [0, 1] at a `distance` in pixels from its line: 1 inside, falling smoothly to 0.
+
+    The fall takes (1 − hardness) of the radius, but at least the one pixel of an antialiased rim.
+    """
+    rim = radius + 0.5 * hardness
+    fall = np.clip((rim - distance) / max(1.0, (1 - hardness) * radius), 0, 1)
+    return np.asarray(fall * fall * (3 - 2 * fall), np.float32)
+
+
+def _swept(stroke: Stroke, box: Box) -> Iterator[tuple[tuple[slice, slice], Floats | np.float32]]:
+    """Yield the windows that `stroke` reaches, with its coverage there."""
+    starts, ways = _pieces(stroke)
+    solid = stroke.radius - 0.5 if stroke.hardness == 1 else -1.0  # up to here the coverage is 1
+    for y in range(box[1], box[3], TILE_PX):
+        for x in range(box[0], box[2], TILE_PX):
+            bottom, right = min(y + TILE_PX, box[3]), min(x + TILE_PX, box[2])
+            center = np.array([[(x + right) / 2, (y + bottom) / 2]], np.float32)
+            reach = float(np.hypot(right - x, bottom - y)) / 2
+            away = _distances(center, starts, ways)[0]
+            nearest = float(away.min())
+            if nearest - reach > stroke.radius + 1:
+                continue
+            window = (slice(y, bottom), slice(x, right))
+            if nearest + reach < solid:
+                yield window, np.float32(1)
+                continue
+            near = away <= nearest + 2 * reach  # no other piece can be the nearest to any pixel of the tile
+            distance = _distance_over(window, starts[near], ways[near])
+            yield window, coverage_at(distance, stroke.radius, stroke.hardness)
+
+
+def _pieces(stroke: Stroke) -> tuple[Floats, Floats]:
+    """Return where each straight piece of the line starts, and its way to its end; a dab is one of no length."""
+    path = approximate_polygon(np.array(stroke.path), STRAIGHT_PX).astype(np.float32)
+    return (path[:-1], np.diff(path, axis=0)) if len(path) > 1 else (path, np.zeros_like(path))
+
+
+def _distances(places: Floats, starts: Floats, ways: Floats) -> Floats:
+    """Return the (places, pieces) distances from places (P, 2) to the pieces (S, 2)."""
+    apart = places[:, None] - starts[None]
+    lengths = np.maximum((ways * ways).sum(axis=1), 1e-12)
+    along = np.clip((apart * ways).sum(axis=2) / lengths, 0, 1)
+    return np.asarray(np.linalg.norm(apart - along[..., None] * ways, axis=2), np.float32)
+
+
+def _distance_over(window: tuple[slice, slice], starts: Floats, ways: Floats) -> Floats:
+    """Return the distance of each pixel's centre in `window` to the nearest piece."""
+    rows, columns = (np.arange(part.start, part.stop, dtype=np.float32) + np.float32(0.5) for part in window)
+    nearest = np.full((len(rows), len(columns)), np.inf, np.float32)
+    for (x, y), (across, down) in zip(starts, ways, strict=True):
+        right, below = columns[None] - x, rows[:, None] - y
+        along = np.clip((right * across + below * down) / max(across * across + down * down, np.float32(1e-12)), 0, 1)
+        np.minimum(nearest, (right - along * across) ** 2 + (below - along * down) ** 2, out=nearest)
+    return np.asarray(np.sqrt(nearest), np.float32)

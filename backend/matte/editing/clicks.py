@@ -1,0 +1,127 @@
+"""A mask, the photo and clicks in, the mask with the part under each click added or taken away out.
+
+Taking a part away is adding it to the background. Parts are told apart on a working copy of bounded size, a small one
+on a nearer copy; only the edge of what changed is worked on at full size.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from backend.contract.marks import Click
+from backend.images.arrays import Alpha, Box, Image, Mask, check_image, check_same_size
+from backend.images.geometry import disc, grow
+from backend.images.view import View, look_at
+from backend.matte.editing.carry_up import carry_up
+from backend.matte.editing.claim import ClaimConfig, Place, claim_part
+
+SENTENCES = {
+    "already": "the mask there is so already.",
+    "unclear": "no part with edges of its own was found there; use the brush.",
+    "outside": "it lies outside of the picture.",
+}
+
+
+@dataclass(frozen=True)
+class ClicksConfig:
+    side_px: int = 512  # of the working copy
+    small_px: int = 32  # a part smaller than this on the working copy is looked at again from nearer
+    most_added: float = 1.5  # of the object's area: a larger part is no part,
+    most_removed: float = 0.7
+    least_most: float = 0.05  # but so much of the picture may always be one
+    beyond_px: int = 8  # working pixels around a part in which the mask may change
+    claim: ClaimConfig = field(default_factory=ClaimConfig)
+
+
+@dataclass(frozen=True)
+class Clicked:
+    """The alpha, a word for each click ("added", "removed", "already", "unclear", "outside"), and what to tell."""
+
+    alpha: Alpha
+    outcomes: list[str]
+    notes: list[str]
+
+
+def click_parts(image: Image, alpha: Alpha, clicks: Sequence[Click], config: ClicksConfig | None = None) -> Clicked:
+    """Return `alpha` after `clicks`, in order; earlier ones hold against later ones.
+
+    Away from the parts that changed every value is what it was, to the bit. Raises ValueError for arrays of two sizes.
+    """
+    check_image(image)
+    check_same_size(image, alpha)
+    config = config or ClicksConfig()
+    outcomes: list[str] = []
+    for number, click in enumerate(clicks):
+        against = [other for other in clicks[: number + 1] if other.mode != click.mode]
+        alpha, outcome = _one_click(image, alpha, click, against, config)
+        outcomes.append(outcome)
+    notes = [
+        f"Click {number}: {SENTENCES[outcome]}"
+        for number, outcome in enumerate(outcomes, start=1)
+        if outcome in SENTENCES
+    ]
+    return Clicked(alpha, outcomes, notes)
+
+
+def _one_click(
+    image: Image, alpha: Alpha, click: Click, against: Sequence[Click], config: ClicksConfig
+) -> tuple[Alpha, str]:
+    height, width = alpha.shape
+    row, column = int(np.floor(click.y)), int(np.floor(click.x))
+    if not (0 <= row < height and 0 <= column < width):
+        return alpha, "outside"
+    keep = click.mode == "keep"
+    if (alpha[row, column] >= 0.5) == keep:
+        return alpha, "already"
+    box: Box = (0, 0, width, height)
+    while True:
+        view = look_at(image, alpha, box, config.side_px)
+        taken = (view.saliency >= 0.5) == keep
+        place = _on_view((row, column), view)
+        barred = [_on_view((int(other.y), int(other.x)), view) for other in against if _inside(other, box)]
+        taken[place] = False
+        most = (config.most_added if keep else config.most_removed) * np.count_nonzero(view.saliency >= 0.5)
+        most_px = int(max(most, config.least_most * taken.size))
+        part = claim_part(view.image, taken, place, barred, most_px, config.claim)
+        nearer = _nearer(part, (row, column), view, config)
+        if nearer is None or nearer == box:
+            break
+        box = nearer
+    if not part.any():
+        return alpha, "unclear"
+    joined = taken | part
+    seam = cv2.morphologyEx(joined.view(np.uint8), cv2.MORPH_CLOSE, disc(2), borderValue=0) > 0
+    joined |= seam & grow(part, 3)
+    decided = joined if keep else ~joined
+    region = grow(part, config.beyond_px)
+    return carry_up(image, alpha, view, decided, region), "added" if keep else "removed"
+
+
+def _nearer(part: Mask, place: Place, view: View, config: ClicksConfig) -> Box | None:
+    """Return the box to look at from nearer, None when the part is large enough on this view."""
+    rows, columns = np.flatnonzero(part.any(1)), np.flatnonzero(part.any(0))
+    side = max(np.ptp(rows), np.ptp(columns)) + 1 if len(rows) else 0
+    if view.scale == 1 or side >= config.small_px:
+        return None
+    frame = view.box
+    reach = max(4 * config.small_px, 3 * side) / view.scale / 2
+    row, column = place
+    return (
+        max(frame[0], int(column - reach)),
+        max(frame[1], int(row - reach)),
+        min(frame[2], int(column + reach) + 1),
+        min(frame[3], int(row + reach) + 1),
+    )
+
+
+def _inside(click: Click, box: Box) -> bool:
+    return box[0] <= click.x < box[2] and box[1] <= click.y < box[3]
+
+
+def _on_view(place: Place, view: View) -> Place:
+    x0, y0, x1, y1 = view.box
+    height, width = view.size
+    row, column = (place[0] - y0) * height // (y1 - y0), (place[1] - x0) * width // (x1 - x0)
+    return min(row, height - 1), min(column, width - 1)

@@ -1,0 +1,61 @@
+"""A picture and a frame in, the picture in the frame's size out: cropped, with room around it, or stretched."""
+
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.images.arrays import Alpha, Image, check_image
+
+Fit = Literal["cover", "contain", "stretch"]
+
+
+def fit_picture(image: Image, alpha: Alpha | None, size: tuple[int, int], fit: Fit) -> tuple[Image, Alpha | None]:
+    """Return `image` at `size` (height, width) and its opacity there, None where it is opaque all over.
+
+    `cover` keeps the middle of what it crops; `contain` centres the picture, and what it leaves free has opacity 0.
+    """
+    check_image(image)
+    height, width = size
+    own_height, own_width = image.shape[:2]
+    if fit == "cover":
+        box_height = _at_least_1(min(own_height, own_width * height / width))
+        box_width = _at_least_1(min(own_width, own_height * width / height))
+        top, left = (own_height - box_height) // 2, (own_width - box_width) // 2
+        window = (slice(top, top + box_height), slice(left, left + box_width))
+        image, alpha = image[window], None if alpha is None else alpha[window]
+    if fit != "contain":
+        return _resized(image, alpha, size)
+    scale = min(height / own_height, width / own_width)
+    inner = (min(height, _at_least_1(own_height * scale)), min(width, _at_least_1(own_width * scale)))
+    image, alpha = _resized(image, alpha, inner)
+    if inner == size:
+        return image, alpha
+    top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
+    window = (slice(top, top + inner[0]), slice(left, left + inner[1]))
+    framed, opacity = np.zeros((height, width, 3), np.uint8), np.zeros(size, np.float32)
+    framed[window], opacity[window] = image, 1 if alpha is None else alpha
+    return framed, opacity
+
+
+def _at_least_1(length: float) -> int:
+    return max(1, round(length))
+
+
+def _resized(image: Image, alpha: Alpha | None, size: tuple[int, int]) -> tuple[Image, Alpha | None]:
+    if image.shape[:2] == size:
+        return image, alpha
+    if alpha is None:
+        return np.asarray(_scaled(image, size), np.uint8), None
+    # Premultiplied, or the colours under transparent pixels would bleed into their neighbours.
+    cover = np.clip(_scaled(alpha, size), 0, 1)
+    weighed = _scaled(image.astype(np.float32) * alpha[..., None], size)
+    colors = np.divide(weighed, cover[..., None], out=np.zeros_like(weighed), where=cover[..., None] > 1e-4)
+    return np.clip(np.rint(colors), 0, 255).astype(np.uint8), np.asarray(cover, np.float32)
+
+
+def _scaled(values: NDArray[np.generic], size: tuple[int, int]) -> NDArray[np.float32]:
+    shrinks = size[0] < values.shape[0] or size[1] < values.shape[1]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(values, (size[1], size[0]), interpolation=how))

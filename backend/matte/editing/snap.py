@@ -1,0 +1,99 @@
+"""What a brush changed, and the photo, in; the same change with its outline on the photo's edges out.
+
+A hand says which side of an edge it means, not where the edge runs: the middle of each stroke is taken at its word, its
+rim looks for an edge near by, and where there is none it stays as it was drawn.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from backend.contract.marks import Stroke
+from backend.images.arrays import Alpha, Box, Image, Mask, Trimap, check_image, check_same_size
+from backend.images.edge_agreement import edge_strength
+from backend.images.geometry import distance_to, grow, outline
+from backend.images.grabcut import GrabCutConfig, grabcut, learn_colors
+from backend.images.view import View, box_around, look_at
+from backend.matte.editing.brush import paint
+from backend.matte.editing.carry_up import carry_up
+
+MOST_PIECES = 256  # an outline in noise falls into thousands, and none of them is worth the time
+
+
+@dataclass(frozen=True)
+class SnapConfig:
+    side_px: int = 512  # of the working copy
+    core: float = 0.4  # of a stroke's radius: so much of it is certain
+    beyond: float = 0.5  # of the radius: so far outside of the stroke an edge is looked for,
+    least_beyond_px: float = 5.0  # but at least so many working pixels
+    gain: float = 1.2  # an outline is moved to an edge this many times stronger,
+    least_gain: float = 0.5  # and stronger by this many Lab units a pixel: noise is no edge
+    context: float = 0.5  # of the strokes' box: seen around it, to learn the two sides' colours
+
+
+def snap_to_edges(
+    image: Image,
+    painted: Alpha,
+    touched: Mask,
+    strokes: Sequence[Stroke],
+    config: SnapConfig | None = None,
+) -> Alpha:
+    """Return `painted` with the outlines that the strokes drew moved onto the image's edges.
+
+    `touched` is where the strokes reached; nothing changes farther from it than a band of half a radius (or five
+    working pixels), nor where there is no edge to go to. Raises ValueError for arrays of two sizes.
+    """
+    check_image(image)
+    check_same_size(image, painted)
+    check_same_size(image, touched)
+    config = config or SnapConfig()
+    height, width = touched.shape
+    frame = (0, 0, width, height)
+    view = look_at(image, painted, box_around(touched, frame, config.context, 16), config.side_px)
+    drawn = view.saliency >= 0.5
+    core, reached = _scaled_strokes(strokes, view, config.core), _scaled_strokes(strokes, view, 1.0)
+    radius = float(np.median([stroke.radius for stroke in strokes])) * view.scale
+    band = max(config.least_beyond_px, config.beyond * radius)
+    region = distance_to(reached != 0.5) <= band
+    trimap = np.where(drawn, 255, 0).astype(np.uint8)
+    trimap[region] = 128
+    trimap[core == 1], trimap[core == 0] = 255, 0
+    decided = _cut(view, drawn, trimap, config)
+    return carry_up(image, painted, view, decided, region)
+
+
+def _cut(view: View, drawn: Mask, trimap: Trimap, config: SnapConfig) -> Mask:
+    """Return `drawn` with those pieces changed as colours and edges propose that thereby come to lie on an edge."""
+    how = GrabCutConfig()
+    models = learn_colors(view.image, trimap == 255, trimap == 0, how)
+    if models is None:
+        return drawn
+    proposal = grabcut(view.image, trimap, drawn, models, how)
+    strength = edge_strength(view.image)
+    old_line, new_line = outline(drawn), outline(proposal)
+    count, labels = cv2.connectedComponents((proposal ^ drawn).view(np.uint8), connectivity=8)
+    decided = drawn.copy()
+    for label in range(1, min(count, MOST_PIECES)):
+        piece = labels == label
+        near = grow(piece, 1)
+        old, new = (strength[line & near] for line in (old_line, new_line))
+        if len(new) and new.mean() > config.gain * (old.mean() if len(old) else 0) + config.least_gain:
+            decided[piece] = proposal[piece]
+    return decided
+
+
+def _scaled_strokes(strokes: Sequence[Stroke], view: View, share: float) -> Alpha:
+    """Return what the strokes say, drawn with `share` of their radius on the working copy: 1 where they add, 0 where
+    they remove, 0.5 elsewhere and at their rims."""
+    said = np.full(view.size, 0.5, np.float32)
+    smaller = [_moved(stroke, view.box, view.scale, share) for stroke in strokes]
+    said, touched = paint(said, smaller)
+    return np.where(touched, np.where(said > 0.6, 1, np.where(said < 0.4, 0, 0.5)), 0.5).astype(np.float32)
+
+
+def _moved(stroke: Stroke, box: Box, scale: float, share: float) -> Stroke:
+    points = [((x - box[0]) * scale, (y - box[1]) * scale) for x, y in stroke.path]
+    radius = max(0.75, stroke.radius * scale * share)
+    return Stroke.model_construct(points=points, radius=radius, hardness=1.0, mode=stroke.mode)

@@ -1,0 +1,130 @@
+"""A mask of several parts in, the main object and what belongs to it out, with a line on each part that was dropped."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.images.arrays import Image, Mask, Saliency, check_image, check_mask, check_same_size
+from backend.images.geometry import distance_to, grow, shrink
+
+MOST_PARTS = 60  # judged one by one; beyond that a mask is noise and the smallest go
+
+
+@dataclass(frozen=True)
+class ComponentsConfig:
+    """A part stays when it stands out from what surrounds it and is either close to the main object or, farther
+    off, about as large or of the same colours. Lengths are shares of the main object's diagonal, areas of its area."""
+
+    near: float = 0.06  # a bird's beak tip
+    near_area: float = 0.0005
+    touching: float = 0.02  # smaller things this close are fragments of the object's own edge: hair, a spine
+    far: float = 1.0  # the second of two cherries
+    far_area: float = 0.02
+    alike: float = 0.45  # overlap of the two colour histograms, 0 to 1
+    twin_area: float = 0.05  # from this size on the colours need not be alike
+    contrast_lab: float = 7.0  # mean colour inside against outside, 8-bit Lab; a blob of background has none
+    contrast_spread: float = 0.6  # and this many deviations of the colours outside
+    margin_px: int = 7  # the first guess may reach this far beyond the thing itself
+
+
+@dataclass(frozen=True)
+class DroppedPart:
+    """A part that was taken for a stray; `area_share` of the main object's area, centre as shares of the picture."""
+
+    area_share: float
+    center: tuple[float, float]  # x, y
+    reason: str
+
+
+@dataclass(frozen=True)
+class PartsKept:
+    mask: Mask
+    kept: int
+    dropped: tuple[DroppedPart, ...]
+
+
+def keep_object(image: Image, mask: Mask, saliency: Saliency, config: ComponentsConfig) -> PartsKept:
+    """Return the main object of `mask` and the parts that belong to it. Raises ValueError for arrays of two sizes."""
+    check_image(image)
+    check_mask(mask)
+    check_same_size(image, mask)
+    check_same_size(mask, saliency)
+    count, labels, stats, centers = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
+    if count <= 2:
+        return PartsKept(mask.copy(), count - 1, ())
+    areas = stats[:, cv2.CC_STAT_AREA].astype(np.float64)
+    order = np.argsort(-_weight(labels, areas, centers, saliency)[1:]) + 1
+    main = labels == order[0]
+    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
+    width, height = stats[order[0], cv2.CC_STAT_WIDTH : cv2.CC_STAT_HEIGHT + 1]
+    diagonal, distance = float(np.hypot(width, height)), distance_to(main)
+    kept, dropped, total = main.copy(), [], 1
+    for rank, label in enumerate(order[1:]):
+        x, y, w, h = stats[label, :4]
+        room = config.margin_px * 3
+        window = (slice(max(y - room, 0), y + h + room), slice(max(x - room, 0), x + w + room))
+        part = labels[window] == label
+        share = areas[label] / areas[order[0]]
+        gap = float(distance[window][part].min()) / diagonal
+        reason = "too many parts" if rank >= MOST_PARTS else ""
+        reason = reason or _why_stray(lab, lab[window], part, mask[window], main, share, gap, config)
+        if reason:
+            center = (float(centers[label][0] / mask.shape[1]), float(centers[label][1] / mask.shape[0]))
+            dropped.append(DroppedPart(float(share), center, reason))
+        else:
+            kept[window] |= part
+            total += 1
+    return PartsKept(kept, total, tuple(dropped))
+
+
+def _weight(
+    labels: NDArray[np.int32], areas: NDArray[np.float64], centers: NDArray[np.float64], saliency: Saliency
+) -> NDArray[np.float64]:
+    """Return how much each part is the main object: its saliency summed up, less toward the picture's rim."""
+    height, width = labels.shape
+    total = np.bincount(labels.ravel(), saliency.ravel(), minlength=len(areas))
+    off = np.hypot(centers[:, 0] / width - 0.5, centers[:, 1] / height - 0.5) / np.sqrt(0.5)
+    return np.asarray(total * (1 - 0.5 * off))
+
+
+def _why_stray(
+    lab: NDArray[np.uint8], near_lab: NDArray[np.uint8], part: Mask, others: Mask, main: Mask,
+    share: float, gap: float, config: ComponentsConfig,
+) -> str:  # fmt: skip
+    """Return why the part does not belong to the object, or nothing."""
+    if gap <= config.touching and share < config.near_area:
+        return ""
+    close = gap <= config.near
+    if share < (config.near_area if close else config.far_area):
+        return "too small"
+    if not close and gap > config.far:
+        return "too far off"
+    if not _stands_out(near_lab, part, others, config):
+        return "looks like the background around it"
+    if close or share >= config.twin_area:
+        return ""
+    return "" if _overlap(lab[main], near_lab[part]) >= config.alike else "other colours than the object"
+
+
+def _stands_out(lab: NDArray[np.uint8], part: Mask, others: Mask, config: ComponentsConfig) -> bool:
+    # The middle of the part against a ring clear of it: the guess may be a few pixels too wide or too narrow.
+    margin = config.margin_px
+    inside = next(core for radius in (margin, 3, 1, 0) if (core := shrink(part, radius)).any())
+    ring = grow(part, 2 * margin) & ~grow(part, 2) & ~others
+    if not ring.any():
+        return True
+    here, there = lab[inside].astype(np.float32), lab[ring].astype(np.float32)
+    apart = float(np.linalg.norm(here.mean(axis=0) - there.mean(axis=0)))
+    spread = float(np.linalg.norm(there.std(axis=0)))
+    return apart > max(config.contrast_lab, config.contrast_spread * spread)
+
+
+def _overlap(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
+    """Return the intersection of two colour histograms (8 x 8 x 8 bins of Lab), each summing to 1."""
+    histograms = []
+    for pixels in (first, second):
+        bins = (pixels >> 5).astype(np.int32) @ np.array([64, 8, 1], np.int32)
+        histograms.append(np.bincount(bins, minlength=512) / len(pixels))
+    return float(np.minimum(*histograms).sum())

@@ -1,0 +1,62 @@
+"""A mask in, the same mask with its pinholes filled out; a ring, a mug's handle and a chair's back stay open."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from backend.images.arrays import Mask, Saliency, check_mask, check_same_size
+
+HolePolicy = Literal["auto", "keep", "fill"]
+
+
+@dataclass(frozen=True)
+class HolesConfig:
+    policy: HolePolicy = "auto"
+    pinhole_share: float = 0.0008  # of the object's area: `auto` fills smaller ones if the saliency is unsure of them
+    fill_share: float = 0.25  # of the object's area: `fill` leaves larger ones open, they are no fault of a network
+    open_below: float = 0.46  # mean saliency of a pinhole that the network itself rather calls background
+
+    def __post_init__(self) -> None:
+        if self.policy not in ("auto", "keep", "fill"):
+            raise ValueError(f"holes are auto, keep or fill, not {self.policy}")
+
+
+@dataclass(frozen=True)
+class HolesSettled:
+    mask: Mask
+    filled: int
+    open: int
+
+
+def settle_holes(mask: Mask, saliency: Saliency, config: HolesConfig) -> HolesSettled:
+    """Return `mask` with the holes filled that the policy fills. A hole is background that the frame cannot be
+    reached from, in 4-neighbour steps."""
+    check_mask(mask)
+    check_same_size(mask, saliency)
+    labels, areas = label_holes(mask)
+    if not len(areas):
+        return HolesSettled(mask.copy(), 0, 0)
+    limit = config.fill_share if config.policy == "fill" else config.pinhole_share
+    closing = areas <= limit * np.count_nonzero(mask)
+    if config.policy == "keep":
+        closing[:] = False
+    elif config.policy == "auto":
+        total = np.bincount(labels.ravel(), saliency.ravel(), minlength=len(areas) + 1)[1:]
+        closing &= total / areas > config.open_below
+    fill = np.concatenate([[False], closing])
+    return HolesSettled(mask | fill[labels], int(closing.sum()), int((~closing).sum()))
+
+
+def label_holes(
+    mask: Mask,
+) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.int32]], np.ndarray[tuple[int, ...], np.dtype[np.int32]]]:
+    """Return an (H, W) int32 map, 0 outside holes and 1..N inside, and the N areas in pixels."""
+    framed = cv2.copyMakeBorder((~mask).view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(framed, connectivity=4)
+    outside = labels[0, 0]
+    numbers = np.zeros(len(stats), np.int32)
+    holes = [label for label in range(1, len(stats)) if label != outside]
+    numbers[holes] = np.arange(1, len(holes) + 1)
+    return numbers[labels[1:-1, 1:-1]], np.asarray(stats[holes, cv2.CC_STAT_AREA], np.int32)

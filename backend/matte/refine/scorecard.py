@@ -1,0 +1,164 @@
+"""A finished alpha in, figures about it, a grade from A to E and advice in words out."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from backend.images.arrays import Alpha, Mask, check_alpha
+from backend.matte.refine.holes import label_holes
+
+SIDE_PX = 1024  # figures are taken on a copy of at most this side: they cost the same for every photo
+SIDES = ("left", "top", "right", "bottom")
+GRADES = ((85, "A"), (70, "B"), (55, "C"), (40, "D"))
+BEST_IN_DOUBT = 69  # the most points of a C
+
+
+@dataclass(frozen=True)
+class ScorecardConfig:
+    min_coverage: float = 0.05  # MIN_OBJECT_COVERAGE, share of the picture
+    max_coverage: float = 0.95  # MAX_OBJECT_COVERAGE
+    part_share: float = 0.01  # of the object's area; smaller parts are not counted
+    hole_share: float = 0.002
+
+
+@dataclass(frozen=True)
+class Scorecard:
+    """`report.mask`. Shares lie in [0, 1]; pixels are the photo's."""
+
+    found: bool
+    grade: str  # A to E
+    points: int  # 0 to 100, what the grade is made of
+    confidence_mean: float  # |2 alpha - 1| over the pixels that are not clear background
+    confidence_deviation: float
+    coverage: float  # of the picture
+    box_efficiency: float  # of the object's box
+    edge_sharpness: float  # 1: transitions of at most two pixels; 0.5: of four
+    soft_edge_share: float  # of the object's pixels, those that are neither opaque nor clear
+    parts: int
+    holes: int
+    touches: tuple[str, ...]  # the sides of the frame that the object runs into
+    offset_px: tuple[float, float]  # centre of mass from the picture's centre: right, down
+    offset_percent: float  # its length, of the picture's half diagonal
+    advice: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the figures rounded for a report."""
+        return {key: _rounded(value) for key, value in asdict(self).items()}
+
+
+def score_matte(alpha: Alpha, config: ScorecardConfig | None = None, doubts: tuple[str, ...] = ()) -> Scorecard:
+    """Return the scorecard of `alpha`; an empty one is graded E and is no error. Raises ValueError for no alpha.
+
+    `doubts` are sentences in which the segmenter itself distrusts its mask: they come first in the advice, and the
+    grade is then at most C, however clean the mask looks.
+    """
+    check_alpha(alpha)
+    config = config or ScorecardConfig()
+    scale = min(1.0, SIDE_PX / max(alpha.shape))
+    small = alpha
+    if scale < 1:
+        size = (max(1, round(alpha.shape[1] * scale)), max(1, round(alpha.shape[0] * scale)))
+        small = np.clip(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), 0, 1)
+    mask = small >= 0.5
+    if not mask.any():
+        return _nothing(doubts)
+    seen = small > 0.02
+    confidence = np.abs(2 * small[seen] - 1)
+    soft = (small > 0.05) & (small < 0.95)
+    area = np.count_nonzero(mask)
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    box = (rows[-1] - rows[0] + 1) * (columns[-1] - columns[0] + 1)
+    offset = _offset(mask)
+    figures: dict[str, Any] = {
+        "confidence_mean": float(confidence.mean()),
+        "confidence_deviation": float(confidence.std()),
+        "coverage": area / mask.size,
+        "box_efficiency": area / int(box),
+        "edge_sharpness": _sharpness(alpha),
+        "soft_edge_share": np.count_nonzero(soft) / np.count_nonzero(seen),
+        "parts": _parts(mask, config.part_share * area),
+        "holes": int(np.count_nonzero(label_holes(mask)[1] >= config.hole_share * area)),
+        "touches": _touches(mask),
+        "offset_px": (offset[0] / scale, offset[1] / scale),
+        "offset_percent": 100 * float(np.hypot(*offset)) / (0.5 * float(np.hypot(*mask.shape))),
+    }
+    points, advice = _judge(figures, config)
+    if doubts:
+        points = min(points, BEST_IN_DOUBT)
+    grade = next((grade for least, grade in GRADES if points >= least), "E")
+    return Scorecard(found=True, grade=grade, points=points, advice=(*doubts, *advice), **figures)
+
+
+def _judge(figures: dict[str, Any], config: ScorecardConfig) -> tuple[int, tuple[str, ...]]:
+    """Return the points that are left of 100, and a sentence for each reason that took some."""
+    points, advice = 100.0, []
+
+    def take(loss: float, sentence: str) -> None:
+        nonlocal points
+        points -= loss
+        advice.append(sentence)
+
+    for side in figures["touches"]:
+        take(12, f"The object is cut by the {side} edge; a photo that shows it whole makes a better mesh.")
+    if figures["coverage"] < config.min_coverage:
+        take(20, f"The object covers {figures['coverage']:.1%} of the picture; move closer or crop.")
+    if figures["coverage"] > config.max_coverage:
+        take(40, f"The mask covers {figures['coverage']:.1%} of the picture; the background was probably not found.")
+    if figures["parts"] > 1:
+        many = "Two" if figures["parts"] == 2 else str(figures["parts"])
+        take(min(10 * (figures["parts"] - 1), 30), f"{many} separate objects: pass a mask for one.")
+    if figures["confidence_mean"] < 0.9:
+        take(
+            min(100 * (0.9 - figures["confidence_mean"]), 40), "Large areas are uncertain; a plainer background helps."
+        )
+    if figures["soft_edge_share"] > 0.25:
+        take(10, "Much of the object is soft or see-through; a mesh will treat it as solid.")
+    if figures["edge_sharpness"] < 0.3:
+        take(10, "The edge is soft; a sharper photo gives a cleaner cut.")
+    if figures["offset_percent"] > 50:
+        take(5, "The object stands far from the picture's centre.")
+    return max(0, round(points)), tuple(advice)
+
+
+def _nothing(doubts: tuple[str, ...]) -> Scorecard:
+    advice = (*doubts, "Nothing was found to cut out; a plainer background or a mask of your own helps.")
+    return Scorecard(False, "E", 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, 0, (), (0.0, 0.0), 0.0, advice)
+
+
+def _sharpness(alpha: Alpha) -> float:
+    """Return 2 px over the mean width of the transitions, at most 1, measured at full size where the edge runs."""
+    step = max(1, max(alpha.shape) // 4096)
+    sample: Alpha = alpha[::step]  # every nth row: transitions are measured along rows and columns inside them
+    between = int(np.count_nonzero((sample > 0.05) & (sample < 0.95)))
+    across = int(np.count_nonzero((sample[:, 1:] >= 0.5) != (sample[:, :-1] >= 0.5)))
+    down = across if step > 1 else np.count_nonzero((sample[1:] >= 0.5) != (sample[:-1] >= 0.5))
+    # A slanted line crosses more pixel sides than it is long: 4 / pi more, on average over all directions.
+    length = (across + down) * np.pi / 4
+    return float(min(1.0, 2.0 * length / max(between, 1))) if length else 1.0
+
+
+def _parts(mask: Mask, least_area: float) -> int:
+    _, _, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
+    return int(np.count_nonzero(stats[1:, cv2.CC_STAT_AREA] >= least_area))
+
+
+def _touches(mask: Mask) -> tuple[str, ...]:
+    """Return the sides along which the object runs for more than a corner's graze (2 px or 1 % of the side)."""
+    lines = (mask[:, 0], mask[0], mask[:, -1], mask[-1])
+    return tuple(
+        side for side, line in zip(SIDES, lines, strict=True) if np.count_nonzero(line) > max(2, 0.01 * len(line))
+    )
+
+
+def _offset(mask: Mask) -> tuple[float, float]:
+    moments = cv2.moments(mask.view(np.uint8), binaryImage=True)
+    mass, across, down = (float(moments[name]) for name in ("m00", "m10", "m01"))
+    return across / mass - (mask.shape[1] - 1) / 2, down / mass - (mask.shape[0] - 1) / 2
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 4)
+    return [_rounded(each) for each in value] if isinstance(value, tuple) else value

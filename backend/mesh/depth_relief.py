@@ -1,0 +1,101 @@
+"""Disparity -> how the solid's middle leans and how far its front stands out, as planes on the relief's lattice.
+
+Monocular disparity has no unit and errs most at the object's rim, so it is not believed as a height: it is scaled to
+agree with the inflated front, and may only move the front within bounds that shrink to nothing at the contour.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from backend.images.arrays import Alpha, Disparity
+from backend.mesh.poisson import Plane, domain_of, extend_inward
+from backend.mesh.silhouette import RING, Lattice, lattice_of
+
+LEAN = 0.25  # world units that the middle surface may leave the plane x = 0 by
+FLAT_FRONT, FULL_FRONT, HOLLOW_FRONT = 0.25, 1.55, -0.4  # front heights in half thicknesses: no relief, most, least
+
+
+@dataclass(frozen=True)
+class Relief:
+    """The middle surface's x and the front's height above it, in half thicknesses, (R, R) each."""
+
+    middle: Plane
+    front: Plane
+
+
+def no_relief(lattice: Lattice) -> Relief:
+    """Return the relief of a front that mirrors the back."""
+    return Relief(np.zeros(lattice.field.shape), np.ones(lattice.field.shape))
+
+
+def relief_of(disparity: Disparity, alpha: Alpha, lattice: Lattice, half: Plane) -> Relief | None:
+    """Return the relief that an (n, n) disparity asks for, or None when it is flat over the object or not finite.
+
+    `half` is half the thickness on the lattice, in world units.
+    """
+    plane = _steady(disparity, alpha, lattice)
+    if plane is None:
+        return None
+    lean = _rim_surface(plane, alpha, lattice)
+    swell = np.where(lattice.inside, plane - lean, 0.0)
+    # Least squares of the swell against the inflated height, kept to what an object of this size can have.
+    size = float(np.percentile(half[lattice.inside], 95))
+    fitted = float((swell * half).sum()) / max(float((swell * swell).sum()), 1e-9)
+    scale = float(np.clip(fitted, 0.5 * size, 2.0 * size))
+    ratio = scale * swell / np.maximum(half, 0.02 * size)
+    centre, reach = (FULL_FRONT + HOLLOW_FRONT) / 2.0, (FULL_FRONT - HOLLOW_FRONT) / 2.0
+    offset = reach * np.arctanh((FLAT_FRONT - centre) / reach)
+    front = centre + reach * np.tanh((ratio + offset) / reach)
+    middle = scale * lean
+    middle = LEAN * np.tanh((middle - np.median(middle[lattice.inside])) / LEAN)
+    return Relief(middle, _smoothed(front, lattice))
+
+
+def _steady(disparity: Disparity, alpha: Alpha, lattice: Lattice) -> Plane | None:
+    """Return the disparity on the lattice, about 0 to 1 over the object, smooth, carried outward from well inside."""
+    peak = float(np.abs(disparity).max())
+    if not 0.0 < peak < np.inf:  # NaN fails too
+        return None
+    sure = _on_lattice((alpha > 0.9).astype(np.float32), lattice) > 0.99
+    inner = cv2.erode(sure.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=max(1, lattice.size // 100)) > 0
+    trusted = inner if inner.any() else lattice.inside
+    plane = _on_lattice(disparity / np.float32(peak), lattice)
+    low, high = (float(value) for value in np.percentile(plane[trusted], (1, 99)))
+    if not high - low > 1e-6 * max(abs(low), abs(high)):
+        return None
+    plane = np.clip((plane - low) / (high - low), -0.1, 1.1)
+    _, labels = cv2.distanceTransformWithLabels(
+        (~trusted).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    values = np.zeros(int(labels.max()) + 1)
+    values[labels[trusted]] = plane[trusted]
+    return _smoothed(values[labels], lattice)
+
+
+def _rim_surface(plane: Plane, alpha: Alpha, lattice: Lattice) -> Plane:
+    """Return the smoothest surface through what the plane is at the contour: where front and back shall meet."""
+    coarse = lattice_of(alpha, max(8, lattice.size // 4))
+    picture = plane[RING : RING + lattice.size, RING : RING + lattice.size]
+    small = cv2.resize(picture, (coarse.size, coarse.size), interpolation=cv2.INTER_AREA)
+    rim = np.pad(small, ((RING, len(coarse.field) - RING - coarse.size),) * 2, mode="edge")
+    spread = extend_inward(domain_of(coarse.field, coarse.level), cv2.GaussianBlur(rim, (0, 0), 2.0)[..., None])
+    smooth = spread[RING : RING + coarse.size, RING : RING + coarse.size, 0]
+    wide = cv2.resize(smooth, (lattice.size, lattice.size), interpolation=cv2.INTER_LINEAR)
+    return _smoothed(_with_ring(wide, lattice), lattice)
+
+
+def _on_lattice(plane: Disparity, lattice: Lattice) -> Plane:
+    how = cv2.INTER_AREA if len(plane) >= lattice.size else cv2.INTER_LINEAR
+    return _with_ring(cv2.resize(plane, (lattice.size, lattice.size), interpolation=how).astype(np.float64), lattice)
+
+
+def _with_ring(plane: Plane, lattice: Lattice) -> Plane:
+    ringed: Plane = np.pad(plane, ((RING, len(lattice.field) - RING - lattice.size),) * 2, mode="edge")
+    return ringed
+
+
+def _smoothed(plane: Plane, lattice: Lattice) -> Plane:
+    smooth: Plane = cv2.GaussianBlur(plane, (0, 0), lattice.size / 250.0)
+    return smooth

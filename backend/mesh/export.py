@@ -1,0 +1,74 @@
+"""Mesh -> the bytes of a file, read back and compared before they are handed on.
+
+The turn from the world frame (x toward the viewer, z up) into the file's happens here and nowhere else: y up and the
+front toward +z as glTF has it, which OBJ, PLY and STL follow here; or z up and the front toward −y, as Blender shows
+what it does not turn itself.
+"""
+
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.contract.mesh_formats import Format
+from backend.mesh.glb import glb_bytes
+from backend.mesh.mesh import Mesh
+from backend.mesh.plain_formats import obj_bytes, ply_bytes, stl_bytes
+from backend.mesh.reread import Reread, reread
+from backend.mesh.topology import Welded, vertex_normals, weld
+
+Up = Literal["y", "z"]
+TURNS: dict[str, NDArray[np.float32]] = {
+    "y": np.array([[0, 1, 0], [0, 0, 1], [1, 0, 0]], np.float32),  # (x, y, z) -> (y, z, x)
+    "z": np.array([[0, 1, 0], [-1, 0, 0], [0, 0, 1]], np.float32),  # (x, y, z) -> (y, −x, z)
+}
+
+
+def export_mesh(mesh: Mesh, format: Format = "glb", up: Up = "y") -> bytes:
+    """Return the file of a mesh: the same bytes for the same mesh.
+
+    GLB carries normals and the texture, or without one the vertex colours; OBJ and PLY carry vertex colours and
+    normals with one vertex a place; STL the shape alone. Raises ValueError for an unknown format or frame, or a mesh
+    without faces or with a value that is not finite; RuntimeError when the file does not read back as the mesh.
+    """
+    if format not in get_args(Format) or up not in TURNS:
+        raise ValueError(f"no format {format!r} with {up!r} up: formats are {get_args(Format)}, up is 'y' or 'z'")
+    if len(mesh.faces) == 0 or not np.isfinite(mesh.vertices).all():
+        raise ValueError("a mesh to export has faces, and finite vertices only")
+    turned = turn_mesh(mesh, up)
+    if format == "glb":
+        data, expected = glb_bytes(turned), Reread.of(turned)
+    else:
+        single = _one_vertex_a_place(turned, weld(turned))
+        writer = {"obj": obj_bytes, "ply": ply_bytes, "stl": stl_bytes}[format]
+        data, expected = writer(single), Reread.of(single)
+    found = reread(data, format)
+    if not found.agrees_with(expected, counts_vertices=format != "stl"):
+        raise RuntimeError(f"the {format} file reads back as {found}, not as {expected}")
+    return data
+
+
+def turn_mesh(mesh: Mesh, up: Up) -> Mesh:
+    """Return the mesh in a file's frame; a turn, so faces keep their winding."""
+    turn = TURNS[up]
+    normals = mesh.normals if mesh.normals is not None else vertex_normals(mesh)
+    # Picked column by column, not multiplied: exact, and −0.0 is never written for 0.
+    vertices, turned_normals = (_picked(rows, turn) for rows in (mesh.vertices, normals))
+    return Mesh(vertices, mesh.faces, mesh.colors, mesh.texture, turned_normals)
+
+
+def _picked(rows: NDArray[np.float32], turn: NDArray[np.float32]) -> NDArray[np.float32]:
+    source = np.abs(turn).argmax(axis=1)
+    picked: NDArray[np.float32] = rows[:, source] * turn[np.arange(3), source] + np.float32(0.0)
+    return picked
+
+
+def _one_vertex_a_place(mesh: Mesh, welded: Welded) -> Mesh:
+    """Return the mesh welded, so that programs that do not weld find it closed; its normals the mean at each place."""
+    count = len(welded.points)
+    assert mesh.normals is not None  # turn_mesh gives them
+    sums = np.stack([np.bincount(welded.place, mesh.normals[:, k], count) for k in range(3)], axis=-1)
+    length = np.linalg.norm(sums, axis=1, keepdims=True)
+    normals = np.where(length > 1e-6, sums / np.maximum(length, 1e-6), mesh.normals[welded.source])
+    colors = None if mesh.colors is None else mesh.colors[welded.source]
+    return Mesh(welded.points, welded.faces, colors, None, normals.astype(np.float32))

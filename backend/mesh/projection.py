@@ -1,0 +1,81 @@
+"""A mesh and the photo it was made of -> colours that are the photo's own where the camera saw the surface.
+
+A network's colours are softer than the photo. Where the input camera saw the surface squarely they are replaced by the
+photo's; toward grazing angles, the matte's rim and whatever something else hides, they fade into the network's.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.mesh.camera import project
+from backend.mesh.framing import Framed
+from backend.mesh.mesh import ColorAt, Mesh
+from backend.mesh.raster import fragments
+from backend.mesh.topology import vertex_normals
+
+DEPTH_PX = 768  # of the depth map that tells what is hidden
+HIDDEN = 0.008  # world units behind the nearest surface: farther is hidden; a pixel of a steep side spans as much
+SQUARE, GRAZING = 0.55, 0.2  # cosine to the line of sight where the photo is taken wholly, and not at all
+RIM = 0.01  # of the picture's side: so near the matte's edge the photo may show its background
+
+
+def photo_colors(mesh: Mesh, framed: Framed, color_at: ColorAt) -> ColorAt:
+    """Return a function of (N, 3) world points on the surface of `mesh` to (N, 3) RGB in [0, 1].
+
+    `color_at` gives the colours where the photo has none.
+    """
+    depth, facing = _seen(mesh)
+    side = len(framed.alpha)
+    rim = cv2.erode(framed.alpha, np.ones((3, 3), np.uint8), iterations=max(1, round(RIM * side)), borderValue=0)
+
+    def colors(points: NDArray[np.float32]) -> NDArray[np.float32]:
+        own = color_at(points)
+        across, down, distance = project(points)
+        place = np.stack([across, down], axis=-1).astype(np.float32)
+        near = _sample(depth, place)
+        sure = _sample(rim, place) * _ramp(_sample(facing, place), GRAZING, SQUARE)
+        sure *= distance < near + HIDDEN
+        photo = _sample(framed.image, place).astype(np.float32) / np.float32(255)
+        mixed: NDArray[np.float32] = own + (photo - own) * sure[:, None].astype(np.float32)
+        return mixed
+
+    return colors
+
+
+def _seen(mesh: Mesh) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return, for each pixel of the input camera, how far the nearest surface is and how squarely it faces it."""
+    across, down, depth = project(mesh.vertices)
+    toward = np.stack([np.full(len(depth), 1.9), np.zeros(len(depth)), np.zeros(len(depth))], axis=-1) - mesh.vertices
+    toward /= np.linalg.norm(toward, axis=1, keepdims=True)
+    cosine = np.einsum("nd,nd->n", vertex_normals(mesh), toward)
+    nearest = np.zeros(DEPTH_PX * DEPTH_PX)  # 1 / depth, which is linear on the picture
+    facing = np.zeros(DEPTH_PX * DEPTH_PX, np.float32)
+    corners = np.stack([across, down], axis=-1) * DEPTH_PX
+    for part in fragments(corners, mesh.faces, DEPTH_PX, DEPTH_PX):
+        of = mesh.faces[part.face]
+        closeness = (part.weights / depth[of]).sum(axis=1)
+        np.maximum.at(nearest, part.pixel, closeness)
+        first = closeness == nearest[part.pixel]
+        facing[part.pixel[first]] = (part.weights * cosine[of]).sum(axis=1)[first]
+    with np.errstate(divide="ignore"):
+        far = np.where(nearest > 0, 1 / nearest, 0)
+    return far.reshape(DEPTH_PX, DEPTH_PX).astype(np.float32), facing.reshape(DEPTH_PX, DEPTH_PX)
+
+
+def _sample(picture: NDArray[np.generic], place: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return bilinear samples of a square picture at places in [0, 1]² (across, down)."""
+    at = place * np.float32(len(picture)) - np.float32(0.5)
+    rows = np.array_split(at, max(1, -(-len(at) // 30_000)))  # cv2.remap takes sides below 32,768 only
+    parts = [
+        cv2.remap(picture, part[None, :, 0], part[None, :, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
+        for part in rows
+    ]
+    return np.concatenate(parts)
+
+
+def _ramp(values: NDArray[np.float32], low: float, high: float) -> NDArray[np.float32]:
+    """Return 0 below `low`, 1 above `high`, and a smooth step between."""
+    t = np.clip((values - low) / (high - low), 0, 1)
+    smooth: NDArray[np.float32] = t * t * (3 - 2 * t)
+    return smooth

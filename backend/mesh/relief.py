@@ -1,0 +1,113 @@
+"""Silhouette (and disparity, when there is one) -> a closed, textured solid: the mesh engine that needs no weights.
+
+A flat mesh of the matte is copied to a front and a back that bulge away from each other and meet in the contour.
+Every vertex moves along its own camera ray, so whatever the bulge, the input camera sees exactly the matte.
+"""
+
+from dataclasses import replace
+from math import sqrt
+
+import cv2
+import numpy as np
+
+from backend.contract.trace import Trace
+from backend.images.arrays import Alpha, Disparity, Image, check_alpha, check_image, check_same_size
+from backend.mesh.camera import DISTANCE, HALF_HEIGHT
+from backend.mesh.depth_relief import Relief, no_relief, relief_of
+from backend.mesh.engine import Built, MeshRequest
+from backend.mesh.framing import Framed
+from backend.mesh.photo_texture import make_atlas
+from backend.mesh.planar import PlanarMesh, triangulate
+from backend.mesh.silhouette import Lattice, lattice_of
+from backend.mesh.solid import Solid, close_solid
+from backend.mesh.thickness import Sides, half_thickness
+
+LATTICE_NODES = 512  # TripoSR's own picture size: finer contours than this are not seen
+FEWEST_NODES = 24
+MAX_FACES = 60_000
+FARTHEST = 0.86  # world units from the origin along each axis, of the 0.87 that an object may have
+UNCUT: Sides = (False, False, False, False)
+
+
+class ReliefEngine:
+    """The embedded mesh engine. Holds nothing, so it may be shared between threads."""
+
+    name = "relief"
+    device = "cpu"
+
+    def build(self, framed: Framed, disparity: Disparity | None, request: MeshRequest, trace: Trace) -> Built:
+        """Return the relief of the framed object, and in `trace` the time and what stepped aside."""
+        with trace.stage("relief"):
+            built = make_relief(framed.image, framed.alpha, disparity, framed.cut, request.target_faces or MAX_FACES)
+        if disparity is not None and not built.facts["depth_used"]:
+            trace.note("The depth map is flat over the object or broken, so the front is inflated like the back.")
+        for option, asked in (("smooth", request.smooth), ("project_photo", request.project_photo)):
+            if asked:
+                trace.note(f"{option} stood aside: the embedded engine `relief` is smooth and wears the photo anyway.")
+        if request.target_faces is not None and len(built.mesh.faces) > 1.1 * request.target_faces:
+            trace.note(f"`relief` needs {len(built.mesh.faces)} faces here; target_faces asked for fewer.")
+        if request.texture == "vertex":
+            return Built(replace(built.mesh, texture=None), built.facts)
+        return built
+
+
+def make_relief(
+    image: Image, alpha: Alpha, disparity: Disparity | None = None, cut: Sides = UNCUT, max_faces: int = MAX_FACES
+) -> Built:
+    """Return the solid of a framed picture (n, n, 3), its alpha (n, n) and, when known, its disparity (n, n).
+
+    `cut` names the sides (left, top, right, bottom) where the object goes on beyond the photo: it ends in a flat wall
+    there. At most `max_faces` or 60,000 faces, whichever is less; the lattice is made coarser until they suffice.
+    Raises NoSubjectError for an alpha of zeros, ValueError for arrays that do not fit together.
+    """
+    check_image(image)
+    check_alpha(alpha)
+    check_same_size(image, alpha)
+    if alpha.shape[0] != alpha.shape[1]:
+        raise ValueError(f"a framed picture is square, not {alpha.shape}")
+    if disparity is not None:
+        check_same_size(disparity, alpha)
+    atlas = make_atlas(image, alpha)
+    matte = _shape_sized(alpha)
+    lattice, planar = _within_budget(matte, cut, min(max_faces, MAX_FACES))
+    domain, half = half_thickness(matte, lattice, cut)
+    relief = None if disparity is None else relief_of(disparity, matte, lattice, half)
+    facts = {"depth_used": relief is not None, "lattice_nodes": lattice.size}
+    solid = _in_bounds(Solid(lattice, planar, domain, half, relief or no_relief(lattice)))
+    return Built(close_solid(solid, atlas), facts)
+
+
+def _shape_sized(alpha: Alpha) -> Alpha:
+    """Return the matte at no more than twice the lattice: it is averaged to several lattices in turn."""
+    size = 2 * LATTICE_NODES
+    return alpha if len(alpha) <= size else cv2.resize(alpha, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def _within_budget(alpha: Alpha, cut: Sides, max_faces: int) -> tuple[Lattice, PlanarMesh]:
+    size = LATTICE_NODES
+    while True:
+        lattice = lattice_of(alpha, size)
+        planar = triangulate(lattice.field, lattice.level)
+        faces = 2 * len(planar.triangles) + 2 * size * sum(cut)  # front, back, and walls at most a side long
+        if faces <= max_faces or size == FEWEST_NODES:
+            return lattice, planar
+        size = max(FEWEST_NODES, min(size - 8, int(size * sqrt(0.97 * max_faces / faces))))
+
+
+def _in_bounds(solid: Solid) -> Solid:
+    """Return the solid flattened, where it must be, to stay within 0.86 of the origin along each axis.
+
+    A point that moves back moves outward along its ray too: the more so, the nearer it is to the picture's edge.
+    """
+    inside = solid.lattice.inside
+    front = solid.relief.middle + solid.relief.front * solid.half
+    back = solid.relief.middle - solid.half
+    rows, columns = np.nonzero(inside)
+    # The contour reaches up to a cell beyond the nodes.
+    offsets = [np.abs(2.0 * solid.lattice.over_picture(axis.astype(np.float64)) - 1.0) for axis in (rows, columns)]
+    ray = HALF_HEIGHT * (np.maximum(*offsets) + 2.0 / solid.lattice.size)
+    room = np.minimum(FARTHEST, FARTHEST / ray - DISTANCE)
+    ahead, behind = np.maximum(front[inside], 1e-9), np.maximum(-back[inside], 1e-9)
+    scale = min(1.0, FARTHEST / float(ahead.max()), float((room / behind).min()))
+    relief = Relief(scale * solid.relief.middle, solid.relief.front)
+    return Solid(solid.lattice, solid.planar, solid.domain, scale * solid.half, relief)

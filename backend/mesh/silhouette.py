@@ -1,0 +1,80 @@
+"""Framed matte -> the matte on the relief's own lattice: smooth, bounded in size, free of specks.
+
+A 12 Mpx matte and a 100 px one both become 512 nodes a side, so that the time and the number of faces depend on the
+object's shape and not on the camera.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.images.arrays import Alpha
+
+RING = 1  # nodes outside the picture on each side: a matte that fills its picture still ends somewhere
+BLOCK = 8  # the lattice's cells a side are a multiple of this, so that they merge three times over
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """The matte at the nodes of a square lattice; the object is where `field > level`.
+
+    Node (row, column) lies at `(row − RING + 0.5) / size` of the picture from its top, columns alike from its left.
+    """
+
+    field: NDArray[np.float32]  # (R, R); R − 1 is a multiple of BLOCK; 0 from the ring outward
+    level: float
+    size: int  # nodes over the picture's side
+
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        return self.field > self.level
+
+    def over_picture(self, index: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return where rows (or columns), whole or broken, lie: 0 to 1 from the picture's top (or left)."""
+        return (index - RING + 0.5) / self.size
+
+
+def lattice_of(alpha: Alpha, size: int) -> Lattice:
+    """Return the (n, n) matte on a lattice of `size` nodes a side, its contour smoothed by 0.6 of the coarser pixel."""
+    side = len(alpha)
+    shrink = side >= size
+    plane = cv2.resize(alpha, (size, size), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
+    sigma = 0.6 * max(1.0, size / side)
+    padded = np.zeros((_multiple(size + 2 * RING - 1) + 1,) * 2, np.float32)
+    padded[RING : RING + size, RING : RING + size] = plane
+    # Blurred with the ring, so that the contour of an object that fills the picture stays on the picture's edge.
+    field = cv2.GaussianBlur(padded, (0, 0), sigma) if sigma < size / 8 else padded
+    field[:RING] = field[RING + size :] = 0.0
+    field[:, :RING] = field[:, RING + size :] = 0.0
+    level = _level(field, float(plane.sum()))
+    return Lattice(_without_specks(field, level), level, size)
+
+
+def _multiple(cells: int) -> int:
+    return -(-cells // BLOCK) * BLOCK
+
+
+def _level(field: NDArray[np.float32], mass: float) -> float:
+    """Return 0.5, or less where the object is too thin or too faint for the lattice to show half of it at 0.5."""
+    for level in (0.5, 0.25, 0.12):
+        if np.count_nonzero(field > level) >= 0.5 * mass and float(field.max()) > 1.2 * level:
+            return level
+    return 0.4 * float(field.max())
+
+
+def _without_specks(field: NDArray[np.float32], level: float) -> NDArray[np.float32]:
+    """Return the field without parts under a thousandth of the largest, and without holes of a few nodes."""
+    cleaned = field.copy()
+    _, parts, stats, _ = cv2.connectedComponentsWithStats((field > level).astype(np.uint8), connectivity=4)
+    areas = stats[:, cv2.CC_STAT_AREA]
+    small = areas < 0.001 * areas[1:].max(initial=0)
+    small[0] = False
+    cleaned[small[parts]] = 0.0
+    _, holes, stats, _ = cv2.connectedComponentsWithStats((cleaned <= level).astype(np.uint8), connectivity=4)
+    areas = stats[:, cv2.CC_STAT_AREA]
+    pores = areas < 8
+    pores[0] = False
+    cleaned[pores[holes]] = 1.0
+    return cleaned

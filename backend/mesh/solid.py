@@ -1,0 +1,169 @@
+"""Planar mesh and heights -> the closed mesh: front, back, walls where the photo cut the object, normals, texture.
+
+The normals are those of the surface that the heights describe and not of its triangles: with F = (x − middle)² −
+(factor · half)² the gradient of F stays finite at the rim, where the surface itself stands upright and its triangles
+are long and thin.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
+
+from backend.mesh.camera import DISTANCE, HALF_HEIGHT, lift
+from backend.mesh.depth_relief import Relief
+from backend.mesh.mesh import Mesh, Texture
+from backend.mesh.photo_texture import Atlas
+from backend.mesh.planar import PlanarMesh
+from backend.mesh.poisson import Domain, Plane, gradient
+from backend.mesh.silhouette import Lattice
+from backend.mesh.texture_lookup import texture_colors
+
+Vectors = NDArray[np.float64]  # (N, 3)
+
+
+@dataclass(frozen=True)
+class Solid:
+    """Everything that says where the surface is: (R, R) planes on the lattice, and the mesh laid over them."""
+
+    lattice: Lattice
+    planar: PlanarMesh
+    domain: Domain
+    half: Plane  # half the thickness, world units
+    relief: Relief
+
+
+def close_solid(solid: Solid, atlas: Atlas) -> Mesh:
+    """Return the closed mesh with smooth normals, its texture, and the texture's colours at the vertices.
+
+    Front and back have their own vertices along the contour, at the same places: the texture has a seam there.
+    """
+    planar = solid.planar
+    across, down = (solid.lattice.over_picture(planar.points[:, axis]) for axis in (1, 0))
+    front, back = (lift(across, down, x) for x in _heights(solid))
+    walls, rim = _walls(solid)
+    count = len(planar.points)
+    wall_points = np.concatenate([front[rim], back[rim]])
+    vertices = np.concatenate([front, back, wall_points]).astype(np.float32)
+    faces = np.concatenate([planar.triangles[:, ::-1], planar.triangles + count, walls + 2 * count])
+    normals = np.concatenate(
+        [
+            _normals(solid, front, 1.0),
+            _normals(solid, back, -1.0),
+            _wall_normals(wall_points, walls),
+        ]
+    ).astype(np.float32)
+    uv = np.concatenate(
+        [
+            atlas.uv(across, down, back=False),
+            atlas.uv(across, down, back=True),
+            np.tile(atlas.uv(across[rim], down[rim], back=True), (2, 1)),
+        ]
+    )
+    return Mesh(vertices, faces, _colors(atlas, uv), Texture(uv, atlas.image), normals)
+
+
+def _open_rim(solid: Solid) -> NDArray[np.bool_]:
+    """Return which points (P,) lie where the object was cut: on the contour, and not round to it."""
+    planar = solid.planar
+    row, column = planar.owner.T
+    step = np.sign(planar.points - planar.owner).astype(int)  # (0, 0) for a node itself
+    direction = np.select([step[:, 1] < 0, step[:, 1] > 0, step[:, 0] < 0], [0, 1, 2], 3)
+    opened: NDArray[np.bool_] = np.isinf(solid.domain.reach[direction, row, column])
+    opened[: planar.inner] = False
+    return opened
+
+
+def _heights(solid: Solid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return x of the front and of the back at each point of the planar mesh."""
+    planar = solid.planar
+    row, column = planar.owner.T
+    half = solid.half[row, column]
+    closed = ~_open_rim(solid)
+    closed[: planar.inner] = False
+    half[closed] = 0.0
+    middle = _at(solid.relief.middle, planar)
+    return middle + _at(solid.relief.front, planar) * half, middle - half
+
+
+def _at(plane: Plane, planar: PlanarMesh) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = map_coordinates(plane, planar.points.T, order=1, mode="nearest")
+    return values
+
+
+def _normals(solid: Solid, points: Vectors, side: float) -> Vectors:
+    """Return the unit normals (P, 3) of the front (`side` 1) or back (−1) surface at its points."""
+    planar, size = solid.planar, solid.lattice.size
+    row, column = planar.owner.T
+    half = solid.half[row, column]
+    slopes = []
+    factor = solid.relief.front if side > 0 else np.ones_like(solid.half)
+    squares = gradient(solid.domain, solid.half**2)
+    for axis in (0, 1):
+        bulge = factor * squares[axis] + 2.0 * solid.half**2 * np.gradient(factor, axis=axis)
+        lean = side * 2.0 * solid.half * np.gradient(solid.relief.middle, axis=axis)
+        slopes.append(-(bulge + lean)[row, column] * size)  # per picture side
+    return _unit(_to_world(side * 2.0 * half, slopes[0], slopes[1], points), _outward(solid, points))
+
+
+def _outward(solid: Solid, points: Vectors) -> tuple[NDArray[np.bool_], Vectors]:
+    """Return which points lie on the closed contour, and the direction away from the matte at all of them."""
+    planar = solid.planar
+    smooth = cv2.GaussianBlur(solid.lattice.field, (0, 0), 1.0)
+    down, across = (-_at(np.gradient(smooth, axis=axis).astype(np.float64), planar) for axis in (0, 1))
+    closed = ~_open_rim(solid)
+    closed[: planar.inner] = False
+    return closed, _to_world(np.zeros(len(points)), down, across, points)
+
+
+def _to_world(
+    along: NDArray[np.float64], down: NDArray[np.float64], across: NDArray[np.float64], points: Vectors
+) -> Vectors:
+    """Return a gradient over (x, place in the picture) as one over the world, by the chain rule of the projection."""
+    depth = DISTANCE - points[:, 0]
+    y, z = across / (2.0 * HALF_HEIGHT * depth), -down / (2.0 * HALF_HEIGHT * depth)
+    return np.stack([along + (y * points[:, 1] + z * points[:, 2]) / depth, y, z], axis=-1)
+
+
+def _unit(vectors: Vectors, outward: tuple[NDArray[np.bool_], Vectors]) -> Vectors:
+    closed, away = outward
+    chosen = np.where(closed[:, None], away, vectors)
+    length = np.linalg.norm(chosen, axis=1)
+    # A single node or a ridge has no slope of its own: any unit vector outward will do.
+    chosen[length < 1e-12] = (1.0, 0.0, 0.0)
+    unit: Vectors = chosen / np.linalg.norm(chosen, axis=1, keepdims=True)
+    return unit
+
+
+def _walls(solid: Solid) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the walls' faces, over front and then back copies of some contour points, and which points those are."""
+    opened = _open_rim(solid)
+    edges = solid.planar.rim()
+    edges = edges[opened[edges].any(axis=1)]
+    rim, edges = np.unique(edges, return_inverse=True)
+    edges = edges.reshape(-1, 2)
+    start, end = edges.T
+    behind = len(rim)
+    lower = np.stack([start, end, end + behind], axis=-1)[opened[rim[end]]]
+    upper = np.stack([start, end + behind, start + behind], axis=-1)[opened[rim[start]]]
+    return np.concatenate([lower, upper]), rim
+
+
+def _wall_normals(points: Vectors, walls: NDArray[np.int64]) -> Vectors:
+    a, b, c = (points[walls[:, k]] for k in range(3))
+    normals = np.zeros_like(points)
+    for k in range(3):
+        np.add.at(normals, walls[:, k], np.cross(b - a, c - a))
+    length = np.linalg.norm(normals, axis=1, keepdims=True)
+    normals = np.where(length > 0, normals / np.maximum(length, 1e-30), (0.0, 0.0, 1.0))
+    return normals
+
+
+def _colors(atlas: Atlas, uv: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the atlas's colours at (N, 2), averaged over about a vertex's surroundings."""
+    shrink = min(1.0, 640.0 / max(atlas.image.shape))
+    height, width = (max(1, round(shrink * side)) for side in atlas.image.shape[:2])  # a hair is not rounded to nothing
+    small = cv2.resize(atlas.image, (width, height), interpolation=cv2.INTER_AREA)
+    return texture_colors(Texture(uv, small), uv) / np.float32(255.0)

@@ -1,0 +1,102 @@
+"""The debug bundle: the result, `report.json`, every intermediate picture in order, and one overview of them all."""
+
+import json
+import zipfile
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.contract.trace import Trace
+from backend.images.arrays import Image
+
+TILE_PX = 360
+COLUMNS = 4
+PAPER, INK = (250, 250, 248), (40, 40, 44)
+
+
+class Product(Protocol):
+    """The file that a run made, with its report."""
+
+    @property
+    def data(self) -> bytes: ...
+
+    @property
+    def file_name(self) -> str: ...
+
+    @property
+    def report(self) -> dict[str, Any]: ...
+
+
+def bundle_files(product: Product, trace: Trace) -> dict[str, bytes]:
+    """Return every file of the bundle by name; the pictures are numbered in the order in which they were made."""
+    files = {product.file_name: product.data, "report.json": json.dumps(product.report, indent=2).encode()}
+    if trace.pictures:
+        files["overview.png"] = _png(overview(trace.pictures))
+    for number, (name, picture) in enumerate(trace.pictures.items(), start=1):
+        files[f"{number:02d}-{name.replace(' ', '-')}.png"] = _png(visible(picture))
+    return files
+
+
+def write_zip(files: Mapping[str, bytes]) -> bytes:
+    """Return the files as one zip; stored, for its pictures are compressed already."""
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def write_folder(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write the files into `folder`, which is made when it is not there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+
+
+def visible(picture: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return an intermediate as something to look at: (H, W) or (H, W, 3) uint8.
+
+    Masks become black and white, float maps in [0, 1] grey. Raises ValueError for any other kind of array.
+    """
+    if picture.dtype == np.bool_:
+        return picture.astype(np.uint8) * 255
+    if np.issubdtype(picture.dtype, np.floating):
+        grey: NDArray[np.uint8] = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+        return grey
+    if picture.dtype != np.uint8:
+        raise ValueError(f"no way to show {picture.dtype}")
+    return picture
+
+
+def overview(pictures: Mapping[str, NDArray[Any]]) -> Image:
+    """Return one sheet with every intermediate, named, so that a failure is seen at a glance."""
+    tiles = [_tile(name, visible(picture)) for name, picture in pictures.items()]
+    tiles += [np.full_like(tiles[0], PAPER)] * (-len(tiles) % COLUMNS)
+    rows = [np.concatenate(tiles[start : start + COLUMNS], axis=1) for start in range(0, len(tiles), COLUMNS)]
+    return np.concatenate(rows, axis=0)
+
+
+def _tile(name: str, picture: NDArray[np.uint8]) -> Image:
+    height, width = picture.shape[:2]
+    scale = min((TILE_PX - 16) / max(height, width), 8.0)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    # Nearest when a tiny picture is enlarged: its pixels are what one wants to see.
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)
+    tile = np.full((TILE_PX + 28, TILE_PX, 3), PAPER, np.uint8)
+    top, left = 28 + (TILE_PX - size[1]) // 2, (TILE_PX - size[0]) // 2
+    tile[top : top + size[1], left : left + size[0]] = small if small.ndim == 3 else small[..., None]
+    cv2.putText(tile, name, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, INK, 1, cv2.LINE_AA)
+    return tile
+
+
+def _png(picture: NDArray[np.uint8]) -> bytes:
+    shown = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    done, data = cv2.imencode(".png", shown, [cv2.IMWRITE_PNG_COMPRESSION, 3])
+    if not done:
+        raise RuntimeError("the PNG encoder failed")
+    return data.tobytes()

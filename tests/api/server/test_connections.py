@@ -1,0 +1,238 @@
+"""What a client may be slow at, say wrong or leave undone, over raw sockets."""
+
+import socket
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.wire import END, FORM_TYPE, PART, Served, heard, problem_of, served, status_of, until, upload
+
+HEAD = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("service")
+    with served(folder, head_deadline_s=0.5, answer_patience_s=0.5, max_upload_bytes=1_000_000) as service:
+        yield service
+
+
+def test_a_head_that_does_not_end_is_told_and_the_connection_closed(service: Served) -> None:
+    start = time.monotonic()
+    assert problem_of(service.say(HEAD))["code"] == "request-too-slow"
+    assert 0.4 < time.monotonic() - start < 2
+
+
+def test_bytes_that_trickle_do_not_buy_a_head_more_time(service: Served) -> None:
+    with service.connect() as line:
+        start = time.monotonic()
+        line.settimeout(0.05)
+        answer = b""
+        while not answer and time.monotonic() - start < 3:
+            line.sendall(b"a")
+            try:
+                answer = line.recv(4096)
+            except TimeoutError:
+                continue
+    assert status_of(answer) == 408
+    assert time.monotonic() - start < 1.5
+
+
+def test_a_silent_connection_is_closed_without_a_word(service: Served) -> None:
+    assert service.say() == b""
+
+
+def test_an_idle_connection_is_kept_longer_than_a_head_may_take_and_serves_again(service: Served) -> None:
+    with service.connect() as line:
+        for pause_s in (0.8, 0):
+            line.sendall(HEAD + b"\r\n")
+            answer = b""
+            while not answer.endswith(b'{"status":"alive"}'):
+                answer += line.recv(4096)
+            time.sleep(pause_s)
+        line.sendall(b"GET /hea")
+        assert status_of(heard(line)) == 408
+
+
+def chunked(body: bytes, size: int) -> bytes:
+    pieces = [body[at : at + size] for at in range(0, len(body), size)]
+    return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in [*pieces, b""])
+
+
+def test_a_chunked_upload_is_read_whatever_its_chunks_within_reason(service: Served) -> None:
+    head = (
+        b"POST /remove-bg HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n"
+        + FORM_TYPE.encode()
+    )
+    body = PART + bytes(range(256)) * 1000 + END
+    for size in (150, 1000, 70_000, len(body)):
+        assert status_of(service.say(head + b"\r\n" + chunked(body, size))) == 200
+    assert status_of(service.say(head + b"\r\n" + chunked(PART + b"a" + END, 4))) == 200  # a small form may
+
+
+def test_a_body_in_crumbs_is_refused_before_it_holds_up_others(service: Served) -> None:
+    head = b"POST /remove-bg HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n" + FORM_TYPE.encode()
+    start = time.process_time()  # of the service too: it runs in this process
+    answer = service.say(head + b"\r\n" + chunked(PART + bytes(500_000), 1))
+    assert problem_of(answer)["code"] == "bad-request"
+    assert time.process_time() - start < 1.0
+
+
+def test_a_host_that_is_no_name_is_logged_like_any_other(service: Served, caplog: pytest.LogCaptureFixture) -> None:
+    assert status_of(service.say(b"GET /healthz HTTP/1.1\r\nHost: [\r\nConnection: close\r\n\r\n")) == 200
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 40,  # TLS
+        b"nonsense\r\n\r\n",
+        b"GET /healthz\r\n\r\n",
+        b"GET /heal thz HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /h\xc3\xa9 HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\n\r\n",  # no Host
+        b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        HEAD + b"A: " + b"x" * 1_000_000 + b"\r\n\r\n",
+        HEAD + b"A: x\x00y\r\n\r\n",
+        HEAD + b"A : x\r\n\r\n",
+        HEAD + b"Content-Length: -1\r\n\r\n",
+        HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        HEAD + b"Content-Length: 1, 2\r\n\r\n",
+        HEAD + b"Transfer-Encoding: gzip\r\n\r\n",
+    ],
+)
+def test_what_is_not_http_gets_a_problem_and_no_more(service: Served, said: bytes) -> None:
+    assert problem_of(service.say(said))["code"] == "bad-request"
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        (b"BREW /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", 405),
+        (b"CONNECT a:1 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", 404),
+        (b"OPTIONS * HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", 404),
+        (b"GET http://127.0.0.1/healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", 404),
+        (HEAD + b"Connection: close, Upgrade\r\nUpgrade: websocket\r\n\r\n", 200),
+        (b"GET /healthz HTTP/1.0\r\n\r\n", 200),
+    ],
+)
+def test_odd_requests_are_answered_like_any_other(service: Served, said: bytes, status: int) -> None:
+    assert status_of(service.say(said)) == status
+
+
+def test_two_requests_at_once_are_answered_in_their_order(service: Served) -> None:
+    second = b"GET /none HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+    answers = service.say(HEAD + b"\r\n" + second)
+    assert answers.startswith(b"HTTP/1.1 200")
+    assert answers.count(b"HTTP/1.1 404") == 1
+
+
+def test_a_request_with_two_lengths_is_the_last_of_its_connection(service: Served) -> None:
+    head = f"POST /remove-bg HTTP/1.1\r\nHost: 127.0.0.1\r\n{FORM_TYPE}Content-Length: 4\r\n"
+    answer = service.say(head.encode() + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + HEAD + b"\r\n")
+    assert status_of(answer) == 422
+    assert b'"alive"' not in answer
+
+
+def test_a_body_cut_by_a_broken_chunk_is_refused(service: Served) -> None:
+    head = f"POST /remove-bg HTTP/1.1\r\nHost: 127.0.0.1\r\n{FORM_TYPE}Transfer-Encoding: chunked\r\n\r\n".encode()
+    answer = service.say(head + b"%x\r\n%s\r\n" % (len(PART), PART), b"no size\r\n")
+    assert problem_of(answer)["code"] == "bad-request"
+
+
+def test_a_client_that_asks_first_is_told_to_go_on(service: Served) -> None:
+    head, body = upload(1000, "Expect: 100-continue\r\nConnection: close\r\n")
+    with service.connect() as line:
+        line.sendall(head)
+        assert line.recv(4096).startswith(b"HTTP/1.1 100")
+        line.sendall(body)
+        assert status_of(heard(line)) == 200
+
+
+def test_a_client_that_asks_first_learns_of_a_limit_before_it_sends(service: Served) -> None:
+    head, _ = upload(5_000_000, "Expect: 100-continue\r\n")
+    assert problem_of(service.say(head))["code"] == "upload-too-large"
+
+
+def test_a_sender_that_never_looks_up_can_still_read_why_it_was_refused(service: Served) -> None:
+    head, body = upload(30_000_000)
+    assert problem_of(service.say(head, body))["code"] == "upload-too-large"
+
+
+def test_the_rest_of_an_unwanted_body_is_not_waited_for(service: Served) -> None:
+    start = time.monotonic()
+    head, _ = upload(5_000_000)
+    assert b"connection: close" in service.say(head, b"x" * 1000)
+    assert time.monotonic() - start < 0.4
+
+
+def test_a_client_that_does_not_take_its_answer_is_given_up(service: Served) -> None:
+    service.runner.answer = b"x" * 30_000_000
+    until(lambda: not service.server.server_state.connections)
+    with socket.socket() as line:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        line.connect(("127.0.0.1", service.port))
+        for piece in upload(10):
+            line.sendall(piece)
+        assert line.recv(10) == b"HTTP/1.1 2"
+        assert service.get("/healthz").startswith(b"HTTP/1.1 200")
+        until(lambda: not service.server.server_state.connections)
+
+
+def test_a_client_that_takes_its_answer_slowly_gets_all_of_it(service: Served) -> None:
+    service.runner.answer = b"x" * 8_000_000
+    with service.connect() as line:
+        for piece in upload(10, "Connection: close\r\n"):
+            line.sendall(piece)
+        taken = 0
+        while piece := line.recv(400_000):
+            taken += len(piece)
+            time.sleep(0.05)
+    assert taken > 8_000_000
+
+
+def test_beyond_the_most_connections_the_longest_idle_one_makes_way(tmp_path: Path) -> None:
+    with served(tmp_path, max_connections=3) as service:
+        lines = [service.connect() for _ in range(3)]
+        until(lambda: len(service.server.server_state.connections) == 3)
+        assert status_of(service.get("/healthz")) == 200
+        assert heard(lines[0]) == b""
+        head, _ = upload(1000)
+        busy = [service.connect() for _ in range(3)]
+        for line in busy:
+            line.sendall(head)
+        until(lambda: service.app.state.uploads.requests == len(busy))
+        assert problem_of(service.say())["code"] == "overloaded"
+        for line in [*lines, *busy]:
+            line.close()
+        until(lambda: not service.server.server_state.connections)
+        assert status_of(service.get("/healthz")) == 200
+
+
+def test_five_hundred_silent_or_trickling_connections_do_not_slow_a_client_down(tmp_path: Path) -> None:
+    with served(tmp_path) as service:
+
+        def median_s() -> float:
+            times = []
+            for _ in range(40):
+                start = time.perf_counter()
+                for_me = service.say(*upload(50_000, "Connection: close\r\n"))
+                times.append(time.perf_counter() - start)
+                assert status_of(for_me) == 200
+            return statistics.median(times)
+
+        alone = median_s()
+        lines = [service.connect() for _ in range(500)]
+        head, _ = upload(100_000)
+        for number, line in enumerate(lines[:400]):  # the other hundred say nothing
+            line.sendall(head if number % 2 else head[:20])
+        for line in lines[:400]:
+            line.sendall(b"-")
+        crowded = median_s()
+        for line in lines:
+            line.close()
+    assert crowded < 2 * alone + 0.02

@@ -1,0 +1,46 @@
+"""The frame: what went in comes out, and nothing that was changed on the way."""
+
+import pytest
+
+from backend.cache.frame import MARK, seal, unseal
+
+HEADER = {"name": "mask.png", "notes": ["ä note"]}
+PARTS = [b"first", b"", bytes(range(256))]
+
+
+def test_what_was_sealed_comes_back() -> None:
+    found = unseal("key", seal("key", HEADER, PARTS))
+    assert found is not None
+    assert found[0] == HEADER
+    assert [bytes(part) for part in found[1]] == PARTS
+
+
+def test_an_entry_without_parts_is_one_too() -> None:
+    assert unseal("key", seal("key", {}, [])) == ({}, [])
+
+
+def test_no_truncation_is_taken_for_an_entry() -> None:
+    data = seal("key", HEADER, PARTS)
+    assert [length for length in range(len(data)) if unseal("key", data[:length]) is not None] == []
+
+
+def test_no_flipped_bit_is_taken_for_an_entry() -> None:
+    data = seal("key", HEADER, PARTS)
+    for at in range(len(data)):
+        spoilt = bytearray(data)
+        spoilt[at] ^= 1 << at % 8
+        assert unseal("key", bytes(spoilt)) is None
+
+
+def test_an_entry_is_good_for_its_own_key_alone() -> None:
+    assert unseal("other", seal("key", HEADER, PARTS)) is None
+
+
+@pytest.mark.parametrize("data", [b"", b"MMCACHE", MARK, b"<html>404</html>", b"\x80\x04}." * 40, b"\0" * 100])
+def test_foreign_bytes_are_no_entry(data: bytes) -> None:
+    assert unseal("key", data) is None
+
+
+def test_the_layout_has_a_version() -> None:
+    data = seal("key", HEADER, PARTS)
+    assert unseal("key", b"MMCACHE0" + data[len(MARK) :]) is None

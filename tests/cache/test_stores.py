@@ -1,0 +1,102 @@
+"""Redis as the store, against a real server: bytes only, for a limited time, and gone without harm."""
+
+import pickle
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import redis
+
+from backend.cache.cache import Cache
+from backend.cache.stores import NAMESPACE, RedisStore, StoreError
+from tests.helpers.cache_stores import RedisServer
+
+
+def test_bytes_come_back_as_they_were(redis_server: RedisServer) -> None:
+    store, other = RedisStore(redis_server.url, 60), RedisStore(redis_server.url, 60)
+    assert store.get("key") is None
+    for data in (b"", b"\x00\xff" * 50, bytes(5_000_000)):
+        store.put("key", data)
+        assert other.get("key") == data
+
+
+def test_entries_have_an_end_and_a_namespace(redis_server: RedisServer) -> None:
+    RedisStore(redis_server.url, 60).put("key", b"data")
+    client = redis.Redis.from_url(redis_server.url)
+    assert client.keys() == [(NAMESPACE + "key").encode()]
+    assert 0 < client.ttl(NAMESPACE + "key") <= 60
+    brief = RedisStore(redis_server.url, 0.05)
+    brief.put("brief", b"data")
+    time.sleep(0.1)
+    assert brief.get("brief") is None
+
+
+def test_a_planted_pickle_or_another_type_is_a_miss(redis_server: RedisServer, tmp_path: Path) -> None:
+    client = redis.Redis.from_url(redis_server.url)
+    cache = Cache(RedisStore(redis_server.url, 60))
+    client.set(NAMESPACE + "pickle", pickle.dumps({"a": 1}))
+    client.lpush(NAMESPACE + "list", "a")
+    assert cache.find("pickle") is None
+    assert cache.find("list") is None
+
+
+def test_a_killed_server_is_told_at_once_and_taken_again_when_it_is_back(redis_server: RedisServer) -> None:
+    store = RedisStore(redis_server.url, 60)
+    store.put("key", b"data")
+    redis_server.kill()
+    start = time.perf_counter()
+    with pytest.raises(StoreError):
+        store.get("key")
+    with pytest.raises(StoreError):
+        store.put("key", b"data")
+    assert time.perf_counter() - start < 1
+    redis_server.start()
+    assert store.get("key") is None
+    store.put("key", b"data")
+    assert store.get("key") == b"data"
+
+
+def test_a_server_that_is_full_is_told(redis_server: RedisServer) -> None:
+    redis.Redis.from_url(redis_server.url).config_set("maxmemory", "1mb")
+    with pytest.raises(StoreError):
+        RedisStore(redis_server.url, 60).put("key", bytes(3_000_000))
+
+
+def test_a_server_that_does_not_answer_costs_its_timeout_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        cache = Cache(RedisStore(f"redis://127.0.0.1:{deaf.getsockname()[1]}/0", 60))
+        start = time.perf_counter()
+        assert [cache.find("key") for _ in range(50)] == [None] * 50
+        assert 0.5 < time.perf_counter() - start < 2
+
+
+def test_the_password_is_not_told() -> None:
+    store = RedisStore("redis://:hunter2@127.0.0.1:1/0", 60)
+    with pytest.raises(StoreError) as told:
+        store.get("key")
+    assert "hunter2" not in str(told.value)
+
+
+def test_what_is_no_redis_url_is_refused_at_once() -> None:
+    with pytest.raises(ValueError, match="redis"):
+        RedisStore("http://127.0.0.1/", 60)
+
+
+def test_threads_share_a_store(redis_server: RedisServer) -> None:
+    store = RedisStore(redis_server.url, 60)
+    wrong: list[int] = []
+
+    def use(number: int) -> None:
+        for turn in range(50):
+            store.put(f"{number}", bytes([number, turn]) * 1000)
+            if store.get(f"{number}") != bytes([number, turn]) * 1000:
+                wrong.append(number)
+
+    threads = [threading.Thread(target=use, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []

@@ -1,0 +1,119 @@
+"""Hands for worker processes under test: the work's own name says what becomes of it."""
+
+import ctypes
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+
+from backend.contract.errors import NoSubjectError
+from backend.contract.settings import Settings
+from backend.contract.work import Done, File, Lane, OnStage, Work
+from backend.workers.messages import Facts, Hands, StageBegan, pack
+
+
+class Doer:
+    """Does what `work.name` says: a verb, and its arguments after colons."""
+
+    bare = False
+
+    def perform(self, work: Work, on_stage: OnStage) -> Done:
+        verb, *arguments = work.name.split(":")
+        on_stage(verb)
+        return getattr(self, verb)(work, on_stage, *arguments)
+
+    def facts(self) -> Facts:
+        return Facts({"net": "cpu"}, {}, "bare" if self.bare else "", None)
+
+    def echo(self, work: Work, on_stage: OnStage) -> Done:
+        on_stage("second")
+        modules = sorted({name.split(".")[0] for name in sys.modules})
+        return Done((File("a", "b", work.files["file"]),), report={"pid": os.getpid(), "modules": modules})
+
+    def environment(self, work: Work, on_stage: OnStage, name: str) -> Done:
+        return Done((), report={"value": os.environ.get(name)})
+
+    def where(self, work: Work, on_stage: OnStage, seconds: str) -> Done:
+        time.sleep(float(seconds))
+        return Done((), report={"pid": os.getpid()})
+
+    def stages(self, work: Work, on_stage: OnStage, seconds: str) -> Done:
+        """Go on for so long in short stages."""
+        end = time.monotonic() + float(seconds)
+        while time.monotonic() < end:
+            time.sleep(0.01)
+            on_stage("step")
+        return Done(())
+
+    def first(self, work: Work, on_stage: OnStage, file: str) -> Done:
+        """Go on for a minute the first time; be done at once when begun again."""
+        if not Path(file).exists():
+            Path(file).touch()
+            self.stages(work, on_stage, "60")
+        return Done(())
+
+    def hang(self, work: Work, on_stage: OnStage) -> Done:
+        """Stand still in native code that keeps the interpreter to itself."""
+        ctypes.PyDLL(None).sleep(60)
+        return Done(())
+
+    def abort(self, work: Work, on_stage: OnStage) -> Done:
+        os.abort()
+
+    def kill(self, work: Work, on_stage: OnStage) -> Done:
+        os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(60)
+        return Done(())
+
+    def leave(self, work: Work, on_stage: OnStage) -> Done:
+        os._exit(3)
+
+    def babble(self, work: Work, on_stage: OnStage) -> Done:
+        """Tell of work that this worker does not have."""
+        with socket.socket(fileno=os.dup(int(sys.argv[1]))) as line:
+            line.sendall(pack(StageBegan(10**6, "decode")))
+        time.sleep(60)
+        return Done(())
+
+    def refuse(self, work: Work, on_stage: OnStage) -> Done:
+        raise NoSubjectError("Nothing there.", actual=0)
+
+    def fail(self, work: Work, on_stage: OnStage) -> Done:
+        return Done((), report={"value": 1 // 0})
+
+    def exhaust(self, work: Work, on_stage: OnStage) -> Done:
+        raise MemoryError
+
+    def say(self, work: Work, on_stage: OnStage) -> Done:
+        logging.getLogger("mattemesh").warning("a line from the work")
+        return Done(())
+
+    def smuggle(self, work: Work, on_stage: OnStage) -> Done:
+        """Answer with something that is no message of ours."""
+        return Done((), notes=(threading.Lock,))  # type: ignore[arg-type]
+
+
+def load(settings: Settings, lane: Lane, bare: bool) -> Hands:
+    return Doer()
+
+
+def load_no_network(settings: Settings, lane: Lane, bare: bool) -> Hands:
+    """Die unless told to leave the networks alone."""
+    if not bare:
+        os.abort()
+    doer = Doer()
+    doer.bare = True
+    return doer
+
+
+def load_never(settings: Settings, lane: Lane, bare: bool) -> Hands:
+    os.abort()
+
+
+def load_slowly(settings: Settings, lane: Lane, bare: bool) -> Hands:
+    time.sleep(1)
+    return Doer()

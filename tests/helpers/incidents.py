@@ -1,0 +1,118 @@
+"""What goes wrong on purpose: clients that leave, workers and services that are killed, work that never ends."""
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import psutil
+
+from tests.helpers.drawn import encoded, toy
+from tests.helpers.real_service import Answer, RealService, form
+
+PHOTO = encoded(toy()[0])
+Moment = Literal["uploading", "queued", "running", "downloading"]
+MOMENTS: tuple[Moment, ...] = ("uploading", "queued", "running", "downloading")
+
+
+@contextmanager
+def asking(service: RealService, photo: bytes = PHOTO, path: str = "/remove-bg", **options: str) -> Iterator[Any]:
+    """A request under way in a thread; calling what is yielded waits for its answer."""
+    answers: list[Answer] = []
+    options = {"model": "stub", "quality": "fast", **options}
+    thread = threading.Thread(target=lambda: answers.append(service.post(path, {"file": photo}, **options)))
+    thread.start()
+
+    def answer() -> Answer:
+        thread.join(60)
+        return answers[0]
+
+    try:
+        yield answer
+    finally:
+        thread.join(60)
+
+
+def line_to(service: RealService, body: bytes, headers: dict[str, str], said: int | None = None) -> socket.socket:
+    """Return a connection with small buffers on which a mask was asked for, and `said` bytes of the body sent."""
+    line = socket.socket()
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    line.connect(("127.0.0.1", service.port))
+    head = f"POST /remove-bg HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
+    head += "".join(f"{name}: {value}\r\n" for name, value in headers.items()) + "\r\n"
+    line.sendall(head.encode() + body[:said])
+    return line
+
+
+def leave(service: RealService, moment: Moment) -> float:
+    """Have a client leave at `moment` and return the seconds until nothing of it is inside."""
+    if moment == "downloading":
+        return _leave_while_downloading(service)
+    request = form({"file": PHOTO}, model="stub", quality="fast")
+    if moment == "uploading":
+        line = line_to(service, *request, said=len(request[0]) // 2)
+        service.until(lambda: service.uploads() == 1)
+        line.close()
+        return service.until(lambda: service.uploads() == 0)
+    with service.stopped(), asking(service) if moment == "queued" else _nothing():
+        if moment == "queued":
+            service.until(lambda: service.lane()["running"] == 1)
+        line = line_to(service, *request)
+        count = "waiting" if moment == "queued" else "running"
+        service.until(lambda: service.lane()[count] == 1)
+        line.close()
+        seconds = service.until(lambda: service.lane()[count] == 0)
+        if moment == "queued":  # let the other one end
+            os.kill(service.worker()["pid"], signal.SIGCONT)
+    return seconds
+
+
+def _leave_while_downloading(service: RealService) -> float:
+    noise = np.random.default_rng(1).integers(0, 256, (1200, 1600, 3), np.uint8)
+    own_mask = encoded(np.full((1200, 1600), 255, np.uint8))
+
+    def is_there() -> bool:
+        return any(one.raddr and one.raddr.port == port for one in psutil.Process(service.pid).net_connections())
+
+    with line_to(service, *form({"file": encoded(noise), "mask": own_mask}, output="cutout")) as line:
+        port = line.getsockname()[1]
+        assert line.recv(12) == b"HTTP/1.1 200"
+        assert is_there()  # some of its megabytes are still on their way
+    return service.until(lambda: not is_there())
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What came of work whose worker was lost or hung, and how long the next one had to wait."""
+
+    answer: Answer
+    next_answer: Answer
+
+
+def lose_worker(service: RealService, number: signal.Signals) -> Loss:
+    """Have the mask worker ended by a signal in the middle of a native call."""
+    with asking(service, model="stuck") as answer:
+        service.until(lambda: service.lane()["running"] == 1)
+        os.kill(service.worker()["pid"], number)
+        lost = answer()
+    return Loss(lost, service.mask(PHOTO))
+
+
+def hang_worker(service: RealService, how: Literal["native", "stopped"]) -> Loss:
+    """Have the mask worker never come back, from a native call or from the scheduler."""
+    if how == "native":
+        hung = service.mask(PHOTO, model="stuck")
+    else:
+        os.kill(service.worker()["pid"], signal.SIGSTOP)
+        hung = service.mask(PHOTO)
+    return Loss(hung, service.mask(PHOTO))

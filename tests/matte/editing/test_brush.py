@@ -1,0 +1,125 @@
+"""Laws of the brush: what it touches, what it leaves, how its coverage falls."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from backend.contract.errors import InvalidParameterError
+from backend.contract.marks import Stroke
+from backend.matte.editing.brush import MOST_PAINTED_PX, coverage_at, paint, stroke_box
+
+HEIGHT, WIDTH = 90, 130
+LINE = [(20.0, 30.5), (60.2, 41.0), (64.0, 70.0), (100.5, 20.0)]
+
+
+def levels(seed: int = 0) -> np.ndarray:
+    """An alpha of every 8-bit level in random order."""
+    steps = np.random.default_rng(seed).integers(0, 256, (HEIGHT, WIDTH))
+    return (steps / np.float32(255)).astype(np.float32)
+
+
+def slow_distance(path: list[tuple[float, float]]) -> np.ndarray:
+    """Each pixel's distance to the nearest of two thousand points along the line."""
+    places = np.concatenate(
+        [np.linspace(a, b, 2_000 // len(path)) for a, b in zip(path, path[1:] or path, strict=False)]
+    )
+    y, x = np.mgrid[:HEIGHT, :WIDTH] + 0.5
+    nearest = np.full((HEIGHT, WIDTH), np.inf)
+    for px, py in places:
+        np.minimum(nearest, np.hypot(x - px, y - py), out=nearest)
+    return nearest
+
+
+@pytest.mark.parametrize("hardness", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize("path", [LINE, [(64.0, 45.0)], [(5.0, 5.0), (5.0, 5.0), (5.0, 5.0)]])
+def test_a_stroke_is_the_slow_sweep_of_its_profile(path: list[tuple[float, float]], hardness: float) -> None:
+    stroke = Stroke(points=path, radius=9.5, hardness=hardness, mode="add")
+    painted, touched = paint(np.zeros((HEIGHT, WIDTH), np.float32), [stroke])
+    slow = coverage_at(slow_distance(path), 9.5, hardness)
+    assert np.abs(painted - slow).max() < 0.02
+    assert np.array_equal(touched, painted > 0)
+
+
+@pytest.mark.parametrize("mode", ["add", "remove"])
+def test_where_no_stroke_reaches_every_byte_stays(mode: str) -> None:
+    before = levels()
+    painted, touched = paint(before, [Stroke(points=LINE, radius=6, hardness=0.5, mode=mode)])
+    far = slow_distance(LINE) > 6.5
+    assert not touched[far].any()
+    assert np.array_equal(painted[~touched], before[~touched])
+    assert np.array_equal(painted >= before if mode == "add" else painted <= before, np.ones_like(touched))
+
+
+def test_the_middle_of_a_stroke_is_full_and_its_rim_has_in_between_values() -> None:
+    painted, _ = paint(levels(), [Stroke(x=60, y=40, radius=20, hardness=1, mode="add")])
+    assert (painted[25:56, 55:66] == 1).all()
+    ring, _ = paint(np.zeros((HEIGHT, WIDTH), np.float32), [Stroke(x=60, y=40, radius=20, hardness=1, mode="add")])
+    assert 60 < ((ring > 0) & (ring < 1)).sum() < 250  # one pixel around a circumference of 126
+    assert abs(ring.sum() - np.pi * 400) < 5
+
+
+def test_a_line_has_no_beads_however_densely_it_is_sampled() -> None:
+    once = Stroke(points=[(20, 45), (110, 45)], radius=8, hardness=0.3, mode="add")
+    often = Stroke(points=[(x, 45.0) for x in np.linspace(20, 110, 500).tolist()], radius=8, hardness=0.3, mode="add")
+    back = Stroke(points=[(20, 45), (110, 45), (30, 45), (90, 45)], radius=8, hardness=0.3, mode="add")
+    blank = np.zeros((HEIGHT, WIDTH), np.float32)
+    plain = paint(blank, [once])[0]
+    for other in (often, back):
+        assert np.abs(plain - paint(blank, [other])[0]).max() < 0.01
+    along = plain[:, 30:100]
+    assert np.abs(along - along[:, :1]).max() < 1e-5
+
+
+def test_two_strokes_add_up_and_their_order_counts() -> None:
+    soft = Stroke(x=60, y=40, radius=20, hardness=0, mode="add")
+    away = Stroke(x=70, y=40, radius=20, hardness=0, mode="remove")
+    blank = np.zeros((HEIGHT, WIDTH), np.float32)
+    assert paint(blank, [soft, soft])[0][40, 72] > paint(blank, [soft])[0][40, 72]
+    assert not np.array_equal(paint(blank, [soft, away])[0], paint(blank, [away, soft])[0])
+    step = paint(paint(blank, [soft])[0], [away])[0]
+    assert np.array_equal(paint(blank, [soft, away])[0], step)
+
+
+def test_coverage_falls_with_distance_and_rises_with_hardness() -> None:
+    distance = np.linspace(0, 15, 400).astype(np.float32)
+    curves = [coverage_at(distance, 10, hardness) for hardness in np.linspace(0, 1, 11)]
+    for curve in curves:
+        assert (np.diff(curve) <= 0).all()
+        assert curve[0] > 0.99
+        assert (curve[distance >= 10.5] == 0).all()
+    assert all((harder >= softer).all() for softer, harder in pairwise(curves))
+    assert abs(float(np.interp(10, distance, curves[-1])) - 0.5) < 0.02
+
+
+def test_a_stroke_over_the_frame_paints_what_lies_inside() -> None:
+    wide = Stroke(points=[(-500, -20), (700, 45)], radius=12, mode="add")
+    painted, _ = paint(np.zeros((HEIGHT, WIDTH), np.float32), [wide])
+    assert np.abs(painted - coverage_at(slow_distance([(-500, -20), (700, 45)]), 12, 1)).max() < 0.05
+    outside, touched = paint(levels(), [Stroke(x=-50, y=10, radius=20, mode="add")])
+    assert np.array_equal(outside, levels())
+    assert not touched.any()
+
+
+def test_the_box_of_a_stroke_holds_all_it_touches() -> None:
+    stroke = Stroke(points=LINE, radius=7.3, hardness=0.8, mode="add")
+    touched = paint(np.zeros((HEIGHT, WIDTH), np.float32), [stroke])[1]
+    x0, y0, x1, y1 = stroke_box(stroke, HEIGHT, WIDTH)
+    touched[y0:y1, x0:x1] = False
+    assert not touched.any()
+
+
+def test_painting_leaves_its_input_alone() -> None:
+    before = levels()
+    paint(before, [Stroke(x=60, y=40, radius=20, mode="remove")])
+    assert np.array_equal(before, levels())
+
+
+def test_too_much_paint_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.matte.editing.brush.MOST_PAINTED_PX", 3 * HEIGHT * WIDTH)
+    huge = Stroke(x=60, y=40, radius=5000, mode="add")
+    paint(levels(), [huge] * 3)
+    with pytest.raises(InvalidParameterError) as caught:
+        paint(levels(), [huge] * 4)
+    assert caught.value.numbers["parameter"] == "strokes"
+    assert MOST_PAINTED_PX >= 50_000_000  # the largest picture can be painted over several times

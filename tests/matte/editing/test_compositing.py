@@ -1,0 +1,51 @@
+"""Laws of one picture over another."""
+
+import numpy as np
+import pytest
+
+from backend.matte.editing.compositing import over
+
+SIZE = (300, 20)
+
+
+def pictures(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    image = rng.integers(0, 256, (*SIZE, 3)).astype(np.uint8)
+    alpha = (rng.integers(0, 256, SIZE) / np.float32(255)).astype(np.float32)
+    alpha[:100], alpha[100:150] = 0, 1
+    return image, alpha
+
+
+def test_an_opaque_front_hides_the_back_and_a_clear_one_leaves_it() -> None:
+    (front, alpha), (back, _) = pictures(0), pictures(1)
+    mixed, opacity = over(front, alpha, back, None)
+    assert opacity is None
+    assert np.array_equal(mixed[alpha == 0], back[alpha == 0])
+    assert np.array_equal(mixed[alpha == 1], front[alpha == 1])
+    low, high = np.minimum(front, back), np.maximum(front, back)
+    assert ((mixed >= low) & (mixed <= high)).all()
+
+
+def test_over_a_see_through_back_is_the_textbooks_formula() -> None:
+    (front, alpha), (back, below) = pictures(0), pictures(1)
+    mixed, opacity = over(front, alpha, back, below)
+    a, b = alpha[..., None].astype(float), below[..., None].astype(float)
+    whole = a + b * (1 - a)
+    assert opacity is not None
+    assert np.abs(opacity - whole[..., 0]).max() < 1e-6
+    colors = (front * a + back * b * (1 - a)) / np.maximum(whole, 1e-9)
+    assert np.abs(mixed - colors)[whole[..., 0] > 0.01].max() <= 0.51
+
+
+def test_a_back_that_is_opaque_all_over_is_the_same_said_or_unsaid() -> None:
+    (front, alpha), (back, _) = pictures(0), pictures(1)
+    said, opacity = over(front, alpha, back, np.ones(SIZE, np.float32))
+    assert np.abs(said.astype(int) - over(front, alpha, back, None)[0]).max() <= 1
+    assert opacity is not None
+    assert np.abs(opacity - 1).max() < 1e-6
+
+
+def test_pictures_of_two_sizes_are_refused() -> None:
+    front, alpha = pictures(0)
+    with pytest.raises(ValueError, match="sizes"):
+        over(front, alpha, front[:10], None)

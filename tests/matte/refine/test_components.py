@@ -1,0 +1,71 @@
+import cv2
+import numpy as np
+import pytest
+
+from backend.matte.refine.components import ComponentsConfig, keep_object
+
+RED, GREY = (200, 40, 30), (150, 150, 150)
+
+
+def picture(*discs: tuple[int, int, int, tuple[int, int, int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Coloured discs (x, y, radius, colour) on grey, and the mask of them all."""
+    image = np.full((300, 300, 3), GREY, np.uint8)
+    mask = np.zeros((300, 300), np.uint8)
+    for x, y, radius, color in discs:
+        cv2.circle(image, (x, y), radius, color, -1)
+        cv2.circle(mask, (x, y), radius, 1, -1)
+    return image, mask > 0
+
+
+def kept(image: np.ndarray, mask: np.ndarray, config: ComponentsConfig | None = None):
+    return keep_object(image, mask, mask.astype(np.float32), config or ComponentsConfig())
+
+
+def test_a_blob_of_background_is_dropped_and_said_why():
+    image, mask = picture((150, 150, 60, RED), (40, 40, 18, GREY))
+    result = kept(image, mask)
+    assert result.mask[150, 150] and not result.mask[40, 40]
+    assert len(result.dropped) == 1 and "background" in result.dropped[0].reason
+    assert result.dropped[0].center == pytest.approx((40 / 300, 40 / 300), abs=0.01)
+
+
+def test_the_second_of_two_cherries_stays():
+    image, mask = picture((100, 150, 50, RED), (220, 150, 40, RED))
+    result = kept(image, mask)
+    assert np.array_equal(result.mask, mask) and result.kept == 2 and not result.dropped
+
+
+def test_a_beak_tip_close_to_the_bird_stays_though_it_is_tiny():
+    image, mask = picture((150, 150, 60, RED), (216, 150, 3, (230, 190, 20)))
+    assert kept(image, mask).mask[150, 216]
+
+
+def test_a_small_thing_of_other_colours_far_off_goes():
+    image, mask = picture((150, 190, 60, RED), (150, 60, 10, (20, 20, 160)))
+    assert not kept(image, mask).mask[60, 150]
+
+
+def test_the_main_object_is_the_one_that_the_network_is_sure_of():
+    image, mask = picture((90, 150, 40, RED), (220, 150, 38, GREY))
+    saliency = np.where(np.arange(300)[None] < 150, 0.5, 1.0).astype(np.float32) * mask
+    result = keep_object(image, mask, saliency, ComponentsConfig())
+    assert result.mask[150, 220]
+
+
+def test_nothing_one_thing_and_everything_pass_through():
+    image, mask = picture((150, 150, 60, RED))
+    for same in (np.zeros_like(mask), mask, np.ones_like(mask)):
+        assert np.array_equal(kept(image, same).mask, same)
+
+
+def test_noise_of_a_thousand_parts_is_bounded_work():
+    image, _ = picture()
+    mask = np.zeros((300, 300), bool)
+    mask[::4, ::4] = True
+    assert kept(image, mask).mask.sum() <= mask.sum()
+
+
+def test_sizes_that_differ_are_refused():
+    image, mask = picture((150, 150, 60, RED))
+    with pytest.raises(ValueError, match="sizes differ"):
+        kept(image, mask[:-1])

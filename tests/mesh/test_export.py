@@ -1,0 +1,172 @@
+"""A file says what the mesh said, stands upright, faces the viewer, and passes the Khronos validator."""
+
+import io
+import json
+import shutil
+import struct
+import subprocess
+
+import numpy as np
+import pytest
+import trimesh
+from PIL import Image
+
+from backend.contract.mesh_formats import MEDIA_TYPES
+from backend.contract.settings import REPOSITORY
+from backend.mesh import export
+from backend.mesh.export import export_mesh, turn_mesh
+from backend.mesh.glb import linear_from_srgb
+from backend.mesh.mesh import Mesh, Texture
+from backend.mesh.relief import make_relief
+
+VALIDATE = """
+const validator = require("gltf-validator");
+const read = require("fs").readFileSync(0);
+validator.validateBytes(new Uint8Array(read)).then((report) => console.log(JSON.stringify(report.issues)));
+"""
+
+
+def figure(texture=False, colors=True):
+    """A tetrahedron with an arm along each axis of its own length: 1 toward the viewer, 2 to the right, 3 up."""
+    vertices = np.array([[0, 0, 0], [0.1, 0, 0], [0, 0.2, 0], [0, 0, 0.3]], np.float32)
+    faces = np.array([[0, 2, 1], [0, 3, 2], [0, 1, 3], [1, 2, 3]])
+    paint = np.array([[0.2, 0.4, 0.6], [1, 0, 0], [0, 1, 0], [0.5, 0.5, 0.5]], np.float32) if colors else None
+    picture = np.zeros((8, 16, 3), np.uint8)
+    picture[:, 8:] = (250, 120, 10)
+    laid = Texture(np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32), picture) if texture else None
+    return Mesh(vertices, faces, paint, laid)
+
+
+def solid():
+    side = 200
+    rows, columns = np.mgrid[0:side, 0:side] - side / 2
+    alpha = ((np.hypot(rows, columns) < 85) & (np.hypot(rows - 20, columns + 30) > 20)).astype(np.float32)
+    return make_relief(np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8), alpha).mesh
+
+
+def loaded(data, kind):
+    return trimesh.load(io.BytesIO(data), file_type=kind, process=False, force="mesh", maintain_order=True)
+
+
+def tree_and_binary(data):
+    magic, version, length, size, kind = struct.unpack_from("<4sIII4s", data)
+    assert (magic, version, length, kind) == (b"glTF", 2, len(data), b"JSON")
+    return json.loads(data[20 : 20 + size]), data[28 + size :]
+
+
+def issues_of(data):
+    if shutil.which("node") is None or not (REPOSITORY / "node_modules" / "gltf-validator").is_dir():
+        pytest.skip("Node and `npm install` bring the Khronos validator; one of them was not run here")
+    ran = subprocess.run(
+        ["node", "-e", VALIDATE], input=data, capture_output=True, cwd=REPOSITORY, timeout=60, check=True
+    )
+    return json.loads(ran.stdout)
+
+
+@pytest.mark.parametrize(
+    "mesh",
+    [figure(), figure(colors=False), figure(texture=True), solid()],
+    ids=["colours", "bare", "textured", "relief"],
+)
+def test_the_khronos_validator_has_nothing_to_say_against_a_glb(mesh):
+    issues = issues_of(export_mesh(mesh))
+    assert issues["numErrors"] == 0 and issues["numWarnings"] == 0, issues["messages"]
+
+
+@pytest.mark.parametrize("kind", ["glb", "obj", "ply", "stl"])
+def test_every_format_stands_upright_and_faces_the_viewer(kind):
+    # The longest arm points up (y), the middle one to the viewer's right (x), the short one at the viewer (z).
+    assert np.allclose(loaded(export_mesh(figure(), kind), kind).bounds, [[0, 0, 0], [0.2, 0.3, 0.1]])
+    # Blender's own frame: up is z, the front looks along −y, and the viewer's right is x.
+    assert np.allclose(loaded(export_mesh(figure(), kind, up="z"), kind).bounds, [[0, -0.1, 0], [0.2, 0, 0.3]])
+
+
+@pytest.mark.parametrize("kind", ["glb", "obj", "ply", "stl"])
+@pytest.mark.parametrize("up", ["y", "z"])
+def test_a_turn_keeps_the_inside_inside(kind, up):
+    assert loaded(export_mesh(figure(), kind, up), kind).volume == pytest.approx(0.001, rel=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["obj", "ply", "stl"])
+def test_plain_formats_are_closed_without_welding_by_the_reader(kind):
+    found = loaded(export_mesh(solid(), kind), kind)
+    if kind == "stl":
+        found.merge_vertices()
+    assert found.is_watertight and found.is_winding_consistent
+
+
+def test_vertex_colours_are_linear_in_a_glb_and_as_in_the_photo_elsewhere():
+    tree, binary = tree_and_binary(export_mesh(figure()))
+    accessor = tree["accessors"][tree["meshes"][0]["primitives"][0]["attributes"]["COLOR_0"]]
+    view = tree["bufferViews"][accessor["bufferView"]]
+    colors = np.frombuffer(binary, "<f4", accessor["count"] * 3, view["byteOffset"]).reshape(-1, 3)
+    assert colors[3] == pytest.approx([0.21404] * 3, abs=1e-4)  # half grey reflects 21 %
+    for kind in ("obj", "ply"):
+        seen = np.asarray(loaded(export_mesh(figure(), kind), kind).visual.vertex_colors)[:, :3]
+        assert {tuple(color) for color in seen.tolist()} == {(51, 102, 153), (255, 0, 0), (0, 255, 0), (128, 128, 128)}
+
+
+def test_srgb_becomes_linear_light():
+    assert linear_from_srgb(np.array([[0.0, 0.04045, 1.0]], np.float32)) == pytest.approx(
+        np.array([[0, 0.0031308, 1]]), abs=1e-6
+    )
+
+
+def test_a_texture_is_inside_the_glb_and_colours_do_not_darken_it():
+    tree, binary = tree_and_binary(export_mesh(figure(texture=True)))
+    attributes = tree["meshes"][0]["primitives"][0]["attributes"]
+    assert set(attributes) == {"POSITION", "NORMAL", "TEXCOORD_0"}
+    surface = tree["materials"][0]["pbrMetallicRoughness"]
+    assert surface["metallicFactor"] == 0 and 0.9 <= surface["roughnessFactor"] <= 1
+    view = tree["bufferViews"][tree["images"][0]["bufferView"]]
+    image = np.asarray(Image.open(io.BytesIO(binary[view["byteOffset"] : view["byteOffset"] + view["byteLength"]])))
+    assert image.shape == (8, 16, 3)
+    assert np.abs(image[4, 12].astype(int) - (250, 120, 10)).max() < 12
+
+
+@pytest.mark.parametrize("kind", ["glb", "obj", "ply", "stl"])
+def test_the_same_mesh_makes_the_same_bytes(kind):
+    assert export_mesh(figure(texture=True), kind) == export_mesh(figure(texture=True), kind)
+
+
+def test_many_vertices_get_wide_indices():
+    rows, columns = np.mgrid[0:260, 0:260].astype(np.float32)
+    vertices = np.stack([np.zeros(67600), columns.ravel(), rows.ravel()], axis=-1).astype(np.float32) / 300
+    corner = np.arange(67600).reshape(260, 260)
+    faces = np.stack([corner[:-1, :-1], corner[:-1, 1:], corner[1:, 1:]], axis=-1).reshape(-1, 3)
+    data = export_mesh(Mesh(vertices, faces))
+    tree, _ = tree_and_binary(data)
+    assert tree["accessors"][tree["meshes"][0]["primitives"][0]["indices"]]["componentType"] == 5125
+    assert (loaded(data, "glb").faces == faces).all()
+
+
+def test_normals_turn_with_the_mesh():
+    mesh = Mesh(figure().vertices, figure().faces, normals=np.tile(np.float32([1, 0, 0]), (4, 1)))
+    assert (turn_mesh(mesh, "y").normals == [0, 0, 1]).all()
+    assert (turn_mesh(mesh, "z").normals == [0, -1, 0]).all()
+
+
+def test_a_file_that_reads_back_otherwise_is_not_sent(monkeypatch):
+    honest = export.glb_bytes
+    monkeypatch.setattr(
+        export, "glb_bytes", lambda mesh: honest(Mesh(mesh.vertices * 2, mesh.faces, None, None, mesh.normals))
+    )
+    with pytest.raises(RuntimeError, match="reads back"):
+        export_mesh(figure())
+
+
+def test_what_cannot_be_a_file_is_refused():
+    broken = figure()
+    broken.vertices[2, 1] = np.nan
+    for mesh, kind, up in (
+        (figure(), "fbx", "y"),
+        (figure(), "glb", "x"),
+        (broken, "glb", "y"),
+        (Mesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int64)), "ply", "y"),
+    ):
+        with pytest.raises(ValueError):
+            export_mesh(mesh, kind, up)
+
+
+def test_every_format_has_a_media_type():
+    assert MEDIA_TYPES["glb"] == "model/gltf-binary" and set(MEDIA_TYPES) == {"glb", "obj", "ply", "stl"}

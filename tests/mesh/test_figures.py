@@ -1,0 +1,111 @@
+"""The figures of meshes whose figures are known."""
+
+import numpy as np
+import pytest
+import trimesh
+
+from backend.mesh.camera import HALF_HEIGHT
+from backend.mesh.figures import measure, silhouette_iou
+from backend.mesh.framing import Framed
+from backend.mesh.mesh import Mesh
+
+
+def mesh_of(shape):
+    return Mesh(np.asarray(shape.vertices, np.float32), np.asarray(shape.faces, np.int64))
+
+
+def framed(alpha):
+    side = len(alpha)
+    return Framed(np.zeros((side, side, 3), np.uint8), alpha, (0, 0, side, side), (0, 0), 1.0, (False,) * 4)
+
+
+def ball_picture(radius, side=512):
+    """What the input camera sees of a ball at the origin: a disc with the tangent rays' radius."""
+    rows, columns = (np.mgrid[0:side, 0:side] + 0.5) / side * 2 - 1
+    return (np.hypot(rows, columns) * HALF_HEIGHT < radius / np.sqrt(1.9**2 - radius**2)).astype(np.float32)
+
+
+def test_a_ball():
+    figures = measure(mesh_of(trimesh.creation.icosphere(4, 0.5)), framed(ball_picture(0.5)))
+    assert figures.watertight and figures.winding_consistent and figures.components == 1
+    assert (figures.vertices, figures.faces) == (2562, 5120)
+    assert figures.volume == pytest.approx(4 / 3 * np.pi * 0.5**3, rel=0.01)
+    assert figures.flatness == pytest.approx(1, abs=0.02)
+    assert figures.mean_thickness == pytest.approx(4 / 3 * 0.5, rel=0.05)
+    assert figures.silhouette_iou > 0.99 and figures.advice == ()
+    assert np.allclose(figures.bounds, [[-0.5] * 3, [0.5] * 3], atol=0.01)
+
+
+def test_seams_do_not_count_as_openings():
+    ball = trimesh.creation.icosphere(2, 0.5)
+    apart = Mesh(
+        ball.vertices[ball.faces].reshape(-1, 3).astype(np.float32), np.arange(len(ball.faces) * 3).reshape(-1, 3)
+    )
+    figures = measure(apart, framed(ball_picture(0.5)))
+    assert figures.watertight and figures.vertices == len(ball.vertices) and figures.components == 1
+
+
+def test_an_inside_out_ball_has_a_negative_volume():
+    ball = trimesh.creation.icosphere(3, 0.5)
+    figures = measure(
+        Mesh(ball.vertices.astype(np.float32), ball.faces[:, ::-1].astype(np.int64)), framed(ball_picture(0.5))
+    )
+    assert figures.watertight and figures.volume < 0
+
+
+def test_one_face_turned_round_is_seen():
+    ball = mesh_of(trimesh.creation.icosphere(2, 0.5))
+    ball.faces[7] = ball.faces[7][::-1]
+    figures = measure(ball, framed(ball_picture(0.5)))
+    assert figures.watertight and not figures.winding_consistent
+
+
+def test_a_ball_with_a_piece_cut_off_is_called_open():
+    ball = trimesh.creation.icosphere(4, 0.5)
+    open_ball = Mesh(ball.vertices.astype(np.float32), ball.faces[ball.triangles_center[:, 1] < 0.3].astype(np.int64))
+    figures = measure(open_ball, framed(ball_picture(0.5)))
+    assert not figures.watertight and figures.volume is None
+    assert any("cut open" in sentence for sentence in figures.advice)
+
+
+def test_a_sheet_is_called_paper_thin():
+    figures = measure(mesh_of(trimesh.creation.box((0.01, 0.8, 0.8))), framed(np.ones((64, 64), np.float32)))
+    assert figures.flatness == pytest.approx(0.0125, rel=0.05)
+    assert figures.mean_thickness == pytest.approx(0.01, rel=0.1)
+    assert any("paper-thin" in sentence for sentence in figures.advice)
+
+
+def test_flatness_does_not_depend_on_how_the_sheet_lies():
+    sheet = trimesh.creation.box((0.04, 0.8, 0.6))
+    sheet.apply_transform(trimesh.transformations.euler_matrix(0.4, 0.7, 0.2))
+    assert measure(mesh_of(sheet), framed(np.ones((64, 64), np.float32))).flatness == pytest.approx(0.05, rel=0.1)
+
+
+def test_parts_are_counted():
+    ball = trimesh.creation.icosphere(2, 0.2)
+    two = trimesh.util.concatenate([ball, ball.copy().apply_translation((0, 0.5, 0))])
+    assert measure(mesh_of(two), framed(ball_picture(0.2))).components == 2
+
+
+def test_another_silhouette_is_told_in_words():
+    figures = measure(mesh_of(trimesh.creation.icosphere(3, 0.25)), framed(ball_picture(0.5)))
+    assert figures.silhouette_iou == pytest.approx(0.235, abs=0.02)
+    assert any("covers the mask" in sentence for sentence in figures.advice)
+
+
+@pytest.mark.parametrize("side", [64, 700, 1500])
+def test_the_overlap_hardly_depends_on_the_mattes_size(side):
+    assert silhouette_iou(mesh_of(trimesh.creation.icosphere(5, 0.5)), ball_picture(0.5, side)) > 0.98
+
+
+def test_the_overlap_tells_left_from_right_and_up_from_down():
+    shape = mesh_of(trimesh.creation.icosphere(3, 0.15).apply_translation((0, 0.4, 0.25)))
+    rows, columns = (np.mgrid[0:512, 0:512] + 0.5) / 512 * 2 - 1
+    alpha = (np.hypot(columns * 1.9 * HALF_HEIGHT - 0.4, -rows * 1.9 * HALF_HEIGHT - 0.25) < 0.15).astype(np.float32)
+    assert silhouette_iou(shape, alpha) > 0.95
+    assert silhouette_iou(shape, alpha[:, ::-1].copy()) == 0 == silhouette_iou(shape, alpha[::-1].copy())
+
+
+def test_a_mesh_without_faces_is_refused():
+    with pytest.raises(ValueError):
+        measure(Mesh(np.zeros((3, 3), np.float32), np.zeros((0, 3), np.int64)), framed(ball_picture(0.5)))

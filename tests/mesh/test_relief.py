@@ -1,0 +1,248 @@
+"""The relief is a closed solid that the input camera sees as the matte."""
+
+import numpy as np
+import pytest
+
+from backend.contract.errors import NoSubjectError
+from backend.contract.trace import Trace
+from backend.mesh.camera import PICTURE_SIDE, lift, project
+from backend.mesh.engine import MeshRequest
+from backend.mesh.figures import silhouette_iou
+from backend.mesh.framing import frame_object
+from backend.mesh.relief import ReliefEngine, make_relief
+from backend.mesh.topology import topology, weld
+
+SIDE = 320
+ROWS, COLUMNS = np.mgrid[0:SIDE, 0:SIDE] + 0.5
+X, Y = COLUMNS - SIDE / 2, ROWS - SIDE / 2
+RADIUS = np.hypot(X, Y)
+SCENES = {  # matte, cut sides, Euler number of the closed surface: 2 a ball, 0 a ring
+    "ball": (RADIUS < 136, (False,) * 4, 2),
+    "ring": ((RADIUS < 136) & (RADIUS > 70), (False,) * 4, 0),
+    "two blobs": ((np.hypot(X + 80, Y) < 50) | (np.hypot(X - 70, Y - 20) < 30), (False,) * 4, 4),
+    "thin cross": (((np.abs(X) < 3) | (np.abs(Y) < 3)) & (np.maximum(abs(X), abs(Y)) < 136), (False,) * 4, 2),
+    "letter": ((np.abs(X) < 100) & (np.abs(Y) < 130) & ~((X > -40) & (np.abs(np.abs(Y) - 60) < 35)), (False,) * 4, 2),
+    "bust": ((np.hypot(X, Y + 40) < 60) | ((np.abs(X) < 100) & (Y > 10) & (Y < 136)), (False, False, False, True), 2),
+    "band": (np.abs(Y) < 50, (True, False, True, False), 2),
+    "whole picture": (np.ones_like(X, bool), (True,) * 4, 2),
+}
+
+
+def photo(side=SIDE):
+    return np.random.default_rng(3).integers(0, 256, (side, side, 3), np.uint8)
+
+
+def corners(mesh):
+    return (mesh.vertices[mesh.faces[:, k]].astype(np.float64) for k in range(3))
+
+
+@pytest.fixture(params=SCENES, scope="module")
+def scene(request):
+    matte, cut, euler = SCENES[request.param]
+    alpha = matte.astype(np.float32)
+    return alpha, make_relief(photo(), alpha, None, cut).mesh, euler
+
+
+@pytest.fixture(params=["none", "slope", "noise"], scope="module")
+def any_disparity(request):
+    if request.param == "none":
+        return None
+    slope = (COLUMNS * 0.01 + 2).astype(np.float32)
+    return slope if request.param == "slope" else np.random.default_rng(0).random((SIDE, SIDE), np.float32)
+
+
+def test_it_is_a_closed_solid_with_the_mattes_holes_and_parts(scene):
+    _, mesh, euler = scene
+    welded = weld(mesh)
+    hangs = topology(welded)
+    assert hangs.closed and hangs.consistent
+    edges = np.unique(np.sort(welded.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1), axis=0)
+    assert len(welded.points) - len(edges) + len(welded.faces) == euler
+
+
+def test_it_stays_in_the_box_that_an_object_may_have(scene):
+    assert np.abs(scene[1].vertices).max() <= 0.87
+
+
+def test_its_faces_are_few_outward_and_none_is_degenerate(scene):
+    _, mesh, _ = scene
+    a, b, c = corners(mesh)
+    assert len(mesh.faces) <= 60_000
+    assert (a * np.cross(b, c)).sum() > 0
+    assert np.linalg.norm(np.cross(b - a, c - a), axis=1).min() > 1e-9
+
+
+def test_the_input_camera_sees_the_matte(scene):
+    alpha, mesh, _ = scene
+    assert silhouette_iou(mesh, alpha) > 0.985
+
+
+def test_it_keeps_its_promises_whatever_the_depth_says(any_disparity):
+    alpha = SCENES["letter"][0].astype(np.float32)
+    mesh = make_relief(photo(), alpha, any_disparity).mesh
+    hangs = topology(weld(mesh))
+    assert hangs.closed and hangs.consistent
+    assert silhouette_iou(mesh, alpha) > 0.985
+    assert np.abs(mesh.vertices).max() <= 0.87
+
+
+def test_normals_are_unit_and_agree_with_the_faces(scene):
+    _, mesh, _ = scene
+    assert np.allclose(np.linalg.norm(mesh.normals, axis=1), 1, atol=1e-4)
+    a, b, c = corners(mesh)
+    facing = (np.cross(b - a, c - a) * mesh.normals[mesh.faces].mean(axis=1)).sum(axis=1) > 0
+    assert facing.mean() > 0.98
+
+
+def test_a_disc_becomes_nearly_a_ball():
+    mesh = make_relief(photo(), SCENES["ball"][0].astype(np.float32)).mesh
+    radius = 136 / SIDE * PICTURE_SIDE
+    depth = np.ptp(mesh.vertices[:, 0])
+    assert 0.6 * 2 * radius < depth <= 2 * radius
+
+
+def test_thick_parts_are_thick_and_thin_parts_thin():
+    alpha = ((np.hypot(X + 60, Y) < 70) | ((np.abs(Y) < 10) & (X > 0) & (X < 136))).astype(np.float32)
+    mesh = make_relief(photo(), alpha).mesh
+    across, _, _ = project(mesh.vertices)
+    body, arm = mesh.vertices[across < 0.45], mesh.vertices[across > 0.65]
+    assert np.ptp(body[:, 0]) > 4 * np.ptp(arm[:, 0])
+    assert np.ptp(arm[:, 0]) > 0.5 * 20 / SIDE * PICTURE_SIDE  # and round, not flat
+
+
+def test_a_cut_side_ends_in_a_flat_wall_as_thick_as_the_object():
+    alpha = (np.abs(Y) < 50).astype(np.float32)
+    mesh = make_relief(photo(), alpha, None, (True, False, True, False)).mesh
+    across, _, _ = project(mesh.vertices)
+    wall = mesh.vertices[across > across.max() - 1e-6]
+    middle = mesh.vertices[np.abs(across - 0.5) < 0.02]
+    assert np.ptp(wall[:, 0]) > 0.95 * np.ptp(middle[:, 0])
+
+
+def front_x(mesh, across, down):
+    """The x of the front surface at a place in the picture, from the vertex nearest to it."""
+    seen_across, seen_down, _ = project(mesh.vertices)
+    front = np.flatnonzero(mesh.normals[:, 0] > 0.05)
+    return mesh.vertices[front[np.hypot(seen_across[front] - across, seen_down[front] - down).argmin()], 0]
+
+
+def test_the_front_follows_the_depth():
+    alpha = (np.maximum(abs(X), abs(Y)) < 130).astype(np.float32)
+    bump = np.exp(-((X - 50) ** 2 + (Y - 40) ** 2) / 800).astype(np.float32)
+    mesh = make_relief(photo(), alpha, bump).mesh
+    at_bump = front_x(mesh, 0.5 + 50 / SIDE, 0.5 + 40 / SIDE)
+    for beside in ((-50, 40), (50, -40), (-50, -40)):
+        assert at_bump > front_x(mesh, 0.5 + beside[0] / SIDE, 0.5 + beside[1] / SIDE) + 0.1
+
+
+def test_a_slope_turns_the_solid():
+    alpha = SCENES["ball"][0].astype(np.float32)
+    mesh = make_relief(photo(), alpha, (0.02 * COLUMNS).astype(np.float32)).mesh
+    right, left = mesh.vertices[mesh.vertices[:, 1] > 0.3], mesh.vertices[mesh.vertices[:, 1] < -0.3]
+    assert right[:, 0].mean() > left[:, 0].mean() + 0.1
+
+
+def test_flat_depth_steps_aside_and_says_so():
+    framed = frame_object(photo(), SCENES["ring"][0].astype(np.float32))
+    trace = Trace()
+    built = ReliefEngine().build(framed, np.full(framed.alpha.shape, 3.0, np.float32), MeshRequest(), trace)
+    assert not built.facts["depth_used"] and "flat" in trace.notes[0]
+    plain = ReliefEngine().build(framed, None, MeshRequest(), Trace())
+    assert (plain.mesh.vertices == built.mesh.vertices).all()
+
+
+def test_one_colour_a_vertex_is_made_when_asked_for():
+    framed = frame_object(photo(), SCENES["ring"][0].astype(np.float32))
+    textured = ReliefEngine().build(framed, None, MeshRequest(), Trace()).mesh
+    plain = ReliefEngine().build(framed, None, MeshRequest(texture="vertex"), Trace()).mesh
+    assert textured.texture is not None and plain.texture is None
+    assert np.array_equal(plain.colors, textured.colors)
+
+
+def test_what_has_no_meaning_for_a_relief_is_noted():
+    framed, trace = frame_object(photo(), SCENES["ring"][0].astype(np.float32)), Trace()
+    ReliefEngine().build(framed, None, MeshRequest(smooth=True, project_photo=True), trace)
+    assert [note.split()[0] for note in trace.notes] == ["smooth", "project_photo"]
+
+
+def test_more_faces_than_asked_for_are_noted():
+    framed, trace = frame_object(photo(), SCENES["ring"][0].astype(np.float32)), Trace()
+    ReliefEngine().build(framed, None, MeshRequest(target_faces=5000), trace)
+    assert not trace.notes
+    ReliefEngine().build(framed, None, MeshRequest(target_faces=100), trace)
+    assert "target_faces" in trace.notes[0]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
+def test_broken_depth_steps_aside_or_is_bounded(value):
+    disparity = np.where(RADIUS < 50, value, 1.0).astype(np.float32)
+    built = make_relief(photo(), SCENES["ball"][0].astype(np.float32), disparity)
+    assert built.facts["depth_used"] == np.isfinite(value)
+    assert np.abs(built.mesh.vertices).max() <= 0.87 and topology(weld(built.mesh)).closed
+
+
+def test_the_photo_is_on_the_front_unmirrored():
+    image = np.zeros((SIDE, SIDE, 3), np.uint8)
+    image[:, : SIDE // 2] = (255, 0, 0)  # left red, right green, as the viewer sees it
+    image[:, SIDE // 2 :] = (0, 255, 0)
+    mesh = make_relief(image, SCENES["ball"][0].astype(np.float32)).mesh
+    front = mesh.normals[:, 0] > 0.5
+    assert (mesh.colors[front & (mesh.vertices[:, 1] < -0.1)][:, 0] > 0.9).all()
+    assert (mesh.colors[front & (mesh.vertices[:, 1] > 0.1)][:, 1] > 0.9).all()
+
+
+def test_fewer_faces_are_made_when_asked_for():
+    built = make_relief(photo(), SCENES["letter"][0].astype(np.float32), max_faces=5000)
+    assert 2000 < len(built.mesh.faces) <= 5000
+    assert topology(weld(built.mesh)).closed
+
+
+@pytest.mark.parametrize("side", [1, 2, 3, 7])
+def test_a_pixel_or_a_few_make_a_solid(side):
+    mesh = make_relief(photo(side), np.ones((side, side), np.float32)).mesh
+    assert topology(weld(mesh)).closed and np.abs(mesh.vertices).max() <= 0.87
+
+
+def test_noise_makes_a_solid_within_the_budget():
+    alpha = np.random.default_rng(0).random((SIDE, SIDE)).astype(np.float32)
+    mesh = make_relief(photo(), alpha).mesh
+    assert len(mesh.faces) <= 60_000 and topology(weld(mesh)).closed
+
+
+def test_a_faint_object_is_still_one():
+    alpha = 0.1 * SCENES["ball"][0].astype(np.float32)
+    assert silhouette_iou(make_relief(photo(), alpha).mesh, alpha) > 0.97
+
+
+def test_a_line_thinner_than_the_lattice_is_kept():
+    alpha = np.zeros((2400, 2400), np.float32)
+    alpha[1200, 200:2200] = 1.0
+    assert topology(weld(make_relief(photo(2400), alpha).mesh)).closed
+
+
+def test_a_photo_one_pixel_wide_and_very_long_makes_a_closed_solid():
+    framed = frame_object(np.full((1, 10_000, 3), 90, np.uint8), np.ones((1, 10_000), np.float32))
+    mesh = make_relief(framed.image, framed.alpha, None, framed.cut).mesh
+    assert topology(weld(mesh)).closed
+
+
+def test_the_same_picture_makes_the_same_mesh():
+    alpha = SCENES["letter"][0].astype(np.float32)
+    first, second = (make_relief(photo(), alpha).mesh for _ in range(2))
+    assert (first.vertices == second.vertices).all() and (first.texture.image == second.texture.image).all()
+
+
+def test_nothing_to_inflate_and_arrays_that_do_not_fit_are_refused():
+    with pytest.raises(NoSubjectError):
+        make_relief(photo(), np.zeros((SIDE, SIDE), np.float32))
+    with pytest.raises(ValueError, match="square"):
+        make_relief(photo()[:100], np.ones((100, SIDE), np.float32))
+    with pytest.raises(ValueError, match="sizes differ"):
+        make_relief(photo(), np.ones((SIDE, SIDE), np.float32), np.ones((10, 10), np.float32))
+
+
+def test_lifting_and_projecting_undo_each_other():
+    places = np.random.default_rng(2).random((50, 3)) - (0, 0, 0.5)
+    across, down, depth = project(lift(places[:, 0], places[:, 1], places[:, 2]))
+    assert np.allclose(across, places[:, 0]) and np.allclose(down, places[:, 1])
+    assert np.allclose(depth, 1.9 - places[:, 2])

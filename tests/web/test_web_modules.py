@@ -1,0 +1,292 @@
+"""The page's modules by themselves, in Node where it is: what needs no browser to be right."""
+
+import json
+import math
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backend.contract.errors import INTERNAL, PROBLEMS
+from backend.mesh.export import export_mesh
+from backend.mesh.mesh import Mesh
+from tests.helpers.running_service import REPOSITORY
+
+WEB = REPOSITORY / "backend" / "web"
+MODULES = sorted((WEB / "js").glob("*.js"))
+
+
+def node(script: str, *arguments: str) -> Any:
+    """Return what `script`, a module, logs as JSON; `WEB` in it is the address of the page's modules."""
+    program = shutil.which("node")
+    if program is None:
+        pytest.skip("no Node here")
+    script = f"const WEB = {json.dumps((WEB / 'js').as_uri())};\n{script}"
+    command = [program, "--input-type=module", "-e", script, "--", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_every_module_is_javascript_and_short() -> None:
+    program = shutil.which("node")
+    for module in MODULES:
+        assert len(module.read_text().splitlines()) < 200, module.name
+        if program is not None:
+            done = subprocess.run([program, "--check", str(module)], capture_output=True, text=True, timeout=30)
+            assert done.returncode == 0, done.stderr
+
+
+def test_the_page_without_the_viewer_is_light() -> None:
+    files = [path for path in WEB.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 300_000
+
+
+def test_the_page_loads_nothing_from_elsewhere_and_has_no_inline_script_or_style() -> None:
+    page = (WEB / "index.html").read_text()
+    assert re.findall(r'(?:src|href)="(?!/|#)([^"]*)"', page) == []
+    assert re.findall(r"<script(?![^>]*src=)|<style|\sstyle=|\son[a-z]+=", page) == []
+    for path in [*MODULES, *(WEB / "css").glob("*.css")]:
+        addresses = set(re.findall(r"https?://[^\s\"']+", path.read_text()))
+        assert addresses <= {"http://www.w3.org/2000/svg"}, path.name
+
+
+def test_every_icon_and_element_that_is_named_exists() -> None:
+    page = (WEB / "index.html").read_text()
+    scripts = "\n".join(module.read_text() for module in MODULES)
+    symbols = set(re.findall(r'<symbol id="([^"]+)"', (WEB / "icons.svg").read_text()))
+    assert set(re.findall(r"icons\.svg#([a-z-]+)", page)) <= symbols
+    assert set(re.findall(r'\bicon\("([a-z-]+)"\)', scripts)) <= symbols
+    ids = set(re.findall(r'\sid="([^"]+)"', page))
+    assert set(re.findall(r'byId\("([^"]+)"\)', scripts)) <= ids
+    assert set(re.findall(r'\sfor="([^"]+)"', page)) <= ids
+
+
+def test_every_input_and_button_of_the_page_has_a_name() -> None:
+    page = (WEB / "index.html").read_text()
+    labelled = set(re.findall(r'\sfor="([^"]+)"', page))
+    for tag in re.findall(r"<(?:input|select|canvas)[^>]*>", page):
+        name = re.search(r'\sid="([^"]+)"', tag)
+        inside_label = re.search(rf"<label[^>]*>\s*{re.escape(tag)}", page)
+        assert "aria-label=" in tag or inside_label or (name and name.group(1) in labelled), tag
+    for button in re.findall(r"<button.*?</button>", page):
+        assert "aria-label=" in button or re.sub(r"<[^>]*>", "", button).strip(), button
+
+
+COLORS = dict(
+    re.findall(r"--([a-z-]+): light-dark\((#[0-9a-f]{6}), #[0-9a-f]{6}\)", (WEB / "css/tokens.css").read_text())
+)
+DARK = dict(
+    re.findall(r"--([a-z-]+): light-dark\(#[0-9a-f]{6}, (#[0-9a-f]{6})\)", (WEB / "css/tokens.css").read_text())
+)
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours as WCAG 2.2 defines it, 1 to 21."""
+
+    def luminance(color: str) -> float:
+        channels = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("colors", [COLORS, DARK], ids=["light", "dark"])
+def test_text_has_the_contrast_of_aa(colors: dict[str, str]) -> None:
+    grounds = ("paper", "surface", "raised", "sunken")
+    pairs = [(text, ground) for text in ("ink", "ink-soft") for ground in grounds]
+    pairs += [("on-accent", "accent"), ("on-accent", "accent-deep"), ("accent", "accent-wash"), ("accent", "surface")]
+    pairs += [("warn", "warn-wash"), ("bad", "bad-wash"), ("ink", "bad-wash")]
+    for text, ground in pairs:
+        assert contrast(colors[text], colors[ground]) >= 4.5, (text, ground)
+    for line in ("line-strong", "focus", "accent"):
+        assert contrast(colors[line], colors["surface"]) >= 3, line
+
+
+def test_events_are_read_whatever_the_pieces_in_which_they_come() -> None:
+    stream = (
+        "id: 1\r\nevent: state\r\ndata: {}\r\n\r\n: ping\r\n\r\nid: 2\r\nevent: stage\r\ndata: a\r\ndata: bé\r\n\r\n"
+    )
+    script = """
+    const { messages } = await import(`${WEB}/job_events.js`);
+    const [text] = process.argv.slice(1);
+    const bytes = new TextEncoder().encode(text);
+    const seen = [];
+    for (const size of [1, 7, 1000]) {
+      const body = new ReadableStream({ start(control) {
+        for (let at = 0; at < bytes.length; at += size) control.enqueue(bytes.slice(at, at + size));
+        control.close();
+      } });
+      const found = [];
+      for await (const message of messages(body)) if (message.data) found.push(message);
+      seen.push(found);
+    }
+    console.log(JSON.stringify(seen));
+    """
+    expected = [{"id": "1", "event": "state", "data": "{}"}, {"id": "2", "event": "stage", "data": "a\nbé"}]
+    assert node(script, stream) == [expected] * 3
+
+
+def test_a_long_queue_leaves_the_browser_connections() -> None:
+    """Of five jobs three are listened to and two are asked after now and then; and all are heard to their end."""
+    script = """
+    const lines = [], asked = [];
+    let ended = false;
+    const reply = (body, type) => ({ ok: true, status: 200, headers: new Headers({ "content-type": type }), ...body });
+    globalThis.fetch = async (path) => {
+      if (!path.endsWith("/events")) {
+        asked.push(path);
+        const state = ended ? "succeeded" : "running";
+        return reply({ json: async () => ({ id: path, state, progress: { stage: "segment", fraction: 0.5 } }) });
+      }
+      lines.push(path);
+      const start = (control) => setTimeout(() => {
+        ended = true;
+        control.enqueue(new TextEncoder().encode('event: done\\ndata: {"id": "' + path + '"}\\n\\n'));
+      }, 300);
+      return reply({ body: new ReadableStream({ start }) });
+    };
+    const { followJob } = await import(`${WEB}/job_events.js`);
+    const heard = [];
+    const jobs = ["a", "b", "c", "d", "e"].map((self) => ({ links: { self, events: `${self}/events` } }));
+    const { signal } = new AbortController();
+    const follow = (job) => followJob(job, (event, data) => heard.push([event, data.name]), signal);
+    const done = await Promise.all(jobs.map(follow));
+    const stages = heard.filter(([event]) => event === "stage");
+    console.log(JSON.stringify({ lines, asked: [...new Set(asked)], stages, done: done.map(({ id }) => id) }));
+    """
+    seen = node(script)
+    assert seen["lines"][:3] == ["a/events", "b/events", "c/events"]
+    assert seen["asked"] == ["d", "e"]
+    assert seen["stages"] == [["stage", "segment"]] * 2
+    assert [name[0] for name in seen["done"]] == ["a", "b", "c", "d", "e"]
+
+
+def test_a_door_lets_few_in_at_once_in_the_order_in_which_they_came() -> None:
+    script = """
+    const { door } = await import(`${WEB}/in_turn.js`);
+    const enter = door(2);
+    let inside = 0, most = 0;
+    const order = [];
+    const visit = (name) => enter(async () => {
+      most = Math.max(most, ++inside);
+      order.push(name);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      inside -= 1;
+      if (name === 2) throw new Error("a fault lets the next one in");
+      return name;
+    }).catch(() => "fault");
+    const came = await Promise.all([1, 2, 3, 4, 5].map(visit));
+    console.log(JSON.stringify({ most, order, came }));
+    """
+    assert node(script) == {"most": 2, "order": [1, 2, 3, 4, 5], "came": [1, "fault", 3, 4, 5]}
+
+
+def test_every_problem_of_the_service_has_a_word_on_what_to_do_next() -> None:
+    table = (WEB / "js" / "problems.js").read_text().split("const NEXT = {")[1].split("};")[0]
+    known = set(re.findall(r'^  "?([a-z-]+)"?: "', table, re.MULTILINE))
+    assert {problem.code for problem in (*PROBLEMS.values(), INTERNAL)} <= known
+
+
+def test_starting_over_can_be_undone() -> None:
+    script = """
+    const { Edits } = await import(`${WEB}/edits.js`);
+    const edits = new Edits("first");
+    const told = () => [edits.mask, edits.strokes.length, edits.isChanged];
+    edits.push({ strokes: [{ points: [[0, 0]] }] });
+    const seen = [told()];
+    edits.startOver(); seen.push(told());
+    edits.undo(); seen.push(told());
+    console.log(JSON.stringify(seen));
+    """
+    assert node(script) == [["first", 1, True], ["first", 0, False], ["first", 1, True]]
+
+
+@pytest.mark.parametrize("colored", [True, False])
+def test_a_glb_of_ours_is_read_with_each_edge_once(tmp_path: Path, colored: bool) -> None:
+    vertices = np.array([(0, 0, 0), (1, 0, 0), (0, 2, 0), (0, 0, 3)], np.float32)
+    faces = np.array([(0, 2, 1), (0, 1, 3), (0, 3, 2), (1, 2, 3)])
+    colors = np.full((4, 3), 0.5, np.float32) if colored else None
+    (tmp_path / "solid.glb").write_bytes(export_mesh(Mesh(vertices, faces, colors=colors), "glb", "y"))
+    script = """
+    import { readFileSync } from "node:fs";
+    const { parseGlb, edgesOf } = await import(`${WEB}/glb.js`);
+    const file = readFileSync(process.argv[1]);
+    const { positions, triangles } = parseGlb(file.buffer.slice(file.byteOffset, file.byteOffset + file.length));
+    const edges = [...edgesOf(triangles)];
+    console.log(JSON.stringify({ positions: [...positions], triangles: [...triangles], edges }));
+    """
+    read = node(script, str(tmp_path / "solid.glb"))
+    extent = np.ptp(np.reshape(read["positions"], (-1, 3)), axis=0)
+    np.testing.assert_allclose(sorted(extent), (1, 2, 3), atol=1e-5)
+    assert len(read["triangles"]) == 12
+    assert len(read["edges"]) == 12  # a tetrahedron has six edges, two ends each
+
+
+def test_undo_and_redo_know_what_the_service_has_seen() -> None:
+    script = """
+    const { Edits } = await import(`${WEB}/edits.js`);
+    const edits = new Edits("first");
+    const told = () => [edits.mask, edits.strokes.length, edits.canUndo, edits.canRedo];
+    const seen = [told()];
+    const stroke = { points: [[0, 0]] };
+    edits.push({ strokes: [stroke, stroke] }); seen.push(told());
+    edits.push({ mask: "second" }); seen.push(told());
+    edits.push({ strokes: [stroke] }); seen.push(told());
+    edits.undo(); edits.undo(); seen.push(told());
+    edits.redo(); seen.push(told());
+    edits.undo(); edits.push({ strokes: [stroke] }); seen.push(told());
+    edits.undo(); edits.undo(); edits.undo(); seen.push(told());
+    console.log(JSON.stringify(seen));
+    """
+    assert node(script) == [
+        ["first", 0, False, False],
+        ["first", 2, True, False],
+        ["second", 0, True, False],
+        ["second", 1, True, False],
+        ["first", 2, True, True],
+        ["second", 0, True, True],
+        ["first", 3, True, False],
+        ["first", 0, False, True],
+    ]
+
+
+def test_a_report_is_told_in_plain_words() -> None:
+    card = {"found": True, "grade": "B", "points": 76, "touches": ["left", "top"], "parts": 2, "holes": 1, "advice": []}
+    script = """
+    const { verdictOf, percent } = await import(`${WEB}/words.js`);
+    const { timeLeft } = await import(`${WEB}/progress.js`);
+    const card = JSON.parse(process.argv[1]);
+    console.log(JSON.stringify([verdictOf(card).title, percent(0.9981), percent(1), timeLeft(12.4)]));
+    """
+    assert node(script, json.dumps(card)) == [
+        "Good; touches the left and top edges; 2 parts; one opening",
+        "99.8 %",
+        "100 %",
+        "about 12 s left",
+    ]
+
+
+def test_the_brush_on_the_page_has_the_coverage_of_the_service() -> None:
+    """The rings of a soft stroke, laid over each other, are the service's falloff to within two levels of 8 bits."""
+    from backend.matte.editing.brush import coverage_at
+
+    script = """
+    const { rings } = await import(`${WEB}/paint.js`);
+    console.log(JSON.stringify(rings(60, 0.25)));
+    """
+    rings = node(script)
+    distances = np.linspace(0, 64, 200, dtype=np.float32)
+    clear = np.ones_like(distances)
+    for ring in rings:
+        clear *= np.where(distances <= ring["distance"], 1 - ring["share"], 1)
+    step = 45 / len(rings)  # the falloff's width over the rings: where within a ring one looks
+    exact = coverage_at(distances, 60.0, 0.25)
+    assert np.abs((1 - clear) - exact).max() < 1.5 * step / 45 + 0.01
+    assert math.isclose(float(1 - clear[0]), 1.0, abs_tol=1e-6)
