@@ -7,20 +7,16 @@ reconstruct("photo.jpg").product.data         # a GLB
 
 from dataclasses import asdict, dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from backend.contract.errors import InvalidParameterError, UploadTooLargeError
 from backend.contract.mesh_formats import MEDIA_TYPES
 from backend.contract.options import MaskOptions, MatteOptions, MeshOptions
 from backend.contract.settings import Settings
 from backend.contract.trace import Trace
 from backend.engines.registry import Engines
-from backend.images.arrays import Alpha, Box, Image, check_image
-from backend.images.decoding.image_header import ImageLimits
-from backend.images.image_io import Picture, read_picture
+from backend.images.arrays import Alpha, Box, Image
+from backend.images.image_io import Picture
+from backend.images.open_picture import Source, open_picture
 from backend.images.png import encode_cutout_png, encode_mask_png, encode_rgb_png
 from backend.matte.configs import scorecard_config
 from backend.matte.documents.document import find_document, sharpened
@@ -42,7 +38,6 @@ from backend.mesh.preview import contact_sheet
 from backend.weights.availability import DEFAULT_MESH
 
 ALONE = "The segmentation is used alone; name a strategy to fuse it with depth."
-Source = bytes | str | Path | Image | Picture
 
 
 @dataclass(frozen=True)
@@ -238,28 +233,3 @@ def _open(source: Source, mask: Source | None, engines: Engines, trace: Trace) -
         trace.note(sentence)
     trace.picture("photo", picture.image)
     return picture, own_mask
-
-
-def open_picture(source: Source, settings: Settings) -> Picture:
-    """Return `source` as a Picture. Raises the caller's errors of `read_picture`, UploadTooLargeError and
-    InvalidParameterError for a path that cannot be read, ValueError for an array that is no image."""
-    if isinstance(source, Picture):
-        return source
-    if isinstance(source, np.ndarray):
-        check_image(source)
-        return Picture(source, None, "png", (source.shape[0], source.shape[1]))
-    data = source if isinstance(source, bytes) else _read(Path(source), settings.max_upload_bytes)
-    if len(data) > settings.max_upload_bytes:
-        raise UploadTooLargeError(
-            "The file is too large; send a smaller one.", limit=settings.max_upload_bytes, actual=len(data)
-        )
-    return read_picture(data, ImageLimits(settings.max_pixels, settings.max_side_px))
-
-
-def _read(path: Path, limit: int) -> bytes:
-    """Return the file's bytes, but no more than one over `limit`, which is then refused: a device has no end."""
-    try:
-        with path.open("rb") as file:
-            return file.read(limit + 1)
-    except OSError as error:
-        raise InvalidParameterError(f"{path} cannot be read: {error.strerror}.", parameter="source") from error

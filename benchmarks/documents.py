@@ -24,9 +24,10 @@ from backend.contract.settings import Settings  # noqa: E402
 from backend.contract.trace import Trace  # noqa: E402
 from backend.engines.registry import Engines  # noqa: E402
 from backend.images.image_io import Picture  # noqa: E402
+from backend.images.open_picture import open_picture  # noqa: E402
 from backend.matte.documents.document import find_document  # noqa: E402
 from backend.matte.documents.perimeter import look_around  # noqa: E402
-from backend.pipeline import cut_out, open_picture  # noqa: E402
+from backend.pipeline import cut_out  # noqa: E402
 from tests.helpers.document_scenes import (  # noqa: E402
     INKS,
     LIGHTS,

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from backend.contract.settings import Settings
 from backend.matte.documents.paper import PaperConfig
+from backend.matte.refine.refine_matte import PRESETS, MatteConfig
 from backend.matte.refine.scorecard import ScorecardConfig
 from backend.matte.refine.threshold import ThresholdConfig
-from backend.preprocessing import PRESETS, MatteConfig
 
 
 def matte_config(settings: Settings, quality: str) -> MatteConfig:

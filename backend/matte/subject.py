@@ -20,7 +20,7 @@ from backend.engines.registry import Engines
 from backend.images.arrays import Alpha, Image
 from backend.images.image_io import Picture
 from backend.matte.configs import matte_config
-from backend.preprocessing import refine_matte
+from backend.matte.refine.refine_matte import refine_matte
 from backend.weights.catalogue import DEFAULT_SEGMENTER
 
 SAME_SHAPE = 0.01  # a mask may have another size, not another shape: aspect ratios within 1 %

@@ -50,7 +50,7 @@ def load(settings: Settings, lane: Lane, bare: bool) -> Hands:
 def _perform(work: BatchWork, engines: "Engines", on_stage: OnStage) -> Done:
     """Return the result, its thumbnail and, where it was asked for, the debug bundle; `seconds` is in the report."""
     from backend.contract.trace import Trace
-    from backend.pipeline import open_picture
+    from backend.images.open_picture import open_picture
     from backend.workers.debug_bundle import bundle_files, write_zip
 
     began = time.perf_counter()

@@ -26,8 +26,9 @@ from backend.folders.datasets.measures import (
 )
 from backend.folders.datasets.pairs import Pair
 from backend.images.arrays import Alpha, Image
+from backend.images.open_picture import open_picture
 from backend.matte.subject import mask_as_alpha
-from backend.pipeline import cut_out, open_picture
+from backend.pipeline import cut_out
 
 TILE_PX = (240, 180)  # width and height of a picture on the sheet of the worst
 PAPER = (236, 236, 232)

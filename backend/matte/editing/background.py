@@ -12,13 +12,14 @@ from backend.engines.registry import Engines
 from backend.images.arrays import Alpha, Image
 from backend.images.image_io import Picture
 from backend.images.jpeg import encode_jpeg
+from backend.images.open_picture import Source, open_picture
 from backend.images.png import encode_cutout_png, encode_rgb_png
 from backend.matte.editing.compositing import over
 from backend.matte.editing.fitting import fit_picture
 from backend.matte.refine.foreground import foreground_colors
 from backend.matte.report import base_report, image_report
 from backend.matte.subject import mask_as_alpha
-from backend.pipeline import Product, Source, default_engines, open_picture
+from backend.pipeline import Product, default_engines
 
 PAPER = "#ffffff"  # behind what a JPEG cannot leave transparent
 

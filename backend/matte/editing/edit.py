@@ -16,6 +16,7 @@ from backend.contract.trace import Trace
 from backend.engines.registry import Engines
 from backend.images.arrays import Alpha, Image
 from backend.images.image_io import Picture
+from backend.images.open_picture import Source, open_picture
 from backend.images.png import encode_mask_png
 from backend.matte.configs import scorecard_config
 from backend.matte.editing.brush import paint
@@ -24,7 +25,7 @@ from backend.matte.editing.snap import snap_to_edges
 from backend.matte.refine.scorecard import score_matte
 from backend.matte.report import base_report, image_report
 from backend.matte.subject import find_subject, mask_as_alpha
-from backend.pipeline import Product, Source, default_engines, open_picture
+from backend.pipeline import Product, default_engines
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,38 @@
+"""The front door for pictures: bytes, a path, an array or a Picture in, a Picture within the limits out."""
+
+from pathlib import Path
+
+import numpy as np
+
+from backend.contract.errors import InvalidParameterError, UploadTooLargeError
+from backend.contract.settings import Settings
+from backend.images.arrays import Image, check_image
+from backend.images.decoding.image_header import ImageLimits
+from backend.images.image_io import Picture, read_picture
+
+Source = bytes | str | Path | Image | Picture
+
+
+def open_picture(source: Source, settings: Settings) -> Picture:
+    """Return `source` as a Picture. Raises the caller's errors of `read_picture`, UploadTooLargeError and
+    InvalidParameterError for a path that cannot be read, ValueError for an array that is no image."""
+    if isinstance(source, Picture):
+        return source
+    if isinstance(source, np.ndarray):
+        check_image(source)
+        return Picture(source, None, "png", (source.shape[0], source.shape[1]))
+    data = source if isinstance(source, bytes) else _read(Path(source), settings.max_upload_bytes)
+    if len(data) > settings.max_upload_bytes:
+        raise UploadTooLargeError(
+            "The file is too large; send a smaller one.", limit=settings.max_upload_bytes, actual=len(data)
+        )
+    return read_picture(data, ImageLimits(settings.max_pixels, settings.max_side_px))
+
+
+def _read(path: Path, limit: int) -> bytes:
+    """Return the file's bytes, but no more than one over `limit`, which is then refused: a device has no end."""
+    try:
+        with path.open("rb") as file:
+            return file.read(limit + 1)
+    except OSError as error:
+        raise InvalidParameterError(f"{path} cannot be read: {error.strerror}.", parameter="source") from error
