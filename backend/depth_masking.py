@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.cache.memoize import Recall, recall_nothing
+from backend.cache.memoize import Memoize, compute_always
 from backend.contract.errors import InvalidParameterError
 from backend.engines.depth_anything import DepthAnything, Precision, load_depth_anything
 from backend.images.arrays import Alpha, Disparity, Image, Mask
@@ -30,8 +30,8 @@ class DepthMasker:
         size: int = 518,
         device: str | None = None,
         precision: Precision = "exact",
-        recall: Recall = recall_nothing,
-        together: int = 1,
+        memoize: Memoize = compute_always,
+        batch_size: int = 1,
     ) -> "DepthMasker":
         """Return a masker with the weights of `path`, a hub `.safetensors` or an original `.pth` (vits, vitb, vitl).
 
@@ -41,7 +41,7 @@ class DepthMasker:
         """
         if size < 14:
             raise InvalidParameterError("The depth size is at least 14 pixels.", limit=14, actual=size)
-        return cls(load_depth_anything(Path(path), device, precision, recall, together), size)
+        return cls(load_depth_anything(Path(path), device, precision, memoize, batch_size), size)
 
     @property
     def device(self) -> str:

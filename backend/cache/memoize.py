@@ -1,4 +1,4 @@
-"""How an engine asks for what it has computed before; with what stands behind it, engines have nothing to do."""
+"""Memoization hook for engines, in a module of its own so that they import no cache: none may be behind it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 
 Arrays = tuple[NDArray[Any], ...]
 Compute = Callable[[], Arrays]
-# Stage, what else the answer depends on, the input, and how to compute the answer: the answer, which may be written to.
-Recall = Callable[[str, str, NDArray[Any], Compute], Arrays]
+# Called with the stage's name, a text of what else the answer depends on, the input, and how to compute the answer.
+# Returns the answer, which the caller may write to.
+Memoize = Callable[[str, str, NDArray[Any], Compute], Arrays]
 
 
-def recall_nothing(stage: str, detail: str, given: NDArray[Any], compute: Compute) -> Arrays:
-    """Return what `compute` returns: the `Recall` of whoever has no cache."""
+def compute_always(stage: str, detail: str, given: NDArray[Any], compute: Compute) -> Arrays:
+    """Return what `compute` returns: the `Memoize` of an engine without a cache."""
     return compute()

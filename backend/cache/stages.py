@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from backend.cache.cache import Cache, open_cache
 from backend.cache.identity import build_fingerprint
-from backend.cache.memoize import Arrays, Compute, Recall
+from backend.cache.memoize import Arrays, Compute, Memoize
 from backend.contract.settings import Settings
 from backend.contract.work import CacheOutcome, CacheUse
 
@@ -55,10 +55,10 @@ class StageCache:
         if run is not None:
             run.models[model] = fingerprint
 
-    def of(self, fingerprint: str) -> Recall:
-        """Return how the engine with that fingerprint recalls."""
+    def of(self, fingerprint: str) -> Memoize:
+        """Return the memoization hook of the engine with that fingerprint."""
 
-        def recall(stage: str, detail: str, given: NDArray[Any], compute: Compute) -> Arrays:
+        def memoize(stage: str, detail: str, given: NDArray[Any], compute: Compute) -> Arrays:
             run = self._run.get()
             if run is None or self._cache is None or run.use == "avoid":
                 return compute()
@@ -71,7 +71,7 @@ class StageCache:
                 _keep(self._cache, key, answer)
             return answer
 
-        return recall
+        return memoize
 
 
 def stage_key(stage: str, detail: str, given: NDArray[Any]) -> str:

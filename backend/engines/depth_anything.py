@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.cache.memoize import Recall, recall_nothing
+from backend.cache.memoize import Memoize, compute_always
 from backend.contract.errors import ModelUnavailableError
 from backend.engines.depth_checkpoint import read_tensors, rename
-from backend.engines.micro_batch import Together
+from backend.engines.micro_batch import MicroBatcher
 from backend.engines.torchvision_operators import prepare_torchvision
 from backend.images.arrays import Disparity, Image, check_image
 
@@ -63,16 +63,16 @@ class DepthAnything:
         size: NetworkSize,
         device: str,
         precision: Precision,
-        recall: Recall = recall_nothing,
-        together: int = 1,
+        memoize: Memoize = compute_always,
+        batch_size: int = 1,
     ) -> None:
         self.network = network
         self.size = size
         self.device = device
         self.precision = precision
         self._half = _half_type(device) if precision == "fast" else None
-        self._recall = recall
-        self._ask = Together(self._run, together)  # pictures of the same shape, up to so many, at once
+        self._memoize = memoize
+        self._ask = MicroBatcher(self._run, batch_size)  # pictures of the same shape, up to so many, at once
 
     def predict(self, image: Image, shorter_side: int = 518) -> Disparity:
         """Return the disparity of `image`, (H, W) float32 at the image's own size, ≥ 0, larger is nearer, no unit.
@@ -92,7 +92,7 @@ class DepthAnything:
                 raise ModelUnavailableError("The depth weights give numbers that are not finite.")
             return (answer,)
 
-        (answer,) = self._recall("depth", f"{self.device} {self._half}", given, compute)
+        (answer,) = self._memoize("depth", f"{self.device} {self._half}", given, compute)
         disparity = torch.from_numpy(answer).to(self.device)
         height, width = image.shape[:2]
         resized = interpolate(disparity[:, None], (height, width), mode="bilinear", align_corners=True)
@@ -118,8 +118,8 @@ def load_depth_anything(
     path: Path,
     device: str | None = None,
     precision: Precision = "exact",
-    recall: Recall = recall_nothing,
-    together: int = 1,
+    memoize: Memoize = compute_always,
+    batch_size: int = 1,
 ) -> DepthAnything:
     """Return the network with the weights of `path` (hub `.safetensors` or original `.pth`), found by their shapes.
 
@@ -134,7 +134,7 @@ def load_depth_anything(
     network.load_state_dict({name: value.float() for name, value in state.items()}, strict=True, assign=True)
     _resize_positions_as_published(network)
     device = device or _best_device()
-    return DepthAnything(network.eval().requires_grad_(False).to(device), size, device, precision, recall, together)
+    return DepthAnything(network.eval().requires_grad_(False).to(device), size, device, precision, memoize, batch_size)
 
 
 def network_input(image: Image, shorter_side: int) -> NDArray[np.float32]:

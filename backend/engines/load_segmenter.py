@@ -6,7 +6,7 @@ knows sessions that send pictures to remote services.
 
 from pathlib import Path
 
-from backend.cache.memoize import Recall, recall_nothing
+from backend.cache.memoize import Memoize, compute_always
 from backend.contract.errors import InvalidParameterError, ModelUnavailableError
 from backend.engines.first_guess import Segmenter
 from backend.engines.onnx_segmenter import OnnxSegmenter, open_session
@@ -19,12 +19,12 @@ def load_segmenter(
     threads: int = 0,
     allow_noncommercial: bool = False,
     device: str = "auto",
-    recall: Recall = recall_nothing,
-    together: int = 1,
+    memoize: Memoize = compute_always,
+    batch_size: int = 1,
 ) -> Segmenter:
     """Open the segmenter called `name`, whose weights lie in `checkpoints`, checked; keep it, opening takes seconds.
 
-    `threads` 0 takes one per core; `device` is "auto", "cpu", "cuda" or "mps"; up to `together`
+    `threads` 0 takes one per core; `device` is "auto", "cpu", "cuda" or "mps"; up to `batch_size`
     pictures go through it at once. Raises ModelUnavailableError when the
     weights are absent, broken or not allowed, with the command that helps, and InvalidParameterError for a name that
     is no segmenter's.
@@ -36,8 +36,8 @@ def load_segmenter(
     if model.network is None:
         from backend.engines.mask_rcnn import load_mask_rcnn  # imports torchvision
 
-        return load_mask_rcnn(name, path, device, recall)
+        return load_mask_rcnn(name, path, device, memoize)
     try:
-        return OnnxSegmenter(name, open_session(name, path, threads, device), model.network, recall, together)
+        return OnnxSegmenter(name, open_session(name, path, threads, device), model.network, memoize, batch_size)
     except ModelUnavailableError as error:
         raise ModelUnavailableError(f"{error.detail} {how_to_get(model)}", model=name) from error

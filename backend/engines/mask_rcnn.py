@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.cache.memoize import Recall, recall_nothing
+from backend.cache.memoize import Memoize, compute_always
 from backend.contract.errors import ModelUnavailableError, OutOfMemoryError
 from backend.engines.first_guess import FirstGuess
 from backend.engines.instances import Instance, InstanceChoice, choose, combine, name_of
@@ -36,15 +36,15 @@ class MaskRcnn:
         name: str,
         network: "torch.nn.Module",
         device: str,
-        recall: Recall = recall_nothing,
+        memoize: Memoize = compute_always,
         choice: InstanceChoice | None = None,
     ) -> None:
         self.name, self.device = name, device
-        self._network, self._recall, self._choice = network, recall, choice or InstanceChoice()
+        self._network, self._memoize, self._choice = network, memoize, choice or InstanceChoice()
 
     def choosing(self, choice: InstanceChoice) -> "MaskRcnn":
         """Return the same network with another choice of objects."""
-        return MaskRcnn(self.name, self._network, self.device, self._recall, choice)
+        return MaskRcnn(self.name, self._network, self.device, self._memoize, choice)
 
     def predict(self, image: Image) -> FirstGuess:
         """Return the saliency of the chosen objects of `image` ((H, W, 3) uint8 RGB), at its own size.
@@ -73,7 +73,7 @@ class MaskRcnn:
         """Return every object that the network sees in `image`, from a certainty of 0.05 on, the surest first."""
         small = to_network_size(image)
         height, width = image.shape[:2]
-        boxes, labels, scores, grids = self._recall("segment", self.device, small, lambda: self._ask(small))
+        boxes, labels, scores, grids = self._memoize("segment", self.device, small, lambda: self._ask(small))
         boxes = boxes * np.array([width, height, width, height], np.float32)
         return [
             Instance(name_of(int(label)), float(score), (float(x0), float(y0), float(x1), float(y1)), grid)
@@ -150,7 +150,7 @@ def build_network(name: str, **sizes: int) -> "torch.nn.Module":
     return network.eval().requires_grad_(False)
 
 
-def load_mask_rcnn(name: str, path: Path, device: str = "auto", recall: Recall = recall_nothing) -> MaskRcnn:
+def load_mask_rcnn(name: str, path: Path, device: str = "auto", memoize: Memoize = compute_always) -> MaskRcnn:
     """Return the segmenter with the weights of `path`, a state dict; nothing in the file is run.
 
     Raises ModelUnavailableError for a broken file and for any missing, extra or misshapen tensor.
@@ -167,4 +167,4 @@ def load_mask_rcnn(name: str, path: Path, device: str = "auto", recall: Recall =
         detail = f"The file of {name} does not hold its weights. {how_to_get(CATALOGUE[name])}"
         raise ModelUnavailableError(detail, model=name) from error
     on = ("cuda" if torch.cuda.is_available() else "cpu") if device in ("auto", "mps") else device
-    return MaskRcnn(name, network.to(on), on, recall)
+    return MaskRcnn(name, network.to(on), on, memoize)

@@ -1,7 +1,7 @@
-"""Calls of one network from several threads, made one call where they wait for each other anyway.
+"""Dynamic micro-batching: calls already queued for one network are merged into one batch.
 
-A network that is busy lets its callers wait; when it is free, whoever is first takes along all that wait with inputs
-of the same size. Nobody waits for company, and a network without a free batch axis is simply called.
+While the network is busy, callers queue up. When it is free, the first of them runs its own input together with the
+queued ones of the same shape. No call waits for others to arrive, so an idle network adds no latency.
 """
 
 import threading
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from backend.contract.errors import MattemeshError
 
-FAULTS = (MattemeshError, MemoryError, RuntimeError)  # what a network raises; torch's lack of memory is the last
+FAULTS = (MattemeshError, MemoryError, RuntimeError)  # what a network raises; torch.OutOfMemoryError is a RuntimeError
 Network = Callable[[NDArray[Any]], NDArray[Any]]  # (B, …) -> (B, …)
 
 
@@ -23,11 +23,11 @@ class _Call:
     def __init__(self, given: NDArray[Any]) -> None:
         self.given = given
         self.answer: NDArray[Any] | None = None
-        self.alone = False  # the network failed with several at once
+        self.alone = False  # the batch failed: this call runs by itself
 
 
-class Together:
-    """`network`, called with up to `limit` inputs at once; `limit` 1 leaves every call as it is."""
+class MicroBatcher:
+    """`network`, called with up to `limit` inputs at once; `limit` 1 turns batching off."""
 
     def __init__(self, network: Network, limit: int = 1) -> None:
         self._network, self._limit = network, limit
@@ -54,7 +54,7 @@ class Together:
         return calls
 
     def _answer(self, calls: list[_Call]) -> None:
-        """Answer `calls` at once; where that fails each asks alone, so that an error finds its own caller."""
+        """Answer `calls` in one batch; if that fails each runs alone, so that an error reaches only its own caller."""
         try:
             answers = self._network(np.concatenate([call.given for call in calls]))
         except FAULTS:

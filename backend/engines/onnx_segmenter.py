@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from backend.cache.memoize import Recall, recall_nothing
+from backend.cache.memoize import Memoize, compute_always
 from backend.contract.errors import ModelUnavailableError, OutOfMemoryError
 from backend.engines.first_guess import FirstGuess
-from backend.engines.micro_batch import Together
+from backend.engines.micro_batch import MicroBatcher
 from backend.images.arrays import Image, Saliency, check_image
 from backend.weights.catalogue import Activation, NetworkInput
 
@@ -28,14 +28,14 @@ class OnnxSegmenter:
     """A segmenter over one shared session; `predict` may be called from many threads at once."""
 
     def __init__(
-        self, name: str, session: Any, network: NetworkInput, recall: Recall = recall_nothing, together: int = 1
+        self, name: str, session: Any, network: NetworkInput, memoize: Memoize = compute_always, batch_size: int = 1
     ) -> None:
         """Take an onnxruntime.InferenceSession; raise ModelUnavailableError unless it has the network's signature:
-        one float input (1, 3, height, width) and a first output (1, 1, h, w) or (1, h, w). Up to `together` pictures
+        one float input (1, 3, height, width) and a first output (1, 1, h, w) or (1, h, w). Up to `batch_size` pictures
         go through it at once where both batch axes are free."""
         self.name = name
         self.device: str = _DEVICES.get(session.get_providers()[0], "cpu")
-        self._session, self._network, self._recall = session, network, recall
+        self._session, self._network, self._memoize = session, network, memoize
         inputs, output = session.get_inputs(), session.get_outputs()[0]
         if len(inputs) != 1 or not _fits(inputs[0].shape, (1, 3, *network.size)) or inputs[0].type != "tensor(float)":
             raise ModelUnavailableError(
@@ -46,7 +46,7 @@ class OnnxSegmenter:
             raise ModelUnavailableError(f"The network of {name} does not answer with one mask.", model=name)
         self._input, self._output = inputs[0].name, output.name
         free = not isinstance(inputs[0].shape[0], int) and not isinstance(output.shape[0], int)
-        self._ask = Together(self._run, together if free else 1)
+        self._ask = MicroBatcher(self._run, batch_size if free else 1)
 
     def predict(self, image: Image) -> FirstGuess:
         """Return the saliency of `image` ((H, W, 3) uint8 RGB), at its own size, as the network gives it.
@@ -56,7 +56,7 @@ class OnnxSegmenter:
         """
         check_image(image)
         batch = network_input(image, self._network)
-        (answer,) = self._recall("segment", self.device, batch, lambda: (self._mask(batch),))
+        (answer,) = self._memoize("segment", self.device, batch, lambda: (self._mask(batch),))
         facts: dict[str, float | int | str | bool] = {
             "device": self.device,
             "network_height": self._network.size[0],

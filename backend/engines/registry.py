@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from backend.cache.identity import ABSENT, EMBEDDED, model_fingerprint
-from backend.cache.memoize import Recall
+from backend.cache.memoize import Memoize
 from backend.cache.stages import StageCache
 from backend.contract.errors import ModelUnavailableError
 from backend.contract.settings import Settings
@@ -40,7 +40,7 @@ class Engines:
     def __init__(self, settings: Settings, stages: StageCache | None = None) -> None:
         self.settings = settings
         self.stages = stages or StageCache()
-        self._border: Segmenter = BorderSegmenter(recall=self.stages.of("border"))
+        self._border: Segmenter = BorderSegmenter(memoize=self.stages.of("border"))
         self._relief: MeshEngine = ReliefEngine()
         self._loaded: dict[str, Any] = {"border": self._border, "relief": self._relief}
         self._fingerprints: dict[str, str] = {}  # of what is loaded, as it was on the disk then
@@ -58,17 +58,17 @@ class Engines:
             return self._auto(DEFAULT_SEGMENTER, self.segmenter, self._border)
         settings = self.settings
         if name in REMOTE_SERVICES:
-            remote: Segmenter = self._load(name, lambda recall: _open_remote(name, settings, recall))
+            remote: Segmenter = self._load(name, lambda memoize: _open_remote(name, settings, memoize))
             return remote
         segmenter: Segmenter = self._load(
             name,
-            lambda recall: load_segmenter(
+            lambda memoize: load_segmenter(
                 name,
                 settings.checkpoints_dir,
                 settings.threads,
                 settings.allow_noncommercial,
                 settings.device,
-                recall,
+                memoize,
                 settings.batch_size,
             ),
         )
@@ -81,12 +81,12 @@ class Engines:
     def _depth(self, name: str) -> "DepthMasker | None":
         from backend.depth_masking import DepthMasker
 
-        def load(recall: Recall) -> DepthMasker:
+        def load(memoize: Memoize) -> DepthMasker:
             settings = self.settings
             weights = find_depth_weights(name, settings.checkpoints_dir)
             device = None if settings.device == "auto" else settings.device
             masker = DepthMasker.from_checkpoint(
-                weights, settings.depth_size_px, device, "fast", recall, settings.batch_size
+                weights, settings.depth_size_px, device, "fast", memoize, settings.batch_size
             )
             check_size(name, masker.network.size.name, settings.checkpoints_dir)
             return masker
@@ -101,12 +101,12 @@ class Engines:
         engine: MeshEngine = self._load(name, self._triposr)
         return engine
 
-    def _triposr(self, recall: Recall) -> MeshEngine:
+    def _triposr(self, memoize: Memoize) -> MeshEngine:
         from backend.engines.triposr import TripoSREngine  # imports torch, which takes seconds
 
         own = self.settings.triposr_weights
         weights = own or require_model(DEFAULT_MESH, self.settings.checkpoints_dir)["model.ckpt"]
-        return TripoSREngine(weights, self.settings.device, recall=recall, together=self.settings.batch_size)
+        return TripoSREngine(weights, self.settings.device, memoize=memoize, batch_size=self.settings.batch_size)
 
     def set_aside(self, why: str) -> None:
         """Have `auto` stand on the embedded engines from now on, for the reason `why`."""
@@ -144,7 +144,7 @@ class Engines:
             self.stages.took_part(name, ABSENT)
             return stand_in
 
-    def _load(self, name: str, load: Callable[[Recall], Any]) -> Any:
+    def _load(self, name: str, load: Callable[[Memoize], Any]) -> Any:
         if name not in self._loaded:
             here = is_here(name, self.settings)  # of a name that nobody knows nothing may be kept, not even a lock
             with self._locks[name]:
@@ -153,7 +153,7 @@ class Engines:
         self.stages.took_part(name, self._fingerprints.get(name, EMBEDDED))
         return self._loaded[name]
 
-    def _load_anew(self, name: str, load: Callable[[Recall], Any], here: bool) -> Any:
+    def _load_anew(self, name: str, load: Callable[[Memoize], Any], here: bool) -> Any:
         fingerprint = model_fingerprint(name, self.settings)
         self._fingerprints[name] = fingerprint
         try:
@@ -166,7 +166,7 @@ class Engines:
         return loaded
 
 
-def _open_remote(name: str, settings: Settings, recall: Recall) -> Segmenter:
+def _open_remote(name: str, settings: Settings, memoize: Memoize) -> Segmenter:
     from backend.engines.remote.segmenter import open_remote  # imports httpx
 
-    return open_remote(name, settings, recall)
+    return open_remote(name, settings, memoize)

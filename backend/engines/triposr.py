@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from backend.cache.memoize import Recall, recall_nothing
+from backend.cache.memoize import Memoize, compute_always
 from backend.contract.errors import ModelUnavailableError, NoSubjectError, OutOfMemoryError
 from backend.contract.trace import Trace
-from backend.engines.micro_batch import Together
-from backend.engines.recalled_scene import RecalledScene
+from backend.engines.memoized_scene import MemoizedScene
+from backend.engines.micro_batch import MicroBatcher
 from backend.images.arrays import Disparity
 from backend.mesh.decimate import decimate
 from backend.mesh.engine import Built, MeshRequest
@@ -52,16 +52,16 @@ class TripoSREngine:
         weights: Path,
         device: str = "auto",
         precision: str = "auto",
-        recall: Recall = recall_nothing,
-        together: int = 1,
+        memoize: Memoize = compute_always,
+        batch_size: int = 1,
     ) -> None:
-        """Load the weights; up to `together` pictures are encoded at once.
+        """Load the weights; up to `batch_size` pictures are encoded at once.
 
         Raises ModelUnavailableError when they cannot be used, or the device is not here.
         """
-        self._weights, self._precision, self._recall = weights, precision, recall
+        self._weights, self._precision, self._memoize = weights, precision, memoize
         self._model = self._load(device)
-        self._codes = Together(partial(_codes, self._model), together)
+        self._codes = MicroBatcher(partial(_codes, self._model), batch_size)
 
     @property
     def device(self) -> str:
@@ -114,8 +114,8 @@ class TripoSREngine:
         with trace.stage("extract", device):
             scene = model.scene(code)
             # A GPU samples the lattice in less time than its indices take to travel.
-            recalled = RecalledScene(scene, self._recall) if model.device.type == "cpu" else scene
-            surface = mesh_of(recalled, resolution=rung.resolution, isovalue=request.isovalue)
+            memoized = MemoizedScene(scene, self._memoize) if model.device.type == "cpu" else scene
+            surface = mesh_of(memoized, resolution=rung.resolution, isovalue=request.isovalue)
         if not len(surface.faces):
             raise NoSubjectError(
                 f"TripoSR found no surface at threshold {request.isovalue:g}; try a lower one.", limit=request.isovalue
@@ -135,7 +135,7 @@ class TripoSREngine:
         def compute() -> tuple[NDArray[np.float32]]:
             return (codes(picture[None])[0],)
 
-        (code,) = self._recall("encode", str(model.stages()), picture, compute)
+        (code,) = self._memoize("encode", str(model.stages()), picture, compute)
         return torch.from_numpy(code).to(model.device)
 
     def _finish(

@@ -246,7 +246,7 @@ def test_the_second_answer_is_the_first_one_again(client: TestClient, route: str
     assert answers[1].headers["server-timing"].startswith("cache;")
 
 
-def test_a_new_option_recalls_the_network_and_says_so(client: TestClient) -> None:
+def test_a_new_option_takes_the_networks_answer_from_the_cache_and_says_so(client: TestClient) -> None:
     json_please = {"Accept": "application/json"}
     client.post("/remove-bg", files={"file": PHOTO})
     again = client.post("/remove-bg", files={"file": PHOTO}, data={"quality": "fast"}, headers=json_please)

@@ -21,7 +21,7 @@ from backend.contract.work import CacheUse, Work
 from backend.engines.border import border
 from backend.engines.border.border import BorderSegmenter
 from backend.engines.depth_anything import SIZES, DepthAnything
-from backend.engines.micro_batch import Together
+from backend.engines.micro_batch import MicroBatcher
 from backend.engines.multi_scale import predict_at_scales
 from backend.engines.onnx_segmenter import OnnxSegmenter, open_session
 from backend.engines.registry import Engines
@@ -118,7 +118,7 @@ def test_the_work_says_what_the_cache_may_do(stages: StageCache, store: MemorySt
     assert np.array_equal(ask(stages, network)[0][0], GIVEN * 3)
 
 
-def test_outside_of_work_nothing_is_recalled(stages: StageCache, store: MemoryStore) -> None:
+def test_outside_of_work_nothing_is_memoized(stages: StageCache, store: MemoryStore) -> None:
     network = Network()
     for _ in range(2):
         stages.of("one")("segment", "cpu", GIVEN, network)
@@ -126,18 +126,18 @@ def test_outside_of_work_nothing_is_recalled(stages: StageCache, store: MemorySt
 
 
 def test_a_stage_that_asks_often_is_a_hit_when_every_answer_was(stages: StageCache) -> None:
-    network, recall = Network(), stages.of("one")
+    network, memoize = Network(), stages.of("one")
     with stages.run("use") as run:
-        recall("segment", "", GIVEN, network)
+        memoize("segment", "", GIVEN, network)
     assert run.outcomes == {"segment": "miss"}
     for given in ((GIVEN, GIVEN + 1), (GIVEN + 2, GIVEN)):
         with stages.run("use") as run:
             for one in given:
-                recall("segment", "", one, network)
+                memoize("segment", "", one, network)
         assert run.outcomes == {"segment": "miss"}
     with stages.run("use") as run:
         for one in (GIVEN, GIVEN + 1, GIVEN + 2):
-            recall("segment", "", one, network)
+            memoize("segment", "", one, network)
     assert run.outcomes == {"segment": "hit"}
 
 
@@ -158,36 +158,36 @@ def test_without_a_cache_everything_is_computed() -> None:
 
 
 def no_more(*_: object, **__: object) -> None:
-    raise AssertionError("this was to be recalled")
+    raise AssertionError("this was to be memoized")
 
 
-def test_the_border_segmenter_recalls_what_it_decided(stages: StageCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_border_segmenter_memoizes_what_it_decided(stages: StageCache, monkeypatch: pytest.MonkeyPatch) -> None:
     image = toy(400, 300)[0]
     plain = BorderSegmenter().predict(image)
-    recalling = BorderSegmenter(recall=stages.of("border"))
+    memoizing = BorderSegmenter(memoize=stages.of("border"))
     with stages.run("use"):
-        first = recalling.predict(image)
+        first = memoizing.predict(image)
     monkeypatch.setattr(border, "solve_saliency", no_more)
     with stages.run("use"):
-        again = recalling.predict(image)
+        again = memoizing.predict(image)
     for guess in (first, again):
         assert guess.saliency.tobytes() == plain.saliency.tobytes()
         assert (guess.notes, guess.facts) == (plain.notes, plain.facts)
         assert [type(fact) for fact in guess.facts.values()] == [type(fact) for fact in plain.facts.values()]
 
 
-def test_a_network_recalls_its_answer_at_every_scale(
+def test_a_network_memoizes_its_answer_at_every_scale(
     stages: StageCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = open_session("tiny", write_network(tmp_path / "tiny.onnx"), 1, "cpu")
     image = toy(400, 300)[0]
     plain = predict_at_scales(OnnxSegmenter("tiny", session, U2NET_INPUT), image)
-    recalling = OnnxSegmenter("tiny", session, U2NET_INPUT, stages.of("tiny"))
+    memoizing = OnnxSegmenter("tiny", session, U2NET_INPUT, stages.of("tiny"))
     with stages.run("use"):
-        predict_at_scales(recalling, image)
-    monkeypatch.setattr(recalling, "_run", no_more)
+        predict_at_scales(memoizing, image)
+    monkeypatch.setattr(memoizing, "_run", no_more)
     with stages.run("use") as run:
-        again = predict_at_scales(recalling, image)
+        again = predict_at_scales(memoizing, image)
     assert run.outcomes == {"segment": "hit"}
     assert again.saliency.tobytes() == plain.saliency.tobytes()
 
@@ -199,18 +199,18 @@ class Luma(torch.nn.Module):
         return type("Answer", (), {"predicted_depth": pixels.mean(1)})
 
 
-def test_the_depth_network_recalls_its_disparity(stages: StageCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_depth_network_memoizes_its_disparity(stages: StageCache, monkeypatch: pytest.MonkeyPatch) -> None:
     image = toy(400, 300)[0]
     plain = DepthAnything(Luma(), SIZES[384], "cpu", "exact").predict(image, 140)
-    recalling = DepthAnything(Luma(), SIZES[384], "cpu", "exact", stages.of("vits"))
+    memoizing = DepthAnything(Luma(), SIZES[384], "cpu", "exact", stages.of("vits"))
     with stages.run("use"):
-        recalling.predict(image, 140)
-    monkeypatch.setattr(recalling, "forward", no_more)
+        memoizing.predict(image, 140)
+    monkeypatch.setattr(memoizing, "forward", no_more)
     with stages.run("use") as run:
-        assert recalling.predict(image, 140).tobytes() == plain.tobytes()
+        assert memoizing.predict(image, 140).tobytes() == plain.tobytes()
     assert run.outcomes == {"depth": "hit"}
-    with stages.run("use"), pytest.raises(AssertionError, match="recalled"):
-        recalling.predict(image, 154)
+    with stages.run("use"), pytest.raises(AssertionError, match="memoized"):
+        memoizing.predict(image, 154)
 
 
 @pytest.fixture(scope="module")
@@ -223,8 +223,8 @@ def model() -> TripoSR:
 def engine_of(model: TripoSR, stages: StageCache) -> TripoSREngine:
     engine = TripoSREngine.__new__(TripoSREngine)
     engine._model, engine._weights, engine._precision = model, Path("nowhere"), "auto"
-    engine._recall = stages.of("triposr")
-    engine._codes = Together(partial(_codes, engine._model))
+    engine._memoize = stages.of("triposr")
+    engine._codes = MicroBatcher(partial(_codes, engine._model))
     return engine
 
 
@@ -257,7 +257,7 @@ def after_first(model: TripoSR, framed: Framed) -> dict[str, bytes]:
         (replace(FIRST, resolution=132), {**ALL, "lattice": "miss", "surface": "miss"}),
     ],
 )
-def test_triposr_recalls_its_scene_code_and_its_lattice(
+def test_triposr_memoizes_its_scene_code_and_its_lattice(
     model: TripoSR,
     framed: Framed,
     after_first: dict[str, bytes],
@@ -283,19 +283,19 @@ CHANGES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_recalled_matte_is_the_computed_one(
+def test_a_memoized_matte_is_the_computed_one(
     store: MemoryStore, stages: StageCache, tmp_path: Path, change: dict[str, Any]
 ) -> None:
     store.largest_bytes = 10**8
     settings = Settings(checkpoints_dir=tmp_path)
-    recalling, plain = Engines(settings, stages), Engines(settings)
+    memoizing, plain = Engines(settings, stages), Engines(settings)
     photo = {"file": encoded(toy(320, 240)[0])}
-    perform(Work("remove-bg", photo, MaskOptions()), recalling, lambda stage: None)
+    perform(Work("remove-bg", photo, MaskOptions()), memoizing, lambda stage: None)
     work = Work("remove-bg", photo, MaskOptions(**change))
-    recalled, computed = (perform(work, engines, lambda stage: None) for engines in (recalling, plain))
-    assert recalled.files == computed.files
-    assert (recalled.report["cached"], computed.report["cached"]) == (["segment"], [])
-    assert recalled.stage_caches == {"segment": "hit"}
+    memoized, computed = (perform(work, engines, lambda stage: None) for engines in (memoizing, plain))
+    assert memoized.files == computed.files
+    assert (memoized.report["cached"], computed.report["cached"]) == (["segment"], [])
+    assert memoized.stage_caches == {"segment": "hit"}
 
 
 def test_the_result_says_which_models_took_part(stages: StageCache, tmp_path: Path) -> None:

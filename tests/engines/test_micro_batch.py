@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from backend.contract.errors import OutOfMemoryError
-from backend.engines.micro_batch import Together
+from backend.engines.micro_batch import MicroBatcher
 from backend.engines.onnx_segmenter import OnnxSegmenter, open_session
 from backend.weights.catalogue import U2NET_INPUT
 from tests.helpers.tiny_onnx import write_network
@@ -35,12 +35,12 @@ class Network:
 
 def gather(network: Network, limit: int, inputs: list[NDArray[Any]]) -> list[Any]:
     """Return what each input's own thread got, an answer or an error, where all but the first had to wait."""
-    together = Together(network, limit)
+    batcher = MicroBatcher(network, limit)
     outcomes: list[Any] = [None] * len(inputs)
 
     def call(index: int) -> None:
         try:
-            outcomes[index] = together(inputs[index])
+            outcomes[index] = batcher(inputs[index])
         except OutOfMemoryError as error:
             outcomes[index] = error
 
@@ -49,7 +49,7 @@ def gather(network: Network, limit: int, inputs: list[NDArray[Any]]) -> list[Any
     assert network.busy.wait(10)
     for thread in threads[1:]:
         thread.start()
-    while len(together._waiting) < len(inputs) - 1:
+    while len(batcher._waiting) < len(inputs) - 1:
         pass
     network.go.set()
     for thread in threads:
@@ -90,13 +90,13 @@ def test_a_limit_of_one_changes_nothing() -> None:
     network = Network()
     network.go.set()
     with pytest.raises(OutOfMemoryError):
-        Together(network)(one(-1))
+        MicroBatcher(network)(one(-1))
     assert network.batches == [1]
 
 
 def test_a_network_with_a_fixed_batch_axis_is_asked_for_one_at_a_time(tmp_path: Path) -> None:
     session = open_session("tiny", write_network(tmp_path / "tiny.onnx"), 1, "cpu")
-    segmenter = OnnxSegmenter("tiny", session, U2NET_INPUT, together=4)
+    segmenter = OnnxSegmenter("tiny", session, U2NET_INPUT, batch_size=4)
     image = np.random.default_rng(0).integers(0, 255, (40, 50, 3), np.uint8)
     alone = segmenter.predict(image).saliency
     answers: list[Any] = []

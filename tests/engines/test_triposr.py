@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from backend.cache.memoize import recall_nothing
+from backend.cache.memoize import compute_always
 from backend.contract.errors import ModelUnavailableError, NoSubjectError, OutOfMemoryError
 from backend.contract.settings import REPOSITORY
 from backend.contract.trace import Trace
 from backend.engines import triposr
-from backend.engines.micro_batch import Together
+from backend.engines.micro_batch import MicroBatcher
 from backend.engines.triposr import TripoSREngine, _codes
 from backend.mesh.engine import MeshRequest
 from backend.mesh.figures import measure
@@ -34,8 +34,8 @@ def engine() -> TripoSREngine:
     model.load_published(known_state(PUBLISHED["state"]))
     engine = TripoSREngine.__new__(TripoSREngine)
     engine._model, engine._weights, engine._precision = model, Path("nowhere"), "auto"
-    engine._recall = recall_nothing
-    engine._codes = Together(partial(_codes, engine._model))
+    engine._memoize = compute_always
+    engine._codes = MicroBatcher(partial(_codes, engine._model))
     return engine
 
 
@@ -142,8 +142,8 @@ def test_a_full_gpu_is_given_less_and_less_and_then_left(
     gpu = SimpleNamespace(device=torch.device("cuda"), config=engine._model.config, field=field, encode=no_room)
     gpu.stages = engine._model.stages
     crowded = TripoSREngine.__new__(TripoSREngine)
-    crowded._model, crowded._recall = gpu, recall_nothing  # type: ignore[assignment]
-    crowded._codes = Together(partial(_codes, crowded._model))
+    crowded._model, crowded._memoize = gpu, compute_always  # type: ignore[assignment]
+    crowded._codes = MicroBatcher(partial(_codes, crowded._model))
     monkeypatch.setattr(crowded, "_load", lambda device: engine._model)
     trace = Trace()
     built = crowded.build(framed, None, MeshRequest(resolution=128), trace)

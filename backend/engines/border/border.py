@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.cache.memoize import Arrays, Recall, recall_nothing
+from backend.cache.memoize import Arrays, Memoize, compute_always
 from backend.engines.border.border_colors import read_border
 from backend.engines.border.border_connectivity import measure_connectivity
 from backend.engines.border.border_cut import cut_object
@@ -36,8 +36,8 @@ class BorderSegmenter:
 
     name = "border"
 
-    def __init__(self, config: BorderConfig | None = None, recall: Recall = recall_nothing) -> None:
-        self._config, self._recall = config or BorderConfig(), recall
+    def __init__(self, config: BorderConfig | None = None, memoize: Memoize = compute_always) -> None:
+        self._config, self._memoize = config or BorderConfig(), memoize
 
     def predict(self, image: Image) -> FirstGuess:
         """Return the saliency of `image`; equal pixels give equal saliencies, whatever was asked before.
@@ -52,7 +52,7 @@ class BorderSegmenter:
         small = _reduce(content, self._config.working_px)
         if min(small.shape[:2]) < self._config.least_side_px:
             return FirstGuess(saliency, ("The picture is too small or too narrow to find an object in it.",))
-        mask, numbers = self._recall("segment", repr(self._config), small, lambda: _decide(small, self._config))
+        mask, numbers = self._memoize("segment", repr(self._config), small, lambda: _decide(small, self._config))
         uniform, deviation, modes, unrest, separation = numbers.tolist()
         facts: dict[str, float | int | str | bool] = {
             "background_uniform": bool(uniform),

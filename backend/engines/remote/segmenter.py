@@ -9,7 +9,7 @@ import cv2
 import httpx
 import numpy as np
 
-from backend.cache.memoize import Arrays, Recall, recall_nothing
+from backend.cache.memoize import Arrays, Memoize, compute_always
 from backend.contract.settings import Settings
 from backend.engines.first_guess import FirstGuess
 from backend.engines.remote.bria import ask_bria
@@ -40,14 +40,14 @@ class RemoteSegmenter:
         self,
         name: str,
         key: str,
-        recall: Recall = recall_nothing,
+        memoize: Memoize = compute_always,
         config: ExchangeConfig | None = None,
         transport: httpx.BaseTransport | None = None,
         address: str = "",
     ) -> None:
         self.name = name
         self._service, self._ask = REMOTE_SERVICES[name], ASKS[name]
-        self._key, self._recall = key, recall
+        self._key, self._memoize = key, memoize
         self._config, self._transport = config or ExchangeConfig(), transport
         self._address = address or self._service.address
 
@@ -65,7 +65,7 @@ class RemoteSegmenter:
             sent.append(self._send(copy))
             return (sent[0].alpha,)
 
-        (alpha,) = self._recall("segment", self.name, copy, compute)
+        (alpha,) = self._memoize("segment", self.name, copy, compute)
         height, width = image.shape[:2]
         facts: dict[str, float | int | str | bool] = {
             "device": self.device,
@@ -110,6 +110,6 @@ def copy_to_send(image: Image) -> Image:
     return np.asarray(cv2.resize(image, size, interpolation=how), np.uint8)
 
 
-def open_remote(name: str, settings: Settings, recall: Recall = recall_nothing) -> RemoteSegmenter:
+def open_remote(name: str, settings: Settings, memoize: Memoize = compute_always) -> RemoteSegmenter:
     """Return the segmenter that asks the service called `name`. Raises ModelUnavailableError without a key for it."""
-    return RemoteSegmenter(name, require_key(name, settings), recall, address=address_of(name, settings))
+    return RemoteSegmenter(name, require_key(name, settings), memoize, address=address_of(name, settings))

@@ -331,13 +331,13 @@ def test_a_service_that_is_not_there_is_an_error(service: FakeService) -> None:
 def test_an_answer_that_is_known_is_not_paid_for_again(service: FakeService) -> None:
     kept: dict[bytes, object] = {}
 
-    def recall(stage: str, detail: str, given: np.ndarray, compute: object) -> object:
+    def memoize(stage: str, detail: str, given: np.ndarray, compute: object) -> object:
         if given.tobytes() not in kept:
             kept[given.tobytes()] = compute()  # type: ignore[operator]
         return kept[given.tobytes()]
 
     service.acts = [answer(200, matte_png())]
-    known = RemoteSegmenter("removebg", KEY, recall, HASTY, Rerouted(service.port))  # type: ignore[arg-type]
+    known = RemoteSegmenter("removebg", KEY, memoize, HASTY, Rerouted(service.port))  # type: ignore[arg-type]
     first, second = known.predict(photo()), known.predict(photo())
     assert np.array_equal(first.saliency, second.saliency) and len(service.heard) == 1
     assert second.facts["picture_left_this_machine"] is False and "did not leave" in second.remarks[0]

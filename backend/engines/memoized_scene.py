@@ -1,4 +1,4 @@
-"""A scene code's field whose lattice remembers: a new isovalue or file format samples only what is new of it."""
+"""A scene whose lattice is memoized: a new isovalue or file format samples only the points not sampled before."""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,16 +8,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from backend.cache.memoize import Recall
+from backend.cache.memoize import Memoize
 from tsr.radiance_field import Lattice, SceneField
 
 
 @dataclass(frozen=True)
-class RecalledScene:
-    """A scene on the CPU that asks `recall` before it samples a lattice."""
+class MemoizedScene:
+    """A scene on the CPU whose lattice samples go through `memoize`."""
 
     scene: SceneField
-    recall: Recall
+    memoize: Memoize
 
     @property
     def radius(self) -> float:
@@ -33,19 +33,19 @@ class RecalledScene:
     def color(self, points: torch.Tensor) -> torch.Tensor:
         return self.scene.color(points)
 
-    def lattice(self, resolution: int) -> "RecalledLattice":
-        return RecalledLattice(self.scene, resolution, self.recall)
+    def lattice(self, resolution: int) -> "MemoizedLattice":
+        return MemoizedLattice(self.scene, resolution, self.memoize)
 
 
-class RecalledLattice:
+class MemoizedLattice:
     """The density of one scene on a regular lattice, whose tables are made when something new is to be sampled.
 
     The extraction first samples a coarse lattice whole, whatever the isovalue: the stage "lattice". All that it
     samples afterwards lies near one surface: the stage "surface".
     """
 
-    def __init__(self, scene: SceneField, resolution: int, recall: Recall) -> None:
-        self._scene, self._resolution, self._recall = scene, resolution, recall
+    def __init__(self, scene: SceneField, resolution: int, memoize: Memoize) -> None:
+        self._scene, self._resolution, self._memoize = scene, resolution, memoize
         self._stage = "lattice"
 
     def density(self, indices: torch.Tensor) -> torch.Tensor:
@@ -55,7 +55,7 @@ class RecalledLattice:
             return (self._lattice.density(indices).numpy(),)
 
         stage, self._stage = self._stage, "surface"
-        (density,) = self._recall(stage, self._detail, indices.numpy(), compute)
+        (density,) = self._memoize(stage, self._detail, indices.numpy(), compute)
         return torch.from_numpy(density)
 
     @cached_property
