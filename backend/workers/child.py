@@ -28,7 +28,7 @@ from backend.workers.messages import (
     Cancel,
     Failed,
     Finished,
-    Hands,
+    Handler,
     Hello,
     LogLine,
     Ready,
@@ -48,7 +48,7 @@ class Worker:
         self._connection = connection
         self._sending = threading.Lock()
         self._unwanted: dict[int, threading.Event] = {}
-        self._hands: Hands
+        self._handler: Handler
 
     def send(self, message: object) -> None:
         data = pack(message)
@@ -61,7 +61,7 @@ class Worker:
         hello = _receive(stream)
         assert isinstance(hello, Hello)
         logger.setLevel(hello.settings.log_level)
-        threads = ThreadPoolExecutor(hello.places, thread_name_prefix=hello.lane)
+        threads = ThreadPoolExecutor(hello.concurrency, thread_name_prefix=hello.lane)
         threads.submit(self._load, hello)
         while (message := _receive(stream)) is not None:
             if isinstance(message, Begin):
@@ -74,9 +74,9 @@ class Worker:
 
     def _load(self, hello: Hello) -> None:
         try:
-            self._hands = hello.load(hello.settings, hello.lane, hello.bare)
-            self.send(Ready(self._hands.facts()))
-        except BaseException:  # nothing can be done without hands: say why and let the service try again
+            self._handler = hello.load(hello.settings, hello.lane, hello.skip_networks)
+            self.send(Ready(self._handler.facts()))
+        except BaseException:  # nothing can be done without handler: say why and let the service try again
             self.send(LogLine(logging.ERROR, traceback.format_exc()))
             os._exit(1)
 
@@ -90,23 +90,23 @@ class Worker:
 
         try:
             on_stage("begin") if unwanted.is_set() else None
-            done = _plain(self._hands.perform(begin.work, on_stage))
-            answer: Finished | Failed = Finished(begin.number, done, self._hands.facts())
+            done = _plain(self._handler.perform(begin.work, on_stage))
+            answer: Finished | Failed = Finished(begin.number, done, self._handler.facts())
         except AbandonedError:
-            answer = Failed(begin.number, None, "abandoned", self._hands.facts())
+            answer = Failed(begin.number, None, "abandoned", self._handler.facts())
         except MattemeshError as error:
-            answer = Failed(begin.number, error, "", self._hands.facts())
+            answer = Failed(begin.number, error, "", self._handler.facts())
         except MemoryError:
             out_of_memory = OutOfMemoryError("The work did not fit into memory.")
-            answer = Failed(begin.number, out_of_memory, "", self._hands.facts())
+            answer = Failed(begin.number, out_of_memory, "", self._handler.facts())
         except BaseException:
-            answer = Failed(begin.number, None, traceback.format_exc(), self._hands.facts())
+            answer = Failed(begin.number, None, traceback.format_exc(), self._handler.facts())
         del self._unwanted[begin.number]
         self.send(answer)
 
 
 class _ToService(logging.Handler):
-    """Hands log lines to the service, which has the log file."""
+    """Handler log lines to the service, which has the log file."""
 
     def __init__(self, worker: Worker) -> None:
         super().__init__()

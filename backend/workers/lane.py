@@ -21,7 +21,7 @@ class Worker(Protocol):
     on_change: Callable[[], None]  # called when a place becomes free, and when it goes to rest
 
     @property
-    def free_places(self) -> int: ...
+    def free_slots(self) -> int: ...
 
     @property
     def ready(self) -> bool: ...
@@ -52,7 +52,7 @@ def stopping() -> OverloadedError:
 
 
 class LaneQueue:
-    """Hands work to whichever worker of the lane has a place."""
+    """Handler work to whichever worker of the lane has a place."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class LaneQueue:
     ) -> None:
         self.lane, self.workers = lane, workers
         self._max_waiting, self._queue_deadline_s, self._deadline_s = max_waiting, queue_deadline_s, deadline_s
-        self._places = sum(worker.config.places for worker in workers)
+        self._capacity = sum(worker.config.concurrency for worker in workers)
         self._line: deque[_Waiter] = deque()
         self._inside = 0  # waiting and running, as far as somebody still wants it
         self._begun = self._refused = 0
@@ -129,9 +129,9 @@ class LaneQueue:
         if rest_s is not None:
             self._refused += 1
             raise self._resting(rest_s)
-        if self._inside >= self._max_waiting + self._places:
+        if self._inside >= self._max_waiting + self._capacity:
             self._refused += 1
-            waiting = self._inside - self._places
+            waiting = self._inside - self._capacity
             raise OverloadedError(
                 "Too many pictures are waiting; try again soon.", limit=self._max_waiting, actual=waiting
             )
@@ -150,7 +150,7 @@ class LaneQueue:
     def _deal(self) -> None:
         """Give out the free places; when all workers rest, send away whoever waits."""
         for worker in self.workers:
-            while self._line and worker.free_places > 0:
+            while self._line and worker.free_slots > 0:
                 waiter = self._line.popleft()
                 if not waiter.turn.done():
                     self._begun += 1

@@ -19,8 +19,8 @@ LENGTH = struct.Struct("!Q")
 TRUSTED = ("backend.contract.errors", "backend.contract.work", __name__)  # whose names a worker's answer may hold
 
 
-class Hands(Protocol):
-    """What does a worker's work, loaded and warm."""
+class Handler(Protocol):
+    """Does a worker's work, loaded and warm."""
 
     def perform(self, work: Work, on_stage: OnStage) -> Done:
         """Return what comes of `work`; `on_stage` hears each stage begin and may raise."""
@@ -43,13 +43,13 @@ class Facts:
 
 @dataclass(frozen=True)
 class Hello:
-    """The first message to a worker: `load` makes its hands. It travels by name, so it is a module's function."""
+    """The first message to a worker: `load` makes its handler. It travels by name, so it is a module's function."""
 
-    load: Callable[[Settings, Lane, bool], Hands]
+    load: Callable[[Settings, Lane, bool], Handler]
     settings: Settings
     lane: Lane
-    bare: bool  # leave the networks alone: loading them has ended this worker before
-    places: int  # pieces of work at the same time
+    skip_networks: bool  # `auto` uses embedded engines alone: loading the networks has ended this worker before
+    concurrency: int  # pieces of work at the same time
 
 
 @dataclass(frozen=True)

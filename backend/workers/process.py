@@ -31,7 +31,7 @@ from backend.workers.messages import (
     Facts,
     Failed,
     Finished,
-    Hands,
+    Handler,
     Hello,
     LogLine,
     Ready,
@@ -46,8 +46,8 @@ from backend.workers.running import BystanderError, Running
 logger = logging.getLogger("mattemesh")
 START_DEADLINE_S = 300.0  # loading and warming up
 LONGEST_PATIENCE_S = 10.0
-BARE_AFTER = 2  # deaths in a row before it was ready; the next start leaves the networks alone
-Load = Callable[[Settings, Lane, bool], Hands]
+SKIP_NETWORKS_AFTER = 2  # deaths in a row before it was ready
+Load = Callable[[Settings, Lane, bool], Handler]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class WorkerConfig:
 
     lane: Lane
     index: int
-    places: int  # pieces of work at the same time
+    concurrency: int  # pieces of work at the same time
     load: Load
     grace_s: float = 0.8  # so long may a stage go on after its work is cancelled, before the process is killed
     policy: RestartPolicy = field(default_factory=RestartPolicy)
@@ -96,8 +96,10 @@ class WorkerProcess:
                 self._life.cancel()
 
     @property
-    def free_places(self) -> int:
-        return self.config.places - len(self._running) if self._state in ("idle", "busy") and not self._killed else 0
+    def free_slots(self) -> int:
+        return (
+            self.config.concurrency - len(self._running) if self._state in ("idle", "busy") and not self._killed else 0
+        )
 
     @property
     def ready(self) -> bool:
@@ -174,7 +176,7 @@ class WorkerProcess:
             except Exception:  # a message without sense, or a bug: as bad as a crash, and no end to having a worker
                 logger.exception("%s worker %d cannot be kept", self.config.lane, self.config.index)
             finally:
-                await self._bury()
+                await self._reap()
             rest_s = 0.0 if self._killed else self._crashed()
             if rest_s > 0:
                 self._state, self._warm, self._rests_until = "resting", False, time.monotonic() + rest_s
@@ -196,9 +198,9 @@ class WorkerProcess:
             return
         reader, self._writer = await asyncio.open_unix_connection(sock=ours, limit=2**20)
         config = self.config
-        bare = self._early_deaths >= BARE_AFTER
+        skip_networks = self._early_deaths >= SKIP_NETWORKS_AFTER
         settings = self.settings.model_copy(update={"api_key": None})  # no affair of a worker's
-        self._send(Hello(config.load, settings, config.lane, bare, config.places))
+        self._send(Hello(config.load, settings, config.lane, skip_networks, config.concurrency))
         self._early_deaths += 1
         overdue = asyncio.get_running_loop().call_later(START_DEADLINE_S, self._process.kill)
         try:
@@ -229,7 +231,7 @@ class WorkerProcess:
             environment["CUDA_VISIBLE_DEVICES"] = devices[self.config.index % len(devices)]
         return environment
 
-    async def _bury(self) -> None:
+    async def _reap(self) -> None:
         """Let go of a process that has ended, and tell whoever waits for it."""
         self.facts = Facts()
         if self._state != "stopped":

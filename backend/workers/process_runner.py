@@ -5,7 +5,7 @@ from collections.abc import Callable
 from backend.contract.runner import RunnerStatus, unheard
 from backend.contract.settings import Settings
 from backend.contract.work import Done, Lane, OnStage, Work
-from backend.workers.engine_hands import load
+from backend.workers.handler import load
 from backend.workers.lane import LaneQueue, Worker, stopping
 from backend.workers.process import Load, WorkerConfig, WorkerProcess
 from backend.workers.restarts import RestartPolicy

@@ -1,4 +1,4 @@
-"""Hands for worker processes under test: the work's own name says what becomes of it."""
+"""Handler for worker processes under test: the work's own name says what becomes of it."""
 
 import ctypes
 import logging
@@ -13,13 +13,13 @@ from pathlib import Path
 from backend.contract.errors import NoSubjectError
 from backend.contract.settings import Settings
 from backend.contract.work import Done, File, Lane, OnStage, Work
-from backend.workers.messages import Facts, Hands, StageBegan, pack
+from backend.workers.messages import Facts, Handler, StageBegan, pack
 
 
 class Doer:
     """Does what `work.name` says: a verb, and its arguments after colons."""
 
-    bare = False
+    skip_networks = False
 
     def perform(self, work: Work, on_stage: OnStage) -> Done:
         verb, *arguments = work.name.split(":")
@@ -27,7 +27,7 @@ class Doer:
         return getattr(self, verb)(work, on_stage, *arguments)
 
     def facts(self) -> Facts:
-        return Facts({"net": "cpu"}, {}, "bare" if self.bare else "", None)
+        return Facts({"net": "cpu"}, {}, "networks skipped" if self.skip_networks else "", None)
 
     def echo(self, work: Work, on_stage: OnStage) -> Done:
         on_stage("second")
@@ -97,23 +97,23 @@ class Doer:
         return Done((), notes=(threading.Lock,))  # type: ignore[arg-type]
 
 
-def load(settings: Settings, lane: Lane, bare: bool) -> Hands:
+def load(settings: Settings, lane: Lane, skip_networks: bool) -> Handler:
     return Doer()
 
 
-def load_no_network(settings: Settings, lane: Lane, bare: bool) -> Hands:
+def load_no_network(settings: Settings, lane: Lane, skip_networks: bool) -> Handler:
     """Die unless told to leave the networks alone."""
-    if not bare:
+    if not skip_networks:
         os.abort()
     doer = Doer()
-    doer.bare = True
+    doer.skip_networks = True
     return doer
 
 
-def load_never(settings: Settings, lane: Lane, bare: bool) -> Hands:
+def load_never(settings: Settings, lane: Lane, skip_networks: bool) -> Handler:
     os.abort()
 
 
-def load_slowly(settings: Settings, lane: Lane, bare: bool) -> Hands:
+def load_slowly(settings: Settings, lane: Lane, skip_networks: bool) -> Handler:
     time.sleep(1)
     return Doer()

@@ -26,8 +26,8 @@ class ThreadWorker:
         self.config, self._perform = config, perform
         self.on_change: Callable[[], None] = lambda: None
         self.ready, self.rest_s = True, None
-        self.free_places = config.places
-        self._threads = ThreadPoolExecutor(config.places)
+        self.free_slots = config.concurrency
+        self._threads = ThreadPoolExecutor(config.concurrency)
 
     def begin(self, work: Work, on_stage: OnStage) -> Running:
         loop, unwanted = asyncio.get_running_loop(), threading.Event()
@@ -46,17 +46,17 @@ class ThreadWorker:
             with contextlib.suppress(RuntimeError):  # the test has ended
                 loop.call_soon_threadsafe(self._end, outcome)
 
-        self.free_places -= 1
+        self.free_slots -= 1
         self._threads.submit(job)
         return running
 
     def _end(self, tell: Callable[[], None]) -> None:
-        self.free_places += 1
+        self.free_slots += 1
         tell()
         self.on_change()
 
     def status(self) -> WorkerStatus:
-        state = "idle" if self.free_places == self.config.places else "busy"
+        state = "idle" if self.free_slots == self.config.concurrency else "busy"
         return WorkerStatus(self.config.lane, self.config.index, state)
 
     def start(self) -> None:

@@ -10,7 +10,7 @@ from backend.contract.errors import OverloadedError, WorkerLostError
 from backend.contract.runner import unheard
 from backend.contract.settings import Settings
 from backend.contract.work import Done, Lane
-from backend.folders.batch.hands import BatchWork, load
+from backend.folders.batch.handler import BatchWork, load
 from backend.workers.lane import LaneQueue
 from backend.workers.process import WorkerConfig, WorkerProcess
 from backend.workers.restarts import RestartPolicy
@@ -21,10 +21,10 @@ FOREVER_S = 1e7  # how long a picture may wait for workers that start
 
 
 class Pool:
-    """`jobs` processes with `settings.batch_size` places each."""
+    """`jobs` processes with `settings.batch_size` pictures at once each."""
 
     def __init__(self, settings: Settings, lane: Lane, jobs: int) -> None:
-        self.places = jobs * settings.batch_size
+        self.concurrency = jobs * settings.batch_size
         self._settings, self._lane_name, self._jobs = settings, lane, jobs
         self._lane: LaneQueue | None = None
 
@@ -52,8 +52,8 @@ class Pool:
 
     def _started(self) -> LaneQueue:
         if self._lane is None:
-            places = self._settings.batch_size
-            configs = [WorkerConfig(self._lane_name, i, places, load, policy=RESTS) for i in range(self._jobs)]
+            concurrency = self._settings.batch_size
+            configs = [WorkerConfig(self._lane_name, i, concurrency, load, policy=RESTS) for i in range(self._jobs)]
             workers = [WorkerProcess(config, self._settings) for config in configs]
             # Nobody sits and waits: a mask may take as long as a mesh.
             deadline_s = max(self._settings.mask_deadline_s, self._settings.mesh_deadline_s)

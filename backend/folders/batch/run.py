@@ -22,7 +22,7 @@ from backend.contract.errors import (
 from backend.contract.options import MatteOptions
 from backend.contract.settings import Settings
 from backend.contract.work import KINDS, Done
-from backend.folders.batch.hands import BatchWork
+from backend.folders.batch.handler import BatchWork
 from backend.folders.batch.manifest import Manifest, Record
 from backend.folders.batch.names import DEBUG
 from backend.folders.batch.out_folder import OUTLIERS, REVIEW, OutFolder, PlaceError
@@ -75,7 +75,7 @@ class BatchRun:
         upcoming = iter(items)
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(len(items), self.pool.places + 2)):  # two are read ahead
+                for _ in range(min(len(items), self.pool.concurrency + 2)):  # two are read ahead
                     group.create_task(self._consume(upcoming))
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from backend.folders.batch.handler import load
 from PIL import Image
 
 from backend.cli import main
 from backend.contract.settings import REPOSITORY, Settings
-from backend.folders.batch.hands import load
 from backend.folders.batch.manifest import Manifest, Record
 from backend.folders.batch.odd_ones import Handling
 from backend.workers.child import _plain
@@ -41,8 +41,8 @@ def _threads_for_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do the work in this process; those tests that start the command itself have the real workers."""
 
     def thread(config: WorkerConfig, settings: Settings) -> ThreadWorker:
-        hands = load(settings, config.lane, False)
-        return ThreadWorker(lambda work, on_stage: _plain(hands.perform(work, on_stage)), config, settings)
+        handler = load(settings, config.lane, False)
+        return ThreadWorker(lambda work, on_stage: _plain(handler.perform(work, on_stage)), config, settings)
 
     monkeypatch.setattr("backend.folders.batch.pool.WorkerProcess", thread)
 

@@ -8,8 +8,8 @@ from backend.contract.options import MaskOptions, MeshOptions
 from backend.contract.settings import Settings
 from backend.contract.work import Form, Work
 from backend.workers.child import _plain
-from backend.workers.engine_hands import load
-from backend.workers.messages import LENGTH, Facts, Finished, Hands, pack, unpack_answer
+from backend.workers.handler import load
+from backend.workers.messages import LENGTH, Facts, Finished, Handler, pack, unpack_answer
 from tests.helpers.drawn import encoded, toy
 
 
@@ -18,37 +18,37 @@ def settings(folder: Path) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def hands(tmp_path_factory: pytest.TempPathFactory) -> Hands:
-    return load(settings(tmp_path_factory.mktemp("hands")), "mask", False)
+def handler(tmp_path_factory: pytest.TempPathFactory) -> Handler:
+    return load(settings(tmp_path_factory.mktemp("handler")), "mask", False)
 
 
 @pytest.mark.parametrize("form", ["file", "json", "zip"])
-def test_every_form_of_a_mask_and_of_a_mesh_can_be_read_by_the_service(hands: Hands, form: Form) -> None:
+def test_every_form_of_a_mask_and_of_a_mesh_can_be_read_by_the_service(handler: Handler, form: Form) -> None:
     photo = encoded(toy()[0])
     for kind, options in (
         ("remove-bg", MaskOptions(debug=form == "zip")),
         ("generate-mesh", MeshOptions(debug=form == "zip")),
     ):
-        done = _plain(hands.perform(Work(kind, {"file": photo}, options, form), lambda stage: None))
-        answer = Finished(1, done, hands.facts())
+        done = _plain(handler.perform(Work(kind, {"file": photo}, options, form), lambda stage: None))
+        answer = Finished(1, done, handler.facts())
         assert unpack_answer(pack(answer)[LENGTH.size :]) == answer
         assert done.files[0].data
 
 
 def test_broken_weights_leave_the_stand_in_and_the_worker_says_why(tmp_path: Path) -> None:
     (tmp_path / "depth_anything_v2_vits.pth").write_bytes(b"<html>not found</html>")
-    hands = load(settings(tmp_path), "mesh", False)
-    facts = hands.facts()
+    handler = load(settings(tmp_path), "mesh", False)
+    facts = handler.facts()
     assert list(facts.broken) == ["depth-anything-v2-vits"]
     assert facts.broken["depth-anything-v2-vits"]
-    done = hands.perform(Work("generate-mesh", {"file": encoded(toy()[0])}, MeshOptions()), lambda stage: None)
+    done = handler.perform(Work("generate-mesh", {"file": encoded(toy()[0])}, MeshOptions()), lambda stage: None)
     assert done.report["fusion"]["strategy"] == "segmentation"
 
 
-def test_a_bare_worker_leaves_every_network_alone_and_says_so(tmp_path: Path) -> None:
+def test_a_worker_that_skips_networks_says_so(tmp_path: Path) -> None:
     (tmp_path / "depth_anything_v2_vits.pth").write_bytes(b"would end the process")
-    hands = load(settings(tmp_path), "mesh", True)
-    facts = hands.facts()
-    assert isinstance(facts, Facts) and "ended while it loaded" in facts.why
+    handler = load(settings(tmp_path), "mesh", True)
+    facts = handler.facts()
+    assert isinstance(facts, Facts) and "died while loading" in facts.why
     assert {"isnet-general-use", "depth-anything-v2-vits", "triposr"} == set(facts.broken)
     assert facts.loaded == {}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from backend.contract.settings import Settings
 from backend.contract.work import Done, File, Lane, OnStage, Work
-from backend.workers.messages import Facts, Hands
+from backend.workers.handler import EngineHandler
 
 if TYPE_CHECKING:
     from backend.contract.trace import Trace
@@ -25,34 +25,26 @@ class BatchWork(Work):
     treatment: "Treatment" = ""
 
 
-def load(settings: Settings, lane: Lane, bare: bool) -> Hands:
-    """Return the hands of a worker; networks are loaded by the first picture that needs them."""
+def load(settings: Settings, lane: Lane, skip_networks: bool) -> EngineHandler:
+    """Return the handler of a worker; networks are loaded by the first picture that needs them."""
     import cv2
 
     from backend.engines.registry import Engines
 
     cv2.setNumThreads(max(1, settings.threads))
-    engines = Engines(settings)
-    if bare:
-        engines.set_aside("The worker ended while it loaded the networks.")
-
-    class BatchHands:
-        def perform(self, work: Work, on_stage: OnStage) -> Done:
-            assert isinstance(work, BatchWork)
-            return _perform(work, engines, on_stage)
-
-        def facts(self) -> Facts:
-            return Facts(engines.loaded(), engines.broken())
-
-    return BatchHands()
+    handler = EngineHandler(Engines(settings), _perform)
+    if skip_networks:
+        handler.skip_networks()
+    return handler
 
 
-def _perform(work: BatchWork, engines: "Engines", on_stage: OnStage) -> Done:
+def _perform(work: Work, engines: "Engines", on_stage: OnStage) -> Done:
     """Return the result, its thumbnail and, where it was asked for, the debug bundle; `seconds` is in the report."""
     from backend.contract.trace import Trace
     from backend.images.open_picture import open_picture
     from backend.workers.debug_bundle import bundle_files, write_zip
 
+    assert isinstance(work, BatchWork)
     began = time.perf_counter()
     trace = Trace(work.options.debug, on_stage)
     with trace.stage("decode"):
