@@ -17,13 +17,11 @@ from backend.api import problems
 from backend.api.logs import set_up_logging
 from backend.api.metrics.metered_runner import MeteredRunner
 from backend.api.metrics.recorded import Metrics
-from backend.api.middleware.headers import SecurityHeaders
-from backend.api.middleware.request_log import RequestLog
-from backend.api.middleware.stack import guard
-from backend.api.middleware.stopping import RefusedWhileStopping, Stopping
-from backend.api.middleware.uploads import PacedUploads, Uploads
-from backend.api.openapi import describe_security
-from backend.api.routes import docs, editing, images, jobs, meshes, metrics, page, system
+from backend.api.middleware.stack import add_middleware
+from backend.api.middleware.stopping import Stopping
+from backend.api.middleware.uploads import Uploads
+from backend.api.openapi import complete_openapi
+from backend.api.routes import docs, jobs, metrics, page, system, work
 from backend.cache.cache import open_cache
 from backend.cache.results import CachingRunner
 from backend.contract.runner import Runner
@@ -67,19 +65,12 @@ def create_app(settings: Settings | None = None, runner: Runner | None = None) -
     app.state.started = time.monotonic()
     app.state.stopping = Stopping()
     app.state.uploads = Uploads()
-    for routes in (docs, editing, images, jobs, meshes, metrics, page, system):
+    for routes in (docs, jobs, metrics, page, system, work):
         app.include_router(routes.router)
     page.mount_files(app)
     problems.install(app)
-    problems.describe(app)
-    describe_security(app, settings)
-    app.add_middleware(RefusedWhileStopping, stopping=app.state.stopping)
-    guard(app, settings)
-    app.add_middleware(RequestLog, observe=app.state.metrics.request)
-    app.add_middleware(SecurityHeaders)
-    app.add_middleware(
-        PacedUploads, settings=settings, uploads=app.state.uploads, stopping=app.state.stopping
-    )  # outermost: whoever refuses a request leaves its body unread
+    complete_openapi(app, settings)
+    add_middleware(app, settings, app.state.metrics.request, app.state.uploads, app.state.stopping)
     return app
 
 

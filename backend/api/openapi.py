@@ -1,53 +1,130 @@
-"""What OpenAPI says of keys, rates and origins: where a key goes, and which refusals any route can give."""
+"""The OpenAPI document where FastAPI cannot derive it: our own form parser, the problem schema, keys and refusals."""
 
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 
 from backend.api.middleware.paths import is_open
-from backend.api.problems import documented
+from backend.api.problems import ProblemBody, documented
 from backend.contract.errors import (
     CrossSiteError,
+    EmptyFileError,
     HostNotAllowedError,
+    ImageCorruptError,
+    InvalidParameterError,
     MattemeshError,
+    MissingFileError,
+    ModelUnavailableError,
+    NotReadyError,
+    OutOfMemoryError,
+    OverloadedError,
     RateLimitedError,
+    StorageFullError,
+    TimedOutError,
+    TooManyFilesError,
+    TooManyPixelsError,
     UnauthorizedError,
+    UnsupportedImageTypeError,
+    UploadTooLargeError,
+    UploadTooSlowError,
+    WorkerLostError,
 )
 from backend.contract.settings import Settings
+from backend.contract.work import Kind
 
-SCHEMES = {
+WORK_ERRORS = (  # of every kind of work
+    MissingFileError,
+    TooManyFilesError,
+    EmptyFileError,
+    InvalidParameterError,
+    UnsupportedImageTypeError,
+    ImageCorruptError,
+    UploadTooLargeError,
+    TooManyPixelsError,
+    UploadTooSlowError,
+    NotReadyError,
+    OverloadedError,
+    TimedOutError,
+    WorkerLostError,
+    ModelUnavailableError,
+    OutOfMemoryError,
+    StorageFullError,
+)
+PARTS = {
+    "file": "The photo: JPEG, PNG or WebP, by default at most 20 MiB and 50 megapixels.",
+    "mask": "Your own mask, white on the object, or a cutout; of the photo's aspect ratio.",
+    "background": "The picture to put behind the object.",
+}
+KEY_SCHEMES = {
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     "bearer": {"type": "http", "scheme": "bearer"},
 }
 
 
-def describe_security(app: FastAPI, settings: Settings) -> None:
-    """Add to `app`'s OpenAPI document what `settings` ask of a request."""
+def work_documentation(kind: Kind) -> dict[str, Any]:
+    """Return the keyword arguments of `add_api_route` that document the route of `kind`."""
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    content: dict[str, Any] = dict.fromkeys([*kind.media_types, "application/zip"], binary)
+    content["application/json"] = {"schema": {"type": "object", "required": ["report", "result"]}}
+    result = {
+        "description": "The file; with `Accept: application/json` the report with the file in it as base64; "
+        "with `debug=true` a zip of the file, the report and every intermediate picture.",
+        "content": content,
+    }
+    return {
+        "summary": kind.title,
+        "description": kind.about,
+        "tags": [kind.tag],
+        "response_class": Response,
+        "responses": {200: result, **documented(*WORK_ERRORS, *kind.raises)},
+        "openapi_extra": form_documentation(kind),
+    }
+
+
+def form_documentation(kind: Kind) -> dict[str, Any]:
+    """Return the OpenAPI request body of `kind`: its files, and every option with its range."""
+    properties = {
+        **{name: {"type": "string", "format": "binary", "description": PARTS[name]} for name in kind.files},
+        **kind.options.model_json_schema()["properties"],
+    }
+    schema = {
+        "type": "object",
+        "properties": properties,
+        "required": list(kind.required),
+        "additionalProperties": False,
+    }
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
+def complete_openapi(app: FastAPI, settings: Settings) -> None:
+    """Add to `app`'s OpenAPI document the problem schema and, per operation, the keys and refusals of `settings`."""
     generate = app.openapi
 
-    def with_security() -> dict[str, Any]:
+    def completed() -> dict[str, Any]:
         document = generate()
+        components = document.setdefault("components", {})
+        components.setdefault("schemas", {})["ProblemBody"] = ProblemBody.model_json_schema()
         if settings.api_keys:
-            document["components"]["securitySchemes"] = SCHEMES
+            components["securitySchemes"] = KEY_SCHEMES
         for path, operations in document["paths"].items():
             for method, operation in operations.items():
-                asks = _asks(settings, is_open(path), method)
-                if UnauthorizedError in asks:
-                    operation["security"] = [{name: []} for name in SCHEMES]
-                for status, response in documented(*asks).items():
+                refusals = _refusals(settings, is_open(path), method)
+                if UnauthorizedError in refusals:
+                    operation["security"] = [{name: []} for name in KEY_SCHEMES]
+                for status, response in documented(*refusals).items():
                     operation["responses"].setdefault(str(status), response)
         return document
 
-    app.openapi = with_security  # type: ignore[method-assign]  # the way FastAPI documents for this
+    app.openapi = completed  # type: ignore[method-assign]  # the way FastAPI documents for this
 
 
-def _asks(settings: Settings, is_open_path: bool, method: str) -> list[type[MattemeshError]]:
-    """Return the refusals that a request for one operation can meet."""
-    asks: list[type[MattemeshError]] = [HostNotAllowedError]
+def _refusals(settings: Settings, is_open_path: bool, method: str) -> list[type[MattemeshError]]:
+    """Return the errors with which the middleware can refuse a request for one operation."""
+    refusals: list[type[MattemeshError]] = [HostNotAllowedError]
     if method != "get":
-        asks.append(CrossSiteError)
+        refusals.append(CrossSiteError)
     if settings.api_keys and not is_open_path:
-        asks.append(UnauthorizedError)
+        refusals.append(UnauthorizedError)
     if settings.rate_limit is not None and not is_open_path:
-        asks.append(RateLimitedError)
-    return asks
+        refusals.append(RateLimitedError)
+    return refusals

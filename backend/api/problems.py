@@ -98,18 +98,6 @@ def install(app: FastAPI) -> None:
         )
 
 
-def describe(app: FastAPI) -> None:
-    """Add the problem's schema, to which every route's error answers refer, to `app`'s OpenAPI document."""
-    generate = app.openapi
-
-    def with_problem() -> dict[str, Any]:
-        document = generate()
-        document.setdefault("components", {}).setdefault("schemas", {})["ProblemBody"] = ProblemBody.model_json_schema()
-        return document
-
-    app.openapi = with_problem  # type: ignore[method-assign]  # the way FastAPI documents for this
-
-
 def internal_answer(request: Request, error: Exception) -> JSONResponse:
     """Return the answer for a bug; its trace goes to the log alone."""
     logger.error("request %s failed", getattr(request.state, "request_id", "unknown"), exc_info=error)

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from backend.contract.errors import MattemeshError, NoSubjectError
+from backend.contract.mesh_formats import MEDIA_TYPES
 from backend.contract.options import BackgroundOptions, EditOptions, MaskOptions, MeshOptions, WorkOptions
 
 Lane = Literal["mask", "mesh"]
@@ -18,21 +20,58 @@ CacheOutcome = Literal["hit", "miss"]
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of work: the lane that it waits in, what may be asked of it, the files that it takes, those of them
-    that it cannot do without, and how long an option may be when it is sent."""
+    """One kind of work: how it runs, what a request for it may send, and what its route documents."""
 
-    lane: Lane
-    options: type[WorkOptions]
-    files: tuple[str, ...] = ("file", "mask")
-    required: tuple[str, ...] = ("file",)
-    max_text_bytes: int = 16 * 1024
+    lane: Lane  # the queue that it waits in
+    options: type[WorkOptions]  # the options of a request
+    title: str  # the route's headline in OpenAPI
+    about: str  # what comes back, in one sentence
+    tag: str  # the group of routes that it belongs to in OpenAPI
+    media_types: tuple[str, ...]  # of the result
+    files: tuple[str, ...] = ("file", "mask")  # the file parts that a form may have
+    required: tuple[str, ...] = ("file",)  # the file parts that a form must have
+    max_text_bytes: int = 16 * 1024  # longest option, as sent
+    raises: tuple[type[MattemeshError], ...] = ()  # besides the errors of every kind
 
 
 KINDS: dict[str, Kind] = {
-    "remove-bg": Kind("mask", MaskOptions),
-    "generate-mesh": Kind("mesh", MeshOptions),
-    "edit-mask": Kind("mask", EditOptions, files=("mask", "file"), required=(), max_text_bytes=256 * 1024),
-    "add-background": Kind("mask", BackgroundOptions, files=("file", "mask", "background")),
+    "remove-bg": Kind(
+        "mask",
+        MaskOptions,
+        "Cut the object out of a photo",
+        "Returns the object's matte as an 8-bit grey PNG, or the cutout.",
+        "matte",
+        ("image/png",),
+    ),
+    "generate-mesh": Kind(
+        "mesh",
+        MeshOptions,
+        "Make a mesh from a photo",
+        "Returns the mesh as a GLB, or in the requested `format`.",
+        "mesh",
+        tuple(MEDIA_TYPES.values()),
+        raises=(NoSubjectError,),
+    ),
+    "edit-mask": Kind(
+        "mask",
+        EditOptions,
+        "Correct a mask with strokes and clicks",
+        "Returns the corrected mask as an 8-bit grey PNG of the same size.",
+        "editing",
+        ("image/png",),
+        files=("mask", "file"),
+        required=(),
+        max_text_bytes=256 * 1024,
+    ),
+    "add-background": Kind(
+        "mask",
+        BackgroundOptions,
+        "Put the object on a new background",
+        "Returns the object on a colour or on another picture.",
+        "editing",
+        ("image/png", "image/jpeg"),
+        files=("file", "mask", "background"),
+    ),
 }
 
 

@@ -6,10 +6,10 @@ from fastapi import FastAPI, Request
 from starlette.testclient import TestClient
 
 from backend.api import problems
-from backend.api.middleware.headers import SecurityHeaders
-from backend.api.middleware.request_log import RequestLog
-from backend.api.middleware.stack import guard
-from backend.api.openapi import describe_security
+from backend.api.middleware.stack import add_middleware
+from backend.api.middleware.stopping import Stopping
+from backend.api.middleware.uploads import Uploads
+from backend.api.openapi import complete_openapi
 from backend.api.routes import docs
 from backend.contract.settings import Settings
 
@@ -40,9 +40,6 @@ def guarded(base_url: str = "http://testserver", client: str = "192.0.2.1", **se
 
     app.include_router(docs.router)
     problems.install(app)
-    problems.describe(app)
-    describe_security(app, chosen)
-    guard(app, chosen)
-    app.add_middleware(RequestLog, observe=lambda request, status, seconds: None)
-    app.add_middleware(SecurityHeaders)
+    complete_openapi(app, chosen)
+    add_middleware(app, chosen, lambda request, status, seconds: None, Uploads(), Stopping())
     return TestClient(app, base_url=base_url, client=(client, 50000), raise_server_exceptions=False)

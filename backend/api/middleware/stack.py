@@ -1,36 +1,70 @@
-"""The order in which a request is judged before it reaches a route: name and origin, CORS, rate, key."""
+"""The middleware in the order that a request meets it."""
 
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
+from backend.api.middleware.headers import SecurityHeaders
 from backend.api.middleware.keys import ApiKeys, Authentication
 from backend.api.middleware.origins import OriginCheck
 from backend.api.middleware.rate_limit import RateLimit
+from backend.api.middleware.request_log import Observe, RequestLog
+from backend.api.middleware.stopping import RefuseWhileStopping, Stopping
+from backend.api.middleware.uploads import PacedUploads, Uploads
 from backend.contract.settings import Settings
 
-EXPOSED = ("Content-Disposition", "Location", "Retry-After", "RateLimit", "RateLimit-Policy", "Server-Timing")
-EXPOSED_OURS = ("X-Cache", "X-Notes", "X-Request-ID")
-TAKEN = ("Authorization", "Cache-Control", "Content-Type", "Idempotency-Key", "Last-Event-ID", "X-API-Key")
+METHODS = ("GET", "POST", "DELETE")
+REQUEST_HEADERS = (
+    "Authorization",
+    "Cache-Control",
+    "Content-Type",
+    "Idempotency-Key",
+    "Last-Event-ID",
+    "X-API-Key",
+    "X-Request-ID",
+)
+RESPONSE_HEADERS = (
+    "Content-Disposition",
+    "Location",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "Server-Timing",
+    "X-Cache",
+    "X-Notes",
+    "X-Request-ID",
+)
 
 
-def guard(app: FastAPI, settings: Settings) -> None:
-    """Add to `app` what `settings` ask for. Starlette runs what was added last first."""
+def add_middleware(app: FastAPI, settings: Settings, observe: Observe, uploads: Uploads, stopping: Stopping) -> None:
+    """Add to `app` the middleware that `settings` ask for."""
     keys = ApiKeys(settings.api_keys)
-    if keys:
-        app.add_middleware(Authentication, keys=keys)
-    if settings.rate_limit is not None:  # before the key: guessing keys is counted as well
-        app.add_middleware(RateLimit, rate=settings.rate_limit, keys=keys)
-    if settings.cors_origins:  # before both: a preflight brings no key, and a 401 must be readable by the page
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=("GET", "POST", "DELETE"),
-            allow_headers=(*TAKEN, "X-Request-ID"),
-            expose_headers=(*EXPOSED, *EXPOSED_OURS),
+    stack = [
+        # Outermost: any of the others may refuse a request and leave its body unread.
+        Middleware(PacedUploads, settings=settings, uploads=uploads, stopping=stopping),
+        Middleware(SecurityHeaders),
+        Middleware(RequestLog, observe=observe),
+        Middleware(
+            OriginCheck,
+            allowed_hosts=settings.allowed_hosts,
+            allowed_origins=settings.cors_origins,
+            behind_proxy=bool(settings.trusted_proxies),
+        ),
+    ]
+    if settings.cors_origins:  # before rate and key: a preflight brings no key, and the page must be able to read a 401
+        stack.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.cors_origins,
+                allow_methods=METHODS,
+                allow_headers=REQUEST_HEADERS,
+                expose_headers=RESPONSE_HEADERS,
+            )
         )
-    app.add_middleware(
-        OriginCheck,
-        allowed_hosts=settings.allowed_hosts,
-        allowed_origins=settings.cors_origins,
-        behind_proxy=bool(settings.trusted_proxies),
-    )
+    if settings.rate_limit is not None:  # before the key: guesses at keys count too
+        stack.append(Middleware(RateLimit, rate=settings.rate_limit, keys=keys))
+    if keys:
+        stack.append(Middleware(Authentication, keys=keys))
+    stack.append(Middleware(RefuseWhileStopping, stopping=stopping))
+    for middleware in reversed(stack):  # Starlette runs first what was added last
+        app.add_middleware(middleware.cls, *middleware.args, **middleware.kwargs)

@@ -30,7 +30,7 @@ class Stopping:
         return NotReadyError("The service is stopping; send the request again in a moment.")
 
 
-class RefusedWhileStopping:
+class RefuseWhileStopping:
     """ASGI middleware: from the signal on, new work gets 503 `not-ready` at once, and so does at the end of the time
     for it what was begun and is not finished."""
 

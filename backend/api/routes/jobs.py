@@ -14,9 +14,9 @@ from starlette.datastructures import FormData
 
 from backend.api.forms import read_files, read_form, read_options
 from backend.api.job_documents import JobDocument, JobPage, document
+from backend.api.openapi import WORK_ERRORS, form_documentation
 from backend.api.problems import MEDIA_TYPE, documented
 from backend.api.routes.job_file import DOCUMENTATION, file_answer
-from backend.api.serve import RAISES, form_documentation
 from backend.contract.errors import (
     CancelledJobError,
     IdempotencyConflictError,
@@ -50,7 +50,9 @@ ID = Annotated[str, Query(pattern=f"^{PATTERN.pattern}$")]
 
 def _form() -> dict[str, Any]:
     """Return the OpenAPI request body: that of every kind, and which one is meant."""
-    bodies = [form_documentation(kind)["requestBody"]["content"]["multipart/form-data"]["schema"] for kind in JOB_KINDS]
+    bodies = [
+        form_documentation(KINDS[kind])["requestBody"]["content"]["multipart/form-data"]["schema"] for kind in JOB_KINDS
+    ]
     properties: dict[str, Any] = {"kind": {"type": "string", "enum": list(JOB_KINDS), "description": "What to do."}}
     for body in bodies:
         properties |= body["properties"]
@@ -65,7 +67,7 @@ def _form() -> dict[str, Any]:
     response_model=JobDocument,
     responses={
         200: {"model": JobDocument, "description": "the job that came with this Idempotency-Key before"},
-        **documented(*RAISES, IdempotencyConflictError),
+        **documented(*WORK_ERRORS, IdempotencyConflictError),
     },
     openapi_extra=_form(),
 )
@@ -185,7 +187,7 @@ async def _events(request: Request, jobs: Jobs, job_id: str, after: int) -> Asyn
     "/jobs/{job_id}/result",
     summary="What came of a job",
     response_class=FileResponse,
-    responses=DOCUMENTATION | documented(NotFinishedError, CancelledJobError, NoSubjectError, *RAISES),
+    responses=DOCUMENTATION | documented(NotFinishedError, CancelledJobError, NoSubjectError, *WORK_ERRORS),
 )
 async def result(request: Request, job_id: str) -> Response:
     """Answer with the main file, or with the problem in which the job ended."""
