@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 
 from backend.images.arrays import Image, Saliency
-from backend.images.edge_agreement import AgreementConfig, edge_strength, prefer_edges
+from backend.images.edge_preference import EdgePreferenceConfig, edge_strength, prefer_edges
 from backend.images.grabcut import GrabCutConfig, grabcut, learn_colors
 from backend.images.trimap import make_trimap
-from backend.images.view import box_around, look_at
+from backend.images.view import box_around, make_view
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class OutlineConfig:
     widest_band_px: int = 16
     grabcut: GrabCutConfig = field(default_factory=lambda: GrabCutConfig(samples=3000))
     # A coarse outline is trusted nowhere: its cells cut corners and fill notches even where most of it lies right.
-    agreement: AgreementConfig = field(default_factory=lambda: AgreementConfig(trusted_share=2.0))
+    edge_preference: EdgePreferenceConfig = field(default_factory=lambda: EdgePreferenceConfig(trusted_share=2.0))
 
 
 def settle_outline(
@@ -38,7 +38,7 @@ def settle_outline(
     config = config or OutlineConfig()
     height, width = saliency.shape
     box = box_around(saliency >= 0.5, (0, 0, width, height), config.room, 12)
-    view = look_at(image, saliency, box, config.working_side_px)
+    view = make_view(image, saliency, box, config.working_side_px)
     mask = view.saliency >= 0.5
     band = min(config.widest_band_px, round(cell_px * view.scale))
     if band < config.narrowest_band_px:
@@ -49,9 +49,9 @@ def settle_outline(
         return saliency, 0.0
     proposal = grabcut(view.image, trimap, mask, models, config.grabcut)
     strength = edge_strength(view.image)
-    settled = prefer_edges(mask, proposal, strength, band, 1.0, config.agreement)
+    settled = prefer_edges(mask, proposal, strength, band, 1.0, config.edge_preference)
     # A second look at short stretches: over long ones the corners that a cell cuts and the notches it fills are lost.
-    settled = prefer_edges(settled, proposal, strength, config.narrowest_band_px, 1.0, config.agreement)
+    settled = prefer_edges(settled, proposal, strength, config.narrowest_band_px, 1.0, config.edge_preference)
     if not (settled ^ mask).any():
         return saliency, 0.0
     change = _softened(settled) - view.saliency

@@ -15,12 +15,12 @@ def disc(radius_px: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
 
 
-def grow(mask: Mask, radius_px: int) -> Mask:
+def dilate(mask: Mask, radius_px: int) -> Mask:
     """Return `mask` dilated by a disc; 0 px changes nothing."""
     return np.asarray(cv2.dilate(mask.view(np.uint8), disc(radius_px)) > 0) if radius_px > 0 else mask.copy()
 
 
-def shrink(mask: Mask, radius_px: int) -> Mask:
+def erode(mask: Mask, radius_px: int) -> Mask:
     """Return `mask` eroded by a disc; the picture's frame does not eat into an object that it cuts."""
     if radius_px <= 0:
         return mask.copy()

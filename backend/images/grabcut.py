@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from backend.images.arrays import Image, Mask, Trimap, check_image, check_same_size
 
-FEWEST_SAMPLES = 20  # fewer pixels make no colour model
+MIN_SAMPLES = 20  # fewer pixels make no colour model
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def learn_colors(image: Image, foreground: Mask, background: Mask, config: GrabC
     """Return the models of the colours under both masks, or None when either holds too few pixels."""
     check_image(image)
     sides = [_draw(image[side], config.samples) for side in (foreground, background)]
-    if min(len(side) for side in sides) < FEWEST_SAMPLES:
+    if min(len(side) for side in sides) < MIN_SAMPLES:
         return None
     labels = np.concatenate([np.full(len(sides[0]), cv2.GC_FGD), np.full(len(sides[1]), cv2.GC_BGD)])
     models = ColorModels(np.zeros((1, 65)), np.zeros((1, 65)))

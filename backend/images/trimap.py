@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backend.images.arrays import Mask, Trimap, check_mask, check_same_size
-from backend.images.geometry import EdgeStrength, distance_to, grow, mean_along, outline, shrink
+from backend.images.geometry import EdgeStrength, dilate, distance_to, erode, mean_along, outline
 
 BACKGROUND, UNKNOWN, FOREGROUND = 0, 128, 255
 
@@ -23,8 +23,8 @@ def make_trimap(mask: Mask, band_px: int) -> Trimap:
     """Return a trimap with an unknown band of `band_px` on both sides of the outline."""
     check_mask(mask)
     trimap = np.full(mask.shape, UNKNOWN, np.uint8)
-    trimap[shrink(mask, band_px)] = FOREGROUND
-    trimap[~grow(mask, band_px)] = BACKGROUND
+    trimap[erode(mask, band_px)] = FOREGROUND
+    trimap[~dilate(mask, band_px)] = BACKGROUND
     return trimap
 
 
@@ -36,7 +36,7 @@ def make_wide_trimap(mask: Mask, strength: EdgeStrength, config: TrimapConfig) -
     """
     check_same_size(mask, strength)
     trimap = np.where(mask, FOREGROUND, BACKGROUND).astype(np.uint8)
-    trimap[shrink(mask, config.band_px)] = UNKNOWN
+    trimap[erode(mask, config.band_px)] = UNKNOWN
     line = outline(mask)
     if line.any():
         along, _ = mean_along(strength, line, 2 * config.band_px + 1)

@@ -27,7 +27,7 @@ class View:
         return self.saliency.shape[0], self.saliency.shape[1]
 
 
-def look_at(image: Image, saliency: Saliency, box: Box, longest_side_px: int) -> View:
+def make_view(image: Image, saliency: Saliency, box: Box, longest_side_px: int) -> View:
     """Return the view of `box`, its longer side at most `longest_side_px`, averaged down."""
     x0, y0, x1, y1 = box
     scale = min(1.0, longest_side_px / max(y1 - y0, x1 - x0))

@@ -1,19 +1,19 @@
 import numpy as np
 import pytest
 
-from backend.images.geometry import disc, distance_to, grow, mean_along, outline, shrink
+from backend.images.geometry import dilate, disc, distance_to, erode, mean_along, outline
 
 
 def test_growing_and_shrinking_a_point_are_discs():
     mask = np.zeros((21, 21), bool)
     mask[10, 10] = True
-    assert grow(mask, 4).sum() == disc(4).sum()
-    assert np.array_equal(shrink(grow(mask, 4), 4), mask)
-    assert np.array_equal(grow(mask, 0), mask)
+    assert dilate(mask, 4).sum() == disc(4).sum()
+    assert np.array_equal(erode(dilate(mask, 4), 4), mask)
+    assert np.array_equal(dilate(mask, 0), mask)
 
 
 def test_the_frame_does_not_eat_an_object_that_it_cuts():
-    assert shrink(np.ones((9, 9), bool), 3).all()
+    assert erode(np.ones((9, 9), bool), 3).all()
     assert not outline(np.ones((9, 9), bool)).any()
 
 

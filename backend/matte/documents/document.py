@@ -31,7 +31,7 @@ class DocumentConfig:
     one_hue: float = 0.15  # by how much a channel's share of the green may differ over one page
     one_light: float = 0.3  # of a page's light, at least so much is left in its shadows
     darkest: float = 0.35  # HSL lightness; a darker or more colourful ground is no page, and stays as it is
-    most_colorful: float = 0.45  # HSV saturation,
+    max_colorful: float = 0.45  # HSV saturation,
     light: float = 0.6  # where it is nowhere lighter than this: yellow and orange paper is
     page: float = 0.5  # share of paper from which on what a segmenter found is the page, not the mark
     cut: float = 0.008  # of the longer side, off a page's rim: its edge is no ink
@@ -91,7 +91,7 @@ def _usable(shading: Shading, config: DocumentConfig) -> Shading | None:
     high, low = float(typical.max()), float(typical.min())
     lit = np.percentile(shading.reshape(-1, 3), 90, axis=0)
     one_hue = np.abs(lit / lit[1] - typical / typical[1]).max() < config.one_hue  # else the light part is another thing
-    colorful = high - low >= config.most_colorful * high
+    colorful = high - low >= config.max_colorful * high
     if high + low <= 2 * 255 * config.darkest or (
         colorful and not (one_hue and float(lit.max() + lit.min()) > 2 * 255 * config.light)
     ):

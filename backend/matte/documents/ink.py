@@ -25,7 +25,7 @@ THREADS = 2
 @dataclass(frozen=True)
 class InkConfig:
     rim: float = 1 / 1000  # of the picture's longer side: how far a stroke's blurred rim reaches into it,
-    least_rim_px: int = 2
+    min_rim_px: int = 2
     faint: float = 0.65  # of the rule's distance: what differs so much from the paper is ink beside surer ink,
     beside_rims: int = 4  # up to so many rims away
     faintest: float = 0.15  # coverage that is noise
@@ -54,16 +54,16 @@ def ink_alpha(
     config = config or InkConfig()
     height, width = image.shape[:2]
     alpha = np.zeros((height, width), np.float32)
-    rim = max(config.least_rim_px, round(config.rim * max(image.shape)))
+    rim = max(config.min_rim_px, round(config.rim * max(image.shape)))
     margin = (config.beside_rims + 2) * rim
-    least_light = (WHITE - SURELY) / WHITE
+    min_light = (WHITE - SURELY) / WHITE
     noise = _noise(image)
 
     def work(tile: Box) -> None:
         x0, y0, x1, y1 = tile
         part = image[y0:y1, x0:x1]
         brightest = _cells(shading, alpha.shape, tile).max(axis=(0, 1))
-        floor = tuple(np.minimum(least_light * brightest, 255).tolist())
+        floor = tuple(np.minimum(min_light * brightest, 255).tolist())
         if cv2.countNonZero(cv2.inRange(part, floor, (255.0, 255.0, 255.0))) == part.shape[0] * part.shape[1]:
             return
         if region is not None and not region[y0:y1, x0:x1].any():

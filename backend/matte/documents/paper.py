@@ -10,7 +10,7 @@ from backend.images.arrays import Image, Mask
 
 Color = tuple[float, float, float]
 BUCKETS = 16  # a channel
-LEAST_SHARE = 0.01  # of the pixels: a bucket of paper under a dense stamp holds at least so many
+MIN_SHARE = 0.01  # of the pixels: a bucket of paper under a dense stamp holds at least so many
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def paper_color(pixels: NDArray[np.uint8], config: PaperConfig) -> Color | None:
     index = (bins[:, 0] * BUCKETS + bins[:, 1]) * BUCKETS + bins[:, 2]
     counts = np.bincount(index, minlength=BUCKETS**3)
     for bucket in np.argsort(counts)[::-1]:
-        if counts[bucket] < LEAST_SHARE * len(pixels):
+        if counts[bucket] < MIN_SHARE * len(pixels):
             return None
         red, green, blue = (float(channel) for channel in pixels[index == bucket].mean(axis=0))
         if is_pale_and_light(np.array([[red, green, blue]], np.float32), config).all():

@@ -17,7 +17,7 @@ from backend.images.arrays import Alpha, Box, Mask, check_alpha
 
 TILE_PX = 64
 STRAIGHT_PX = 0.01  # a point this near to the line without it changes no more than a rounding would
-MOST_PAINTED_PX = 1_000_000_000  # the boxes of all strokes together: about ten seconds of painting
+MAX_PAINTED_PX = 1_000_000_000  # the boxes of all strokes together: about ten seconds of painting
 Floats = NDArray[np.float32]
 
 
@@ -25,7 +25,7 @@ def paint(alpha: Alpha, strokes: Iterable[Stroke]) -> tuple[Alpha, Mask]:
     """Return `alpha` under the strokes, each over what the ones before it left, and where any of them reaches.
 
     Where none does, every value is what it was, to the bit. Raises InvalidParameterError when the strokes would paint
-    over MOST_PAINTED_PX.
+    over MAX_PAINTED_PX.
     """
     check_alpha(alpha)
     painted, touched = alpha.copy(), np.zeros(alpha.shape, np.bool_)
@@ -33,11 +33,11 @@ def paint(alpha: Alpha, strokes: Iterable[Stroke]) -> tuple[Alpha, Mask]:
     for stroke in strokes:
         box = stroke_box(stroke, *alpha.shape)
         total += max(0, box[2] - box[0]) * max(0, box[3] - box[1])
-        if total > MOST_PAINTED_PX:
+        if total > MAX_PAINTED_PX:
             raise InvalidParameterError(
-                f"The strokes cover over {MOST_PAINTED_PX // 10**6} megapixels in all; send fewer or smaller ones.",
+                f"The strokes cover over {MAX_PAINTED_PX // 10**6} megapixels in all; send fewer or smaller ones.",
                 parameter="strokes",
-                limit=MOST_PAINTED_PX,
+                limit=MAX_PAINTED_PX,
             )
         for window, coverage in _swept(stroke, box):
             under = painted[window]

@@ -12,10 +12,10 @@ import numpy as np
 
 from backend.contract.marks import Click
 from backend.images.arrays import Alpha, Box, Image, Mask, check_image, check_same_size
-from backend.images.geometry import disc, grow
-from backend.images.view import View, look_at
-from backend.matte.editing.carry_up import carry_up
-from backend.matte.editing.claim import ClaimConfig, Place, claim_part
+from backend.images.geometry import dilate, disc
+from backend.images.view import View, make_view
+from backend.matte.editing.click_region import ClickRegionConfig, Place, region_under_click
+from backend.matte.editing.redraw import redraw_region
 
 SENTENCES = {
     "already": "the mask there is so already.",
@@ -28,11 +28,11 @@ SENTENCES = {
 class ClicksConfig:
     side_px: int = 512  # of the working copy
     small_px: int = 32  # a part smaller than this on the working copy is looked at again from nearer
-    most_added: float = 1.5  # of the object's area: a larger part is no part,
-    most_removed: float = 0.7
-    least_most: float = 0.05  # but so much of the picture may always be one
+    max_added: float = 1.5  # of the object's area: a larger part is no part,
+    max_removed: float = 0.7
+    always_allowed_share: float = 0.05  # but so much of the picture may always be one
     beyond_px: int = 8  # working pixels around a part in which the mask may change
-    claim: ClaimConfig = field(default_factory=ClaimConfig)
+    region: ClickRegionConfig = field(default_factory=ClickRegionConfig)
 
 
 @dataclass(frozen=True)
@@ -77,14 +77,14 @@ def _one_click(
         return alpha, "already"
     box: Box = (0, 0, width, height)
     while True:
-        view = look_at(image, alpha, box, config.side_px)
+        view = make_view(image, alpha, box, config.side_px)
         taken = (view.saliency >= 0.5) == keep
         place = _on_view((row, column), view)
         barred = [_on_view((int(other.y), int(other.x)), view) for other in against if _inside(other, box)]
         taken[place] = False
-        most = (config.most_added if keep else config.most_removed) * np.count_nonzero(view.saliency >= 0.5)
-        most_px = int(max(most, config.least_most * taken.size))
-        part = claim_part(view.image, taken, place, barred, most_px, config.claim)
+        most = (config.max_added if keep else config.max_removed) * np.count_nonzero(view.saliency >= 0.5)
+        max_px = int(max(most, config.always_allowed_share * taken.size))
+        part = region_under_click(view.image, taken, place, barred, max_px, config.region)
         nearer = _nearer(part, (row, column), view, config)
         if nearer is None or nearer == box:
             break
@@ -93,10 +93,10 @@ def _one_click(
         return alpha, "unclear"
     joined = taken | part
     seam = cv2.morphologyEx(joined.view(np.uint8), cv2.MORPH_CLOSE, disc(2), borderValue=0) > 0
-    joined |= seam & grow(part, 3)
+    joined |= seam & dilate(part, 3)
     decided = joined if keep else ~joined
-    region = grow(part, config.beyond_px)
-    return carry_up(image, alpha, view, decided, region), "added" if keep else "removed"
+    region = dilate(part, config.beyond_px)
+    return redraw_region(image, alpha, view, decided, region), "added" if keep else "removed"
 
 
 def _nearer(part: Mask, place: Place, view: View, config: ClicksConfig) -> Box | None:

@@ -21,7 +21,7 @@ from backend.images.png import encode_mask_png
 from backend.matte.configs import scorecard_config
 from backend.matte.editing.brush import paint
 from backend.matte.editing.clicks import click_parts
-from backend.matte.editing.snap import snap_to_edges
+from backend.matte.editing.snap import snap_strokes
 from backend.matte.refine.scorecard import score_matte
 from backend.matte.report import base_report, image_report
 from backend.matte.subject import find_subject, mask_as_alpha
@@ -68,7 +68,7 @@ def edit_mask(
     trace.picture("strokes", painted)
     if options.refine and image is not None and touched.any():
         with trace.stage("refine"):
-            painted = snap_to_edges(image, painted, touched, options.strokes)
+            painted = snap_strokes(image, painted, touched, options.strokes)
         trace.picture("refined", painted)
     with trace.stage("score"):
         scorecard = score_matte(painted, scorecard_config(engines.settings))

@@ -12,14 +12,14 @@ import numpy as np
 
 from backend.contract.marks import Stroke
 from backend.images.arrays import Alpha, Box, Image, Mask, Trimap, check_image, check_same_size
-from backend.images.edge_agreement import edge_strength
-from backend.images.geometry import distance_to, grow, outline
+from backend.images.edge_preference import edge_strength
+from backend.images.geometry import dilate, distance_to, outline
 from backend.images.grabcut import GrabCutConfig, grabcut, learn_colors
-from backend.images.view import View, box_around, look_at
+from backend.images.view import View, box_around, make_view
 from backend.matte.editing.brush import paint
-from backend.matte.editing.carry_up import carry_up
+from backend.matte.editing.redraw import redraw_region
 
-MOST_PIECES = 256  # an outline in noise falls into thousands, and none of them is worth the time
+MAX_PIECES = 256  # an outline in noise falls into thousands, and none of them is worth the time
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,13 @@ class SnapConfig:
     side_px: int = 512  # of the working copy
     core: float = 0.4  # of a stroke's radius: so much of it is certain
     beyond: float = 0.5  # of the radius: so far outside of the stroke an edge is looked for,
-    least_beyond_px: float = 5.0  # but at least so many working pixels
+    min_beyond_px: float = 5.0  # but at least so many working pixels
     gain: float = 1.2  # an outline is moved to an edge this many times stronger,
-    least_gain: float = 0.5  # and stronger by this many Lab units a pixel: noise is no edge
+    min_gain: float = 0.5  # and stronger by this many Lab units a pixel: noise is no edge
     context: float = 0.5  # of the strokes' box: seen around it, to learn the two sides' colours
 
 
-def snap_to_edges(
+def snap_strokes(
     image: Image,
     painted: Alpha,
     touched: Mask,
@@ -51,17 +51,17 @@ def snap_to_edges(
     config = config or SnapConfig()
     height, width = touched.shape
     frame = (0, 0, width, height)
-    view = look_at(image, painted, box_around(touched, frame, config.context, 16), config.side_px)
+    view = make_view(image, painted, box_around(touched, frame, config.context, 16), config.side_px)
     drawn = view.saliency >= 0.5
     core, reached = _scaled_strokes(strokes, view, config.core), _scaled_strokes(strokes, view, 1.0)
     radius = float(np.median([stroke.radius for stroke in strokes])) * view.scale
-    band = max(config.least_beyond_px, config.beyond * radius)
+    band = max(config.min_beyond_px, config.beyond * radius)
     region = distance_to(reached != 0.5) <= band
     trimap = np.where(drawn, 255, 0).astype(np.uint8)
     trimap[region] = 128
     trimap[core == 1], trimap[core == 0] = 255, 0
     decided = _cut(view, drawn, trimap, config)
-    return carry_up(image, painted, view, decided, region)
+    return redraw_region(image, painted, view, decided, region)
 
 
 def _cut(view: View, drawn: Mask, trimap: Trimap, config: SnapConfig) -> Mask:
@@ -75,11 +75,11 @@ def _cut(view: View, drawn: Mask, trimap: Trimap, config: SnapConfig) -> Mask:
     old_line, new_line = outline(drawn), outline(proposal)
     count, labels = cv2.connectedComponents((proposal ^ drawn).view(np.uint8), connectivity=8)
     decided = drawn.copy()
-    for label in range(1, min(count, MOST_PIECES)):
+    for label in range(1, min(count, MAX_PIECES)):
         piece = labels == label
-        near = grow(piece, 1)
+        near = dilate(piece, 1)
         old, new = (strength[line & near] for line in (old_line, new_line))
-        if len(new) and new.mean() > config.gain * (old.mean() if len(old) else 0) + config.least_gain:
+        if len(new) and new.mean() > config.gain * (old.mean() if len(old) else 0) + config.min_gain:
             decided[piece] = proposal[piece]
     return decided
 

@@ -15,7 +15,7 @@ Percentile = float | Literal["auto"]
 
 
 @dataclass(frozen=True)
-class CutConfig:
+class DepthCutConfig:
     """Where the cut lies and how its outline is cleaned. Lengths in pixels of the working size."""
 
     percentile: Percentile = 30.0  # of the range of rises, from the far end: a larger one keeps less
@@ -25,7 +25,7 @@ class CutConfig:
 
 
 @dataclass(frozen=True)
-class Cut:
+class DepthCut:
     """The alpha, and the cut in use as a percentile (the one asked for, or the one "auto" found)."""
 
     alpha: Alpha
@@ -54,14 +54,14 @@ def depth_mask(
     shape = working_shape(disparity.shape)
     small = shrink(disparity, shape)
     backdrop = fit_backdrop(small, _margin(shape))
-    config = CutConfig(percentile, morph_kernel_size, blur_size)
+    config = DepthCutConfig(percentile, morph_kernel_size, blur_size)
     cut = cut_by_depth(small, shrink(image, shape), backdrop, config)
     return enlarge(cut.alpha, disparity.shape)
 
 
 def cut_by_depth(
-    disparity: Disparity, image: Image, backdrop: Backdrop, config: CutConfig, segmentation: Alpha | None = None
-) -> Cut:
+    disparity: Disparity, image: Image, backdrop: Backdrop, config: DepthCutConfig, segmentation: Alpha | None = None
+) -> DepthCut:
     """Return what rises above `backdrop` by more than the cut; arrays of one working size.
 
     `segmentation` tells "auto" where to look for the valley between the object and its surroundings.
@@ -70,11 +70,11 @@ def cut_by_depth(
     low, high = robust_range(disparity)
     top = float(np.percentile(rise, 99))
     if top <= config.flat * (high - low) or high - low <= 1e-6 * max(abs(high), abs(low), 1e-12):
-        return Cut(np.zeros(disparity.shape, np.float32), 100.0, True)
+        return DepthCut(np.zeros(disparity.shape, np.float32), 100.0, True)
     share = rise / top
     percentile = _valley(share, segmentation) if config.percentile == "auto" else float(config.percentile)
     mask = _clean(share > percentile / 100, config.morph_kernel_size)
-    return Cut(_soften(mask, image, config.blur_size), percentile, False)
+    return DepthCut(_soften(mask, image, config.blur_size), percentile, False)
 
 
 def _margin(shape: tuple[int, ...]) -> Mask:

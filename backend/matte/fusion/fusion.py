@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from backend.images.arrays import Alpha, Disparity, Image, check_alpha, check_image, check_same_size
 from backend.images.resize import enlarge, shrink, working_shape
 from backend.matte.fusion.agreement import measure_agreement
-from backend.matte.fusion.carry_up import carry_up, snap_to_edges
-from backend.matte.fusion.depth_cut import Cut, CutConfig, Percentile, cut_by_depth
+from backend.matte.fusion.correction import apply_correction, snap_by_watershed
+from backend.matte.fusion.depth_cut import DepthCut, DepthCutConfig, Percentile, cut_by_depth
 from backend.matte.fusion.layers import Layers, find_layers, is_clear
 from backend.matte.fusion.settlement import Settlement, settle
 
@@ -28,7 +28,7 @@ class FusionConfig:
     """`depth_percentile` is the cut of `intersection` and `union`."""
 
     depth_percentile: Percentile = 35.0
-    least_iou: float = 0.15  # below it segmentation and depth speak of different things
+    min_iou: float = 0.15  # below it segmentation and depth speak of different things
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,9 @@ def _fuse(alpha: Alpha, disparity: Disparity, image: Image, config: FusionConfig
     shape = working_shape(alpha.shape)
     small_alpha, small_disparity, small_image = shrink(alpha, shape), shrink(disparity, shape), shrink(image, shape)
     layers = find_layers(small_disparity, small_alpha)
-    cut = cut_by_depth(small_disparity, small_image, layers.backdrop, CutConfig(config.depth_percentile), small_alpha)
+    cut = cut_by_depth(
+        small_disparity, small_image, layers.backdrop, DepthCutConfig(config.depth_percentile), small_alpha
+    )
     agreement = measure_agreement(small_alpha, cut.alpha, layers)
     disagreement = (cut.alpha - small_alpha).astype(np.float32)
     why_not = _why_flat(layers, cut)
@@ -101,7 +103,7 @@ def _fuse(alpha: Alpha, disparity: Disparity, image: Image, config: FusionConfig
     return Fused(fused, "depth_guided", reasons, agreement, disagreement)
 
 
-def _why_flat(layers: Layers, cut: Cut) -> str | None:
+def _why_flat(layers: Layers, cut: DepthCut) -> str | None:
     """Return why there is no depth to speak of, or None."""
     if layers.span <= 0:
         return "The depth map is flat: the segmentation is used alone."
@@ -112,7 +114,7 @@ def _why_unclear(layers: Layers, agreement: dict[str, float], config: FusionConf
     """Return why depth cannot judge this segmentation, or None."""
     if not is_clear(layers):
         return "The object does not stand out in depth (it is flat, or lies on its support): segmentation alone."
-    if agreement["iou"] < config.least_iou and not (layers.own & layers.core).any():
+    if agreement["iou"] < config.min_iou and not (layers.own & layers.core).any():
         return "Depth and segmentation speak of different things: the segmentation is used alone."
     return None
 
@@ -131,6 +133,6 @@ def _apply(
     wanted = (hard | settlement.added) & ~settlement.removed
     changed = settlement.added | settlement.removed | settlement.undecided
     radius = max(3, round(0.010 * max(small_alpha.shape)))
-    snapped = snap_to_edges(small_image, wanted, changed, radius)
+    snapped = snap_by_watershed(small_image, wanted, changed, radius)
     touched = (snapped != hard) | settlement.undecided
-    return carry_up(alpha, image, small_image, snapped, touched)
+    return apply_correction(alpha, image, small_image, snapped, touched)

@@ -23,7 +23,7 @@ class LayerConfig:
     slack: float = 0.01  # change of disparity a pixel that costs nothing: surfaces that recede
     reach: float = 0.35  # sum of steeper changes up to which a path stays on the object
     same_level: float = 0.12  # difference of mean disparity up to which two sure pieces are one object
-    least_contrast: float = 0.08  # of the range: below it the object is flat or lies on its support
+    min_contrast: float = 0.08  # of the range: below it the object is flat or lies on its support
     noise_factor: float = 5.0  # and the contrast must be so many times the backdrop's noise
 
 
@@ -64,7 +64,7 @@ def find_layers(disparity: Disparity, alpha: Alpha, config: LayerConfig | None =
 def is_clear(layers: Layers, config: LayerConfig | None = None) -> bool:
     """Say whether the object stands out in depth enough for depth to have a say."""
     config = config or LayerConfig()
-    least = max(config.least_contrast * layers.span, config.noise_factor * layers.backdrop.noise)
+    least = max(config.min_contrast * layers.span, config.noise_factor * layers.backdrop.noise)
     return layers.contrast > least
 
 

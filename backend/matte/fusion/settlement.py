@@ -20,10 +20,10 @@ class SettlementConfig:
     """Lengths are shares of the longer side, areas shares of the segmentation's own area, jumps of the contrast."""
 
     margin: float = 0.006  # disparity's outlines are that inexact
-    least_area: float = 0.008
-    least_added: float = 0.02  # smaller ones are mostly the disparity's own crooked outline
-    most_added: float = 0.60
-    most_removed: float = 0.80
+    min_area: float = 0.008
+    min_added: float = 0.02  # smaller ones are mostly the disparity's own crooked outline
+    max_added: float = 0.60
+    max_removed: float = 0.80
     added_unlike: float = 0.03  # an addition in colours the object has not may be this large
     behind: float = 0.22  # jump from which a standing thing is behind the object
     same_depth: float = 0.40  # difference up to which an addition is at the object's depth
@@ -72,7 +72,7 @@ def settle(image: Image, alpha: Alpha, layers: Layers, config: SettlementConfig 
     removed, because_removed = _removals(case)
     added, because_added = _additions(case)
     reasons = [*because_removed, *because_added]
-    if case.share(case.undecided) > config.least_area:
+    if case.share(case.undecided) > config.min_area:
         reasons.append(f"Depth decided in the unsure part of the segmentation: {_percent(case.share(case.undecided))}.")
     return Settlement(added, removed, case.undecided, tuple(reasons))
 
@@ -90,11 +90,11 @@ def _removals(case: _Case) -> tuple[Mask, list[str]]:
     behind = layers.standing & ~layers.own & (case.height - layers.rise > config.behind * layers.contrast)
     against = (on_backdrop | behind) & ~case.solid
     removed, reasons = against & case.undecided, []
-    for region in _regions(against & case.hard & ~case.undecided, case, config.least_area):
+    for region in _regions(against & case.hard & ~case.undecided, case, config.min_area):
         size = _percent(case.share(region))
         if case.likeness[region].mean() > config.keep_like and not _stands_apart(region, case):
             reasons.append(f"Kept {size} that depth puts behind the object, because it has its colours.")
-        elif case.share(region) > config.most_removed:
+        elif case.share(region) > config.max_removed:
             reasons.append(f"Kept {size} that depth puts behind the object: too much to take away.")
         else:
             removed |= region
@@ -116,11 +116,11 @@ def _additions(case: _Case) -> tuple[Mask, list[str]]:
     level = np.abs(case.height - layers.rise) < config.same_depth * np.maximum(case.height, layers.contrast)
     speaks_for = case.solid & level
     added, reasons = speaks_for & case.undecided, []
-    for region in _regions(speaks_for & ~case.hard & ~case.undecided, case, config.least_added):
+    for region in _regions(speaks_for & ~case.hard & ~case.undecided, case, config.min_added):
         size = _percent(case.share(region))
         if _touches_frame(region) and not _touches_frame(case.hard):
             reasons.append(f"Left out {size} at the object's depth, because it runs out of the picture.")
-        elif case.share(region) > config.most_added:
+        elif case.share(region) > config.max_added:
             reasons.append(f"Left out {size} at the object's depth: too much to be a missing part.")
         elif case.likeness[region].mean() < 0.5 and case.share(region) > config.added_unlike:
             reasons.append(f"Left out {size} at the object's depth, because its colours are others.")
@@ -141,12 +141,12 @@ def _wide_band(alpha: Alpha, margin: int) -> Mask:
     return np.asarray(cv2.morphologyEx(unsure, cv2.MORPH_OPEN, kernel) > 0, bool)
 
 
-def _regions(candidates: Mask, case: _Case, least_share: float) -> list[Mask]:
+def _regions(candidates: Mask, case: _Case, min_share: float) -> list[Mask]:
     """Return the connected regions that survive an opening by the margin and are not small."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (case.margin + 1, case.margin + 1))
     opened = cv2.morphologyEx(candidates.astype(np.uint8), cv2.MORPH_OPEN, kernel)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(opened)
-    least = max(least_share * float(case.hard.sum()), 12)
+    least = max(min_share * float(case.hard.sum()), 12)
     return [np.asarray(labels == i, bool) for i in range(1, count) if stats[i, cv2.CC_STAT_AREA] >= least]
 
 

@@ -24,7 +24,7 @@ class PlaneConfig:
     trials: int = 250  # random triples for each plane
     samples: int = 3000  # pixels that vote
     tolerance: float = 0.025
-    least_share: float = 0.08  # of the voting pixels, for a plane to count
+    min_share: float = 0.08  # of the voting pixels, for a plane to count
     seed: int = 7  # fixed: the same picture gives the same answer
 
 
@@ -94,7 +94,7 @@ def _largest_plane(
 ) -> Floats | None:
     """Return the three coefficients of the plane most of the `left` pixels lie on, or None where none has enough."""
     rows, columns = np.nonzero(left)
-    if rows.size < max(64, config.least_share * asked):
+    if rows.size < max(64, config.min_share * asked):
         return None
     pick = generator.choice(rows.size, min(rows.size, config.samples), replace=False)
     points = basis[rows[pick], columns[pick], :3]
@@ -107,7 +107,7 @@ def _largest_plane(
     planes = np.linalg.solve(corners[sound], heights[sound][..., None])[..., 0]
     votes = (np.abs(points @ planes.T - values[:, None]) < tolerance).sum(0)
     best = int(votes.argmax())
-    if votes[best] * rows.size / pick.size < config.least_share * asked:
+    if votes[best] * rows.size / pick.size < config.min_share * asked:
         return None
     plane: Floats = planes[best]
     return plane

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.images.arrays import Image, Mask, Saliency, check_image, check_mask, check_same_size
-from backend.images.geometry import distance_to, grow, shrink
+from backend.images.geometry import dilate, distance_to, erode
 
-MOST_PARTS = 60  # judged one by one; beyond that a mask is noise and the smallest go
+MAX_PARTS = 60  # judged one by one; beyond that a mask is noise and the smallest go
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def keep_object(image: Image, mask: Mask, saliency: Saliency, config: Components
         part = labels[window] == label
         share = areas[label] / areas[order[0]]
         gap = float(distance[window][part].min()) / diagonal
-        reason = "too many parts" if rank >= MOST_PARTS else ""
+        reason = "too many parts" if rank >= MAX_PARTS else ""
         reason = reason or _why_stray(lab, lab[window], part, mask[window], main, share, gap, config)
         if reason:
             center = (float(centers[label][0] / mask.shape[1]), float(centers[label][1] / mask.shape[0]))
@@ -111,8 +111,8 @@ def _why_stray(
 def _stands_out(lab: NDArray[np.uint8], part: Mask, others: Mask, config: ComponentsConfig) -> bool:
     # The middle of the part against a ring clear of it: the guess may be a few pixels too wide or too narrow.
     margin = config.margin_px
-    inside = next(core for radius in (margin, 3, 1, 0) if (core := shrink(part, radius)).any())
-    ring = grow(part, 2 * margin) & ~grow(part, 2) & ~others
+    inside = next(core for radius in (margin, 3, 1, 0) if (core := erode(part, radius)).any())
+    ring = dilate(part, 2 * margin) & ~dilate(part, 2) & ~others
     if not ring.any():
         return True
     here, there = lab[inside].astype(np.float32), lab[ring].astype(np.float32)

@@ -11,22 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.images.arrays import Image, Mask, check_image, check_same_size
-from backend.images.geometry import EdgeStrength, disc, grow, outline, shrink
+from backend.images.geometry import EdgeStrength, dilate, disc, erode, outline
 
 SEAM_PX = 4  # the spoiled rim of the mask is this uneven where a part is joined to it
 
 
 @dataclass(frozen=True)
 class PartsConfig:
-    least_share: float = 0.006  # of the object's area; smaller regions are noise
+    min_share: float = 0.006  # of the object's area; smaller regions are noise
     stronger_rim: float = 1.5  # edge strength of a part's free rim over that of the line where it meets the object
     weakest_rim: float = 1.25  # the same for the weakest tenth of the rim: a shadow's end is sharp in places only
-    least_edge: float = 0.5  # of the object's median edge strength, for a rim and for a hole's boundary
-    most_unclosed: float = 0.1  # share of a part's boundary that may run into the end of the search
-    least_contact: float = 0.1  # share of a part's boundary that touches the object
+    min_edge: float = 0.5  # of the object's median edge strength, for a rim and for a hole's boundary
+    max_unclosed: float = 0.1  # share of a part's boundary that may run into the end of the search
+    min_contact: float = 0.1  # share of a part's boundary that touches the object
     hole_color: float = 0.33  # a hole's distance from the background's colour over that from the object around it
     hole_color_lab: float = 12.0  # and never more than this, in 8-bit Lab
-    most_alike: float = 0.25  # share of the rest of the object that may have the holes' colour: more is a line drawing
+    max_alike: float = 0.25  # share of the rest of the object that may have the holes' colour: more is a line drawing
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,10 @@ def settle_parts(
         return PartsSettled(mask.copy(), 0, 0)
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32)
     typical = float(np.median(strength[outline(mask)]))
-    scene = _Scene(lab, strength, mask, searched, ~grow(mask, band_px), typical)
-    least = config.least_share * np.count_nonzero(mask)
+    scene = _Scene(lab, strength, mask, searched, ~dilate(mask, band_px), typical)
+    least = config.min_share * np.count_nonzero(mask)
     missing = [part for part in _regions(proposal & ~mask, least) if _belongs(*part, scene, config)]
-    holes = [part for part in _regions(mask & ~proposal & shrink(mask, 2), least) if _is_open(*part, scene, config)]
+    holes = [part for part in _regions(mask & ~proposal & erode(mask, 2), least) if _is_open(*part, scene, config)]
     if holes and _is_common(holes, scene, band_px, config):
         holes = []
     settled = mask.copy()
@@ -80,12 +80,12 @@ def settle_parts(
 Window = tuple[slice, slice]
 
 
-def _regions(difference: Mask, least_area: float) -> list[tuple[Window, Mask]]:
+def _regions(difference: Mask, min_area: float) -> list[tuple[Window, Mask]]:
     """Return the 4-connected regions, opened by 2 px, as (window with 6 px to spare, region inside the window)."""
     opened = cv2.morphologyEx(difference.view(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
     _, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
     found = []
-    for label in np.flatnonzero(stats[:, cv2.CC_STAT_AREA] >= max(least_area, 1))[:64]:
+    for label in np.flatnonzero(stats[:, cv2.CC_STAT_AREA] >= max(min_area, 1))[:64]:
         x, y, width, height = stats[label, :4]
         window = (slice(max(y - 6, 0), y + height + 6), slice(max(x - 6, 0), x + width + 6))
         if label:
@@ -96,27 +96,27 @@ def _regions(difference: Mask, least_area: float) -> list[tuple[Window, Mask]]:
 def _seam(mask: Mask, region: Mask) -> Mask:
     """Return the cracks and pinholes between a part and the object it was added to."""
     closed = cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_CLOSE, disc(SEAM_PX), borderValue=0) > 0
-    return np.asarray(closed & grow(region, SEAM_PX + 1))
+    return np.asarray(closed & dilate(region, SEAM_PX + 1))
 
 
 def _belongs(window: Window, region: Mask, scene: _Scene, config: PartsConfig) -> bool:
     line = outline(region)
-    contact = line & grow(scene.mask[window], 2)
+    contact = line & dilate(scene.mask[window], 2)
     rim = line & ~contact
-    if contact.sum() < config.least_contact * line.sum() or not rim.any():
+    if contact.sum() < config.min_contact * line.sum() or not rim.any():
         return False
-    unclosed = line & grow(~scene.searched[window] & ~scene.mask[window], 1)
-    if unclosed.sum() > config.most_unclosed * line.sum():
+    unclosed = line & dilate(~scene.searched[window] & ~scene.mask[window], 1)
+    if unclosed.sum() > config.max_unclosed * line.sum():
         return False
     edge, seam = (float(np.median(scene.strength[window][where])) for where in (rim, contact))
     if np.percentile(scene.strength[window][rim], 10) <= config.weakest_rim * seam:
         return False
-    return edge > config.stronger_rim * seam and edge > config.least_edge * scene.typical
+    return edge > config.stronger_rim * seam and edge > config.min_edge * scene.typical
 
 
 def _is_common(holes: list[tuple[Window, Mask]], scene: _Scene, band_px: int, config: PartsConfig) -> bool:
     """Whether the rest of the object has the holes' colour too, so that this colour proves nothing."""
-    rest = shrink(scene.mask, band_px)  # the rim of a mask that is too wide is background
+    rest = erode(scene.mask, band_px)  # the rim of a mask that is too wide is background
     colors = []
     for window, region in holes:
         rest[window] &= ~region
@@ -124,11 +124,11 @@ def _is_common(holes: list[tuple[Window, Mask]], scene: _Scene, band_px: int, co
     if not rest.any():
         return False
     away = np.linalg.norm(scene.lab[rest] - np.mean(colors, axis=0), axis=1)
-    return float((away < config.hole_color_lab).mean()) > config.most_alike
+    return float((away < config.hole_color_lab).mean()) > config.max_alike
 
 
 def _is_open(window: Window, region: Mask, scene: _Scene, config: PartsConfig) -> bool:
-    if np.median(scene.strength[window][outline(region)]) < config.least_edge * scene.typical:
+    if np.median(scene.strength[window][outline(region)]) < config.min_edge * scene.typical:
         return False
     reach = max(region.shape)
     wide = (
@@ -136,8 +136,8 @@ def _is_open(window: Window, region: Mask, scene: _Scene, config: PartsConfig) -
         slice(max(window[1].start - reach, 0), window[1].stop + reach),
     )
     beside = scene.lab[wide][scene.background[wide]]
-    inside = shrink(region, 1)
-    around = grow(region, 3) & ~region
+    inside = erode(region, 1)
+    around = dilate(region, 3) & ~region
     if len(beside) < 50 or not inside.any() or not around.any():
         return False
     color = scene.lab[window][inside].mean(axis=0)

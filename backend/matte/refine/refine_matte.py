@@ -12,11 +12,11 @@ import numpy as np
 
 from backend.contract.trace import Trace
 from backend.images.arrays import Alpha, Box, Image, Mask, Saliency, check_alpha, check_image, check_same_size
-from backend.images.edge_agreement import AgreementConfig, edge_strength, prefer_edges
-from backend.images.geometry import EdgeStrength, distance_to, grow, shrink
+from backend.images.edge_preference import EdgePreferenceConfig, edge_strength, prefer_edges
+from backend.images.geometry import EdgeStrength, dilate, distance_to, erode
 from backend.images.grabcut import GrabCutConfig, grabcut, learn_colors
 from backend.images.trimap import TrimapConfig, make_trimap, make_wide_trimap
-from backend.images.view import View, box_around, look_at, sample_map
+from backend.images.view import View, box_around, make_view, sample_map
 from backend.matte.refine.components import ComponentsConfig, DroppedPart, PartsKept, keep_object
 from backend.matte.refine.edges import Decisions, EdgesConfig, finish_edges
 from backend.matte.refine.holes import HolesConfig, settle_holes
@@ -37,7 +37,7 @@ class MatteConfig:
     components: ComponentsConfig | None = field(default_factory=ComponentsConfig)
     trimap: TrimapConfig = field(default_factory=TrimapConfig)
     grabcut: GrabCutConfig | None = field(default_factory=GrabCutConfig)
-    agreement: AgreementConfig = field(default_factory=AgreementConfig)
+    edge_preference: EdgePreferenceConfig = field(default_factory=EdgePreferenceConfig)
     parts: PartsConfig = field(default_factory=PartsConfig)
     softness: SoftnessConfig = field(default_factory=SoftnessConfig)
     edges: EdgesConfig = field(default_factory=EdgesConfig)
@@ -51,7 +51,7 @@ PRESETS: dict[str, MatteConfig] = {
 NETWORK_GRID = 320  # cells a side of the smallest network output in use (U2-Net)
 OVERVIEW_SIDE_PX = 512  # on which the parts of the picture are told apart
 RIM = 0.12  # of the root of the object's area
-WORTH_SAYING = 0.001  # of the object's area: smaller parts are dropped without a line of their own
+MIN_NOTED_SHARE = 0.001  # of the object's area: smaller parts are dropped without a line of their own
 ROOM = 0.25  # kept around the object, of its longer side: what its background's colours are learnt from
 
 
@@ -79,7 +79,7 @@ def refine_matte(image: Image, saliency: Saliency, config: MatteConfig, trace: T
     height, width = saliency.shape
     frame = (0, 0, width, height)
     with trace.stage("threshold"):
-        overview = look_at(image, saliency, frame, OVERVIEW_SIDE_PX)
+        overview = make_view(image, saliency, frame, OVERVIEW_SIDE_PX)
         level = choose_level(overview.saliency, config.threshold)
         found = overview.saliency >= level
     trace.picture("threshold", found)
@@ -112,7 +112,7 @@ def refine_matte(image: Image, saliency: Saliency, config: MatteConfig, trace: T
             grid_px = max(saliency.shape) * view.scale / NETWORK_GRID
             mask = _cut(view, mask, glass, strength, grid_px, config.grabcut, config, trace, facts)
     with trace.stage("edges"):
-        changed = grow(mask ^ (first | glass), 2)
+        changed = dilate(mask ^ (first | glass), 2)
         alpha = finish_edges(
             image, saliency, view, Decisions(level, mask, belongs, changed, glass, softness), config.edges
         )
@@ -131,7 +131,7 @@ def _look_closer(
     if _nearly_whole(box, frame) and config.working_side_px == OVERVIEW_SIDE_PX:
         view = overview
     else:
-        view = look_at(image, saliency, box, config.working_side_px)
+        view = make_view(image, saliency, box, config.working_side_px)
     nearer = distance_to(kept) < distance_to(found & ~kept)
     return view, sample_map(nearer.astype(np.float32), frame, view.box, view.size) > 0.5
 
@@ -144,7 +144,7 @@ def _keep(overview: View, found: Mask, config: MatteConfig, trace: Trace) -> Par
     if config.components is None:
         return PartsKept(found, int(found.any()), ())
     kept = keep_object(overview.image, found, overview.saliency, config.components)
-    worth_saying = [part for part in kept.dropped if part.area_share >= WORTH_SAYING]
+    worth_saying = [part for part in kept.dropped if part.area_share >= MIN_NOTED_SHARE]
     for part in worth_saying[:5]:
         across, down = (round(100 * place) for place in part.center)
         trace.note(
@@ -170,15 +170,15 @@ def _cut(
         trace.note("Too little of the object or of its background is certain; GrabCut stepped aside.")
         return mask
     proposal = grabcut(view.image, trimap, mask, models, how)
-    corrected = prefer_edges(mask, proposal, strength, band, grid_px, config.agreement)
+    corrected = prefer_edges(mask, proposal, strength, band, grid_px, config.edge_preference)
     corrected = np.where(fixed, mask, corrected)
     trace.picture("grabcut", corrected)
     wide = make_wide_trimap(corrected, strength, config.trimap)
     searched = wide == 128
     # From the rim only: a hole that the guess has filled lies deeper, and must not teach the object its colours.
     depth = max(2 * band, int(RIM * np.sqrt(np.count_nonzero(corrected))))
-    sure = shrink(corrected, band) & (distance_to(~corrected) <= band + depth)
-    clear = (wide == 0) & ~grow(corrected, band)
+    sure = erode(corrected, band) & (distance_to(~corrected) <= band + depth)
+    clear = (wide == 0) & ~dilate(corrected, band)
     models = learn_colors(view.image, sure if sure.sum() > 200 else corrected, clear, how)
     if models is None:
         return corrected

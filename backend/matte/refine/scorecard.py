@@ -12,7 +12,7 @@ from backend.matte.refine.holes import label_holes
 SIDE_PX = 1024  # figures are taken on a copy of at most this side: they cost the same for every photo
 SIDES = ("left", "top", "right", "bottom")
 GRADES = ((85, "A"), (70, "B"), (55, "C"), (40, "D"))
-BEST_IN_DOUBT = 69  # the most points of a C
+MAX_POINTS_IN_DOUBT = 69  # the most points of a C
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def score_matte(alpha: Alpha, config: ScorecardConfig | None = None, doubts: tup
     }
     points, advice = _judge(figures, config)
     if doubts:
-        points = min(points, BEST_IN_DOUBT)
+        points = min(points, MAX_POINTS_IN_DOUBT)
     grade = next((grade for least, grade in GRADES if points >= least), "E")
     return Scorecard(found=True, grade=grade, points=points, advice=(*doubts, *advice), **figures)
 
@@ -139,9 +139,9 @@ def _sharpness(alpha: Alpha) -> float:
     return float(min(1.0, 2.0 * length / max(between, 1))) if length else 1.0
 
 
-def _parts(mask: Mask, least_area: float) -> int:
+def _parts(mask: Mask, min_area: float) -> int:
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
-    return int(np.count_nonzero(stats[1:, cv2.CC_STAT_AREA] >= least_area))
+    return int(np.count_nonzero(stats[1:, cv2.CC_STAT_AREA] >= min_area))
 
 
 def _touches(mask: Mask) -> tuple[str, ...]:

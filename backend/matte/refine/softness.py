@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.images.arrays import Image, Mask, Saliency, check_alpha, check_image, check_same_size
-from backend.images.geometry import EdgeStrength, distance_to, grow, outline, shrink
+from backend.images.geometry import EdgeStrength, dilate, distance_to, erode, outline
 
-LEAST_WINDOW_PX = 24  # in a smaller one a plain soft edge looks as wide as hair
+MIN_WINDOW_PX = 24  # in a smaller one a plain soft edge looks as wide as hair
 Colors = NDArray[np.float32]  # (h, w, 3) RGB in [0, 255]
 
 
@@ -52,13 +52,13 @@ def find_see_through(saliency: Saliency, mask: Mask, config: SoftnessConfig) -> 
     mean = cv2.blur(saliency, side)
     spread = np.sqrt(np.maximum(cv2.blur(saliency * saliency, side) - mean * mean, 0))
     between = (saliency > config.glass_low) & (saliency < config.glass_high)
-    seeds = shrink(between, radius) & (spread < config.glass_slope)
+    seeds = erode(between, radius) & (spread < config.glass_slope)
     if not seeds.any() or not mask.any():
         return np.zeros_like(mask)
-    area = grow(seeds, radius) & between
+    area = dilate(seeds, radius) & between
     count, labels = cv2.connectedComponents(area.view(np.uint8))
     touching = np.zeros(count, bool)
-    touching[np.unique(labels[grow(mask, 2)])] = True
+    touching[np.unique(labels[dilate(mask, 2)])] = True
     touching[0] = False
     return np.asarray(touching[labels])
 
@@ -92,7 +92,7 @@ def find_softness(
 
 
 def _hairy(unsure: Mask, mask: Mask, strength: EdgeStrength, line: Mask, config: SoftnessConfig) -> NDArray[np.float32]:
-    window = 2 * round(max(config.window * max(unsure.shape), LEAST_WINDOW_PX) / 2) + 1
+    window = 2 * round(max(config.window * max(unsure.shape), MIN_WINDOW_PX) / 2) + 1
     size = (window, window)
     share = cv2.blur(unsure.astype(np.float32), size)
     edges = strength > 0.35 * np.percentile(strength[line], 75)

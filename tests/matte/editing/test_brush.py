@@ -7,7 +7,7 @@ import pytest
 
 from backend.contract.errors import InvalidParameterError
 from backend.contract.marks import Stroke
-from backend.matte.editing.brush import MOST_PAINTED_PX, coverage_at, paint, stroke_box
+from backend.matte.editing.brush import MAX_PAINTED_PX, coverage_at, paint, stroke_box
 
 HEIGHT, WIDTH = 90, 130
 LINE = [(20.0, 30.5), (60.2, 41.0), (64.0, 70.0), (100.5, 20.0)]
@@ -116,10 +116,10 @@ def test_painting_leaves_its_input_alone() -> None:
 
 
 def test_too_much_paint_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backend.matte.editing.brush.MOST_PAINTED_PX", 3 * HEIGHT * WIDTH)
+    monkeypatch.setattr("backend.matte.editing.brush.MAX_PAINTED_PX", 3 * HEIGHT * WIDTH)
     huge = Stroke(x=60, y=40, radius=5000, mode="add")
     paint(levels(), [huge] * 3)
     with pytest.raises(InvalidParameterError) as caught:
         paint(levels(), [huge] * 4)
     assert caught.value.numbers["parameter"] == "strokes"
-    assert MOST_PAINTED_PX >= 50_000_000  # the largest picture can be painted over several times
+    assert MAX_PAINTED_PX >= 50_000_000  # the largest picture can be painted over several times

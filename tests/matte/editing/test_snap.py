@@ -5,7 +5,7 @@ import numpy as np
 
 from backend.contract.marks import Stroke
 from backend.matte.editing.brush import paint
-from backend.matte.editing.snap import snap_to_edges
+from backend.matte.editing.snap import snap_strokes
 from tests.helpers.drawn import iou
 
 HEIGHT, WIDTH = 300, 400
@@ -33,7 +33,7 @@ def test_a_stroke_that_is_too_wide_or_too_narrow_takes_the_edges_shape() -> None
     for radius in (11.0, 18.0):
         stroke = around(radius)
         painted, touched = paint(np.zeros((HEIGHT, WIDTH), np.float32), [stroke])
-        snapped = snap_to_edges(image, painted, touched, [stroke])
+        snapped = snap_strokes(image, painted, touched, [stroke])
         assert iou(snapped >= 0.5, truth) > 0.95 > iou(painted >= 0.5, truth)
 
 
@@ -41,7 +41,7 @@ def test_a_stroke_that_removes_is_snapped_too() -> None:
     image, truth = ring()
     stroke = around(18.0, "remove")
     painted, touched = paint(np.ones((HEIGHT, WIDTH), np.float32), [stroke])
-    snapped = snap_to_edges(image, painted, touched, [stroke])
+    snapped = snap_strokes(image, painted, touched, [stroke])
     assert iou(snapped < 0.5, truth) > 0.95
 
 
@@ -50,7 +50,7 @@ def test_nothing_changes_beyond_the_band_around_the_strokes() -> None:
     before = (np.random.default_rng(2).integers(0, 256, (HEIGHT, WIDTH)) / np.float32(255)).astype(np.float32)
     stroke = Stroke(points=[(130, 100), (150, 90)], radius=12, hardness=0.5, mode="add")
     painted, touched = paint(before, [stroke])
-    snapped = snap_to_edges(image, painted, touched, [stroke])
+    snapped = snap_strokes(image, painted, touched, [stroke])
     band = cv2.dilate(touched.view(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (17, 17))) > 0
     assert np.array_equal(snapped[~band], before[~band])
 
@@ -62,5 +62,5 @@ def test_where_there_is_no_edge_a_stroke_stays_as_it_was_drawn() -> None:
     before[200:280, 20:120] = 1
     stroke = Stroke(points=[(100, 100), (300, 120)], radius=15, hardness=1, mode="add")
     painted, touched = paint(before, [stroke])
-    snapped = snap_to_edges(plain, painted, touched, [stroke])
+    snapped = snap_strokes(plain, painted, touched, [stroke])
     assert iou(snapped >= 0.5, painted >= 0.5) > 0.97

@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 
-from backend.images.view import look_at
+from backend.images.view import make_view
 from backend.matte.refine.edges import Decisions, EdgesConfig, finish_edges
 
 
@@ -16,7 +16,7 @@ def scene(size: int = 900, angle: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def finished(image: np.ndarray, saliency: np.ndarray, side: int, config: EdgesConfig | None = None, **settled):
-    view = look_at(image, saliency, (0, 0, image.shape[1], image.shape[0]), side)
+    view = make_view(image, saliency, (0, 0, image.shape[1], image.shape[0]), side)
     nothing = np.zeros(view.size, bool)
     decisions = {
         "level": 0.5, "mask": view.saliency >= 0.5, "belongs": ~nothing, "changed": nothing, "see_through": nothing,
@@ -63,7 +63,7 @@ def test_what_was_left_out_stays_out_with_its_fringe():
 def test_a_changed_decision_is_carried_to_full_size():
     image, alpha = scene(1000)
     wide = cv2.dilate(alpha, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (41, 41)))
-    view = look_at(image, alpha, (0, 0, 1000, 1000), 250)
+    view = make_view(image, alpha, (0, 0, 1000, 1000), 250)
     mask = view.saliency >= 0.5
     result = finished(image, wide, 250, mask=mask, changed=np.ones_like(mask))
     assert np.count_nonzero((result >= 0.5) ^ (alpha >= 0.5)) < 0.1 * np.count_nonzero((wide >= 0.5) ^ (alpha >= 0.5))

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from backend.images.edge_agreement import edge_strength
+from backend.images.edge_preference import edge_strength
 from backend.matte.refine.softness import SoftnessConfig, find_see_through, find_softness
 
 CONFIG = SoftnessConfig()

@@ -14,31 +14,31 @@ from scipy.ndimage import gaussian_filter
 from skimage.graph import MCP_Geometric
 
 from backend.images.arrays import Image, Mask
-from backend.images.edge_agreement import edge_strength
-from backend.images.geometry import EdgeStrength, disc, grow, shrink
+from backend.images.edge_preference import edge_strength
+from backend.images.geometry import EdgeStrength, dilate, disc, erode
 from backend.images.grabcut import GrabCutConfig, grabcut, learn_colors
 
 Place = tuple[int, int]  # row, column
 
 
 @dataclass(frozen=True)
-class ClaimConfig:
+class ClickRegionConfig:
     levels: int = 192  # of the flood, each some percent larger than the one before
     flat: float = 0.1  # what a step through a plain area costs the flood,
     faint_edge: float = 5.0  # against 1 for one across an edge of so many Lab units a pixel; it grows as their square
     unlike: float = 8.0  # and this for one into colours that only the other side has
-    least_edge: float = 2.0  # Lab units a pixel, mean along a part's outline: less is no edge
+    min_edge: float = 2.0  # Lab units a pixel, mean along a part's outline: less is no edge
     behind: float = 0.4  # of an outline's edge: what the flood's outline falls to behind it, when it is a part's own
     about: float = 0.6
     small_outline_px: float = 8.0  # outlines about this long are doubted: a spot, not a part
     band_px: int = 5  # in which colours may move the outline
 
 
-def claim_part(
-    image: Image, taken: Mask, place: Place, barred: Sequence[Place], most_px: int, config: ClaimConfig
+def region_under_click(
+    image: Image, taken: Mask, place: Place, barred: Sequence[Place], max_px: int, config: ClickRegionConfig
 ) -> Mask:
     """Return the part around `place` that has edges of its own, outside of `taken`, without any place of `barred` and
-    about `most_px` large at most; an empty mask when there is none."""
+    about `max_px` large at most; an empty mask when there is none."""
     strength = edge_strength(image)
     likeness = _likeness(image, taken)
     window = tuple(slice(max(at - 2, 0), at + 3) for at in place)
@@ -48,7 +48,7 @@ def claim_part(
     distance = np.asarray(MCP_Geometric(cost, fully_connected=True).find_costs([place])[0], np.float64)
     free = np.isfinite(distance)
     limit = min([distance[other] for other in barred], default=np.inf)
-    level = _strongest_level(distance, free & (distance < limit), strength, most_px, config)
+    level = _strongest_level(distance, free & (distance < limit), strength, max_px, config)
     if level is None:
         # Plain all over: it is a piece of its own, or else the rest of the picture.
         _, labels = cv2.connectedComponents((~taken).view(np.uint8), connectivity=8)
@@ -71,12 +71,12 @@ def _likeness(image: Image, taken: Mask) -> NDArray[np.float32]:
 
 
 def _strongest_level(
-    distance: NDArray[np.float64], free: Mask, strength: EdgeStrength, most_px: int, config: ClaimConfig
+    distance: NDArray[np.float64], free: Mask, strength: EdgeStrength, max_px: int, config: ClickRegionConfig
 ) -> float | None:
     """Return up to which distance the flood's outline, where it borders on free pixels, lies on the strongest edges."""
     nearest_first = np.sort(distance[free])
-    most_px = max(1, min(most_px, len(nearest_first)))
-    areas = np.geomspace(min(8, most_px), most_px, config.levels)
+    max_px = max(1, min(max_px, len(nearest_first)))
+    areas = np.geomspace(min(8, max_px), max_px, config.levels)
     levels = np.unique(nearest_first[areas.astype(int) - 1])
     totals, counts = np.zeros((2, len(levels) + 1))
     for first, second in (
@@ -92,7 +92,7 @@ def _strongest_level(
             sums += np.bincount(low, weights, len(sums)) - np.bincount(high, weights, len(sums))
     totals, counts = np.cumsum(totals)[: len(levels)], np.cumsum(counts)[: len(levels)]
     means = totals / (counts + config.small_outline_px)
-    if means.max() < config.least_edge:
+    if means.max() < config.min_edge:
         return None
     # The first outline with an edge behind which the flood runs on over plain ground: there may be stronger ones yet
     # beyond it, the frame of a picture in the picture for one.
@@ -100,7 +100,7 @@ def _strongest_level(
     for place, mean in enumerate(means):
         if mean > means[best]:
             best = place
-        elif means[best] >= config.least_edge and mean < config.behind * means[best]:
+        elif means[best] >= config.min_edge and mean < config.behind * means[best]:
             return float(levels[best])
     # Edges everywhere: the first outline that is about as strong as any.
     best = int(np.argmax(means >= config.about * means.max()))
@@ -109,10 +109,12 @@ def _strongest_level(
     return float(levels[best])
 
 
-def _settle(image: Image, taken: Mask, part: Mask, place: Place, barred: Sequence[Place], config: ClaimConfig) -> Mask:
+def _settle(
+    image: Image, taken: Mask, part: Mask, place: Place, barred: Sequence[Place], config: ClickRegionConfig
+) -> Mask:
     """Return `part` with its outline where the colours of the two sides part, in one piece and without pinholes."""
     how = GrabCutConfig()
-    sure, clear = shrink(part, config.band_px) & ~taken, ~grow(part, config.band_px) & ~taken
+    sure, clear = erode(part, config.band_px) & ~taken, ~dilate(part, config.band_px) & ~taken
     inside = sure if sure.sum() > 200 else part
     models = learn_colors(image, inside, clear, how)
     if models is not None:

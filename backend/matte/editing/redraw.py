@@ -4,18 +4,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.images.arrays import Alpha, Image, Mask
-from backend.images.geometry import distance_to, grow
+from backend.images.geometry import dilate, distance_to
 from backend.images.view import View, sample_map
 from backend.matte.refine.edges import Decisions, EdgesConfig, finish_edges
 
 RAMP_PX = 2.0  # working pixels over which the new alpha passes into the old one, inside the region
 
 
-def carry_up(image: Image, alpha: Alpha, view: View, decided: Mask, region: Mask) -> Alpha:
+def redraw_region(image: Image, alpha: Alpha, view: View, decided: Mask, region: Mask) -> Alpha:
     """Return `alpha` with the decided mask in `region` (both maps of `view`), its edges finished as tier 1 finishes
     them. Outside of the region, and outside of the view, every value is what it was, to the bit.
     """
-    changed = grow(decided ^ (view.saliency >= 0.5), 2)
+    changed = dilate(decided ^ (view.saliency >= 0.5), 2)
     everywhere = np.ones_like(decided)
     finished = finish_edges(
         image, alpha, view, Decisions(0.5, decided, everywhere, changed, ~everywhere), EdgesConfig()

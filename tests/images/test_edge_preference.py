@@ -2,9 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
-from backend.images.edge_agreement import AgreementConfig, edge_strength, prefer_edges
+from backend.images.edge_preference import EdgePreferenceConfig, edge_strength, prefer_edges
 
-CONFIG = AgreementConfig()
+CONFIG = EdgePreferenceConfig()
 
 
 def disc(radius: int) -> np.ndarray:

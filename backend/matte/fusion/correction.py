@@ -13,7 +13,7 @@ from backend.images.arrays import Alpha, Image, Mask
 Floats = NDArray[np.float32]
 
 
-def snap_to_edges(image: Image, mask: Mask, changed: Mask, radius: int) -> Mask:
+def snap_by_watershed(image: Image, mask: Mask, changed: Mask, radius: int) -> Mask:
     """Return `mask` with its outline beside `changed` moved to the nearest picture edge within `radius` px.
 
     A watershed (Meyer 1991) on the colour gradient between what is surely in and surely out.
@@ -41,7 +41,9 @@ def _middle(mask: Mask, radius: int) -> Mask:
     return np.asarray(peak & (distance > 1.5) & (distance <= radius + 1), bool)
 
 
-def carry_up(alpha: Alpha, image: Image, small_image: Image, mask: Mask, changed: Mask, radius: int = 3) -> Alpha:
+def apply_correction(
+    alpha: Alpha, image: Image, small_image: Image, mask: Mask, changed: Mask, radius: int = 3
+) -> Alpha:
     """Return `alpha` with the pixels near `changed` replaced by `mask`, softened along the edges of `image`.
 
     `small_image`, `mask` and `changed` have the working size; `radius` (px there) is the guided filter's, and the width

@@ -14,17 +14,17 @@ from backend.images.geometry import EdgeStrength, distance_to, mean_along, outli
 
 
 @dataclass(frozen=True)
-class AgreementConfig:
+class EdgePreferenceConfig:
     """All measured over stretches about four bands long, on benchmarks/matte.py."""
 
     gain: float = 1.3  # the new outline's edge must be this many times stronger
-    least_gain: float = 0.5  # and stronger by this many Lab units a pixel: noise is no edge
+    min_gain: float = 0.5  # and stronger by this many Lab units a pixel: noise is no edge
     settled: float = 1.3  # an outline this many times stronger than its surroundings already lies on its edge
     trusted_share: float = 0.6  # of an outline; when so much lies on edges, the rest is doubted only
     off_edge: float = 0.55  # where it is this weak against its surroundings,
     off_edge_untrusted: float = 1.1  # and else already here,
     far_better: float = 1.8  # or where the new outline is this many times stronger
-    least_shift_px: float = 1.5  # smaller corrections are the edge stage's
+    min_shift_px: float = 1.5  # smaller corrections are the edge stage's
 
 
 def edge_strength(image: Image) -> EdgeStrength:
@@ -38,7 +38,7 @@ def edge_strength(image: Image) -> EdgeStrength:
 
 
 def prefer_edges(
-    mask: Mask, proposal: Mask, strength: EdgeStrength, band_px: int, grid_px: float, config: AgreementConfig
+    mask: Mask, proposal: Mask, strength: EdgeStrength, band_px: int, grid_px: float, config: EdgePreferenceConfig
 ) -> Mask:
     """Return `mask`, and `proposal` instead along the stretches where only the proposal lies on an edge.
 
@@ -59,9 +59,9 @@ def prefer_edges(
     on_edge = np.count_nonzero((old >= config.settled * around) & old_line)
     trusted = on_edge >= config.trusted_share * np.count_nonzero(old_line)
     if trusted:
-        doubtful, least_shift = old < config.off_edge * around, max(config.least_shift_px, grid_px)
+        doubtful, min_shift = old < config.off_edge * around, max(config.min_shift_px, grid_px)
     else:
         doubtful = (old < config.off_edge_untrusted * around) | (new > config.far_better * old)
-        least_shift = config.least_shift_px
-    better = (new > config.gain * old + config.least_gain) & doubtful
-    return np.where(reached & better & (shift > least_shift), proposal, mask)
+        min_shift = config.min_shift_px
+    better = (new > config.gain * old + config.min_gain) & doubtful
+    return np.where(reached & better & (shift > min_shift), proposal, mask)
