@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from backend.folders.batch.handler import load
 from PIL import Image
 
 from backend.cli import main
 from backend.contract.settings import REPOSITORY, Settings
+from backend.folders.batch.handler import load
 from backend.folders.batch.manifest import Manifest, Record
 from backend.folders.batch.odd_ones import Handling
 from backend.workers.child import _plain
