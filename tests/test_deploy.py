@@ -50,7 +50,7 @@ def metric_names() -> set[str]:
     metrics._requests.labels("GET", "/", "200").inc()
     metrics._request_seconds.labels("GET", "/").observe(0.1)
     worker = WorkerStatus("mask", 0, "idle", memory_bytes=1, gpu_bytes=1)
-    runner = RunnerStatus(True, "", (LaneStatus("mask", 0, 0, 16),), (worker,))
+    runner = RunnerStatus(True, "", (LaneStatus("mask", 0, 0, 1, 16),), (worker,))
     standing = Standing("1", runner, True, 0, 0, caches={("result", "hit"): 1}, jobs={"queued": 0})
     text = (metrics.exposition() + exposition(standing)).decode()
     return {sample.name for family in text_string_to_metric_families(text) for sample in family.samples}

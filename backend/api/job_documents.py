@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from backend.jobs.records import Job, State
+from backend.jobs.records import JOB_KINDS, Job, State
 
 
 class JobStage(BaseModel):
@@ -45,7 +45,7 @@ class JobDocument(BaseModel):
     """A job: what was asked for, how far it is, and what came of it."""
 
     id: str
-    kind: Literal["remove-bg", "generate-mesh"]
+    kind: str = Field(json_schema_extra={"enum": [*JOB_KINDS]})
     state: State
     created_at: str = Field(examples=["2026-01-31T12:00:00.000Z"])
     started_at: str | None

@@ -7,7 +7,9 @@ sent along by themselves.
 """
 
 import errno
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,9 +156,23 @@ class StorageFullError(ServiceError):
     """The disk is full."""
 
 
-def is_disk_full(error: OSError) -> bool:
-    """Whether `error` says that there is no room: the disk is full, or a quota or size limit is reached."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+def is_disk_full(error: OSError | sqlite3.OperationalError) -> bool:
+    """Whether the disk is full, or a quota or size limit is reached."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte is the primary code
+    return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)  # a full disk has no room for the WAL's index: IOERR
+
+
+@contextmanager
+def translate_disk_full(detail: str) -> Iterator[None]:
+    """Re-raise the body's disk-full errors, the system's and SQLite's, as StorageFullError(`detail`)."""
+    try:
+        yield
+    except (OSError, sqlite3.OperationalError) as error:
+        if is_disk_full(error):
+            raise StorageFullError(detail) from error
+        raise
 
 
 @dataclass(frozen=True)

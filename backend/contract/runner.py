@@ -39,6 +39,7 @@ class LaneStatus:
     lane: Lane
     waiting: int
     running: int
+    capacity: int  # pieces of work it can run at once; it may change while the service runs
     max_waiting: int
     begun: int = 0  # pieces of work handed to a worker
     refused: int = 0  # turned away because the lane was full or its workers rest

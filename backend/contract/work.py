@@ -32,6 +32,7 @@ class Kind:
     required: tuple[str, ...] = ("file",)  # the file parts that a form must have
     max_text_bytes: int = 16 * 1024  # longest option, as sent
     raises: tuple[type[MattemeshError], ...] = ()  # besides the errors of every kind
+    job: bool = False  # whether POST /jobs takes it
 
 
 KINDS: dict[str, Kind] = {
@@ -42,6 +43,7 @@ KINDS: dict[str, Kind] = {
         "Returns the object's matte as an 8-bit grey PNG, or the cutout.",
         "matte",
         ("image/png",),
+        job=True,
     ),
     "generate-mesh": Kind(
         "mesh",
@@ -51,6 +53,7 @@ KINDS: dict[str, Kind] = {
         "mesh",
         tuple(MEDIA_TYPES.values()),
         raises=(NoSubjectError,),
+        job=True,
     ),
     "edit-mask": Kind(
         "mask",

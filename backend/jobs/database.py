@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from backend.contract.errors import StorageFullError
+from backend.contract.errors import translate_disk_full
+from backend.jobs.records import DISK_FULL
 
 VERSION = 1  # of the tables
 TABLES = """
@@ -44,7 +45,6 @@ CREATE TABLE IF NOT EXISTS stage_times (
     PRIMARY KEY (profile, stage)
 ) WITHOUT ROWID;
 """
-NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)  # the shared memory of a full disk's store tells an I/O error
 
 
 class DataFolderError(Exception):
@@ -55,7 +55,7 @@ def connect(path: Path) -> sqlite3.Connection:
     """Return a connection to the store at `path`, made when there is none. Raises DataFolderError for a file that is
     no store of ours, StorageFullError where there is no room for one."""
     try:
-        with told():
+        with translate_disk_full(DISK_FULL):
             # One thread at a time uses it, not always the one that opened it.
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             connection.row_factory = sqlite3.Row
@@ -72,20 +72,9 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Tell a full disk as what it is. Raises StorageFullError."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF in NO_ROOM:
-            raise no_room() from error
-        raise
-
-
-@contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """Do the body wholly or not at all. Raises StorageFullError when there is no room for it."""
-    with told():
+    with translate_disk_full(DISK_FULL):
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -93,7 +82,3 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         finally:
             if connection.in_transaction:  # SQLite itself rolls back after some faults
                 connection.execute("ROLLBACK")
-
-
-def no_room() -> StorageFullError:
-    return StorageFullError("The disk is full; the job cannot be kept.")

@@ -7,13 +7,12 @@ in `partial/` and is swept away at the next start. All functions raise StorageFu
 import os
 import shutil
 import uuid
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from backend.contract.errors import StorageFullError, is_disk_full
+from backend.contract.errors import translate_disk_full
 from backend.jobs.ids import PATTERN
-from backend.jobs.records import Job, StoredFile
+from backend.jobs.records import DISK_FULL, Job, StoredFile
 
 RESERVE_BYTES = 256 * 1024  # what SQLite writes to forget a job is a tenth of it
 
@@ -27,7 +26,7 @@ class JobFolders:
 
     def prepare(self) -> None:
         """Make the folders that are not there yet."""
-        with told():
+        with translate_disk_full(DISK_FULL):
             for folder in (self._inputs, self._results, self._partial):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -88,7 +87,7 @@ class JobFolders:
 
     def _write(self, place: Path, files: Mapping[str, bytes]) -> None:
         draft = self._partial / f"{place.name}-{uuid.uuid4().hex}"
-        with told():
+        with translate_disk_full(DISK_FULL):
             try:
                 draft.mkdir(mode=0o700)
                 for name, data in files.items():
@@ -130,14 +129,3 @@ def _make_safe(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """Tell a full disk as what it is. Raises StorageFullError."""
-    try:
-        yield
-    except OSError as error:
-        if is_disk_full(error):
-            raise StorageFullError("The disk is full; the job cannot be kept.") from error
-        raise

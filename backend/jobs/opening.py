@@ -6,10 +6,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from backend.contract.errors import WorkerLostError
+from backend.contract.errors import WorkerLostError, translate_disk_full
 from backend.jobs.database import DataFolderError
-from backend.jobs.folders import JobFolders, told
-from backend.jobs.records import MAX_ATTEMPTS, failure
+from backend.jobs.folders import JobFolders
+from backend.jobs.records import DISK_FULL, MAX_ATTEMPTS, failure
 from backend.jobs.store import JobStore
 
 logger = logging.getLogger("mattemesh")
@@ -23,7 +23,7 @@ def hold(lock: FileLock) -> None:
     """
     folder = Path(lock.lock_file).parent
     try:
-        with told():
+        with translate_disk_full(DISK_FULL):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not lock.is_locked:
                 lock.acquire(timeout=0)

@@ -4,12 +4,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from backend.contract.errors import problem_body
+from backend.contract.work import KINDS
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 STATES: tuple[State, ...] = ("queued", "running", "succeeded", "failed", "cancelled")
 FINAL = frozenset({"succeeded", "failed", "cancelled"})
-JOB_KINDS = ("remove-bg", "generate-mesh")
+JOB_KINDS = tuple(name for name, kind in KINDS.items() if kind.job)
 MAX_ATTEMPTS = 2
+DISK_FULL = "The disk is full; the job cannot be kept."
 
 
 @dataclass(frozen=True)

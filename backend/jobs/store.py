@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from backend.contract.errors import IdempotencyConflictError, NotFoundError, OverloadedError
-from backend.jobs.database import connect, told, transaction
-from backend.jobs.records import STATES, Event, Job, NewJob, Outcome, State
+from backend.contract.errors import IdempotencyConflictError, NotFoundError, OverloadedError, translate_disk_full
+from backend.jobs.database import connect, transaction
+from backend.jobs.records import DISK_FULL, STATES, Event, Job, NewJob, Outcome, State
 from backend.jobs.rows import job_of
 
 ROW_BYTES = 8 * 1024  # about what a finished job takes in this file, with its report, its events and its indices
@@ -43,7 +43,7 @@ class JobStore:
 
     def find_key(self, key: str, fingerprint: str, now: float) -> Job | None:
         """Return the job that came with `key`. Raises IdempotencyConflictError where that asked for something else."""
-        with told():
+        with translate_disk_full(DISK_FULL):
             row = self._db.execute(f"SELECT * FROM jobs WHERE request_key = ? AND {LIVE}", (key, now)).fetchone()
         if row is not None and row["fingerprint"] != fingerprint:
             raise IdempotencyConflictError("This Idempotency-Key came with another request before; use a new one.")
@@ -80,7 +80,7 @@ class JobStore:
 
     def get(self, job_id: str, now: float) -> Job:
         """Return the job. Raises NotFoundError."""
-        with told():
+        with translate_disk_full(DISK_FULL):
             row = self._db.execute(f"SELECT * FROM jobs WHERE id = ? AND {LIVE}", (job_id, now)).fetchone()
         if row is None:
             raise NotFoundError("There is no such job; it may have expired.")
@@ -88,7 +88,7 @@ class JobStore:
 
     def page(self, limit: int, before: str | None, now: float) -> list[Job]:
         """Return up to `limit` jobs, newest first, of those older than `before`."""
-        with told():
+        with translate_disk_full(DISK_FULL):
             rows = self._db.execute(
                 f"SELECT * FROM jobs WHERE {LIVE} AND id < ? ORDER BY id DESC LIMIT ?", (now, before or "~", limit)
             ).fetchall()
@@ -154,7 +154,7 @@ class JobStore:
 
     def events(self, job_id: str, after: int) -> list[Event]:
         """Return what happened to a job after event number `after`."""
-        with told():
+        with translate_disk_full(DISK_FULL):
             rows = self._db.execute(
                 "SELECT number, event, data FROM events WHERE job_id = ? AND number > ? ORDER BY number",
                 (job_id, after),
@@ -169,7 +169,7 @@ class JobStore:
 
     def usual(self, profile: str) -> dict[str, float]:
         """Return the seconds that each stage of such work usually takes, in their order; empty until known."""
-        with told():
+        with translate_disk_full(DISK_FULL):
             rows = self._db.execute(
                 "SELECT stage, seconds FROM stage_times WHERE profile = ? ORDER BY place", (profile,)
             ).fetchall()
@@ -199,14 +199,14 @@ class JobStore:
 
     def everything(self) -> Iterator[Job]:
         """Yield all jobs, expired ones too; one at a time, for there may be more than fit into memory."""
-        with told():
+        with translate_disk_full(DISK_FULL):
             for row in self._db.execute("SELECT * FROM jobs ORDER BY id"):
                 yield job_of(row)
 
     def due(self, now: float, max_size: int) -> list[str]:
         """Return the ids of the finished jobs that have expired, and of the oldest ones beyond `max_size` bytes, each
         row counted with its files; the newest is kept whatever its size."""
-        with told():
+        with translate_disk_full(DISK_FULL):
             due = [row["id"] for row in self._db.execute(EXPIRED, (now,))]
             count, size = self._db.execute(TAKEN).fetchone()
             too_much = size + count * ROW_BYTES - max_size
@@ -219,12 +219,12 @@ class JobStore:
 
     def counts(self) -> Counts:
         """Return how many jobs there are by state and what they take."""
-        with told():
+        with translate_disk_full(DISK_FULL):
             rows = self._db.execute(BY_STATE).fetchall()
         return Counts(dict.fromkeys(STATES, 0) | {row[0]: row[1] for row in rows}, sum(row[2] for row in rows))
 
     def last_id(self) -> str | None:
         """Return the greatest id there is."""
-        with told():
+        with translate_disk_full(DISK_FULL):
             (found,) = self._db.execute("SELECT MAX(id) FROM jobs").fetchone()
         return None if found is None else str(found)

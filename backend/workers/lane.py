@@ -92,6 +92,7 @@ class LaneQueue:
             self.lane,
             len(self._line),
             self._inside - len(self._line),
+            sum(worker.config.concurrency for worker in self.workers if worker.rest_s is None),
             self._max_waiting,
             self._begun,
             self._refused,

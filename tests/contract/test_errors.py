@@ -1,6 +1,9 @@
 """Every error class has its row in the table, and survives the trip between processes."""
 
+import errno
 import pickle
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -11,8 +14,10 @@ from backend.contract.errors import (
     CallerError,
     MattemeshError,
     ServiceError,
+    StorageFullError,
     TooManyPixelsError,
     problem_of,
+    translate_disk_full,
 )
 
 
@@ -42,3 +47,24 @@ def test_an_error_keeps_its_sentence_and_numbers_between_processes() -> None:
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
     assert type(copy) is errors.TooManyPixelsError
     assert (copy.detail, copy.numbers) == ("Too many.", {"limit": 5, "actual": 7})
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_becomes_one_error_of_ours(code: int) -> None:
+    with pytest.raises(StorageFullError, match="No room"), translate_disk_full("No room."):
+        raise OSError(code, "")
+
+
+def test_other_errors_of_the_disk_pass_unchanged() -> None:
+    for error in (OSError(errno.EIO, ""), sqlite3.OperationalError("database is locked")):
+        with pytest.raises(type(error)) as raised, translate_disk_full("No room."):
+            raise error
+        assert raised.value is error
+
+
+def test_a_full_database_becomes_the_same_error() -> None:
+    with closing(sqlite3.connect(":memory:")) as database, pytest.raises(StorageFullError):
+        database.execute("PRAGMA max_page_count = 2")
+        with translate_disk_full("No room."):
+            database.execute("CREATE TABLE a (b)")
+            database.execute("INSERT INTO a VALUES (zeroblob(100000))")

@@ -13,8 +13,8 @@ RUNNER = RunnerStatus(
     ready=True,
     why="",
     lanes=(
-        LaneStatus("mask", 3, 1, 16, begun=10, refused=2, waited_s=4.5, oldest_wait_s=1.5),
-        LaneStatus("mesh", 0, 0, 16),
+        LaneStatus("mask", 3, 1, 1, 16, begun=10, refused=2, waited_s=4.5, oldest_wait_s=1.5),
+        LaneStatus("mesh", 0, 0, 1, 16),
     ),
     workers=(
         WorkerStatus("mask", 0, "busy", starts=3, crashes=1, kills=1, memory_bytes=400_000_000),
