@@ -1,10 +1,12 @@
 """Weights on disk: a `.ckpt` or a `.safetensors` goes in, named tensors come out one after another.
 
 A checkpoint is a stranger's pickle until proved otherwise: it is never executed, its shapes are judged before any
-tensor is read, and after the first load a safetensors copy beside it is read instead.
+tensor is read, and after the first load a safetensors copy beside it is read instead. Whether a file is the published
+one is for the caller to find out: tsr reads no digests.
 """
 
 import logging
+import os
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,12 +18,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from tsr.errors import CheckpointError
-from tsr.fingerprint import check_fingerprint, record_of, write_fingerprint
 
 log = logging.getLogger(__name__)
 
 Shapes = dict[str, tuple[int, ...]]
 SOURCE = "source_sha256"  # in the copy's own metadata: which checkpoint it was made from
+WEIGHT_FILES = ("model.safetensors", "model.ckpt")  # in a folder, the first that is there
 BYTES_AT_ONCE = 128 << 20  # of the mapped file: what has been read is let go after so many
 
 
@@ -38,25 +40,39 @@ def weights_in_memory(state: Mapping[str, Tensor]) -> Weights:
     return Weights({name: tuple(tensor.shape) for name, tensor in state.items()}, lambda: iter(state.items()))
 
 
-def read_weights(path: Path, check: Callable[[Shapes], None]) -> Weights:
+def weights_file(source: Path) -> Path:
+    """Return the file that `source` means: itself, or the one in the folder. Raises CheckpointError without one."""
+    if source.is_file():
+        return source
+    if not source.is_dir():
+        raise CheckpointError(f"there is no file {source.name}")
+    for name in WEIGHT_FILES:
+        if (source / name).is_file():
+            return source / name
+    raise CheckpointError(f"the folder {source.name} holds neither of {', '.join(WEIGHT_FILES)}")
+
+
+def read_weights(path: Path, check: Callable[[Shapes], None], digest: str = "") -> Weights:
     """Return the weights of a `.safetensors`, or of any other file as a PyTorch checkpoint.
 
     `check` is asked about names and shapes before anything is converted or returned, and raises what it likes.
-    The sha256 is compared with the one written down beside the file, or written down now. Raises CheckpointError
-    when the file is damaged, is something else, or is not there.
+    `digest` names a checkpoint's content: with it a safetensors copy is kept beside the file, and read instead of a
+    file of the same digest. Raises CheckpointError when the file is damaged or is something else.
     """
-    if not path.is_file():
-        raise CheckpointError(f"there is no file {path.name}")
-    if path.suffix != ".safetensors" and _copy_stands_for(path):
-        return read_weights(path.with_suffix(".safetensors"), check)
-    digest = check_fingerprint(path)
-    if path.suffix == ".safetensors":
-        weights = _read_safetensors(path)
-        check(weights.shapes)
-    else:
-        weights = _read_converted(path, digest, check)
-    write_fingerprint(path, digest)
+    if path.suffix != ".safetensors":
+        return _read_converted(path, digest, check)
+    weights = _read_safetensors(path)
+    check(weights.shapes)
     return weights
+
+
+def copy_of(path: Path, digest: str) -> Path | None:
+    """Return the safetensors copy that was made of the checkpoint with that digest, or None.
+
+    Raises CheckpointError when a copy is there and damaged.
+    """
+    copy = path.with_suffix(".safetensors")
+    return copy if copy != path and copy.is_file() and _source_of(copy) == digest else None
 
 
 def _read_safetensors(path: Path) -> Weights:
@@ -83,13 +99,14 @@ def _each_tensor(path: Path, names: list[str]) -> Iterator[tuple[str, Tensor]]:
 
 
 def _read_converted(path: Path, digest: str, check: Callable[[Shapes], None]) -> Weights:
-    copy = path.with_suffix(".safetensors")
-    made_from = _source_of(copy) if copy.is_file() else None
-    if made_from == digest:
+    if digest and (copy := copy_of(path, digest)) is not None:
         return read_weights(copy, check)
     weights = weights_in_memory(_load_checkpoint(path))
     check(weights.shapes)
-    if copy.is_file() and made_from is None:
+    copy = path.with_suffix(".safetensors")
+    if not digest:
+        return weights
+    if copy.is_file() and _source_of(copy) is None:
         log.warning("%s was not made from %s and is left alone", copy.name, path.name)
         return weights
     try:
@@ -98,17 +115,6 @@ def _read_converted(path: Path, digest: str, check: Callable[[Shapes], None]) ->
         log.warning("no safetensors copy of %s could be written: %s", path.name, reason)
         return weights
     return read_weights(copy, check)
-
-
-def _copy_stands_for(path: Path) -> bool:
-    """Whether the converted copy was made from the file whose sha256 is written down, and that file not touched since.
-
-    The copy is then all that is read, and so all that has to be hashed: gigabytes take seconds.
-    """
-    copy, record = path.with_suffix(".safetensors"), record_of(path)
-    if not (copy.is_file() and record.is_file()) or path.stat().st_mtime_ns >= copy.stat().st_mtime_ns:
-        return False
-    return record.read_text(encoding="ascii", errors="replace").split()[:1] == [_source_of(copy)]
 
 
 def _source_of(copy: Path) -> str | None:
@@ -149,7 +155,7 @@ def _check_archive(path: Path) -> None:
 
 def _convert(weights: Weights, copy: Path, digest: str) -> None:
     """Write `weights` to `copy`, whole or not at all."""
-    fresh = copy.with_name(f"{copy.name}.part")
+    fresh = copy.with_name(f"{copy.name}.{os.getpid()}.part")  # two processes may convert at once
     tensors = {name: tensor.contiguous() for name, tensor in weights.tensors()}
     try:
         save_file(tensors, fresh, metadata={SOURCE: digest})

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tsr.checkpoint import Shapes, Weights, read_weights, weights_in_memory
+from tsr.checkpoint import Shapes, Weights, read_weights, weights_file, weights_in_memory
 from tsr.config import TripoSRConfig
 from tsr.device import choose_device, choose_precision, cpu_multiplies_bfloat16
-from tsr.download import find_weights
 from tsr.errors import CheckpointError
 from tsr.image_encoder import ImageEncoder
 from tsr.packed import pack
@@ -25,8 +24,6 @@ from tsr.renderer import render_views
 from tsr.surface_mesh import Method, SurfaceMesh, mesh_of
 from tsr.transformer import TriplaneTransformer
 from tsr.triplane import Upsampler
-
-CHECKPOINTS = Path("checkpoints")
 
 
 class TripoSR(nn.Module):
@@ -49,20 +46,21 @@ class TripoSR(nn.Module):
     @classmethod
     def from_pretrained(
         cls,
-        source: str | Path,
+        source: Path,
         device: str = "auto",
         precision: str = "auto",
         *,
+        digest: str = "",
         config: TripoSRConfig | None = None,
-        folder: Path = CHECKPOINTS,
     ) -> "TripoSR":
-        """Return the model with the weights of a file, of a folder, or of a repository such as stabilityai/TripoSR.
+        """Return the model with the weights of a file, or of the file in a folder.
 
-        `config` is for weights of other sizes than the published ones; `folder` is where downloads are kept.
-        Raises CheckpointError when the weights cannot be had or used, ValueError for an unknown device or precision.
+        `digest` is the checkpoint's own, as the caller has checked it: with it a converted copy is kept beside the
+        checkpoint. `config` is for weights of other sizes than the published ones. Raises CheckpointError when the
+        weights cannot be used, ValueError for an unknown device or precision.
         """
         model = cls(config or TripoSRConfig(), device, precision)
-        model._load(read_weights(find_weights(source, folder), model._check))
+        model._load(read_weights(weights_file(source), model._check, digest))
         return model
 
     def load_published(self, state: Mapping[str, Tensor | NDArray[np.float32]]) -> None:

@@ -25,7 +25,9 @@ from backend.mesh.mesh import Mesh
 from backend.mesh.projection import photo_colors
 from backend.mesh.smooth import SmoothConfig, smooth_on_field
 from backend.mesh.texture import bake_texture
+from backend.weights.on_disk import check_recorded, drop_if_damaged, record_if_new
 from tsr import TripoSR
+from tsr.checkpoint import copy_of, weights_file
 from tsr.errors import CheckpointError
 from tsr.surface_mesh import mesh_of
 
@@ -69,7 +71,14 @@ class TripoSREngine:
 
     def _load(self, device: str) -> TripoSR:
         try:
-            return TripoSR.from_pretrained(self._weights, device, self._precision)
+            path = weights_file(self._weights)
+            digest = check_recorded(path, self.name)
+            if copy := copy_of(path, digest):
+                drop_if_damaged(copy)
+            model = TripoSR.from_pretrained(path, device, self._precision, digest=digest)
+            for good in filter(None, (path, copy_of(path, digest))):
+                record_if_new(good)
+            return model
         except (CheckpointError, ValueError) as error:
             raise ModelUnavailableError(
                 f"TripoSR cannot be used: {error}. Fetch it with: python -m backend models fetch triposr",

@@ -1,27 +1,23 @@
 """Which weights are on this machine, and whether they are what they should be.
 
-A file counts as whole when its sha256 is the published one and the one written down beside it when it was fetched
-(`<file>.sha256`, in the format of `sha256sum -c`). Hashing gigabytes takes seconds, so it is done once per process
-and file; after that size, time and inode tell whether the file was touched.
+A file counts as whole when its digest is the published one and the one written down beside it when it was fetched.
+Hashing gigabytes takes seconds, so it is done once while the file stays untouched (`backend/weights/digests.py`).
 """
 
-import hashlib
-import threading
-from collections import defaultdict
+import logging
 from pathlib import Path
 from typing import Literal
 
 from backend.contract.errors import InvalidParameterError, ModelUnavailableError
 from backend.weights.catalogue import CATALOGUE, Model, ModelFile
 from backend.weights.custom_models import read_custom_models
+from backend.weights.digests import digest_of, forget_digests, known_digests, record_digest, record_of, recorded_digest
 from backend.weights.partial_file import PartialFile
 from backend.weights.remote_services import REMOTE_SERVICES
 
-ModelState = Literal["absent", "partial", "complete", "broken"]
-_Stamp = tuple[int, int, int]
+log = logging.getLogger(__name__)
 
-_digests: dict[Path, tuple[_Stamp, str]] = {}  # what this process has hashed
-_hashing: dict[Path, threading.Lock] = defaultdict(threading.Lock)  # two that need the same file read it once
+ModelState = Literal["absent", "partial", "complete", "broken"]
 
 
 def find_model(name: str, checkpoints: Path) -> Model:
@@ -61,21 +57,24 @@ def model_state(model: Model, checkpoints: Path) -> ModelState:
 
 
 def verify(model: Model, checkpoints: Path) -> ModelState:
-    """Read every file of the model again, compare its sha256, and return what `model_state` then says."""
-    for file in model.files:
-        path = checkpoints / file.path
-        if path.is_file():
-            with _hashing[path]:
-                _digests.pop(path, None)
-            digest_of(path)
-    return model_state(model, checkpoints)
+    """Read every file of the model again, compare its digests, and return what `model_state` then says.
+
+    The copy that was converted from a checkpoint is read too: a damaged one is "broken", and removed.
+    """
+    paths = [checkpoints / file.path for file in model.files]
+    copies = [path.with_suffix(".safetensors") for path in paths if path.suffix == ".ckpt"]
+    for path in filter(Path.is_file, [*paths, *copies]):
+        forget_digests(path)
+        digest_of(path)
+    damaged = [drop_if_damaged(copy) for copy in copies]
+    return "broken" if any(damaged) else model_state(model, checkpoints)
 
 
 def require_model(name: str, checkpoints: Path, allow_noncommercial: bool = False) -> dict[str, Path]:
     """Return the files of a model that is wholly there and whose digests are right, by their bare names.
 
     Raises ModelUnavailableError (not there, not what it should be, not allowed) with the command that helps, and
-    InvalidParameterError for a name nobody knows. The first call in a process reads the files once.
+    InvalidParameterError for an unknown name. Files that no process has read since they changed are read once.
     """
     model = find_model(name, checkpoints)
     check_permission(model, allow_noncommercial)
@@ -100,25 +99,36 @@ def how_to_get(model: Model) -> str:
     return f"Fetch it with: {permission}python -m backend models fetch {model.name}"
 
 
-def digest_of(path: Path) -> str:
-    """Return the sha256 of a file in hexadecimal, read at most once per process while the file stays untouched."""
-    with _hashing[path]:
-        stamp = _stamp(path)
-        known = _digests.get(path)
-        if known is None or known[0] != stamp:
-            with path.open("rb") as stream:
-                known = stamp, hashlib.file_digest(stream, "sha256").hexdigest()
-            _digests[path] = known
-        return known[1]
+def check_recorded(path: Path, model: str) -> str:
+    """Return the sha256 of a file. Raises ModelUnavailableError when another one is written down beside it."""
+    digest = digest_of(path)
+    if recorded_digest(path) not in (None, digest):
+        raise ModelUnavailableError(
+            f"{path.name} is not the file it was when its sha256 was written down: fetch it again, or delete "
+            f"{record_of(path).name} if it was replaced on purpose.",
+            model=model,
+        )
+    return digest
 
 
-def recorded_digest(path: Path) -> str | None:
-    """Return the digest that was written down when the file was fetched, or None."""
+def record_if_new(path: Path) -> None:
+    """Write the digest of a file that has proved good down beside it, unless one is there already."""
+    if recorded_digest(path) is not None:
+        return
     try:
-        words = path.with_name(path.name + ".sha256").read_text(encoding="ascii").split()
-    except (FileNotFoundError, UnicodeDecodeError):
-        return None
-    return words[0] if words else None
+        record_digest(path, digest_of(path))
+    except OSError as error:
+        log.warning("the sha256 of %s cannot be written down: %s", path.name, error.strerror)
+
+
+def drop_if_damaged(copy: Path) -> bool:
+    """Remove a converted copy that is not what was recorded of it, for the next load makes it again; say if so."""
+    if not copy.is_file() or recorded_digest(copy) in (None, digest_of(copy)):
+        return False
+    log.warning("%s is not the file it was when it was written; it is removed and made again", copy.name)
+    for path in (copy, record_of(copy)):
+        path.unlink(missing_ok=True)
+    return True
 
 
 def is_whole(file: ModelFile, checkpoints: Path) -> bool:
@@ -143,16 +153,10 @@ def _file_state(file: ModelFile, checkpoints: Path) -> ModelState:
         return "partial" if PartialFile(path).part.exists() else "absent"
     if file.exact_size_bytes not in (None, path.stat().st_size):
         return "broken"
-    known = _digests.get(path)
-    if known is not None and known[0] == _stamp(path):
-        for expected in (file.sha256, recorded_digest(path)):
-            if expected not in (None, known[1]):
-                return "broken"
-        if not known[1].startswith(file.sha256_start):
+    sha256 = known_digests(path).get("sha256")
+    if sha256 is not None:
+        if any(expected not in (None, sha256) for expected in (file.sha256, recorded_digest(path))):
+            return "broken"
+        if not sha256.startswith(file.sha256_start):
             return "broken"
     return "complete"
-
-
-def _stamp(path: Path) -> _Stamp:
-    facts = path.stat()
-    return facts.st_size, facts.st_mtime_ns, facts.st_ino

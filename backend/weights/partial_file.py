@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backend.contract.errors import ModelUnavailableError, StorageFullError, is_disk_full
+from backend.weights.digests import record_digest, remember_digest
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,7 @@ class PartialFile:
 
     def put_in_place(self, sha256: str) -> None:
         """Write the digest down beside the target and give the whole part the target's name, safe from a power cut."""
-        record = self.target.with_name(self.target.name + ".sha256")
-        draft = record.with_name(record.name + ".tmp")
-        with draft.open("w", encoding="ascii") as stream:
-            stream.write(f"{sha256}  {self.target.name}\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(record)
+        record_digest(self.target, sha256)
         self.part.replace(self.target)
         self._version.unlink(missing_ok=True)
         folder = os.open(self.target.parent, os.O_RDONLY)
@@ -71,6 +66,7 @@ class PartialFile:
             os.fsync(folder)  # the renames themselves
         finally:
             os.close(folder)
+        remember_digest(self.target, sha256)
 
 
 def disk_error(error: OSError, title: str) -> ModelUnavailableError | StorageFullError:

@@ -7,8 +7,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tsr import CheckpointError, TripoSR, fingerprint
-from tsr.checkpoint import read_weights
+from tsr import CheckpointError, TripoSR
+from tsr.checkpoint import copy_of, read_weights, weights_file
 
 
 @pytest.fixture
@@ -20,7 +20,10 @@ def checkpoint(small, tmp_path) -> Path:
 
 @pytest.fixture
 def load(small):
-    return lambda path: TripoSR.from_pretrained(path, device="cpu", precision="float32", config=small.config)
+    def load(path: Path, digest: str = "of the checkpoint") -> TripoSR:
+        return TripoSR.from_pretrained(path, device="cpu", precision="float32", digest=digest, config=small.config)
+
+    return load
 
 
 def flip_a_byte(path: Path, place: float = 0.5) -> None:
@@ -35,11 +38,16 @@ def assert_same_weights(one: TripoSR, other: TripoSR) -> None:
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
-def test_a_checkpoint_loads_exactly_and_leaves_a_safetensors_copy_and_both_fingerprints(small, checkpoint, load):
+def test_a_checkpoint_loads_exactly_and_leaves_a_safetensors_copy(small, checkpoint, load):
     assert_same_weights(load(checkpoint), small.model)
-    names = {path.name for path in checkpoint.parent.iterdir()}
-    copies = {"model.ckpt", "model.safetensors"}
-    assert names == copies | {f"{name}.sha256" for name in copies}
+    assert {path.name for path in checkpoint.parent.iterdir()} == {"model.ckpt", "model.safetensors"}
+    assert copy_of(checkpoint, "of the checkpoint") == checkpoint.with_suffix(".safetensors")
+    assert copy_of(checkpoint, "of another") is None
+
+
+def test_without_a_digest_no_copy_is_kept(small, checkpoint, load):
+    assert_same_weights(load(checkpoint, digest=""), small.model)
+    assert list(checkpoint.parent.iterdir()) == [checkpoint]
 
 
 def test_the_copy_is_what_later_loads_read(small, checkpoint, load, monkeypatch):
@@ -47,18 +55,6 @@ def test_the_copy_is_what_later_loads_read(small, checkpoint, load, monkeypatch)
     monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("the checkpoint was read again"))
     assert_same_weights(load(checkpoint), small.model)
     assert_same_weights(load(checkpoint.parent), small.model)
-
-
-def test_an_untouched_checkpoint_is_not_hashed_beside_its_copy(small, checkpoint, load, monkeypatch):
-    load(checkpoint)
-    hashed = []
-    real = fingerprint.sha256_of
-    monkeypatch.setattr(fingerprint, "sha256_of", lambda path: hashed.append(path.name) or real(path))
-    assert_same_weights(load(checkpoint), small.model)
-    assert hashed == ["model.safetensors"]
-    checkpoint.touch()
-    load(checkpoint)
-    assert "model.ckpt" in hashed
 
 
 def test_a_folder_is_as_good_as_the_file_in_it(small, checkpoint, load):
@@ -70,15 +66,7 @@ def test_a_checkpoint_with_a_flipped_bit_is_refused_at_first_sight(checkpoint, l
     flip_a_byte(checkpoint, place)
     with pytest.raises(CheckpointError, match=r"model\.ckpt"):
         load(checkpoint)
-    assert [path.name for path in checkpoint.parent.iterdir()] == ["model.ckpt"]  # nothing was recorded of it
-
-
-@pytest.mark.parametrize("name", ["model.ckpt", "model.safetensors"])
-def test_a_file_that_changed_since_the_first_load_is_refused(checkpoint, load, name):
-    load(checkpoint)
-    flip_a_byte(checkpoint.parent / name, 0.98)
-    with pytest.raises(CheckpointError, match="sha256"):
-        load(checkpoint.parent / name)
+    assert [path.name for path in checkpoint.parent.iterdir()] == ["model.ckpt"]
 
 
 @pytest.mark.parametrize("name", ["model.ckpt", "model.safetensors"])
@@ -99,7 +87,7 @@ def test_a_web_page_is_refused(tmp_path, load, name):
     path.write_text("<!DOCTYPE html><html><body>Sign in to this network</body></html>")
     with pytest.raises(CheckpointError, match=name):
         load(path)
-    assert not path.with_name(f"{name}.sha256").exists()
+    assert list(tmp_path.iterdir()) == [path]
 
 
 class Trap:
@@ -141,7 +129,7 @@ def test_shapes_are_judged_before_a_small_file_becomes_a_large_copy(small, tmp_p
         load(tmp_path / "model.ckpt")
 
 
-def test_a_safetensors_of_another_model_is_refused_and_not_recorded(tmp_path, load):
+def test_a_safetensors_of_another_model_is_refused(tmp_path, load):
     save_file({"weights": torch.zeros(3)}, tmp_path / "model.safetensors")
     with pytest.raises(CheckpointError, match="missing"):
         load(tmp_path / "model.safetensors")
@@ -160,9 +148,8 @@ def test_a_copy_of_older_weights_is_made_anew(small, checkpoint, load):
     load(checkpoint)
     newer = {name: tensor + 1 for name, tensor in small.state.items()}
     torch.save(newer, checkpoint)
-    for record in checkpoint.parent.glob("*.sha256"):
-        record.unlink()
-    assert torch.equal(load(checkpoint).field.out.bias, small.model.field.out.bias + 1)
+    for _ in range(2):
+        assert torch.equal(load(checkpoint, digest="of the newer").field.out.bias, small.model.field.out.bias + 1)
 
 
 def test_half_precision_weights_are_taken(small, tmp_path, load):
@@ -188,6 +175,19 @@ def test_a_full_disk_costs_the_copy_and_not_the_load(small, checkpoint, load, mo
     monkeypatch.setattr("tsr.checkpoint.save_file", full)
     assert_same_weights(load(checkpoint), small.model)
     assert not list(checkpoint.parent.glob("*.safetensors*"))
+
+
+def test_in_a_folder_the_safetensors_comes_first(tmp_path):
+    for name in ("model.ckpt", "model.safetensors"):
+        (tmp_path / name).touch()
+    assert weights_file(tmp_path).name == "model.safetensors"
+
+
+def test_a_missing_file_and_an_empty_folder_are_named(tmp_path):
+    with pytest.raises(CheckpointError, match="neither"):
+        weights_file(tmp_path)
+    with pytest.raises(CheckpointError, match="no file model"):
+        weights_file(tmp_path / "model")
 
 
 def test_a_moved_folder_still_loads(small, checkpoint, load):

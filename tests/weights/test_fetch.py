@@ -63,7 +63,7 @@ def get(server: WeightsServer, folder: Path, name: str = "u2netp", config: Downl
 
 
 def leftovers(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock")
+    return sorted(path.name for path in folder.rglob("*") if path.is_file() and path.suffix not in (".lock", ".stamp"))
 
 
 def assert_whole(folder: Path) -> None:

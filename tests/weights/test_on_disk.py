@@ -8,13 +8,11 @@ from pathlib import Path
 import pytest
 
 from backend.contract.errors import InvalidParameterError, ModelUnavailableError
-from backend.weights import on_disk as models
 from backend.weights.catalogue import CATALOGUE, DEFAULT_DEPTH, DEFAULT_MODELS, DEFAULT_SEGMENTER, Model, ModelFile
 from backend.weights.custom_models import read_custom_models
 from backend.weights.listing import list_models
 from backend.weights.on_disk import (
     check_permission,
-    digest_of,
     find_model,
     how_to_get,
     model_state,
@@ -178,18 +176,6 @@ def test_a_model_that_is_not_whole_says_how_to_get_it(
 def test_a_folder_in_the_place_of_a_file_is_no_file(two_files: Model, tmp_path: Path) -> None:
     (tmp_path / "twofold" / "model.ckpt").mkdir(parents=True)
     assert model_state(two_files, tmp_path) == "absent"
-
-
-def test_a_file_is_read_once_while_it_stays_untouched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = put(tmp_path, "weights.bin", b"first")
-    reads = []
-    original = hashlib.file_digest
-    monkeypatch.setattr(models.hashlib, "file_digest", lambda *given: reads.append(1) or original(*given))
-    assert digest_of(path) == digest_of(path) == sha256(b"first")
-    assert len(reads) == 1
-    path.write_bytes(b"other")
-    os.utime(path, ns=(1, 1))
-    assert digest_of(path) == sha256(b"other") and len(reads) == 2
 
 
 def test_verify_reads_again_even_where_the_stamp_is_the_same(two_files: Model, tmp_path: Path) -> None:
