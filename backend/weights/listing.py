@@ -18,7 +18,8 @@ EMBEDDED = {
 def list_models(checkpoints: Path, remote_keys: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
     """Return one row a model: name, task, licence, commercial use, bytes, state on this machine and a sentence.
 
-    A service of others is a row too: its state is "key set" where it is among `remote_keys`, else "no key".
+    A remote service is a row too: its state is "key set" if it is among `remote_keys`, else "no key", and `sends_to`
+    names the service that receives the picture; None for everything that runs on this machine.
 
     A mistake in `models.toml` is a row too: its state is "broken" and its sentence says what is wrong.
     """
@@ -43,6 +44,7 @@ def list_models(checkpoints: Path, remote_keys: frozenset[str] = frozenset()) ->
             "size_bytes": 0,
             "state": "key set" if name in remote_keys else "no key",
             "about": service.about,
+            "sends_to": service.title,  # the picture leaves this machine
         }
         for name, service in REMOTE_SERVICES.items()
     ]
@@ -73,4 +75,4 @@ def list_models(checkpoints: Path, remote_keys: frozenset[str] = frozenset()) ->
                 "about": problem,
             }
         )
-    return rows
+    return [{"sends_to": None} | row for row in rows]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from tests.helpers import fake_service
 from tests.helpers.running_service import end, serve
 
 
@@ -102,6 +103,53 @@ def test_before_a_border_of_one_colour_it_is_asked_whether_the_paper_goes(open_p
     assert page.locator('input[name="mode"][value="document"]').is_checked()
     assert 0 < (mask_of(page) == 255).mean() < 0.12 and set(np.unique(mask_of(page))) == {0, 255}
     assert question.is_hidden()
+
+
+def model_options(page: Any) -> dict[str, tuple[str, bool]]:
+    """Return the menu of models: each name with its words and whether it can be chosen."""
+    page.wait_for_selector("#matte-model option[value=border]", state="attached")
+    rows = page.evaluate(
+        "[...document.querySelectorAll('#matte-model option')].map((o) => [o.value, o.textContent, !o.disabled])"
+    )
+    return {value: (words, enabled) for value, words, enabled in rows}
+
+
+def test_the_built_in_model_can_be_chosen_and_an_absent_one_says_why_not(open_page: Any, photo: Path) -> None:
+    page = matte_of(open_page(), photo)
+    options = model_options(page)
+    assert options["border"] == ("border · built in", True)
+    assert options["u2net"] == ("u2net · not on this machine, 176 MB", False)
+    assert options["removebg"] == ("removebg · needs a key for remove.bg", False)
+    assert "Uses border now" in page.inner_text("#matte-model-about")
+    page.select_option("#matte-model", "border")
+    assert "needs no weights" in page.inner_text("#matte-model-about")
+    page.click("#matte-options [type=submit]")
+    page.wait_for_selector("[data-progress=matte] progress", state="attached")
+    page.wait_for_selector("#matte-verdict b")
+    page.wait_for_function("() => !document.querySelector('[data-progress=matte] progress')")
+    assert newest_job(page)["options"]["model"] == "border"
+    assert newest_job(page)["state"] == "succeeded"
+
+
+def test_a_remote_service_with_a_key_can_be_chosen_and_says_where_the_picture_goes(
+    open_page: Any, photo: Path, tmp_path: Path
+) -> None:
+    with fake_service.running() as remote:
+        remote.acts = [fake_service.answer(200, fake_service.matte_png(360, 480), Content_Type="image/png")]
+        settings = {"REMOVEBG_API_KEY": "a-key", "REMOVEBG_API_URL": f"http://127.0.0.1:{remote.port}"}
+        process, address = serve(tmp_path, **settings)
+        try:
+            page = matte_of(open_page(address), photo)
+            options = model_options(page)
+            assert options["removebg"] == ("removebg · sends your picture to remove.bg", True)
+            assert options["bria"] == ("bria · needs a key for Bria", False)
+            assert remote.heard == []
+            page.select_option("#matte-model", "removebg")
+            page.click("#matte-options [type=submit]")
+            page.wait_for_selector("#matte-made-by h3:has-text('removebg')")
+            assert len(remote.heard) == 1
+        finally:
+            end(process)
 
 
 def test_without_the_viewer_the_pictures_of_the_service_turn(open_page: Any, photo: Path) -> None:

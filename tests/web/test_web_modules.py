@@ -208,6 +208,34 @@ def test_starting_over_can_be_undone() -> None:
     assert node(script) == [["first", 1, True], ["first", 0, False], ["first", 1, True]]
 
 
+def test_the_menu_of_models_follows_the_states_of_the_service() -> None:
+    script = """
+    const { availability } = await import(`${WEB}/model_menu.js`);
+    const health = {
+      workers: [{ broken: { tampered: "" } }],
+      fetching: { coming: { state: "fetching", bytes_done: 41, bytes_total: 100 } },
+    };
+    const of = (name, state, more = {}) => availability({ name, state, size_bytes: 4.6e6, ...more }, health);
+    const remote = { size_bytes: 0, sends_to: "Bria" };
+    const seen = [
+      of("a", "embedded"), of("a", "complete"), of("a", "key set", remote), of("a", "no key", remote),
+      of("a", "absent"), of("a", "partial"), of("coming", "partial"), of("a", "broken"), of("tampered", "complete"),
+    ];
+    console.log(JSON.stringify(seen.map(({ usable, words }) => [usable, words])));
+    """
+    assert node(script) == [
+        [True, "built in"],
+        [True, ""],
+        [True, "sends your picture to Bria"],
+        [False, "needs a key for Bria"],
+        [False, "not on this machine, 5 MB"],
+        [False, "partly fetched, 5 MB"],
+        [False, "41 % fetched, 5 MB"],
+        [False, "damaged"],
+        [False, "damaged"],
+    ]
+
+
 @pytest.mark.parametrize("colored", [True, False])
 def test_a_glb_of_ours_is_read_with_each_edge_once(tmp_path: Path, colored: bool) -> None:
     vertices = np.array([(0, 0, 0), (1, 0, 0), (0, 2, 0), (0, 0, 3)], np.float32)

@@ -1,43 +1,56 @@
-// What runs here: the lamp in the bar, the sheet behind it, and the models that a person can choose.
+// What runs here: the lamp in the bar, the sheet behind it, and the menu of models.
 
 import { callJson, Problem } from "./api.js";
 import { byId, element } from "./dom.js";
+import { showModels, startModelMenu } from "./model_menu.js";
 import { sentenceParts } from "./report_views.js";
 
-const ROLES = { segmenter: "Finds the object", depth: "Sees depth", mesh: "Makes the mesh" };
-const AGAIN_MS = 15000; // weights may be arriving
+const ROLES = { segmenter: "Segmenter", depth: "Depth network", mesh: "Mesh engine" };
+const REFRESH_MS = 15000; // while weights are being fetched
+
+let timer;
+let shownModels = ""; // the fetches' states when the menu was last drawn
 
 export async function startEngines() {
+  startModelMenu();
   byId("engines-open").addEventListener("click", () => {
     byId("engines").showModal();
+    shownModels = "";
     refresh();
   });
-  if (await refresh()) showModels(await callJson("/models"));
+  await refresh();
 }
 
 async function refresh() {
-  let health;
+  clearTimeout(timer);
   try {
-    health = await callJson("/health");
+    const health = await callJson("/health");
+    showHealth(health);
+    const states = Object.entries(health.fetching).map(([name, { state }]) => `${name} ${state}`);
+    const key = states.join() || "none";
+    if (key !== shownModels) showModels(await callJson("/models"), health);
+    shownModels = key;
+    if (isFetching(health.fetching)) timer = setTimeout(refresh, REFRESH_MS);
   } catch (problem) {
-    if (!(problem instanceof Problem)) throw problem;
-    return false; // what was shown stays; the next job will say what is wrong
+    if (!(problem instanceof Problem)) throw problem; // what was shown stays; the next job reports the problem
   }
-  const engines = Object.entries(health.engines);
-  const standIns = engines.filter(([, engine]) => engine.why).length;
+}
+
+function showHealth({ engines, fetching }) {
+  const roles = Object.entries(engines);
+  const standIns = roles.filter(([, engine]) => engine.why).length;
+  const words = standIns ? "Stand-ins in use" : "All networks ready";
   byId("engines-open").hidden = false;
-  byId("engines-word").textContent = standIns ? "Stand-ins at work" : "All networks here";
-  byId("engines-open").setAttribute("aria-label", `What runs here: ${byId("engines-word").textContent}`);
+  byId("engines-word").textContent = words;
+  byId("engines-open").setAttribute("aria-label", `What runs here: ${words}`);
   byId("engines-open").querySelector(".lamp").dataset.tone = standIns ? "fair" : "good";
-  const rows = engines.map(([role, engine]) => engineRow(role, engine));
-  byId("engines-list").replaceChildren(...rows, ...fetchingRows(health.fetching));
-  if (isFetching(health.fetching)) setTimeout(refresh, AGAIN_MS);
-  return true;
+  const rows = roles.map(([role, engine]) => engineRow(role, engine));
+  byId("engines-list").replaceChildren(...rows, ...fetchingRows(fetching));
 }
 
 function engineRow(role, { auto, device, why }) {
   const lamp = element("i", { className: "lamp", dataset: { tone: why ? "fair" : "good" } });
-  const head = `${ROLES[role] ?? role}: ${auto === "none" ? "nobody yet" : auto}`;
+  const isThere = auto !== "none";
   return element(
     "div",
     { className: "engine-row" },
@@ -45,8 +58,8 @@ function engineRow(role, { auto, device, why }) {
       "p",
       {},
       lamp,
-      element("b", { textContent: head }),
-      element("span", { className: "soft small", textContent: device }),
+      element("b", { textContent: `${ROLES[role] ?? role}: ${isThere ? auto : "none"}` }),
+      isThere ? element("span", { className: "soft small", textContent: device }) : null,
     ),
     why ? element("p", { className: "small soft" }, ...sentenceParts(why)) : null,
   );
@@ -55,31 +68,10 @@ function engineRow(role, { auto, device, why }) {
 const isFetching = (fetching) => Object.values(fetching).some(({ state }) => ["waiting", "fetching"].includes(state));
 
 function fetchingRows(fetching) {
-  return Object.entries(fetching).map(([name, row]) => {
-    const bar = element("progress", { max: Math.max(row.bytes_total, 1), value: row.bytes_done, "aria-label": name });
-    const words = `${name}: ${row.state}${row.error ? `, ${row.error}` : ""}`;
+  return Object.entries(fetching).map(([name, { state, error, bytes_done: done, bytes_total: total }]) => {
+    const bar = element("progress", { max: Math.max(total, 1), value: done, "aria-label": name });
+    const megabytes = [done, total].map((bytes) => Math.round(bytes / 1e6)).join(" of ");
+    const words = `${name}: ${state}, ${megabytes} MB${error ? `. ${error}` : ""}`;
     return element("div", { className: "engine-row" }, element("p", { className: "small", textContent: words }), bar);
   });
-}
-
-function showModels(models) {
-  const select = byId("matte-model");
-  const here = select.value;
-  const rows = models
-    .filter(({ task }) => task === "segmentation")
-    .map((model) => {
-      const absent = model.state && model.state !== "complete";
-      const words = [
-        model.id ?? model.name,
-        absent ? "not on this machine" : "",
-        model.commercial_use ? "" : "non-commercial",
-      ];
-      return element("option", {
-        value: model.id ?? model.name,
-        disabled: absent,
-        textContent: words.filter(Boolean).join(" · "),
-      });
-    });
-  select.append(...rows);
-  select.value = here;
 }
