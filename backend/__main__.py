@@ -1,21 +1,27 @@
-"""`python -m backend …`."""
+"""`python -m backend …`, and the command `mattemesh` of an installed package."""
 
 import os
 import signal
 import sys
 
-# Read by OpenMP when torch loads it: threads that wait by spinning hurt where a core is shared.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # what an Apple GPU lacks runs on the CPU
 
-# Ctrl-C while libraries load just ends the process: as an exception it can fall into one that swallows it.
-interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # else a shell had it ignored
-if interruptible:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def run() -> int:
+    """Run the command line on this process's arguments; return its exit status."""
+    # Read by OpenMP when torch loads it: threads that wait by spinning hurt where a core is shared.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # what an Apple GPU lacks runs on the CPU
 
-from backend.cli import main  # noqa: E402
+    # Ctrl-C while libraries load just ends the process: as an exception it can fall into one that swallows it.
+    interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # else a shell had it ignored
+    if interruptible:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-if interruptible and sys.argv[1:2] != ["serve"]:  # which has more to load, and then its own way of stopping
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    from backend.cli import main
 
-sys.exit(main())
+    if interruptible and sys.argv[1:2] != ["serve"]:  # which has more to load, and then its own way of stopping
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -25,6 +25,7 @@ from backend.contract.errors import (
 )
 from backend.contract.options import MaskOptions, MatteOptions, MeshOptions, invalid_option
 from backend.contract.settings import Settings
+from backend.contract.versions import __version__
 
 Options = TypeVar("Options", bound=MatteOptions)
 INTERRUPTED = 130  # what a shell reports for Ctrl-C
@@ -48,9 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    installed = Path(sys.argv[0]).stem == "mattemesh"
     parser = argparse.ArgumentParser(
-        prog="python -m backend", description="One photo in, a clean matte and a mesh out."
+        prog="mattemesh" if installed else "python -m backend",
+        description="One photo in, a clean matte and a mesh out.",
     )
+    parser.add_argument("--version", action="version", version=f"mattemesh {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_picture_command(commands, "remove-bg", MaskOptions, "cut the object out of a photo (PNG)", "mask.png")
     _add_picture_command(

@@ -8,10 +8,19 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
+from platformdirs import user_data_path
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[2]  # the checkout; of an installed package, site-packages
+
+
+def _default_folder() -> Path:
+    """Return the folder of weights, logs and jobs: the checkout, or for an installed package the user's data folder."""
+    return REPOSITORY if (REPOSITORY / "checkpoints").is_dir() else user_data_path("mattemesh", appauthor=False)
+
+
+DEFAULT_FOLDER = _default_folder()
 
 
 def _split(value: object) -> object:
@@ -28,10 +37,10 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="", env_ignore_empty=True, frozen=True, extra="ignore")
 
     # Where things are.
-    checkpoints_dir: Path = Field(REPOSITORY / "checkpoints", description="weights")
+    checkpoints_dir: Path = Field(DEFAULT_FOLDER / "checkpoints", description="weights")
     triposr_weights: Path | None = Field(None, description="own weights of TripoSR's layout, in place of the published")
-    logs_dir: Path = Field(REPOSITORY / "logs", description="backend.log and its older copies")
-    data_dir: Path = Field(REPOSITORY / "data", description="jobs with their photos and results")
+    logs_dir: Path = Field(DEFAULT_FOLDER / "logs", description="backend.log and its older copies")
+    data_dir: Path = Field(DEFAULT_FOLDER / "data", description="jobs with their photos and results")
     debug_dir: Path | None = Field(None, description="when set, each request leaves its debug bundle there")
 
     # What a stranger may send.

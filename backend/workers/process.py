@@ -221,7 +221,9 @@ class WorkerProcess:
     def _environment(self) -> dict[str, str]:
         """Return the worker's environment: our modules, one device where there are several, and no key of ours."""
         environment = {name: value for name, value in os.environ.items() if name.upper() != "API_KEY"}
-        environment["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), *filter(None, sys.path)])
+        path = [*filter(None, sys.path)]  # "" is the working directory, which this process found us in
+        own = [] if str(REPOSITORY) in path else [str(REPOSITORY)]
+        environment["PYTHONPATH"] = os.pathsep.join([*own, *path])
         environment.setdefault(
             "OMP_WAIT_POLICY", "passive"
         )  # threads that wait by spinning hurt where a core is shared

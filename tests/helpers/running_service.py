@@ -7,21 +7,26 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 from backend.contract.settings import REPOSITORY
 
+OUR_CODE = (sys.executable, "-m", "backend")
 
-def serve(folder: Path, **settings: str) -> tuple[subprocess.Popen[bytes], str]:
+
+def serve(
+    folder: Path, program: Sequence[str] = OUR_CODE, cwd: Path = REPOSITORY, **settings: str
+) -> tuple[subprocess.Popen[bytes], str]:
     """Return a service that runs on the embedded engines, and its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     own = {"DATA_DIR": str(folder / "data"), "LOGS_DIR": str(folder / "logs"), "CHECKPOINTS_DIR": str(folder / "none")}
-    command = [sys.executable, "-m", "backend", "serve", "--no-fetch", "--host", "127.0.0.1", "--port", str(port)]
+    command = [*program, "serve", "--no-fetch", "--host", "127.0.0.1", "--port", str(port)]
     with (folder / "output.txt").open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=REPOSITORY, env={**os.environ, **own, **settings}, stdout=output, stderr=subprocess.STDOUT
+            command, cwd=cwd, env={**os.environ, **own, **settings}, stdout=output, stderr=subprocess.STDOUT
         )
     address = f"http://127.0.0.1:{port}"
     for _ in range(300):

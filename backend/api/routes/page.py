@@ -15,8 +15,9 @@ from starlette.types import Scope
 from backend.contract.settings import REPOSITORY, Settings
 
 WEB = REPOSITORY / "backend" / "web"
-EXAMPLES = REPOSITORY / "examples"
-VIEWER = REPOSITORY / "node_modules" / "@google" / "model-viewer" / "dist" / "model-viewer.min.js"
+PACKAGED = WEB / "packaged"  # setup.py puts there what a checkout has outside of backend/
+EXAMPLES = PACKAGED / "examples" if PACKAGED.is_dir() else REPOSITORY / "examples"
+VIEWER = (PACKAGED if PACKAGED.is_dir() else REPOSITORY) / "node_modules/@google/model-viewer/dist/model-viewer.min.js"
 FRESH = {"Cache-Control": "no-cache"}  # asked for again each time, and answered 304: an update is seen at once
 router = APIRouter(include_in_schema=False)
 

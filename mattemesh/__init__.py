@@ -1,0 +1,108 @@
+"""Mattemesh as a library: one photo in, a matte or a mesh out.
+
+    from mattemesh import cut_out, reconstruct
+    cut_out("photo.jpg").save("mask.png")
+    reconstruct("photo.jpg").save("model.glb")
+
+The import is light: NumPy, OpenCV and the networks load with the first call. Settings come from the environment, as for
+the service. Failures are `MattemeshError`, whose message is one sentence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backend.contract.errors import InvalidParameterError, MattemeshError, StorageFullError, is_disk_full
+from backend.contract.mesh_formats import MEDIA_TYPES
+from backend.contract.options import MaskOptions, MeshOptions
+from backend.contract.versions import __version__
+
+if TYPE_CHECKING:
+    from backend.images.arrays import Alpha, Image
+    from backend.images.open_picture import Source
+    from backend.mesh.mesh import Mesh
+
+__all__ = [
+    "MaskOptions", "MattemeshError", "MeshOptions", "PhotoMatte", "PhotoMesh", "__version__", "cut_out", "reconstruct",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, repr=False)
+class PhotoMatte:
+    """The matte of a photo."""
+
+    alpha: Alpha  # (H, W) float32 in [0, 1], the size of the upright photo
+    image: Image  # (H, W, 3) uint8 RGB; for a cutout, the rim has the object's own colours
+    png: bytes  # the file that the options describe: mask or cutout, cropped or whole
+    report: dict[str, Any]  # engines, stage times, scorecard, notes: the same as the service's report.json
+
+    def save(self, path: str | Path) -> None:
+        """Write the PNG. Raises InvalidParameterError for another suffix or a path that cannot be written."""
+        path = Path(path)
+        if path.suffix.lower() != ".png":
+            raise InvalidParameterError(f"A matte is a PNG; {path.name} has to end in .png.", parameter="path")
+        _write(path, self.png)
+
+    def __repr__(self) -> str:
+        height, width = self.alpha.shape
+        made_by, grade = self.report["segmenter"]["name"], self.report["mask"]["grade"]
+        return f"<matte of {width} × {height} pixels by {made_by}, grade {grade}>"
+
+
+@dataclass(frozen=True, repr=False)
+class PhotoMesh:
+    """The mesh of a photo's object, in the world frame: x toward the viewer, z up."""
+
+    mesh: Mesh  # vertices, faces, colors or texture
+    alpha: Alpha  # (H, W) float32 in [0, 1]: the matte that it was made from
+    options: MeshOptions
+    file: bytes  # in the format that the options name
+    report: dict[str, Any]  # engines, stage times, mesh figures, notes: the same as the service's report.json
+
+    def save(self, path: str | Path) -> None:
+        """Write the mesh in the format of the path's suffix: .glb, .obj, .ply or .stl. Raises InvalidParameterError for
+        another suffix or a path that cannot be written."""
+        from backend.mesh.export import export_mesh
+
+        path = Path(path)
+        for known in MEDIA_TYPES:
+            if path.suffix.lower() == f".{known}":
+                is_made = known == self.options.format
+                _write(path, self.file if is_made else export_mesh(self.mesh, known, self.options.up))
+                return
+        suffixes = ", ".join(f".{known}" for known in MEDIA_TYPES)
+        raise InvalidParameterError(f"{path.name} has to end in one of {suffixes}.", parameter="path")
+
+    def __repr__(self) -> str:
+        made_by = self.report["engine"]["name"]
+        return f"<mesh of {len(self.mesh.vertices):,} vertices and {len(self.mesh.faces):,} faces by {made_by}>"
+
+
+def cut_out(photo: Source, options: MaskOptions | None = None, *, mask: Source | None = None) -> PhotoMatte:
+    """Return the matte of the one object in `photo`: a path, encoded bytes or an (H, W, 3) uint8 array.
+
+    `mask` is your own, white on the object, in place of a segmenter's. Raises MattemeshError.
+    """
+    from backend import pipeline
+
+    made = pipeline.cut_out(photo, options, mask=mask)
+    return PhotoMatte(made.alpha, made.image, made.product.data, made.product.report)
+
+
+def reconstruct(photo: Source, options: MeshOptions | None = None, *, mask: Source | None = None) -> PhotoMesh:
+    """Return the mesh of the one object in `photo`; arguments as in `cut_out`. Raises MattemeshError."""
+    from backend import pipeline
+
+    options = options or MeshOptions()
+    made = pipeline.reconstruct(photo, options, mask=mask)
+    return PhotoMesh(made.mesh, made.alpha, options, made.product.data, made.product.report)
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        kind = StorageFullError if is_disk_full(error) else InvalidParameterError
+        raise kind(f"{path} cannot be written: {error.strerror}.") from error

@@ -1,0 +1,60 @@
+"""`import mattemesh`: what it returns can be saved under a name that fits, and shows itself in one line."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mattemesh import MaskOptions, MattemeshError, MeshOptions, PhotoMatte, PhotoMesh, cut_out, reconstruct
+from tests.helpers.drawn import iou, toy
+
+
+@pytest.fixture(scope="module")
+def matte() -> PhotoMatte:
+    return cut_out(toy()[0], MaskOptions(model="border", quality="fast"))
+
+
+@pytest.fixture(scope="module")
+def model() -> PhotoMesh:
+    return reconstruct(toy()[0], MeshOptions(model="border", quality="fast", engine="relief", format="obj"))
+
+
+def test_a_matte_is_saved_as_png(matte: PhotoMatte, tmp_path: Path) -> None:
+    matte.save(tmp_path / "mask.PNG")
+    saved = np.asarray(Image.open(tmp_path / "mask.PNG"))
+    assert iou(saved > 127, toy()[1]) > 0.9
+    assert np.abs(saved / 255 - matte.alpha).max() < 0.01
+
+
+@pytest.mark.parametrize(("suffix", "start"), [("obj", b"#"), ("glb", b"glTF"), ("ply", b"ply"), ("STL", b"")])
+def test_a_mesh_is_saved_in_the_format_of_its_name(model: PhotoMesh, tmp_path: Path, suffix: str, start: bytes) -> None:
+    model.save(str(tmp_path / f"toy.{suffix}"))
+    assert (tmp_path / f"toy.{suffix}").read_bytes().startswith(start)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("name", ["mask.jpg", "mask", "no/such/folder/mask.png"])
+def test_a_matte_that_cannot_be_saved_says_why(matte: PhotoMatte, tmp_path: Path, name: str) -> None:
+    with pytest.raises(MattemeshError, match=r"has to end in \.png|cannot be written"):
+        matte.save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["toy.fbx", "toy", "toy.png"])
+def test_a_mesh_that_cannot_be_saved_names_the_formats(model: PhotoMesh, tmp_path: Path, name: str) -> None:
+    with pytest.raises(MattemeshError, match=r"\.glb, \.obj, \.ply, \.stl"):
+        model.save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_result_shows_itself_in_one_line(matte: PhotoMatte, model: PhotoMesh) -> None:
+    height, width = matte.alpha.shape
+    assert repr(matte).startswith(f"<matte of {width} × {height} pixels by border, grade ")
+    assert repr(model).startswith("<mesh of ") and repr(model).endswith(" faces by relief>")
+
+
+def test_your_own_mask_is_used(tmp_path: Path) -> None:
+    image, mask = toy()
+    matte = cut_out(image, mask=np.repeat(mask[..., None], 3, axis=2).astype(np.uint8) * 255)
+    assert iou(matte.alpha > 0.5, mask) > 0.98
