@@ -202,10 +202,10 @@ class _Session:
         records = [self._manifest.records[name] for name in self._listed if name in self._manifest.records]
         title = f"Results of {self._config.folder.resolve().name or self._config.folder}"
         read = self._out.read
-        html = report_page(
+        page = report_page(
             title, records, len(self._listed), lambda each: read(self._out.thumbnail(each.digest, each.key))
         )
-        self._out.write(REPORT, html.encode("utf-8"))
+        self._out.write(REPORT, page)
 
 
 def _pictures_in(folder: Path, out: Path) -> Inputs:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from dataclasses import asdict
 from typing import Any
 
-from backend.folders.datasets.advice import Advice, advise
+from backend.folders.datasets.advice import advise
 from backend.folders.datasets.analysis import Analysis
 from backend.folders.datasets.analysis_page import analysis_page
 from backend.folders.datasets.files_out import as_csv, as_json
@@ -23,13 +23,9 @@ def analysis_files(analysis: Analysis) -> dict[str, bytes]:
     return {
         "analysis.json": as_json({**summary, "items": records}),
         "analysis.csv": as_csv(list(records[0]), [[_flat(value) for value in row.values()] for row in records]),
-        "analysis.html": _page(analysis, advice, drawings).encode("utf-8"),
+        "analysis.html": analysis_page(analysis, advice, drawings),
         **{f"plots/{drawing.name}.png": drawing.png for drawing, _ in drawings},
     }
-
-
-def _page(analysis: Analysis, advice: list[Advice], drawings: list[tuple[Drawing, str]]) -> str:
-    return analysis_page(analysis, advice, [(drawing.svg, caption) for drawing, caption in drawings])
 
 
 def _record(facts: FileFacts, findings: list[str]) -> dict[str, Any]:

@@ -35,13 +35,10 @@ def evaluation_files(evaluation: Evaluation) -> dict[str, bytes]:
     sheets = {f"worst-{number}.jpg": worst_sheet(run) for number, run in enumerate(evaluation.runs, start=1)}
     drawings = _drawings(evaluation.runs)
     summary = _summary(evaluation)
-    page = evaluation_page(
-        summary, evaluation.runs, list(sheets.values()), [(drawing.svg, caption) for drawing, caption in drawings]
-    )
     return {
         "evaluation.json": as_json(summary),
         "evaluation.csv": _csv(evaluation.runs),
-        "evaluation.html": page.encode("utf-8"),
+        "evaluation.html": evaluation_page(summary, evaluation.runs, list(sheets.values()), drawings),
         **{name: sheet for name, sheet in sheets.items() if sheet is not None},
         **{f"plots/{drawing.name}.png": drawing.png for drawing, _ in drawings},
     }

@@ -13,7 +13,7 @@ from backend.cli import main
 from backend.contract.errors import InvalidParameterError
 from backend.contract.options import MaskOptions
 from backend.folders.datasets.evaluation import WORST, Run, _forget_strips, compare, run_names
-from backend.folders.datasets.evaluation_page import _best, _figure
+from backend.folders.datasets.evaluation_page import best_of
 from backend.folders.datasets.pairs import Pair, draw_sample, find_pairs
 from backend.folders.datasets.scoring import Score
 from tests.helpers.drawn import encoded, toy
@@ -131,9 +131,9 @@ def test_table_and_page_have_every_picture(result: tuple[dict, Path]) -> None:
 
 
 def test_no_figure_stands_out_from_one_that_reads_the_same() -> None:
-    assert _best([0.91001, 0.91002], more=True) is None
-    assert _best([0.91001, 0.91002, 0.8], more=True) == 0.91 and _best([0.2, 0.1], more=False) == 0.1
-    assert all("best" in str(_figure(value, 0.91)) for value in (0.91001, 0.90998))
+    assert best_of([0.91001, 0.91002], more=True) == [False, False]
+    assert best_of([0.91001, 0.90998, 0.8, None], more=True) == [True, True, False, False]
+    assert best_of([0.2, 0.1], more=False) == [False, True]
 
 
 def refused(capsys: pytest.CaptureFixture[str], *options: str) -> str:
