@@ -23,6 +23,7 @@ from backend.contract.errors import (
     is_disk_full,
     problem_of,
 )
+from backend.contract.mesh_formats import MESH_FORMATS
 from backend.contract.options import MaskOptions, MatteOptions, MeshOptions, invalid_option
 from backend.contract.settings import Settings
 from backend.contract.versions import __version__
@@ -57,9 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"mattemesh {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_picture_command(commands, "remove-bg", MaskOptions, "cut the object out of a photo (PNG)", "mask.png")
-    _add_picture_command(
-        commands, "generate-mesh", MeshOptions, "make a mesh of a photo (GLB, OBJ, PLY, STL)", "model.glb"
-    )
+    formats = ", ".join(name.upper() for name in MESH_FORMATS)
+    _add_picture_command(commands, "generate-mesh", MeshOptions, f"make a mesh of a photo ({formats})", "model.glb")
     add_batch(commands)
     _add_serve(commands)
     _add_models(commands)
@@ -128,7 +128,7 @@ def _run_picture(parsed: argparse.Namespace) -> int:
 
 def _options(parsed: argparse.Namespace, kind: type[Options]) -> Options:
     values = {name: getattr(parsed, name) for name in kind.model_fields if name != "debug"}
-    if kind is MeshOptions and values["format"] is None and parsed.out.suffix[1:].lower() in ("obj", "ply", "stl"):
+    if kind is MeshOptions and values["format"] is None and parsed.out.suffix[1:].lower() in MESH_FORMATS:
         values["format"] = parsed.out.suffix[1:].lower()  # `-o chair.stl` says it already
     try:
         return kind.model_validate({name: value for name, value in values.items() if value is not None})

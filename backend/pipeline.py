@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
-from backend.contract.mesh_formats import MEDIA_TYPES
+from backend.contract.mesh_formats import MESH_FORMATS
 from backend.contract.options import MaskOptions, MatteOptions, MeshOptions
 from backend.contract.settings import Settings
 from backend.contract.trace import Trace
@@ -146,7 +146,7 @@ def reconstruct(
     )
     built = engine.build(framed, disparity, request, trace)
     with trace.stage("export"):
-        data = export_mesh(built.mesh, options.format, options.up)
+        data = export_mesh(built.mesh, options.format, options.up, check=trace.keep_pictures)
     with trace.stage("measure"):
         figures = measure(built.mesh, framed)
     for sentence in figures.advice:
@@ -159,7 +159,7 @@ def reconstruct(
         "engine": {"name": engine.name, "device": engine.device, **built.facts},
         "mesh": asdict(figures),
     }
-    product = Product(data, f"model.{options.format}", MEDIA_TYPES[options.format], report)
+    product = Product(data, f"model.{options.format}", MESH_FORMATS[options.format].media_type, report)
     return Reconstruction(built.mesh, framed, product, alpha, image)
 
 

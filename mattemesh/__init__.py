@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backend.contract.errors import InvalidParameterError, MattemeshError, StorageFullError, is_disk_full
-from backend.contract.mesh_formats import MEDIA_TYPES
+from backend.contract.mesh_formats import MESH_FORMATS
 from backend.contract.options import MaskOptions, MeshOptions
 from backend.contract.versions import __version__
 
@@ -62,17 +62,17 @@ class PhotoMesh:
     report: dict[str, Any]  # engines, stage times, mesh figures, notes: the same as the service's report.json
 
     def save(self, path: str | Path) -> None:
-        """Write the mesh in the format of the path's suffix: .glb, .obj, .ply or .stl. Raises InvalidParameterError for
+        """Write the mesh in the format of the path's suffix, a row of `MESH_FORMATS`. Raises InvalidParameterError for
         another suffix or a path that cannot be written."""
         from backend.mesh.export import export_mesh
 
         path = Path(path)
-        for known in MEDIA_TYPES:
+        for known in MESH_FORMATS:
             if path.suffix.lower() == f".{known}":
                 is_made = known == self.options.format
                 _write(path, self.file if is_made else export_mesh(self.mesh, known, self.options.up))
                 return
-        suffixes = ", ".join(f".{known}" for known in MEDIA_TYPES)
+        suffixes = ", ".join(f".{known}" for known in MESH_FORMATS)
         raise InvalidParameterError(f"{path.name} has to end in one of {suffixes}.", parameter="path")
 
     def __repr__(self) -> str:

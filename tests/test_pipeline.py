@@ -15,6 +15,7 @@ from backend.contract.settings import Settings
 from backend.contract.trace import Trace
 from backend.engines.first_guess import FirstGuess
 from backend.engines.registry import Engines
+from backend.mesh import export
 from backend.pipeline import cut_out, reconstruct
 from tests.helpers.drawn import encoded, iou, toy
 
@@ -241,3 +242,12 @@ def test_an_own_networks_licence_is_in_the_report(engines: Engines, tmp_path: Pa
     )
     report = cut_out(toy()[0], MaskOptions(model="shoes"), engines=engines).product.report
     assert {"id": "shoes", "licence": "ours", "commercial_use": True} in report["models"]
+
+
+def test_a_finished_mesh_file_is_read_back_under_debug_only(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(export, "check_reads_back", lambda data, format, mesh: read.append(format))
+    reconstruct(toy()[0], MeshOptions(format="ply"), engines=engines)
+    assert read == []
+    reconstruct(toy()[0], MeshOptions(format="ply"), engines=engines, trace=Trace(keep_pictures=True))
+    assert read == ["ply"]

@@ -1,11 +1,24 @@
-"""The file formats of a mesh and their media types; nothing heavy, for the routes name them too."""
+"""The one table of mesh file formats: the options, OpenAPI, the command line and the page offer exactly its rows.
 
-from typing import Literal
+A new format is a row here and a writer under the same name in `backend/mesh/export.py`.
+"""
 
-Format = Literal["glb", "obj", "ply", "stl"]
-MEDIA_TYPES: dict[Format, str] = {
-    "glb": "model/gltf-binary",
-    "obj": "model/obj",
-    "ply": "application/octet-stream",  # PLY has no registered type
-    "stl": "model/stl",
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class MeshFormat:
+    """What the rest of the service has to know about one format; its name is also the file's extension."""
+
+    media_type: str
+    about: str  # what a file holds: part of the option's description
+    textured: bool = False  # a file holds the texture; the vertices along its seams then stay doubled
+
+
+MESH_FORMATS: dict[str, MeshFormat] = {
+    "glb": MeshFormat("model/gltf-binary", "the texture, or colours per vertex, and normals", textured=True),
+    "obj": MeshFormat("model/obj", "colours per vertex and normals, as text"),
+    # PLY has no registered media type.
+    "ply": MeshFormat("application/octet-stream", "colours per vertex and normals, binary"),
+    "stl": MeshFormat("model/stl", "the shape alone, for printing"),
 }

@@ -1,14 +1,19 @@
 """What a request may ask for, spelled out once: HTTP, the command line and Python read the same fields."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from backend.contract.coco import CLASSES
 from backend.contract.errors import InvalidParameterError
 from backend.contract.marks import Clicks, Strokes
+from backend.contract.mesh_formats import MESH_FORMATS
 
 Strategy = Literal["auto", "depth_guided", "intersection", "union", "segmentation"]
+if TYPE_CHECKING:
+    Format = str
+else:
+    Format = Literal[tuple(MESH_FORMATS)]  # pydantic, OpenAPI and argparse take their choices from this
 FUSION = "How segmentation and depth are fused; without depth weights segmentation stands alone."
 COLOR = r"^#[0-9a-fA-F]{6}$"
 
@@ -124,7 +129,12 @@ class MeshOptions(MatteOptions):
         256, ge=32, le=512, description="Lattice points a side from which TripoSR's surface is taken."
     )
     threshold: float = Field(25.0, gt=0, le=1000, description="Density on TripoSR's surface (the isovalue).")
-    format: Literal["glb", "obj", "ply", "stl"] = Field("glb", description="The file's format.")
+    format: Format = Field(
+        "glb",
+        description="The file's format. "
+        + "; ".join(f"`{name}`: {row.about}" for name, row in MESH_FORMATS.items())
+        + ".",
+    )
     texture: Literal["auto", "vertex", "baked"] = Field(
         "auto",
         description="Colours as a picture over the mesh (`baked`) or one a vertex (`vertex`); `auto`: engine's choice.",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from backend.contract.errors import MattemeshError, NoSubjectError
-from backend.contract.mesh_formats import MEDIA_TYPES
+from backend.contract.mesh_formats import MESH_FORMATS
 from backend.contract.options import BackgroundOptions, EditOptions, MaskOptions, MeshOptions, WorkOptions
 
 Lane = Literal["mask", "mesh"]
@@ -51,7 +51,7 @@ KINDS: dict[str, Kind] = {
         "Make a mesh from a photo",
         "Returns the mesh as a GLB, or in the requested `format`.",
         "mesh",
-        tuple(MEDIA_TYPES.values()),
+        tuple(row.media_type for row in MESH_FORMATS.values()),
         raises=(NoSubjectError,),
         job=True,
     ),

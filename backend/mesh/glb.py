@@ -4,17 +4,16 @@ import json
 import struct
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.images.arrays import Image
+from backend.images.jpeg import encode_jpeg
 from backend.mesh.mesh import Mesh
 
 FLOAT, UNSIGNED_INT, UNSIGNED_SHORT = 5126, 5125, 5123
 ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER = 34962, 34963
 CLAMP_TO_EDGE, LINEAR, LINEAR_MIPMAP_LINEAR = 33071, 9729, 9987
-JPEG_QUALITY = 94
+JPEG_QUALITY = 94  # at 90 or more `encode_jpeg` keeps colours at full resolution: no stepped red rims
 GENERATOR = "Mattemesh"
 
 
@@ -77,7 +76,9 @@ def glb_bytes(mesh: Mesh) -> bytes:
     if mesh.texture is not None:
         attributes["TEXCOORD_0"] = buffer.accessor(mesh.texture.uv, "VEC2")
         surface["baseColorTexture"] = {"index": 0}
-        tree["images"] = [{"bufferView": buffer.view(_jpeg(mesh.texture.image)), "mimeType": "image/jpeg"}]
+        tree["images"] = [
+            {"bufferView": buffer.view(encode_jpeg(mesh.texture.image, JPEG_QUALITY)), "mimeType": "image/jpeg"}
+        ]
         tree["textures"] = [{"source": 0, "sampler": 0}]
         tree["samplers"] = [
             {"magFilter": LINEAR, "minFilter": LINEAR_MIPMAP_LINEAR, "wrapS": CLAMP_TO_EDGE, "wrapT": CLAMP_TO_EDGE}
@@ -110,20 +111,6 @@ def _unit(normals: NDArray[np.float32]) -> NDArray[np.float32]:
     length = np.linalg.norm(normals.astype(np.float64), axis=1, keepdims=True)
     unit = np.where(length > 1e-9, normals / np.maximum(length, 1e-9), (0.0, 1.0, 0.0))
     return unit.astype(np.float32)
-
-
-def _jpeg(image: Image) -> bytes:
-    """Return the JPEG, its colours as fine as its brightness: the default halves them, and red rims turn to steps."""
-    options = [
-        cv2.IMWRITE_JPEG_QUALITY,
-        JPEG_QUALITY,
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
-    ]
-    done, encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
-    if not done:
-        raise RuntimeError("the texture could not be written as a JPEG")
-    return bytes(encoded.tobytes())
 
 
 def _packed(tree: dict[str, Any], binary: bytes) -> bytes:

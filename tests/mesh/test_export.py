@@ -11,11 +11,11 @@ import pytest
 import trimesh
 from PIL import Image
 
-from backend.contract.mesh_formats import MEDIA_TYPES
+from backend.contract.mesh_formats import MESH_FORMATS
 from backend.contract.settings import REPOSITORY
 from backend.mesh import export
 from backend.mesh.export import export_mesh, turn_mesh
-from backend.mesh.glb import linear_from_srgb
+from backend.mesh.glb import glb_bytes, linear_from_srgb
 from backend.mesh.mesh import Mesh, Texture
 from backend.mesh.relief import make_relief
 
@@ -73,7 +73,7 @@ def test_the_khronos_validator_has_nothing_to_say_against_a_glb(mesh):
     assert issues["numErrors"] == 0 and issues["numWarnings"] == 0, issues["messages"]
 
 
-@pytest.mark.parametrize("kind", ["glb", "obj", "ply", "stl"])
+@pytest.mark.parametrize("kind", list(MESH_FORMATS))
 def test_every_format_stands_upright_and_faces_the_viewer(kind):
     # The longest arm points up (y), the middle one to the viewer's right (x), the short one at the viewer (z).
     assert np.allclose(loaded(export_mesh(figure(), kind), kind).bounds, [[0, 0, 0], [0.2, 0.3, 0.1]])
@@ -81,7 +81,7 @@ def test_every_format_stands_upright_and_faces_the_viewer(kind):
     assert np.allclose(loaded(export_mesh(figure(), kind, up="z"), kind).bounds, [[0, -0.1, 0], [0.2, 0, 0.3]])
 
 
-@pytest.mark.parametrize("kind", ["glb", "obj", "ply", "stl"])
+@pytest.mark.parametrize("kind", list(MESH_FORMATS))
 @pytest.mark.parametrize("up", ["y", "z"])
 def test_a_turn_keeps_the_inside_inside(kind, up):
     assert loaded(export_mesh(figure(), kind, up), kind).volume == pytest.approx(0.001, rel=1e-3)
@@ -124,7 +124,7 @@ def test_a_texture_is_inside_the_glb_and_colours_do_not_darken_it():
     assert np.abs(image[4, 12].astype(int) - (250, 120, 10)).max() < 12
 
 
-@pytest.mark.parametrize("kind", ["glb", "obj", "ply", "stl"])
+@pytest.mark.parametrize("kind", list(MESH_FORMATS))
 def test_the_same_mesh_makes_the_same_bytes(kind):
     assert export_mesh(figure(texture=True), kind) == export_mesh(figure(texture=True), kind)
 
@@ -146,13 +146,23 @@ def test_normals_turn_with_the_mesh():
     assert (turn_mesh(mesh, "z").normals == [0, -1, 0]).all()
 
 
-def test_a_file_that_reads_back_otherwise_is_not_sent(monkeypatch):
-    honest = export.glb_bytes
-    monkeypatch.setattr(
-        export, "glb_bytes", lambda mesh: honest(Mesh(mesh.vertices * 2, mesh.faces, None, None, mesh.normals))
+@pytest.mark.parametrize("kind", list(MESH_FORMATS))
+@pytest.mark.parametrize(
+    "mesh", [figure(colors=False), figure(texture=True), solid()], ids=["bare", "textured", "relief"]
+)
+def test_every_file_reads_back_as_its_mesh(mesh, kind):
+    export_mesh(mesh, kind, check=True)
+
+
+def test_a_checked_file_that_reads_back_as_another_mesh_is_an_error(monkeypatch):
+    monkeypatch.setitem(
+        export.WRITERS,
+        "glb",
+        lambda mesh: glb_bytes(Mesh(mesh.vertices * 2, mesh.faces, None, None, mesh.normals)),
     )
+    export_mesh(figure())
     with pytest.raises(RuntimeError, match="reads back"):
-        export_mesh(figure())
+        export_mesh(figure(), check=True)
 
 
 def test_what_cannot_be_a_file_is_refused():
@@ -168,5 +178,6 @@ def test_what_cannot_be_a_file_is_refused():
             export_mesh(mesh, kind, up)
 
 
-def test_every_format_has_a_media_type():
-    assert MEDIA_TYPES["glb"] == "model/gltf-binary" and set(MEDIA_TYPES) == {"glb", "obj", "ply", "stl"}
+def test_every_format_of_the_table_has_a_writer():
+    assert MESH_FORMATS.keys() == export.WRITERS.keys() == {"glb", "obj", "ply", "stl"}
+    assert MESH_FORMATS["glb"].media_type == "model/gltf-binary"

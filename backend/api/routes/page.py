@@ -12,6 +12,7 @@ from fastapi.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from backend.contract.mesh_formats import MESH_FORMATS
 from backend.contract.settings import REPOSITORY, Settings
 
 WEB = REPOSITORY / "backend" / "web"
@@ -39,7 +40,8 @@ async def page() -> Response:
 
 @router.get("/static/page.json")
 async def page_facts(request: Request) -> dict[str, Any]:
-    """Tell the page what it may take, which examples there are, and whether there are a viewer and a key."""
+    """Return what the page may send, the mesh formats and examples that it offers, and whether it has a viewer and
+    needs a key."""
     settings: Settings = request.app.state.settings
     return {
         "limits": {
@@ -47,6 +49,7 @@ async def page_facts(request: Request) -> dict[str, Any]:
             "pixels": settings.max_pixels,
             "side_px": settings.max_side_px,
         },
+        "mesh_formats": list(MESH_FORMATS),
         "examples": [{"name": path.stem, "href": f"/static/examples/{path.name}"} for path in example_pictures()],
         "viewer": "/static/viewer.js" if VIEWER.is_file() else None,
         "needs_key": bool(settings.api_keys),

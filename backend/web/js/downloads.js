@@ -6,8 +6,7 @@ import { chosen } from "./dom.js";
 import { fileName, fileOf, hasFile, save } from "./files.js";
 import { followJob } from "./job_events.js";
 import { matteParts, meshParts, startJob } from "./jobs.js";
-
-const FORMATS = ["glb", "obj", "ply", "stl"];
+import { state } from "./store.js";
 
 /** @typedef {{label: string, act: () => Promise<void>}} Download */
 
@@ -43,7 +42,7 @@ async function another(photo, options, ending) {
 
 /** @param {import("./store.js").Photo} photo @returns {Download[]} */
 export function meshDownloads(photo) {
-  const formats = FORMATS.filter((format) => photo.blob || hasFile(photo.mesh, `model.${format}`));
+  const formats = state.page.mesh_formats.filter((format) => photo.blob || hasFile(photo.mesh, `model.${format}`));
   const models = formats.map((format) => ({
     label: format.toUpperCase(),
     act: () => meshFile(photo, { format, up: chosen("up") }, `model.${format}`, `model.${format}`),
