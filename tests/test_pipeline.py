@@ -190,7 +190,7 @@ def test_a_broken_default_model_steps_aside_and_a_named_one_does_not(engines: En
     with (tmp_path / file.path).open("wb") as stream:
         stream.truncate(file.size_bytes or 0)  # the right size and the wrong content, without taking the disk
     assert cut_out(toy()[0], engines=engines).product.report["segmenter"]["name"] == "border"
-    assert "not what they should be" in engines.describe()["segmenter"]["why"]
+    assert "not the published files" in engines.describe()["segmenter"]["why"]
     with pytest.raises(ModelUnavailableError):
         cut_out(toy()[0], MaskOptions(model=DEFAULT_SEGMENTER), engines=engines)
 

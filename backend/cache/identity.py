@@ -15,9 +15,8 @@ from backend.contract.settings import REPOSITORY, Settings
 from backend.contract.versions import versions
 from backend.contract.work import Work
 from backend.weights import listing
-from backend.weights.availability import DEFAULT_MESH
+from backend.weights.availability import DEFAULT_MESH, original_file
 from backend.weights.catalogue import DEFAULT_SEGMENTER
-from backend.weights.depth_weights import original_file
 from backend.weights.on_disk import find_model
 from backend.weights.remote_services import REMOTE_SERVICES, address_of, key_of
 
@@ -38,7 +37,8 @@ NEUTRAL = frozenset({
 def build_fingerprint() -> str:
     """Return what tells this code and its libraries from any other: a result of other code is another result."""
     digest = hashlib.sha256()
-    for path in sorted(path for folder in ("backend", "tsr") for path in (REPOSITORY / folder).rglob("*.py")):
+    sources = (path for folder in ("backend", "tsr") for path in (REPOSITORY / folder).rglob("*"))
+    for path in sorted(path for path in sources if path.suffix in (".py", ".toml")):
         digest.update(f"{path.relative_to(REPOSITORY)}\n".encode() + path.read_bytes())
     digest.update(json.dumps(versions(), sort_keys=True).encode())
     return digest.hexdigest()

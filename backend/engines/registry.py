@@ -19,9 +19,8 @@ from backend.engines.first_guess import Segmenter
 from backend.engines.load_segmenter import load_segmenter
 from backend.mesh.engine import MeshEngine
 from backend.mesh.relief import ReliefEngine
-from backend.weights.availability import DEFAULT_MESH, describe, is_here, why_not
+from backend.weights.availability import DEFAULT_MESH, check_size, describe, find_depth_weights, is_here, why_not
 from backend.weights.catalogue import DEFAULT_SEGMENTER
-from backend.weights.depth_weights import check_size, find_depth_weights
 from backend.weights.on_disk import require_model
 from backend.weights.remote_services import REMOTE_SERVICES
 

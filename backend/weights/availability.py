@@ -1,18 +1,19 @@
-"""Which engine `auto` takes, by looking at the disk alone: cheap enough for every request, light enough for HTTP."""
+"""Which engine `auto` takes, decided by the disk alone: cheap for every request, light enough for the HTTP process."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
+from backend.contract.errors import ModelUnavailableError
 from backend.contract.settings import Settings
 from backend.weights.catalogue import DEFAULT_SEGMENTER
-from backend.weights.depth_weights import has_depth_weights
-from backend.weights.on_disk import find_model, how_to_get, model_state
+from backend.weights.on_disk import find_model, how_to_get, model_state, require_model
 from backend.weights.remote_services import REMOTE_SERVICES
 
 DEFAULT_MESH = "triposr"
 
 
 def is_here(name: str, settings: Settings) -> bool:
-    """Whether the weights of `name` are on this machine, as far as can be told without reading them."""
+    """Whether the weights of `name` are on this machine, judged without reading them."""
     if name == DEFAULT_MESH and settings.triposr_weights is not None:
         return True
     if name in REMOTE_SERVICES:
@@ -23,9 +24,9 @@ def is_here(name: str, settings: Settings) -> bool:
 
 
 def why_not(name: str, settings: Settings, broken: Mapping[str, str]) -> str:
-    """Return a sentence that says why `auto` stands on a stand-in instead of `name`, or "" when it does not.
+    """Return the sentence that says why `auto` uses a stand-in for `name`, "" when it uses `name`.
 
-    `broken` are the models whose weights were found to be no good when they were loaded.
+    `broken` gives the reason for each model whose weights failed to load.
     """
     if name in broken:
         return broken[name]
@@ -36,9 +37,9 @@ def why_not(name: str, settings: Settings, broken: Mapping[str, str]) -> str:
 
 
 def describe(settings: Settings, loaded: Mapping[str, str], broken: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Return, for each role, the engine that `auto` uses now, its device, and why it is a stand-in if it is one.
+    """Return, for each role, the engine that `auto` uses now, its device, and the reason when it is a stand-in.
 
-    `loaded` gives the device of each model that is in use already.
+    `loaded` gives the device of each loaded model.
     """
     roles = {
         "segmenter": (DEFAULT_SEGMENTER, "border"),
@@ -51,3 +52,35 @@ def describe(settings: Settings, loaded: Mapping[str, str], broken: Mapping[str,
         device = "cpu" if why else loaded.get(network, "not loaded yet")
         described[role] = {"auto": stand_in if why else network, "device": device, "why": why}
     return described
+
+
+def original_file(name: str, checkpoints: Path) -> Path:
+    """Return the path of the original checkpoint of the model called `name`: `depth_anything_v2_vits.pth`."""
+    return checkpoints / f"{name.replace('-', '_')}.pth"
+
+
+def has_depth_weights(name: str, checkpoints: Path) -> bool:
+    """Whether the weights of `name` are on disk in either form, without reading them."""
+    complete = model_state(find_model(name, checkpoints), checkpoints) == "complete"
+    return complete or original_file(name, checkpoints).is_file()
+
+
+def find_depth_weights(name: str, checkpoints: Path) -> Path:
+    """Return the file to load: the hub's where it is whole and checked, else an original checkpoint put there by hand.
+
+    Raises ModelUnavailableError, with the command that helps, where neither is there.
+    """
+    original = original_file(name, checkpoints)
+    try:
+        return require_model(name, checkpoints)["model.safetensors"]
+    except ModelUnavailableError:
+        if original.is_file():
+            return original
+        raise
+
+
+def check_size(name: str, size: str, checkpoints: Path) -> None:
+    """Raise ModelUnavailableError when a file named after one network holds another, with its other licence."""
+    if not name.endswith(f"-{size}"):
+        detail = f"The file of {name} holds the network {size}. {how_to_get(find_model(name, checkpoints))}"
+        raise ModelUnavailableError(detail, model=name)

@@ -6,7 +6,7 @@ input_size = 320                # or [height, width]
 mean = [0.485, 0.456, 0.406]    # of RGB in [0, 1]
 std = [0.229, 0.224, 0.225]
 activation = "sigmoid"          # the output is a logit; "none": it is saliency already
-licence = "ours"                # these three may be left out
+licence = "ours"                # optional, as are the next two
 commercial_use = true
 sha256 = "…"
 """
@@ -19,24 +19,28 @@ from pathlib import Path
 from typing import Any
 
 from backend.weights.catalogue import CATALOGUE, Model, ModelFile, NetworkInput
+from backend.weights.remote_services import REMOTE_SERVICES
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]{0,120}\.onnx")
-_RESERVED = frozenset({"auto", "border", "removebg", "bria"})
+_RESERVED = frozenset({"auto", "border", *REMOTE_SERVICES})
 _REQUIRED = frozenset({"file", "input_size", "mean", "std", "activation"})
 _OPTIONAL = frozenset({"licence", "commercial_use", "sha256"})
 
 
 @dataclass(frozen=True)
 class CustomModels:
-    """What `models.toml` holds: usable entries by name, and one sentence for each that is not."""
+    """The usable entries of `models.toml` by name, and one sentence for each entry with a mistake."""
 
     models: dict[str, Model]
     problems: dict[str, str]  # by the entry's name; "" for the file as a whole
 
 
 def read_custom_models(checkpoints: Path) -> CustomModels:
-    """Read `models.toml` of the checkpoints folder; no file is no model. One bad entry never hides the others."""
+    """Return what `models.toml` of the checkpoints folder holds, nothing where there is no such file.
+
+    A bad entry never hides the others.
+    """
     try:
         table = tomllib.loads((checkpoints / "models.toml").read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -56,7 +60,7 @@ def read_custom_models(checkpoints: Path) -> CustomModels:
 
 def _model(name: str, entry: Any) -> Model:
     if not isinstance(entry, dict):
-        raise ValueError("it stands outside of any [name] section")
+        raise ValueError("it is outside of any [name] section")
     if not _NAME.fullmatch(name):
         raise ValueError("a name is lower-case letters, digits, '.', '_' and '-'")
     if name in CATALOGUE or name in _RESERVED:
@@ -64,7 +68,7 @@ def _model(name: str, entry: Any) -> Model:
     for missing in sorted(_REQUIRED - entry.keys()):
         raise ValueError(f"{missing} is missing")
     for unknown in sorted(entry.keys() - _REQUIRED - _OPTIONAL):
-        raise ValueError(f"nobody knows what {unknown[:64]!r} means")
+        raise ValueError(f"unknown key {unknown[:64]!r}")
     file, digest = entry["file"], entry.get("sha256")
     if not (isinstance(file, str) and _FILE.fullmatch(file)):
         raise ValueError("file is the name of an .onnx file in the checkpoints folder, without any folder")

@@ -1,7 +1,7 @@
 """One file over HTTP, to its end or not at all: resumed where it was cut off, checked, then moved into place.
 
-huggingface_hub is not used: the same code serves rembg's releases, the hub and their mirrors, and the checks are the
-same for all (docs/models.md). Ranges and If-Range are those of RFC 9110.
+The same code serves rembg's releases, the hub and their mirrors; docs/models.md says why huggingface_hub does not.
+Ranges and If-Range are those of RFC 9110.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend.contract.errors import ModelUnavailableError, StorageFullError
+from backend.weights.catalogue import ModelFile
 from backend.weights.partial_file import PartialFile, disk_error
 
 if TYPE_CHECKING:
@@ -25,31 +26,34 @@ if TYPE_CHECKING:
 class DownloadConfig:
     """How patient a download is."""
 
-    attempts: int = 4  # in a row without `progress_bytes` between them
-    backoff_s: float = 1.0  # before the second attempt; doubles from there
-    longest_wait_s: float = 60.0  # also the most that a server's Retry-After can ask for
-    connect_timeout_s: float = 10.0
-    read_timeout_s: float = 30.0  # without a single byte
-    progress_bytes: int = 1 << 20  # an attempt that brought this much does not count as failed
-    spare_bytes: int = 64 << 20  # left free on the disk
-    most_bytes: int = 4 << 30  # of a file whose length nobody tells
+    attempts: int = 4  # failed attempts in a row before the download is given up
+    backoff_s: float = 1.0  # pause before the second attempt; doubles with each further one
+    max_wait_s: float = 60.0  # longest pause between two attempts, whatever Retry-After asks for
+    connect_timeout_s: float = 10.0  # to reach the server
+    read_timeout_s: float = 30.0  # between two pieces of the body
+    progress_bytes: int = 1 << 20  # an attempt that brings this much resets the count of failures
+    spare_bytes: int = 64 << 20  # kept free on the disk beside the file
+    max_bytes: int = 4 << 30  # accepted of a file whose length the server does not state
 
 
 @dataclass(frozen=True)
 class WantedFile:
-    """What to fetch and what is known of it beforehand."""
+    """What to fetch, where to, and what is published of it."""
 
     title: str  # how messages call it: the model's name
     url: str
     target: Path
-    size_bytes: int | None = None  # exact
-    sha256: str | None = None
-    sha256_start: str = ""  # its first digits, where no more is known
+    published: ModelFile
 
     @property
     def partial(self) -> PartialFile:
         """The file while it arrives."""
         return PartialFile(self.target)
+
+    @property
+    def size_bytes(self) -> int | None:
+        """The exact size, None where it is unknown."""
+        return self.published.exact_size_bytes
 
 
 class _CutOffError(Exception):
@@ -63,9 +67,9 @@ class _CutOffError(Exception):
 def download(wanted: WantedFile, on_bytes: Callable[[int], None], config: DownloadConfig) -> None:
     """Fetch the file, check it, write `<file>.sha256` beside it, and put it in place with one rename.
 
-    `on_bytes` is told how many bytes are there, again and again, and may raise to stop; a later call goes on from
-    there. Raises ModelUnavailableError when the server cannot be reached or sends something else, StorageFullError
-    when the disk is full (what had come is then removed).
+    `on_bytes` is called with the bytes on disk after each piece and may raise to stop; a later call resumes there.
+    Raises ModelUnavailableError when the server cannot be reached or sends something else, StorageFullError when the
+    disk is full (the part is then removed).
     """
     try:
         digest = _arrive(wanted, on_bytes, config)
@@ -76,7 +80,7 @@ def download(wanted: WantedFile, on_bytes: Callable[[int], None], config: Downlo
 
 
 def _arrive(wanted: WantedFile, on_bytes: Callable[[int], None], config: DownloadConfig) -> str:
-    """Attempt it as often as is sensible, and return the sha256 of the whole part."""
+    """Attempt the download until it is whole or `attempts` in a row failed; return the sha256 of the whole part."""
     failures = 0
     while True:
         before = wanted.partial.size()
@@ -87,24 +91,33 @@ def _arrive(wanted: WantedFile, on_bytes: Callable[[int], None], config: Downloa
             failures = 1 if came >= config.progress_bytes else failures + 1
             if failures >= config.attempts:
                 raise _refused(wanted, str(cut)) from cut
-            time.sleep(min(config.longest_wait_s, max(cut.wait_s, config.backoff_s * 2.0 ** (failures - 1))))
+            time.sleep(min(config.max_wait_s, max(cut.wait_s, config.backoff_s * 2.0 ** (failures - 1))))
 
 
 def _attempt(wanted: WantedFile, on_bytes: Callable[[int], None], config: DownloadConfig) -> str:
-    """Bring the part to its full length and return its sha256, which is the expected one if any is known."""
+    """Bring the part to its full length, check it against every published digest, and return its sha256."""
     partial = wanted.partial
     hub_digest = None
     resumed = partial.size() > 0
-    if partial.size() != wanted.size_bytes:  # else only the renaming is left to do
+    if partial.size() != wanted.size_bytes:  # a whole part needs no request
         hub_digest = _receive(wanted, on_bytes, config)
-    with partial.part.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    if digest == (wanted.sha256 or hub_digest or digest) and digest.startswith(wanted.sha256_start):
+    digest = _read(partial.part, "sha256")
+    published = wanted.published
+    if (
+        digest == (published.sha256 or hub_digest or digest)
+        and digest.startswith(published.sha256_start)
+        and (not published.md5 or _read(partial.part, "md5") == published.md5)
+    ):
         return digest
     partial.forget()
     if resumed:  # perhaps two versions met in one file, so begin again
         raise _CutOffError("what arrived is not the published file")
     raise _refused(wanted, "what arrived is not the published file")
+
+
+def _read(path: Path, algorithm: str) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, algorithm).hexdigest()
 
 
 def _receive(wanted: WantedFile, on_bytes: Callable[[int], None], config: DownloadConfig) -> str | None:
@@ -128,7 +141,7 @@ def _receive(wanted: WantedFile, on_bytes: Callable[[int], None], config: Downlo
             _check_space(wanted, start, total, config)
             if answer.status_code == 200:
                 wanted.partial.remember_version(answer.headers.get("etag", ""))
-            _write(wanted, answer, start, total, config.most_bytes, on_bytes)
+            _write(wanted, answer, start, total, config.max_bytes, on_bytes)
             return _hub_digest(answer)
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
         raise _refused(wanted, "its address leads nowhere") from error
@@ -141,7 +154,7 @@ def _receive(wanted: WantedFile, on_bytes: Callable[[int], None], config: Downlo
 
 
 def _check_answer(wanted: WantedFile, answer: "httpx.Response", asked_start: int) -> tuple[int, int | None]:
-    """Return where the body begins and how long the whole file is; raise unless the body is a part of the file."""
+    """Return the body's offset in the file and the file's length; raise unless the body is a part of the file."""
     status = answer.status_code
     if status in (408, 425, 429) or status >= 500:
         wait = answer.headers.get("retry-after", "")
@@ -175,10 +188,10 @@ def _write(
     answer: "httpx.Response",
     start: int,
     total: int | None,
-    most: int,
+    max_bytes: int,
     on_bytes: Callable[[int], None],
 ) -> None:
-    done, limit = start, most if total is None else total
+    done, limit = start, max_bytes if total is None else total
     on_bytes(done)
     with wanted.partial.part.open("r+b" if start else "wb") as stream:
         stream.seek(start)
@@ -203,14 +216,14 @@ def _check_space(wanted: WantedFile, start: int, total: int | None, config: Down
     free = shutil.disk_usage(wanted.target.parent).free
     if free < missing + config.spare_bytes:
         raise StorageFullError(
-            f"The disk has no room for the weights of {wanted.title}: {missing >> 20} MiB are to come.",
+            f"The disk has no room for the weights of {wanted.title}: {missing >> 20} MiB are still missing.",
             limit=free,
             actual=missing,
         )
 
 
 def _hub_digest(answer: "httpx.Response") -> str | None:
-    """Return the sha256 that the hub tells of its large files, on the answer that redirects to the file itself."""
+    """Return the sha256 that the hub states for its large files, in the answer that redirects to the file itself."""
     for one in [*answer.history, answer]:
         tag = one.headers.get("x-linked-etag", "").strip('"')
         if re.fullmatch(r"[0-9a-f]{64}", tag):

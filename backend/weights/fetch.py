@@ -1,6 +1,6 @@
 """Fetching a whole model, and fetching the default ones beside the running service.
 
-Two processes that want the same model make one download: the second waits for the first and then finds the files.
+One download at a time per model, over all processes: the second process waits for the first and then finds the files.
 """
 
 import os
@@ -17,7 +17,7 @@ from backend.weights.download import DownloadConfig, WantedFile, download
 from backend.weights.on_disk import check_permission, find_model, how_to_get, is_whole, model_state
 from backend.weights.partial_file import PartialFile, disk_error
 
-OnProgress = Callable[[int, int], None]  # bytes there, bytes in all; may raise to stop
+OnProgress = Callable[[int, int], None]  # bytes on disk, bytes in all; may raise to stop
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,10 @@ def fetch(
     sources: Sources | None = None,
     config: DownloadConfig | None = None,
 ) -> None:
-    """Bring every file of a model onto this machine, whole and checked; what is there already is not fetched again.
+    """Fetch every file of a model, whole and checked; files that are on disk and whole are not fetched again.
 
-    `sources` None reads the environment. Raises InvalidParameterError for a name nobody knows,
-    ModelUnavailableError (not allowed, not reachable, not the published file) and StorageFullError.
+    `sources` None reads the environment. Raises InvalidParameterError for an unknown name, ModelUnavailableError
+    (not allowed, not reachable, not the published file) and StorageFullError.
     """
 
     model = find_model(name, checkpoints)
@@ -64,22 +64,22 @@ def fetch(
 
     def report(done: int, total: int) -> None:
         if on_progress is not None:
-            on_progress(done, max(done, total))  # a size that is only a guess may turn out larger
+            on_progress(done, max(done, total))  # an estimated size may turn out larger
 
     try:
         checkpoints.mkdir(parents=True, exist_ok=True)
-        with _alone_with(model, checkpoints, report):
+        with _locked(model, checkpoints, report):
             _fetch_files(model, checkpoints, report, sources or Sources.from_environment(), config or DownloadConfig())
     except OSError as error:
         raise disk_error(error, name) from error
 
 
 @contextmanager
-def _alone_with(model: Model, checkpoints: Path, report: OnProgress) -> Iterator[None]:
-    """Let the body run while no other process or thread fetches the same model; meanwhile show how far that is."""
+def _locked(model: Model, checkpoints: Path, report: OnProgress) -> Iterator[None]:
+    """Hold the model's lock over processes and threads; while another one holds it, report its progress."""
     import filelock
 
-    lock = filelock.FileLock(checkpoints / f".{model.name}.lock")
+    lock = filelock.FileLock(checkpoints / f".{model.name.replace(':', '-')}.lock")
     while True:
         try:
             lock.acquire(timeout=0.5)
@@ -98,10 +98,9 @@ def _fetch_files(model: Model, checkpoints: Path, report: OnProgress, sources: S
         target = checkpoints / file.path
         if not is_whole(file, checkpoints):
             if file.origin == "own":
-                raise ModelUnavailableError(f"{model.name} is not ours to fetch. {how_to_get(model)}", model=model.name)
+                raise ModelUnavailableError(f"{model.name} has no download. {how_to_get(model)}", model=model.name)
             target.parent.mkdir(exist_ok=True)
-            size, digest = file.exact_size_bytes, file.sha256
-            wanted = WantedFile(model.name, sources.url(file), target, size, digest, file.sha256_start)
+            wanted = WantedFile(model.name, sources.url(file), target, file)
             download(wanted, _beyond(done, model, report), config)
         done += target.stat().st_size
     report(done, done)
@@ -119,7 +118,7 @@ def _bytes_there(model: Model, checkpoints: Path) -> int:
 
 @dataclass(frozen=True)
 class FetchStatus:
-    """How far one model of a background fetch is."""
+    """The progress of one model of a background fetch."""
 
     state: Literal["waiting", "fetching", "complete", "failed", "stopped"]
     bytes_done: int
@@ -132,10 +131,10 @@ class _StoppedError(Exception):
 
 
 class BackgroundFetch:
-    """Fetches models one after the other in a daemon thread; what goes wrong is told in `status`, never raised.
+    """Fetches models one after the other in a daemon thread; errors show in `status` and are never raised.
 
-    `on_complete` is called in that thread with the name of each model as it becomes whole; models that are there
-    already are left alone.
+    `on_complete` is called in that thread with the name of each model as it becomes whole; models that are complete
+    already are skipped.
     """
 
     def __init__(
@@ -157,38 +156,38 @@ class BackgroundFetch:
         self._thread.start()
 
     def stop(self, timeout_s: float = 5.0) -> None:
-        """Ask the thread to end between two pieces and wait for it; what has come is kept for the next time."""
+        """Ask the thread to end between two pieces and wait for it; the part is kept and resumed the next time."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 
     def status(self) -> dict[str, FetchStatus]:
-        """Return how far each model is, in the order of fetching."""
+        """Return each model's progress, in the order of fetching."""
         return dict(self._status)
 
     def _run(self) -> None:
         for name in self._status:
             model = find_model(name, self._checkpoints)
-            if model_state(model, self._checkpoints) == "complete":  # whoever loads it reads it through
-                self._tell(name, state="complete", bytes_done=model.size_bytes)
+            if model_state(model, self._checkpoints) == "complete":  # its digests are checked when it is loaded
+                self._update(name, state="complete", bytes_done=model.size_bytes)
                 continue
             try:
-                self._tell(name, state="fetching")
+                self._update(name, state="fetching")
                 fetch(name, self._checkpoints, self._progress_of(name), sources=self._sources, config=self._config)
                 self._on_complete(name)
-                self._tell(name, state="complete")
+                self._update(name, state="complete")
             except MattemeshError as error:
-                self._tell(name, state="failed", error=error.detail)
+                self._update(name, state="failed", error=error.detail)
             except _StoppedError:
-                self._tell(name, state="stopped")
+                self._update(name, state="stopped")
 
     def _progress_of(self, name: str) -> OnProgress:
         def report(done: int, total: int) -> None:
             if self._stop.is_set():
                 raise _StoppedError
-            self._tell(name, bytes_done=done, bytes_total=total)
+            self._update(name, bytes_done=done, bytes_total=total)
 
         return report
 
-    def _tell(self, name: str, **changes: object) -> None:
+    def _update(self, name: str, **changes: object) -> None:
         self._status[name] = replace(self._status[name], **changes)  # type: ignore[arg-type]  # one atomic swap

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from backend.weights.availability import has_depth_weights
 from backend.weights.catalogue import CATALOGUE
 from backend.weights.custom_models import read_custom_models
-from backend.weights.depth_weights import has_depth_weights
 from backend.weights.on_disk import model_state
 from backend.weights.remote_services import REMOTE_SERVICES
 

@@ -1,6 +1,6 @@
-"""Which weights are on this machine, and whether they are what they should be.
+"""Which weights are on this machine, and whether they are the published ones.
 
-A file counts as whole when its digest is the published one and the one written down beside it when it was fetched.
+A file counts as whole when its digest is the published one and the one recorded beside it when it was fetched.
 Hashing gigabytes takes seconds, so it is done once while the file stays untouched (`backend/weights/digests.py`).
 """
 
@@ -23,23 +23,23 @@ ModelState = Literal["absent", "partial", "complete", "broken"]
 def find_model(name: str, checkpoints: Path) -> Model:
     """Return the entry called `name`, from the catalogue or from the folder's `models.toml`.
 
-    Raises InvalidParameterError for a name nobody knows and ModelUnavailableError for an entry with a mistake in it.
+    Raises InvalidParameterError for an unknown name and ModelUnavailableError for an entry with a mistake in it.
     """
     if name in CATALOGUE:
         return CATALOGUE[name]
     if name in REMOTE_SERVICES:
-        raise InvalidParameterError(f"{name} is a service of others; it has no weights.", parameter="model")
+        raise InvalidParameterError(f"{name} is a remote service and has no weights.", parameter="model")
     custom = read_custom_models(checkpoints)
     if name in custom.models:
         return custom.models[name]
     if name in custom.problems:
         raise ModelUnavailableError(custom.problems[name], model=name)
     known = ", ".join([*CATALOGUE, *custom.models, *REMOTE_SERVICES])
-    raise InvalidParameterError(f"No model has that name; there are {known}.", parameter="model")
+    raise InvalidParameterError(f"Unknown model. Known models: {known}.", parameter="model")
 
 
 def check_permission(model: Model, allow_noncommercial: bool) -> None:
-    """Raise ModelUnavailableError for a model that needs the operator's permission when there is none."""
+    """Raise ModelUnavailableError for a model that needs the operator's permission and does not have it."""
     if model.needs_permission and not allow_noncommercial:
         raise ModelUnavailableError(
             f"{model.name} is for non-commercial use only ({model.licence}) and is refused unless the service runs "
@@ -49,7 +49,7 @@ def check_permission(model: Model, allow_noncommercial: bool) -> None:
 
 
 def model_state(model: Model, checkpoints: Path) -> ModelState:
-    """Tell what is on disk without reading the files: `broken` is a wrong size, or a wrong digest already found."""
+    """Return what is on disk without reading the files; `broken` is a wrong size, or a wrong digest already known."""
     states = [_file_state(file, checkpoints) for file in model.files]
     if "broken" in states:
         return "broken"
@@ -61,19 +61,20 @@ def verify(model: Model, checkpoints: Path) -> ModelState:
 
     The copy that was converted from a checkpoint is read too: a damaged one is "broken", and removed.
     """
-    paths = [checkpoints / file.path for file in model.files]
-    copies = [path.with_suffix(".safetensors") for path in paths if path.suffix == ".ckpt"]
-    for path in filter(Path.is_file, [*paths, *copies]):
+    files = {checkpoints / file.path: file for file in model.files}
+    copies = [path.with_suffix(".safetensors") for path in files if path.suffix == ".ckpt"]
+    for path in filter(Path.is_file, [*files, *copies]):
         forget_digests(path)
-        digest_of(path)
+    for path in filter(Path.is_file, files):
+        _read_through(files[path], path)
     damaged = [drop_if_damaged(copy) for copy in copies]
     return "broken" if any(damaged) else model_state(model, checkpoints)
 
 
 def require_model(name: str, checkpoints: Path, allow_noncommercial: bool = False) -> dict[str, Path]:
-    """Return the files of a model that is wholly there and whose digests are right, by their bare names.
+    """Return the files of a complete model whose digests are right, by their bare names.
 
-    Raises ModelUnavailableError (not there, not what it should be, not allowed) with the command that helps, and
+    Raises ModelUnavailableError (absent, damaged, not allowed) with the command that helps, and
     InvalidParameterError for an unknown name. Files that no process has read since they changed are read once.
     """
     model = find_model(name, checkpoints)
@@ -82,7 +83,7 @@ def require_model(name: str, checkpoints: Path, allow_noncommercial: bool = Fals
     if state == "complete":
         try:
             for file in model.files:
-                digest_of(checkpoints / file.path)
+                _read_through(file, checkpoints / file.path)
         except OSError as error:
             raise ModelUnavailableError(f"The weights of {name} cannot be read.", model=name) from error
         state = model_state(model, checkpoints)
@@ -92,7 +93,7 @@ def require_model(name: str, checkpoints: Path, allow_noncommercial: bool = Fals
 
 
 def how_to_get(model: Model) -> str:
-    """Return the sentence that says how the model's files come onto this machine."""
+    """Return the sentence that says how to get the model's files."""
     if model.files[0].origin == "own":
         return "Put its file into the checkpoints folder, beside models.toml."
     permission = "ALLOW_NONCOMMERCIAL=1 " if model.needs_permission else ""
@@ -112,7 +113,7 @@ def check_recorded(path: Path, model: str) -> str:
 
 
 def record_if_new(path: Path) -> None:
-    """Write the digest of a file that has proved good down beside it, unless one is there already."""
+    """Record the digest of a file that has loaded well, unless it has a record."""
     if recorded_digest(path) is not None:
         return
     try:
@@ -122,29 +123,36 @@ def record_if_new(path: Path) -> None:
 
 
 def drop_if_damaged(copy: Path) -> bool:
-    """Remove a converted copy that is not what was recorded of it, for the next load makes it again; say if so."""
+    """Remove a converted copy that differs from its record, as the next load makes it again; return whether it did."""
     if not copy.is_file() or recorded_digest(copy) in (None, digest_of(copy)):
         return False
-    log.warning("%s is not the file it was when it was written; it is removed and made again", copy.name)
+    log.warning("%s is damaged; it is removed and made again", copy.name)
     for path in (copy, record_of(copy)):
         path.unlink(missing_ok=True)
     return True
 
 
 def is_whole(file: ModelFile, checkpoints: Path) -> bool:
-    """Whether the file is there with every digest that is known of it; reads the file unless it was read before."""
+    """Whether the file is on disk with every known digest; reads it unless it was read before."""
     path = checkpoints / file.path
     if not path.is_file():
         return False
-    digest_of(path)
+    _read_through(file, path)
     return _file_state(file, checkpoints) == "complete"
 
 
 _WHAT_IS_WRONG = {
     "absent": "The weights of {name} are not on this machine.",
     "partial": "The weights of {name} are only partly on this machine.",
-    "broken": "The weights of {name} on this machine are not what they should be.",
+    "broken": "The weights of {name} on this machine are damaged or not the published files.",
 }
+
+
+def _read_through(file: ModelFile, path: Path) -> None:
+    """Read the file for its digests; where only an md5 is published and it fits, the sha256 is recorded."""
+    digest_of(path)
+    if file.md5 and recorded_digest(path) is None and digest_of(path, "md5") == file.md5:
+        record_if_new(path)
 
 
 def _file_state(file: ModelFile, checkpoints: Path) -> ModelState:
@@ -153,10 +161,10 @@ def _file_state(file: ModelFile, checkpoints: Path) -> ModelState:
         return "partial" if PartialFile(path).part.exists() else "absent"
     if file.exact_size_bytes not in (None, path.stat().st_size):
         return "broken"
-    sha256 = known_digests(path).get("sha256")
-    if sha256 is not None:
-        if any(expected not in (None, sha256) for expected in (file.sha256, recorded_digest(path))):
-            return "broken"
-        if not sha256.startswith(file.sha256_start):
-            return "broken"
-    return "complete"
+    digests = known_digests(path)
+    sha256 = digests.get("sha256")
+    if sha256 is not None and not (
+        sha256 == (file.sha256 or sha256) == (recorded_digest(path) or sha256) and sha256.startswith(file.sha256_start)
+    ):
+        return "broken"
+    return "broken" if file.md5 and digests.get("md5", file.md5) != file.md5 else "complete"

@@ -1,4 +1,4 @@
-"""The services of others by name: what they are, on which terms, and where the operator's key for them is.
+"""Remote services by name: what they are, on which terms, and which setting holds the operator's key.
 
 Facts only; nothing here opens a connection.
 """
@@ -11,13 +11,13 @@ from backend.contract.settings import Settings
 
 @dataclass(frozen=True)
 class RemoteService:
-    """One service; `name` is what a request gives as `model`."""
+    """One remote service."""
 
-    name: str
-    title: str  # how sentences call it
+    name: str  # what a request gives as `model`
+    title: str  # its name in a sentence
     licence: str
     variable: str  # the environment variable that holds the key; the setting's name in capitals
-    address: str  # of its API, without the last part
+    address: str  # base URL of its API
     cost: str  # what a picture may cost there
     about: str
 
@@ -48,7 +48,7 @@ REMOTE_SERVICES: dict[str, RemoteService] = {
 
 
 def key_of(name: str, settings: Settings) -> str:
-    """Return the operator's key for the service called `name`, "" where there is none."""
+    """Return the operator's key for the service called `name`, "" without one."""
     secret = {"removebg": settings.removebg_api_key, "bria": settings.bria_api_key}[name]
     return "" if secret is None else secret.get_secret_value().strip()
 
@@ -60,20 +60,22 @@ def address_of(name: str, settings: Settings) -> str:
 
 
 def with_keys(settings: Settings) -> frozenset[str]:
-    """Return the names of the services that there is a key for."""
+    """Return the names of the services whose key is set."""
     return frozenset(name for name in REMOTE_SERVICES if key_of(name, settings))
 
 
 def require_key(name: str, settings: Settings) -> str:
-    """Return the operator's key. Raises ModelUnavailableError, with what to do, where there is none or it cannot be
-    one: a header holds printable ASCII."""
+    """Return the operator's key. Raises ModelUnavailableError, with what to do, when it is absent or no printable
+    ASCII, which is all that a header can hold."""
     service, key = REMOTE_SERVICES[name], key_of(name, settings)
     if not key:
         raise ModelUnavailableError(
-            f"{service.title} needs a key of yours: start the service with {service.variable}=… in its environment. "
-            "Without it no picture is sent there.",
+            f"{service.title} needs your key: start the service with {service.variable}=… in its environment. "
+            "Without it no picture is sent.",
             model=name,
         )
     if not (key.isascii() and key.isprintable()):
-        raise ModelUnavailableError(f"What {service.variable} holds cannot be a key of {service.title}.", model=name)
+        raise ModelUnavailableError(
+            f"{service.variable} holds something that cannot be a key of {service.title}.", model=name
+        )
     return key

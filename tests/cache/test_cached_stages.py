@@ -28,7 +28,7 @@ from backend.engines.registry import Engines
 from backend.engines.triposr import TripoSREngine, _codes
 from backend.mesh.engine import MeshRequest
 from backend.mesh.framing import Framed, frame_object
-from backend.weights.catalogue import U2NET_INPUT
+from backend.weights.catalogue import CATALOGUE
 from backend.workers.perform import perform
 from tests.helpers.cache_stores import MemoryStore
 from tests.helpers.drawn import encoded, toy
@@ -181,8 +181,8 @@ def test_a_network_memoizes_its_answer_at_every_scale(
 ) -> None:
     session = open_session("tiny", write_network(tmp_path / "tiny.onnx"), 1, "cpu")
     image = toy(400, 300)[0]
-    plain = predict_at_scales(OnnxSegmenter("tiny", session, U2NET_INPUT), image)
-    memoizing = OnnxSegmenter("tiny", session, U2NET_INPUT, stages.of("tiny"))
+    plain = predict_at_scales(OnnxSegmenter("tiny", session, CATALOGUE["u2net"].network), image)
+    memoizing = OnnxSegmenter("tiny", session, CATALOGUE["u2net"].network, stages.of("tiny"))
     with stages.run("use"):
         predict_at_scales(memoizing, image)
     monkeypatch.setattr(memoizing, "_run", no_more)

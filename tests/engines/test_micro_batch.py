@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from backend.contract.errors import OutOfMemoryError
 from backend.engines.micro_batch import MicroBatcher
 from backend.engines.onnx_segmenter import OnnxSegmenter, open_session
-from backend.weights.catalogue import U2NET_INPUT
+from backend.weights.catalogue import CATALOGUE
 from tests.helpers.tiny_onnx import write_network
 
 
@@ -96,7 +96,7 @@ def test_a_limit_of_one_changes_nothing() -> None:
 
 def test_a_network_with_a_fixed_batch_axis_is_asked_for_one_at_a_time(tmp_path: Path) -> None:
     session = open_session("tiny", write_network(tmp_path / "tiny.onnx"), 1, "cpu")
-    segmenter = OnnxSegmenter("tiny", session, U2NET_INPUT, batch_size=4)
+    segmenter = OnnxSegmenter("tiny", session, CATALOGUE["u2net"].network, batch_size=4)
     image = np.random.default_rng(0).integers(0, 255, (40, 50, 3), np.uint8)
     alone = segmenter.predict(image).saliency
     answers: list[Any] = []

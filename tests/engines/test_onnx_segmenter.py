@@ -12,7 +12,7 @@ from PIL import Image as PillowImage
 from backend.contract.errors import InvalidParameterError, ModelUnavailableError
 from backend.engines.load_segmenter import load_segmenter
 from backend.engines.onnx_segmenter import OnnxSegmenter, network_input, open_session, to_saliency
-from backend.weights.catalogue import CATALOGUE, U2NET_INPUT, NetworkInput
+from backend.weights.catalogue import CATALOGUE, NetworkInput
 from tests.helpers.tiny_onnx import write_network
 
 PLAIN = NetworkInput((64, 64), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
@@ -73,7 +73,7 @@ def test_saliency_stretched_and_rounded_is_the_mask_of_rembg(tmp_path: Path, mon
     theirs = U2netCustomSession("u2net_custom", onnxruntime.SessionOptions(), model_path=str(path))
     image = photo(320, 320)
     (mask,) = theirs.predict(PillowImage.fromarray(image))
-    ours = segmenter(path, U2NET_INPUT).predict(image).saliency
+    ours = segmenter(path, CATALOGUE["u2net"].network).predict(image).saliency
     stretched = (ours - ours.min()) / (ours.max() - ours.min())
     assert np.abs(stretched * 255 - np.asarray(mask)).max() <= 1.01
 
@@ -221,7 +221,7 @@ def test_an_absent_segmenter_names_the_command_that_fetches_it(tmp_path: Path) -
 
 def test_a_file_with_another_digest_than_the_published_one_is_never_opened(tmp_path: Path) -> None:
     write_network(tmp_path / "u2netp.onnx")
-    with pytest.raises(ModelUnavailableError, match="not what they should be"):
+    with pytest.raises(ModelUnavailableError, match="not the published files"):
         load_segmenter("u2netp", tmp_path)
 
 

@@ -9,8 +9,8 @@ from backend.contract.errors import ModelUnavailableError
 from backend.contract.settings import Settings
 from backend.engines.depth_anything import SIZES, _empty_network
 from backend.engines.registry import Engines
+from backend.weights.availability import find_depth_weights, has_depth_weights, original_file
 from backend.weights.catalogue import CATALOGUE, DEFAULT_DEPTH
-from backend.weights.depth_weights import find_depth_weights, has_depth_weights, original_file
 from backend.weights.listing import list_models
 
 

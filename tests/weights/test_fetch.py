@@ -229,7 +229,7 @@ def test_a_passing_fault_is_tried_again(status: int, server: WeightsServer, tmp_
 def test_retry_after_is_waited_for_up_to_a_limit(server: WeightsServer, tmp_path: Path) -> None:
     server.misdeeds = [answer(503, Retry_After="86400")]
     begin = time.monotonic()
-    get(server, tmp_path, config=replace(HASTY, longest_wait_s=0.3))
+    get(server, tmp_path, config=replace(HASTY, max_wait_s=0.3))
     assert 0.3 <= time.monotonic() - begin < 3.0
 
 
@@ -322,7 +322,7 @@ def test_a_body_without_a_length_that_ends_early_is_gone_on_with(server: Weights
 def test_a_body_that_nobody_knows_the_length_of_is_bounded(server: WeightsServer, tmp_path: Path) -> None:
     server.misdeeds = [chunked(WEIGHTS)]
     with pytest.raises(ModelUnavailableError, match="more bytes"):
-        get(server, tmp_path, "guess", replace(HASTY, most_bytes=1000))
+        get(server, tmp_path, "guess", replace(HASTY, max_bytes=1000))
     assert leftovers(tmp_path) == []
 
 
@@ -589,6 +589,30 @@ def test_importing_the_fetching_code_loads_no_client() -> None:
     assert not {"httpx", "onnxruntime", "huggingface_hub", "rembg", "torch"} & set(loaded)
 
 
+def test_a_file_published_by_its_md5_alone_is_held_to_it(
+    server: WeightsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = ModelFile("some.onnx", "releases", "some.onnx", 1000, md5=hashlib.md5(WEIGHTS).hexdigest())
+    monkeypatch.setitem(CATALOGUE, "some", replace(CATALOGUE["u2netp"], name="some", files=(file,)))
+    server.files["/some.onnx"] = WEIGHTS[::-1]
+    with pytest.raises(ModelUnavailableError, match="not the published file"):
+        get(server, tmp_path, "some")
+    server.files["/some.onnx"] = WEIGHTS
+    get(server, tmp_path, "some")
+    require_model("some", tmp_path)
+    by_hand = tmp_path / "by hand"
+    by_hand.mkdir()
+    (by_hand / "some.onnx").write_bytes(WEIGHTS)
+    require_model("some", by_hand)
+    assert (by_hand / "some.onnx.sha256").read_text().startswith(sha256(WEIGHTS))
+    (by_hand / "some.onnx").write_bytes(WEIGHTS + b"more")
+    with pytest.raises(ModelUnavailableError, match="not the published files"):
+        require_model("some", by_hand)
+    (by_hand / "some.onnx.sha256").unlink()
+    with pytest.raises(ModelUnavailableError, match="not the published files"):
+        require_model("some", by_hand)
+
+
 def test_a_file_known_by_the_beginning_of_its_digest_is_held_to_it(
     server: WeightsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -605,5 +629,5 @@ def test_a_file_known_by_the_beginning_of_its_digest_is_held_to_it(
     assert not (tmp_path / "some.pth").exists()
     (tmp_path / "some.pth").write_bytes(WEIGHTS[::-1])
     (tmp_path / "some.pth.sha256").unlink(missing_ok=True)
-    with pytest.raises(ModelUnavailableError, match="not what they should be"):
+    with pytest.raises(ModelUnavailableError, match="not the published files"):
         require_model("some", tmp_path)

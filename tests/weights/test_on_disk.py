@@ -132,7 +132,7 @@ def test_a_wrong_digest_is_found_when_the_model_is_asked_for(two_files: Model, t
     put(tmp_path, "twofold/config.yaml", b"a: 1")
     put(tmp_path, "twofold/model.ckpt", b"bitez")
     assert model_state(two_files, tmp_path) == "complete", "the cheap look cannot know"
-    with pytest.raises(ModelUnavailableError, match=r"not what they should be.*models fetch twofold"):
+    with pytest.raises(ModelUnavailableError, match=r"not the published files.*models fetch twofold"):
         require_model("twofold", tmp_path)
     assert model_state(two_files, tmp_path) == "broken", "and now it does"
 
@@ -206,7 +206,7 @@ def test_ones_own_digest_is_checked(tmp_path: Path) -> None:
     put(tmp_path, "shoes.onnx", b"right")
     require_model("shoes", tmp_path)
     put(tmp_path, "shoes.onnx", b"wrong!")
-    with pytest.raises(ModelUnavailableError, match="not what they should be"):
+    with pytest.raises(ModelUnavailableError, match="not the published files"):
         require_model("shoes", tmp_path)
 
 
