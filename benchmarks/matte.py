@@ -21,7 +21,7 @@ from backend.contract.options import MaskOptions
 from backend.contract.settings import Settings
 from backend.contract.trace import Trace
 from backend.folders.datasets.evaluation import evaluate_settings, table_of_runs
-from backend.folders.datasets.measures import boundary_f, iou, mean_error
+from backend.folders.datasets.measures import boundary_f, iou
 from backend.folders.datasets.pairs import find_pairs
 from backend.images.arrays import Alpha, Image
 from backend.preprocessing import PRESETS, foreground_colors, refine_matte
@@ -102,6 +102,12 @@ def measure(
         sheet.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(sheet), np.vstack(strips)[..., ::-1])
     return np.asarray(np.mean(rows, axis=0))
+
+
+def mean_error(found: Alpha, truth: Alpha) -> float:
+    """Return the mean absolute difference of two alphas, over the pixels where either is not 0."""
+    touched = (found > 0) | (truth > 0)
+    return float(np.abs(found - truth)[touched].mean()) if touched.any() else 0.0
 
 
 def read_pairs(folder: Path) -> list[Scene]:

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from backend.contract.errors import InvalidParameterError
 from backend.folders.batch.manifest import NAME, is_manifest
-from backend.folders.datasets.file_kind import DECODED, kind_by_name, kind_of
+from backend.folders.datasets.file_kind import DECODED, HEAD_BYTES, kind_by_name, kind_of
 from backend.folders.datasets.walk import walk
 
 
@@ -63,7 +63,7 @@ def _head_kind(path: Path) -> str:
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         try:
-            return kind_of(os.read(descriptor, 64))
+            return kind_of(os.read(descriptor, HEAD_BYTES))
         finally:
             os.close(descriptor)
     except OSError:

@@ -1,44 +1,29 @@
-"""A file's first bytes -> what it really is, against what its name says."""
+"""A file's first bytes -> what it is, and whether its name fits. The library `filetype` knows most signatures."""
 
 import codecs
 from pathlib import PurePath
 
+import filetype
+
+HEAD_BYTES = 512  # of a file, enough for every signature here
 DECODED = ("jpeg", "mpo", "png", "webp")  # what the pipeline takes
 
-# Signatures that stand at the start, longest first where one begins another.
+# Signatures that `filetype` lacks.
 _SIGNATURES: tuple[tuple[bytes, str], ...] = (
-    (b"\xff\xd8\xff", "jpeg"),
-    (b"\x89PNG\r\n\x1a\n", "png"),
-    (b"GIF87a", "gif"),
-    (b"GIF89a", "gif"),
-    (b"BM", "bmp"),
-    (b"II*\x00", "tiff"),
-    (b"MM\x00*", "tiff"),
-    (b"II+\x00", "tiff"),
+    (b"II+\x00", "tiff"),  # BigTIFF
     (b"MM\x00+", "tiff"),
-    (b"8BPS", "psd"),
     (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "jpeg xl"),
     (b"\xff\x0a", "jpeg xl"),
     (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "jpeg 2000"),
     (b"\xff\x4f\xff\x51", "jpeg 2000"),
-    (b"\x00\x00\x01\x00", "ico"),
     (b"qoif", "qoi"),
     (b"v/1\x01", "openexr"),
     (b"#?RADIANCE", "radiance hdr"),
-    (b"%PDF", "pdf"),
-    (b"%!PS", "postscript"),
-    (b"PK\x03\x04", "zip"),
-    (b"\x1f\x8b", "gzip"),
     (b"\x00\x05\x16\x07", "macOS metadata"),  # AppleDouble: `._name.jpg` beside `name.jpg`
-    (b"<svg", "svg"),
-    (b"<!DOCTYPE html", "html"),
-    (b"<!doctype html", "html"),
-    (b"<html", "html"),
 )
-_BRANDS = {
-    b"avif": "avif", b"avis": "avif", b"heic": "heic", b"heix": "heic", b"hevc": "heic", b"heim": "heic",
-    b"heis": "heic", b"mif1": "heic", b"msf1": "heic", b"crx ": "camera raw",
-}  # fmt: skip
+# Brands of an ISO file that `filetype` lacks.
+_BRANDS = {b"avis": "avif", b"crx ": "camera raw"} | dict.fromkeys((b"heix", b"hevc", b"heim", b"heis"), "heic")
+_BY_EXTENSION = {"jpg": "jpeg", "apng": "png", "tif": "tiff", "cr2": "tiff", "ps": "postscript"}  # filetype's -> ours
 _BY_SUFFIX = {
     ".jpg": "jpeg", ".jpeg": "jpeg", ".jpe": "jpeg", ".jfif": "jpeg", ".mpo": "mpo", ".png": "png", ".apng": "png",
     ".webp": "webp", ".gif": "gif", ".bmp": "bmp", ".dib": "bmp", ".tif": "tiff", ".tiff": "tiff", ".heic": "heic",
@@ -50,24 +35,37 @@ PICTURES = frozenset(_BY_SUFFIX.values()) - {"svg"}  # an SVG has no pixels
 
 
 def kind_of(head: bytes) -> str:
-    """Return what begins with `head` (64 bytes are enough), "empty" or "unknown"; an MPO begins as the JPEG it is."""
+    """Return what the file that begins with `head` (`HEAD_BYTES`) is, "empty" or "unknown".
+
+    An MPO begins as the JPEG it is.
+    """
     if not head:
         return "empty"
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "webp"
-    if head[4:8] == b"ftyp":
-        return _BRANDS.get(head[8:12], "video")
-    return next((kind for signature, kind in _SIGNATURES if head.startswith(signature)), _text_or_unknown(head))
+    if head[4:8] == b"ftyp" and head[8:12] in _BRANDS:
+        return _BRANDS[head[8:12]]
+    ours = next((kind for signature, kind in _SIGNATURES if head.startswith(signature)), None)
+    if ours is not None:
+        return ours
+    text = _text_kind(head)
+    extension = filetype.guess_extension(head)
+    kind = _BY_EXTENSION.get(extension, extension)
+    if text and (kind is None or kind in PICTURES):  # a note that begins with "GIF" or "BMW" is not a picture
+        return text
+    return kind or "unknown"
 
 
-def _text_or_unknown(head: bytes) -> str:
-    if head.lstrip().startswith((b"<?xml", b"<svg")) and b"<svg" in head:
-        return "svg"
+def _text_kind(head: bytes) -> str | None:
+    """Return "html", "svg" or "text" for a beginning in UTF-8, None for other bytes."""
     try:
         text = codecs.getincrementaldecoder("utf-8")().decode(head)  # a letter may be cut in two at the end
     except UnicodeDecodeError:
-        return "unknown"
-    return "text" if all(letter >= " " or letter in "\t\n\r\f" for letter in text) else "unknown"
+        return None
+    if not all(letter >= " " or letter in "\t\n\r\f" for letter in text):
+        return None
+    beginning = text.lstrip("\ufeff \t\n\r\f").lower()
+    if beginning.startswith(("<!doctype html", "<html")):
+        return "html"
+    return "svg" if beginning.startswith(("<?xml", "<svg")) and "<svg" in beginning else "text"
 
 
 def kind_by_name(name: str) -> str | None:

@@ -17,7 +17,7 @@ from backend.contract.errors import ImageCorruptError, MattemeshError, UploadToo
 from backend.contract.settings import Settings
 from backend.folders.datasets.container import Container, read_container
 from backend.folders.datasets.exif_fields import read_fields
-from backend.folders.datasets.file_kind import DECODED, PICTURES, kind_by_name, kind_of, name_fits
+from backend.folders.datasets.file_kind import DECODED, HEAD_BYTES, PICTURES, kind_by_name, kind_of, name_fits
 from backend.folders.datasets.look import Look, look_at
 from backend.images.arrays import Alpha, Image
 from backend.images.decoding.exif import orientation_of, turn_upright
@@ -67,7 +67,7 @@ def inspect(folder: Path, name: str, settings: Settings) -> FileFacts:
     try:
         with (folder / name).open("rb") as file:
             size = os.fstat(file.fileno()).st_size
-            head = file.read(64)
+            head = file.read(HEAD_BYTES)
             facts = replace(facts, bytes=size, kind=kind_of(head))
             if promised is None and facts.kind not in PICTURES:
                 return facts

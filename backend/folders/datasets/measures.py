@@ -26,12 +26,6 @@ def mean_absolute_error(found: Alpha, truth: Alpha) -> float:
     return float(np.abs(found - truth).mean())
 
 
-def mean_error(found: Alpha, truth: Alpha) -> float:
-    """Return the mean absolute difference of two alphas, over the pixels where either is not 0."""
-    touched = (found > 0) | (truth > 0)
-    return float(np.abs(found - truth)[touched].mean()) if touched.any() else 0.0
-
-
 def foreground_kept(found: Alpha, truth: Alpha) -> float:
     """Return the share of the true object's opacity that `found` has too; 1.0 where there is no object."""
     total = float(truth.sum(dtype=np.float64))
