@@ -84,8 +84,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     if settings.fetch_weights:
         app.state.fetching = BackgroundFetch(settings.checkpoints_dir, _announce)
         app.state.fetching.start()
-    for role, engine in describe_engines(settings, {}, {}).items():
-        logger.info("%s: %s%s", role, engine["auto"], f" ({engine['why']})" if engine["why"] else "")
+    engines = describe_engines(settings, {}, {})
+    logger.info("engines: %s", ", ".join(f"{role} {engine['auto']}" for role, engine in engines.items()))
     app.openapi()  # takes a tenth of a second, in which no request should have to wait for it
     await app.state.jobs.start()
     telling = asyncio.create_task(_tell_progress(app.state.fetching))

@@ -99,14 +99,21 @@ def test_a_wrong_call_is_a_usage_error() -> None:
     assert stopped.value.code == 2
 
 
-def test_a_taken_port_is_told_before_anything_is_promised(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_taken_port_names_itself_and_the_option(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(SystemExit) as stopped:
-            main(["serve", "--port", str(taken.getsockname()[1])])
-    assert stopped.value.code != 0
-    assert "Try:" not in capsys.readouterr().err
+        port = taken.getsockname()[1]
+        assert main(["serve", "--port", str(port)]) == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"Port {port} is taken") and "--port" in printed
+    assert "Try:" not in printed
+
+
+def test_an_address_of_another_machine_is_refused_in_one_line(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--host", "192.0.2.1"]) == 1
+    printed = capsys.readouterr().err
+    assert "192.0.2.1" in printed and "--host" in printed and printed.count("\n") == 1
 
 
 def test_an_option_that_is_a_number_or_a_word_takes_both(photo: Path, tmp_path: Path) -> None:

@@ -4,9 +4,9 @@ import os
 import platform
 import shutil
 
+from backend.commands.summary import engine_lines
 from backend.contract.settings import Settings
 from backend.contract.versions import versions
-from backend.engines.registry import Engines
 from backend.engines.torchvision_operators import HOW_TO_INSTALL, prepare_torchvision
 from backend.weights.remote_services import REMOTE_SERVICES, with_keys
 
@@ -21,8 +21,8 @@ def examine(settings: Settings) -> int:
     for line in _devices():
         print(f"  {line}")
     print("Engines")
-    for role, engine in Engines(settings).describe().items():
-        print(f"  {role}: {engine['auto']}" + (f"  [{engine['why']}]" if engine["why"] else ""))
+    for line in engine_lines(settings):
+        print(f"  {line}")
     print("Segmenters that need more")
     for line in (_mask_rcnn(), *_services(settings)):
         print(f"  {line}")

@@ -1,10 +1,14 @@
-"""Starting the service from the command line: one process of uvicorn, and the two lines to try it with."""
+"""Starting the service from the command line: one process of uvicorn, a summary of its engines, two lines to try."""
 
+import errno
+import socket
 import sys
+from pathlib import Path
 
 from starlette.formparsers import MultiPartParser
 
 from backend.api.server.process import server_of
+from backend.commands.summary import engine_lines
 from backend.contract.settings import Settings
 from backend.jobs.database import DataFolderError
 from backend.main import create_app
@@ -17,6 +21,11 @@ def serve(host: str, port: int, fetch: bool | None) -> int:
     settings = Settings() if fetch is None else Settings(fetch_weights=fetch)
     spools = settings.max_uploads_bytes // MultiPartParser.spool_max_size  # what is smaller stays in memory
     _allow_open_files(settings.max_connections + spools + SPARE_FILES)
+    try:
+        listening = bind(host, port)  # first of all: nothing is promised or loaded where the port is taken
+    except OSError as error:
+        print(_why_not_bound(error, host, port), file=sys.stderr)
+        return 1
     app = create_app(settings)
     try:
         app.state.jobs.hold()
@@ -24,19 +33,41 @@ def serve(host: str, port: int, fetch: bool | None) -> int:
         print(error, file=sys.stderr)
         return 1
     server = server_of(app, settings, app.state.stopping, host, port)
-    listening = server.config.bind_socket()  # says why and exits when the port is taken, before anything is promised
-    address = f"{'localhost' if host in ('127.0.0.1', '0.0.0.0', '::1') else host}:{listening.getsockname()[1]}"
-    if settings.log_format == "text":  # whoever reads JSON wants nothing else
-        _greet(address)
+    if settings.log_format == "text":  # a program that reads JSON gets nothing else
+        local = host in ("127.0.0.1", "0.0.0.0", "::1", "::")
+        _greet(f"{'localhost' if local else host}:{listening.getsockname()[1]}", settings)
     server.run(sockets=[listening])
     return 0 if server.started else 1
 
 
-def _greet(address: str) -> None:
+def bind(host: str, port: int) -> socket.socket:
+    """Return a socket that holds the address and does not listen yet: clients are refused until the service is up."""
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        if sys.platform != "win32":  # there it would let two services share one port
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+def _why_not_bound(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} is taken: another program listens there. Choose a free one with --port, as --port 8123."
+    if error.errno == errno.EACCES:
+        return f"Port {port} needs more rights than you have. Choose one above 1023 with --port, as --port 8000."
+    return f"The service cannot listen on {host}, port {port}: {error.strerror}. Choose others with --host and --port."
+
+
+def _greet(address: str, settings: Settings) -> None:
+    picture = "examples/jug.jpg" if Path("examples/jug.jpg").is_file() else "photo.jpg"
+    engines = "".join(f"  {line}\n" for line in engine_lines(settings))
     print(
-        f"\nMattemesh starts on http://{address} (documentation: /docs). Try:\n"
-        f"  curl -X POST -F file=@examples/jug.jpg {address}/remove-bg -o mask.png\n"
-        f"  curl -X POST -F file=@examples/jug.jpg {address}/generate-mesh -o model.glb\n",
+        f"\nMattemesh starts on http://{address} (documentation: /docs).\n{engines}Try:\n"
+        f"  curl -X POST -F file=@{picture} {address}/remove-bg -o mask.png\n"
+        f"  curl -X POST -F file=@{picture} {address}/generate-mesh -o model.glb\n",
         file=sys.stderr,
         flush=True,
     )

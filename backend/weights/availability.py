@@ -12,6 +12,15 @@ from backend.weights.remote_services import REMOTE_SERVICES
 DEFAULT_MESH = "triposr"
 
 
+def preferred_engines(settings: Settings) -> dict[str, tuple[str, str]]:
+    """Return, for each role, the network that `auto` prefers and the engine that stands in for it."""
+    return {
+        "segmenter": (DEFAULT_SEGMENTER, "border"),
+        "depth": (settings.depth_model, "none"),
+        "mesh": (DEFAULT_MESH, "relief"),
+    }
+
+
 def is_here(name: str, settings: Settings) -> bool:
     """Whether the weights of `name` are on this machine, judged without reading them."""
     if name == DEFAULT_MESH and settings.triposr_weights is not None:
@@ -41,13 +50,8 @@ def describe(settings: Settings, loaded: Mapping[str, str], broken: Mapping[str,
 
     `loaded` gives the device of each loaded model.
     """
-    roles = {
-        "segmenter": (DEFAULT_SEGMENTER, "border"),
-        "depth": (settings.depth_model, "none"),
-        "mesh": (DEFAULT_MESH, "relief"),
-    }
     described = {}
-    for role, (network, stand_in) in roles.items():
+    for role, (network, stand_in) in preferred_engines(settings).items():
         why = why_not(network, settings, broken)
         device = "cpu" if why else loaded.get(network, "not loaded yet")
         described[role] = {"auto": stand_in if why else network, "device": device, "why": why}
