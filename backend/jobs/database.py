@@ -1,12 +1,13 @@
-"""The SQLite file under the store: its tables, and how its faults are told."""
+"""The SQLite file under the store: its tables, its transactions, and the job in a row."""
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from backend.contract.errors import translate_disk_full
-from backend.jobs.records import DISK_FULL
+from backend.jobs.records import DISK_FULL, Job, Outcome, StoredFile
 
 VERSION = 1  # of the tables
 TABLES = """
@@ -52,8 +53,10 @@ class DataFolderError(Exception):
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Return a connection to the store at `path`, made when there is none. Raises DataFolderError for a file that is
-    no store of ours, StorageFullError where there is no room for one."""
+    """Return a connection to the store at `path`; a missing file is created.
+
+    Raises DataFolderError for a file that is not a job store of this version, and StorageFullError.
+    """
     try:
         with translate_disk_full(DISK_FULL):
             # One thread at a time uses it, not always the one that opened it.
@@ -67,18 +70,40 @@ def connect(path: Path) -> sqlite3.Connection:
             if version == 0:
                 connection.executescript(f"BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
     except sqlite3.DatabaseError as error:
-        raise DataFolderError(f"{path} is no store of jobs that can be used ({error}); move it away.") from error
+        raise DataFolderError(f"{path} cannot be used as a job store ({error}); move it away.") from error
     return connection
 
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Do the body wholly or not at all. Raises StorageFullError when there is no room for it."""
+    """Commit the body's changes, or roll all of them back when it raises. Raises StorageFullError."""
     with translate_disk_full(DISK_FULL):
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield
             connection.execute("COMMIT")
         finally:
-            if connection.in_transaction:  # SQLite itself rolls back after some faults
+            if connection.in_transaction:  # SQLite itself rolls back after some errors
                 connection.execute("ROLLBACK")
+
+
+def job_of(row: sqlite3.Row) -> Job:
+    """Return the job in one row of `jobs`."""
+    stored = {} if row["outcome"] is None else json.loads(row["outcome"])
+    files = tuple(StoredFile(**file) for file in stored.pop("files", ()))
+    stages = tuple(stored.pop("stages", ()))
+    outcome = Outcome(**stored, stages=stages, files=files) if stored else Outcome(row["state"])
+    return Job(
+        row["id"],
+        row["kind"],
+        row["lane"],
+        row["state"],
+        json.loads(row["asked"]),
+        json.loads(row["options"]),
+        row["attempts"],
+        row["created_at"],
+        row["started_at"],
+        row["finished_at"],
+        row["expires_at"],
+        outcome,
+    )

@@ -1,7 +1,8 @@
-"""Takes queued jobs to the runner, oldest first, as many at once as a lane has workers, and keeps what comes of them.
+"""Takes queued jobs to the runner, oldest first, and stores what comes of them.
 
-Jobs wait in the store, not in the runner's short queue: a runner that has no place, or is slow to begin, means waiting
-and trying again. Only a worker lost in the middle of the work counts against a job.
+Each lane has as many jobs in hand as the runner reports capacity for, and follows when that changes. Jobs wait in the
+store, not in the runner's short queue: a runner without room, or one that starts slowly, means waiting and trying
+again. Only a worker lost in the middle of the work counts as an attempt.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from typing import get_args
 
 from pydantic import ValidationError
 
@@ -22,105 +24,134 @@ from backend.contract.errors import (
 from backend.contract.options import invalid_option
 from backend.contract.runner import Runner
 from backend.contract.work import KINDS, Done, Lane, Work
-from backend.jobs.events import Changes, Recorder
+from backend.jobs.events import Changes, Progress, Recorder, timing_profile, updated_stage_times
 from backend.jobs.folders import JobFolders
-from backend.jobs.progress import Progress, learned, profile
 from backend.jobs.records import MAX_ATTEMPTS, Job, Outcome, StoredFile, failure
-from backend.jobs.store import JobStore
-from backend.jobs.store_thread import StoreThread
-from backend.jobs.turns import keep_on
+from backend.jobs.store import AsyncJobStore
 
-NO_PLACE = (OverloadedError, TimedOutError, WorkerLostError)  # before the work has begun
-RETRY_S = 1.0  # between two tries for a place in the runner, or for room on the disk
+NO_ROOM = (OverloadedError, TimedOutError, WorkerLostError)  # where the work has not begun
+RETRY_S = 1.0  # pause before the runner, a full disk or a failed step is tried again
+CAPACITY_S = 1.0  # how often a lane whose capacity is used up looks whether it has grown
 logger = logging.getLogger("mattemesh")
 
 
+async def run_supervised(
+    name: str, step: Callable[[], Awaitable[None]], should_run: Callable[[], bool], retry_s: float
+) -> None:
+    """Repeat `step` while `should_run()`; log its errors (a full disk is no news) and pause `retry_s` after each."""
+    while should_run():
+        try:
+            await step()
+        except StorageFullError:
+            await asyncio.sleep(retry_s)
+        except Exception:  # an unforeseen fault must not end the loop until the next start
+            logger.exception("%s failed and goes on", name)
+            await asyncio.sleep(retry_s)
+
+
 class Dispatcher:
-    """Serves the lanes until it is stopped. A worker does `places` jobs at once; `tidy` is called as each ends."""
+    """Serves the lanes until it is stopped; calls `on_end` after each job."""
 
     def __init__(
         self,
-        store: StoreThread,
+        store: AsyncJobStore,
         folders: JobFolders,
         runner: Runner,
         changes: Changes,
-        places: int,
         ttl_s: float,
-        tidy: Callable[[], None],
+        on_end: Callable[[], None],
     ) -> None:
         self._store, self._folders, self._runner, self._changes = store, folders, runner, changes
-        self._places, self._ttl_s, self._tidy = places, ttl_s, tidy
-        self._wake: dict[Lane, asyncio.Event] = {"mask": asyncio.Event(), "mesh": asyncio.Event()}
-        self._slots: list[asyncio.Task[None]] = []
-        self._working: dict[str, asyncio.Task[Done]] = {}
+        self._ttl_s, self._on_end = ttl_s, on_end
+        self._wake: dict[Lane, asyncio.Event] = {lane: asyncio.Event() for lane in get_args(Lane)}
+        self._in_hand: dict[Lane, int] = dict.fromkeys(self._wake, 0)  # claimed jobs
+        self._lanes: list[asyncio.Task[None]] = []
+        self._working: dict[str, asyncio.Task[Done]] = {}  # the runner's part of a job
         self._progress: dict[str, Progress] = {}  # of every claimed job
-        self._unwanted: set[str] = set()
+        self._cancelled: set[str] = set()
         self._stopping = False
 
     def start(self) -> None:
         """Begin to take jobs; called in the event loop."""
-        for worker in self._runner.status().workers:
-            for _ in range(self._places):
-                self._slots.append(asyncio.create_task(self._serve(worker.lane)))
+        self._lanes = [asyncio.create_task(self._serve(lane)) for lane in self._wake]
 
     def wake(self, lane: Lane) -> None:
         """Look for a job of `lane` now."""
         self._wake[lane].set()
 
     def progress(self, job_id: str) -> Progress | None:
-        """Return how far a job is that runs now."""
+        """Return the progress of a job that runs now."""
         return self._progress.get(job_id)
 
-    def abandon(self, job_id: str) -> None:
-        """Stop the work on a job, whose row says by now that nobody wants it."""
+    def cancel(self, job_id: str) -> None:
+        """Stop the work on a job that the store already has as cancelled."""
         if job_id in self._progress:
-            self._unwanted.add(job_id)
+            self._cancelled.add(job_id)
         if job_id in self._working:
-            self._cancel([job_id])
-
-    async def stop(self, grace_s: float) -> None:
-        """Take no more jobs; what still runs after `grace_s` stops and waits for the next start."""
-        self._stopping = True
-        for bell in self._wake.values():
-            bell.set()
-        if not self._slots:
-            return
-        self._cancel([job_id for job_id in self._working if not self._progress[job_id].begun])
-        await asyncio.wait(self._slots, timeout=grace_s)
-        self._cancel(list(self._working))
-        _, late = await asyncio.wait(self._slots, timeout=5 * RETRY_S)
-        for slot in late:  # a full disk holds them up; the next start finds the rows as after a kill
-            slot.cancel()
-
-    def _cancel(self, job_ids: list[str]) -> None:
-        for job_id in job_ids:
             self._working[job_id].cancel()
 
-    async def _serve(self, lane: Lane) -> None:
-        await keep_on(f"the lane of {lane} jobs", lambda: self._take(lane), lambda: not self._stopping, RETRY_S)
-
-    async def _take(self, lane: Lane) -> None:
-        """Take the oldest job of `lane` to its end, or wait for one."""
-        bell = self._wake[lane]
-        bell.clear()
-        job = await self._store(JobStore.claim, lane)
-        if job is None:
-            await bell.wait()
+    async def stop(self, grace_s: float) -> None:
+        """Take no more jobs; what still runs after `grace_s` is stopped and waits for the next start."""
+        self._stopping = True
+        for wake in self._wake.values():
+            wake.set()
+        if not self._lanes:
             return
-        bell.set()  # it rang for every slot of the lane
+        for job_id, task in self._working.items():
+            if not self._progress[job_id].begun:
+                task.cancel()
+        await asyncio.wait(self._lanes, timeout=grace_s)
+        for task in self._working.values():
+            task.cancel()
+        _, late = await asyncio.wait(self._lanes, timeout=5 * RETRY_S)
+        for lane in late:  # held up by a full disk; the next start finds the rows as after a kill
+            lane.cancel()
+
+    async def _serve(self, lane: Lane) -> None:
+        async with asyncio.TaskGroup() as jobs:
+            await run_supervised(
+                f"taking {lane} jobs", lambda: self._take(lane, jobs), lambda: not self._stopping, RETRY_S
+            )
+
+    async def _take(self, lane: Lane, jobs: asyncio.TaskGroup) -> None:
+        """Begin the oldest job of `lane`, or wait until there is one and room for it."""
+        wake = self._wake[lane]
+        wake.clear()
+        if self._in_hand[lane] >= self._capacity(lane):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CAPACITY_S):
+                    await wake.wait()
+            return
+        job = await self._store.claim(lane)
+        if job is None:
+            await wake.wait()
+            return
+        self._in_hand[lane] += 1
         self._progress[job.id] = Progress({})
+        jobs.create_task(self._complete(job, lane))
+
+    def _capacity(self, lane: Lane) -> int:
+        return sum(row.capacity for row in self._runner.status().lanes if row.lane == lane)
+
+    async def _complete(self, job: Job, lane: Lane) -> None:
+        """Take a claimed job to its end."""
         try:
             await self._run(job)
-        except Exception as error:  # a bug, or a disk at fault: this job has failed, the next one may not
-            await self._fail(job, error)
+        except Exception as error:  # a bug or a faulty disk fails this job, and not its lane
+            try:
+                await self._fail(job, error)
+            except Exception:
+                logger.exception("job %s: its failure could not be stored", job.id)
         finally:
+            self._in_hand[lane] -= 1
             del self._progress[job.id]
-            self._unwanted.discard(job.id)
-            self._changes.tell(job.id)
-            self._tidy()
+            self._cancelled.discard(job.id)
+            self._wake[lane].set()
+            self._changes.notify(job.id)
+            self._on_end()
 
     async def _run(self, job: Job) -> None:
-        usual = await self._store(JobStore.usual, profile(job.kind, job.options))
+        usual = await self._store.stage_times(timing_profile(job.kind, job.options))
         progress = self._progress[job.id] = Progress(usual)
         try:
             work = await asyncio.to_thread(self._work, job)
@@ -128,8 +159,8 @@ class Dispatcher:
             await self._fail(job, error)
             return
         recorder = Recorder(job.id, progress, self._store, self._changes)
-        running = self._working[job.id] = asyncio.create_task(self._runner.run(work, recorder.hear))
-        if self._stopping or job.id in self._unwanted:
+        running = self._working[job.id] = asyncio.create_task(self._runner.run(work, recorder.on_stage))
+        if self._stopping or job.id in self._cancelled:
             running.cancel()
         try:
             await asyncio.wait({running})
@@ -137,22 +168,22 @@ class Dispatcher:
             del self._working[job.id]
             await recorder.close()
         if running.cancelled():
-            await self._stored(lambda: self._store(JobStore.put_back, job.id, counts=False))
+            await self._insist(lambda: self._store.requeue(job.id, count_attempt=False))
             return
-        fault = running.exception()
-        if fault is None:
+        raised = running.exception()
+        if raised is None:
             await self._succeed(job, running.result(), usual)
-        elif isinstance(fault, NO_PLACE) and not progress.begun:
-            await self._stored(lambda: self._store(JobStore.put_back, job.id, counts=False))
-            await asyncio.sleep(RETRY_S)
-        elif isinstance(fault, WorkerLostError) and job.attempts + 1 < MAX_ATTEMPTS:
-            await self._stored(lambda: self._store(JobStore.put_back, job.id, counts=True))
+        elif isinstance(raised, NO_ROOM) and not progress.begun:
+            await asyncio.sleep(RETRY_S)  # still claimed, so that no other task takes it meanwhile
+            await self._insist(lambda: self._store.requeue(job.id, count_attempt=False))
+        elif isinstance(raised, WorkerLostError) and job.attempts + 1 < MAX_ATTEMPTS:
+            await self._insist(lambda: self._store.requeue(job.id, count_attempt=True))
         else:
-            await self._fail(job, fault)
+            await self._fail(job, raised)
 
     def _work(self, job: Job) -> Work:
-        """Return the job as work. Raises WorkerLostError when its photo is gone, InvalidParameterError for options that
-        this version does not know."""
+        """Return the job as work. Raises WorkerLostError when its photo is gone, and InvalidParameterError for options
+        that this version does not have."""
         files = self._folders.inputs(job.id)
         if files is None:
             raise WorkerLostError("The photo of this job was lost; send it again.")
@@ -172,30 +203,32 @@ class Dispatcher:
                 cache=done.cache,
                 files=tuple(StoredFile(file.name, file.media_type, len(file.data)) for file in done.files),
             )
-            kept = await self._store(JobStore.finish, job.id, outcome, time.time(), self._ttl_s)
+            kept = await self._store.finish(job.id, outcome, time.time(), self._ttl_s)
         except StorageFullError as error:
             await self._fail(job, error)
             return
         await asyncio.to_thread(self._folders.remove_inputs if kept else self._folders.remove, job.id)
         if done.cache != "hit":
-            with contextlib.suppress(StorageFullError):  # a worse guess next time, no more
-                await self._store(JobStore.learn, profile(job.kind, job.options), learned(usual, done.stages))
+            with contextlib.suppress(StorageFullError):  # it costs the accuracy of the next estimate, no more
+                times = updated_stage_times(usual, done.stages)
+                await self._store.keep_stage_times(timing_profile(job.kind, job.options), times)
 
     async def _fail(self, job: Job, error: BaseException) -> None:
+        expected = isinstance(error, MattemeshError)
         logger.log(
-            logging.INFO if isinstance(error, MattemeshError) else logging.ERROR,
+            logging.INFO if expected else logging.ERROR,
             "job %s failed: %s",
             job.id,
-            error if isinstance(error, MattemeshError) else "a bug",
-            exc_info=None if isinstance(error, MattemeshError) else error,
+            error if expected else "a bug",
+            exc_info=None if expected else error,
         )
-        # The files first: on a full disk their room is what the row needs.
+        # The files first: on a full disk the row needs their room.
         await asyncio.to_thread(self._folders.remove, job.id)
         outcome = failure(error, job.id)
-        await self._stored(lambda: self._store(JobStore.finish, job.id, outcome, time.time(), self._ttl_s))
+        await self._insist(lambda: self._store.finish(job.id, outcome, time.time(), self._ttl_s))
 
-    async def _stored(self, change: Callable[[], Awaitable[object]]) -> None:
-        """Make a change that must not be lost, as soon as there is room for it."""
+    async def _insist(self, change: Callable[[], Awaitable[object]]) -> None:
+        """Make a change that must not be lost: on a full disk, try again until there is room."""
         while True:
             try:
                 await change()

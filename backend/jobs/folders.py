@@ -1,7 +1,7 @@
-"""The photos and the results of jobs as files, each job's in a folder of its own that appears whole or not at all.
+"""The photos and results of jobs as files. Each job has its own folder, which appears whole or not at all.
 
-A folder is written beside its place, made safe on the disk, and renamed; what a killed service leaves half-written lies
-in `partial/` and is swept away at the next start. All functions raise StorageFullError where the disk is full.
+A folder is written in `partial/`, flushed to the disk and renamed into place; what a killed service leaves there is
+removed at the next start. All functions raise StorageFullError where the disk is full.
 """
 
 import os
@@ -11,27 +11,26 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from backend.contract.errors import translate_disk_full
-from backend.jobs.ids import PATTERN
-from backend.jobs.records import DISK_FULL, Job, StoredFile
+from backend.jobs.records import DISK_FULL, ID_PATTERN, Job, StoredFile
 
-RESERVE_BYTES = 256 * 1024  # what SQLite writes to forget a job is a tenth of it
+RESERVE_BYTES = 256 * 1024  # ten times what SQLite writes to delete a job
 
 
 class JobFolders:
-    """`inputs/ID`, `results/ID` and `partial/` under `root`; only the owner may look into them."""
+    """`inputs/ID`, `results/ID` and `partial/` under `root`, readable by the owner alone."""
 
     def __init__(self, root: Path) -> None:
         self._inputs, self._results, self._partial = root / "inputs", root / "results", root / "partial"
         self._reserve = root / "reserve"
 
     def prepare(self) -> None:
-        """Make the folders that are not there yet."""
+        """Create the folders that are missing."""
         with translate_disk_full(DISK_FULL):
             for folder in (self._inputs, self._results, self._partial):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def reserve(self) -> None:
-        """Set some room aside, so that on a full disk a job can still be cancelled or removed; where there is any."""
+        """Set some space aside, where there is any, so that a job can be cancelled or removed on a full disk."""
         if not self._reserve.exists():
             try:
                 self._reserve.write_bytes(bytes(RESERVE_BYTES))
@@ -39,54 +38,54 @@ class JobFolders:
                 self.use_reserve()
 
     def use_reserve(self) -> None:
-        """Give the room free that was set aside."""
+        """Free the space that was set aside."""
         self._reserve.unlink(missing_ok=True)
 
     def keep_inputs(self, job_id: str, files: Mapping[str, bytes]) -> None:
-        """Keep what was sent, by the name of its part."""
+        """Store the files of a request, by the names of their form parts."""
         self._write(self._inputs / job_id, files)
 
     def keep_results(self, job_id: str, files: Mapping[str, bytes]) -> None:
-        """Keep what came of it."""
+        """Store the finished files by their names."""
         self._write(self._results / job_id, files)
 
     def inputs(self, job_id: str) -> dict[str, bytes] | None:
-        """Return what was sent; None when it is not there any more."""
+        """Return the files of the request; None when they are gone."""
         try:
             return {path.name: path.read_bytes() for path in (self._inputs / job_id).iterdir()}
-        except FileNotFoundError:  # cancelled, perhaps while it was read
+        except FileNotFoundError:  # cancelled, perhaps while they were read
             return None
 
     def result(self, job_id: str, file: StoredFile) -> Path:
-        """Return where a finished file lies."""
+        """Return the path of a finished file."""
         return self._results / job_id / file.name
 
     def remove_inputs(self, job_id: str) -> None:
         self._remove(self._inputs / job_id)
 
     def remove(self, job_id: str) -> None:
-        """Remove everything of a job."""
+        """Remove all files of a job."""
         self._remove(self._inputs / job_id)
         self._remove(self._results / job_id)
 
     def sweep(self, waiting: Collection[str], succeeded: Collection[str]) -> None:
-        """Remove what belongs to no job: all but the photos of the `waiting` ids and the results of `succeeded` ones,
-        and what was half written."""
+        """Remove partial folders, and the folders of all jobs but the inputs of `waiting` and the results of
+        `succeeded` ids."""
         for leftover in self._partial.iterdir():
             _delete(leftover)
         for folder, wanted in ((self._inputs, waiting), (self._results, succeeded)):
             for path in folder.iterdir():
-                if PATTERN.fullmatch(path.name) and path.name not in wanted:  # nothing of another's making
+                if ID_PATTERN.fullmatch(path.name) and path.name not in wanted:  # other names are not ours to remove
                     _delete(path)
 
     def complete(self, job: Job) -> bool:
-        """Whether all that the store says of the job's files is there."""
+        """Whether all files that the store lists for the job exist, at their sizes."""
         if not job.final:
             return (self._inputs / job.id).is_dir()
         return all(_size(self.result(job.id, file)) == file.size for file in job.outcome.files)
 
-    def _write(self, place: Path, files: Mapping[str, bytes]) -> None:
-        draft = self._partial / f"{place.name}-{uuid.uuid4().hex}"
+    def _write(self, target: Path, files: Mapping[str, bytes]) -> None:
+        draft = self._partial / f"{target.name}-{uuid.uuid4().hex}"
         with translate_disk_full(DISK_FULL):
             try:
                 draft.mkdir(mode=0o700)
@@ -95,23 +94,23 @@ class JobFolders:
                         file.write(data)
                         file.flush()
                         os.fsync(file.fileno())
-                _make_safe(draft)
-                draft.rename(place)
-                _make_safe(place.parent)
+                _sync(draft)
+                draft.rename(target)
+                _sync(target.parent)
             except OSError:
                 _delete(draft)
                 raise
 
-    def _remove(self, place: Path) -> None:
-        """Take a folder away at once, then free its room; one that is not there is no fault."""
-        if not place.exists():
+    def _remove(self, folder: Path) -> None:
+        """Take a folder out of sight at once, then delete its files; a missing one is no error."""
+        if not folder.exists():
             return
-        grave = self._partial / f"{place.name}-{uuid.uuid4().hex}"
+        doomed = self._partial / f"{folder.name}-{uuid.uuid4().hex}"
         try:
-            place.rename(grave)
+            folder.rename(doomed)
         except OSError:  # a full disk may have no room for the new name
-            grave = place
-        _delete(grave)
+            doomed = folder
+        _delete(doomed)
 
 
 def _size(path: Path) -> int | None:
@@ -122,8 +121,8 @@ def _delete(path: Path) -> None:
     shutil.rmtree(path, ignore_errors=True)
 
 
-def _make_safe(folder: Path) -> None:
-    """Have the names in `folder` survive a loss of power."""
+def _sync(folder: Path) -> None:
+    """Flush the names in `folder` to the disk."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,17 +1,36 @@
-"""What the store keeps of a job, as plain values."""
+"""The plain values of a job: its id, its states, what was asked for and what came of it."""
 
+import re
+import time
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ulid import ULID, PureRandomPolicy, ULIDGenerator
+
 from backend.contract.errors import problem_body
-from backend.contract.work import KINDS
+from backend.contract.work import KINDS, CacheOutcome, Lane
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 STATES: tuple[State, ...] = ("queued", "running", "succeeded", "failed", "cancelled")
 FINAL = frozenset({"succeeded", "failed", "cancelled"})
 JOB_KINDS = tuple(name for name, kind in KINDS.items() if kind.job)
 MAX_ATTEMPTS = 2
-DISK_FULL = "The disk is full; the job cannot be kept."
+DISK_FULL = "The disk is full, so jobs cannot be stored."
+ID_PATTERN = re.compile("[0-9a-hjkmnp-tv-z]{26}")  # a ULID in lower case
+
+
+class JobIds:
+    """Makes ULIDs in lower case, each greater than all before it, even when the clock is set back."""
+
+    # The generator's default policy counts up within a millisecond, which makes an id guessable from its neighbour.
+    _ulids = ULIDGenerator(policy=PureRandomPolicy())
+
+    def __init__(self, last: str | None = None) -> None:
+        self._last_ms = -1 if last is None else ULID.from_str(last).milliseconds
+
+    def next(self) -> str:
+        self._last_ms = max(self._last_ms + 1, time.time_ns() // 1_000_000)
+        return str(self._ulids.generate(self._last_ms)).lower()
 
 
 @dataclass(frozen=True)
@@ -31,30 +50,31 @@ class Outcome:
     stages: tuple[dict[str, Any], ...] = ()  # {"name", "seconds"} each
     report: dict[str, Any] | None = None
     problem: dict[str, Any] | None = None
-    cache: str | None = None
+    cache: CacheOutcome | None = None
     files: tuple[StoredFile, ...] = ()
 
     @property
     def size(self) -> int:
+        """Bytes of all files."""
         return sum(file.size for file in self.files)
 
 
 def failure(error: BaseException, job_id: str) -> Outcome:
-    """Return what came of a job that ended in `error`."""
+    """Return the outcome of a job that ended in `error`."""
     return Outcome("failed", problem=problem_body(error, f"urn:mattemesh:job:{job_id}"))
 
 
 @dataclass(frozen=True)
 class NewJob:
-    """A job as it is handed in. `asked` has the options that were sent, `options` all of them."""
+    """A job as it is submitted."""
 
     id: str
     kind: str
-    lane: str
-    asked: dict[str, Any]
-    options: dict[str, Any]
-    size: int  # bytes of its files
-    key: str | None = None  # the Idempotency-Key it came with
+    lane: Lane
+    asked: dict[str, Any]  # the options that the client sent
+    options: dict[str, Any]  # all options, defaults included
+    size: int  # bytes of its input files
+    key: str | None = None  # its Idempotency-Key
     fingerprint: str = ""  # a hash of everything that was asked for
 
 
@@ -64,11 +84,11 @@ class Job:
 
     id: str
     kind: str
-    lane: str
+    lane: Lane
     state: State
-    asked: dict[str, Any]
-    options: dict[str, Any]
-    attempts: int
+    asked: dict[str, Any]  # the options that the client sent
+    options: dict[str, Any]  # all options, defaults included
+    attempts: int  # how often it was begun
     created_at: float
     started_at: float | None = None
     finished_at: float | None = None
@@ -82,7 +102,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to a job; numbered from 1. What `done` says is the job itself."""
+    """Something that happened to a job, numbered from 1. `done` is stored empty and sent with the whole job."""
 
     number: int
     event: Literal["state", "stage", "done"]

@@ -1,4 +1,4 @@
-"""Jobs as the routes see them: handed in, looked at, cancelled, and gone after their time."""
+"""Jobs as the routes use them: submitted, read, listened to, cancelled, and removed when they expire."""
 
 import asyncio
 import contextlib
@@ -10,65 +10,55 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from backend.contract.errors import NotFoundError, StorageFullError
+from backend.contract.errors import NotFoundError, StorageFullError, WorkerLostError, translate_disk_full
 from backend.contract.options import WorkOptions
 from backend.contract.runner import Runner
 from backend.contract.settings import Settings
 from backend.contract.work import KINDS
 from backend.jobs.database import DataFolderError
-from backend.jobs.dispatcher import Dispatcher
+from backend.jobs.dispatcher import Dispatcher, run_supervised
 from backend.jobs.events import Changes
 from backend.jobs.folders import JobFolders
-from backend.jobs.ids import Ids
-from backend.jobs.opening import hold, recover
-from backend.jobs.records import Event, Job, NewJob, Outcome, StoredFile
-from backend.jobs.store import Counts, JobStore
-from backend.jobs.store_thread import StoreThread
-from backend.jobs.turns import keep_on
+from backend.jobs.records import DISK_FULL, MAX_ATTEMPTS, Event, Job, JobIds, NewJob, Outcome, StoredFile, failure
+from backend.jobs.store import AsyncJobStore, Counts, JobStore
 
-SWEEP_S = 10.0  # between two looks for what has expired
-REOPEN_S = 2.0  # between two tries to open the store on a full disk
+CLEAN_UP_S = 10.0  # how often expired jobs are looked for
+REOPEN_S = 2.0  # pause before the store is opened again on a full disk
 T = TypeVar("T")
 logger = logging.getLogger("mattemesh")
 
 
 class Jobs:
-    """The jobs under `DATA_DIR/jobs`. All methods raise StorageFullError where there is no room for what they keep."""
+    """The jobs under `DATA_DIR/jobs`. All methods raise StorageFullError where the disk has no room."""
 
     def __init__(self, settings: Settings, runner: Runner) -> None:
         root = settings.data_dir / "jobs"
         self._settings = settings
-        # Not of one thread: it is taken in one and released in another.
+        # Not of one thread: it is acquired in one and released in another.
         self._lock = FileLock(root / "lock", thread_local=False)
-        self._store = StoreThread(root / "jobs.sqlite3")
+        self._store = AsyncJobStore(root / "jobs.sqlite3")
         self._folders = JobFolders(root)
         self._changes = Changes()
-        self._untidy = asyncio.Event()
+        self._clean_up_now = asyncio.Event()
         self._dispatcher = Dispatcher(
-            self._store,
-            self._folders,
-            runner,
-            self._changes,
-            settings.batch_size,
-            settings.result_ttl_s,
-            self._untidy.set,
+            self._store, self._folders, runner, self._changes, settings.result_ttl_s, self._clean_up_now.set
         )
-        self._ids = Ids()
-        self._listeners_go = False
+        self._ids = JobIds()
+        self._listening_ended = False
         self._tasks: list[asyncio.Task[None]] = []
 
     def hold(self) -> None:
-        """Keep every other service out of the folder, and find out at once when one is in there.
+        """Lock the data folder against other services before `start`, to learn at once when one uses it.
 
         Raises DataFolderError when the folder cannot be used, or another service uses it.
         """
-        with contextlib.suppress(StorageFullError):  # tried again later
-            hold(self._lock)
+        with contextlib.suppress(StorageFullError):  # `start` tries again
+            lock_folder(self._lock)
 
     async def start(self) -> None:
-        """Put what a killed service left in order and begin to work; on a full disk, as soon as there is room.
+        """Repair what a killed service left and begin to work; on a full disk, as soon as there is room.
 
         Raises DataFolderError when the folder cannot be used, or another service uses it.
         """
@@ -79,13 +69,14 @@ class Jobs:
             self._tasks.append(asyncio.create_task(self._open_later()))
 
     async def _open(self) -> None:
-        hold(self._lock)
+        lock_folder(self._lock)
         await asyncio.to_thread(self._folders.prepare)
         await self._store.open()
-        await self._store(recover, self._folders, self._settings.result_ttl_s)
-        self._ids = Ids(await self._store(JobStore.last_id))
+        await self._store.run(recover, self._folders, self._settings.result_ttl_s)
+        self._ids = JobIds(await self._store.last_id())
         self._dispatcher.start()
-        self._tasks.append(asyncio.create_task(keep_on("tidying up", self._tidy, lambda: True, REOPEN_S)))
+        clean_up = run_supervised("removing expired jobs", self._clean_up, lambda: True, REOPEN_S)
+        self._tasks.append(asyncio.create_task(clean_up))
 
     async def _open_later(self) -> None:
         while True:
@@ -101,7 +92,7 @@ class Jobs:
             return
 
     async def stop(self, grace_s: float) -> None:
-        """Take no more jobs to work; what still runs after `grace_s` waits for the next start, as what is queued."""
+        """Begin no more jobs; what still runs after `grace_s` waits for the next start, as queued jobs do."""
         await self._dispatcher.stop(grace_s)
         for task in self._tasks:
             task.cancel()
@@ -111,14 +102,14 @@ class Jobs:
     async def submit(
         self, kind: str, files: Mapping[str, bytes], options: WorkOptions, key: str | None = None
     ) -> tuple[Job, bool]:
-        """Keep a job and return it, and whether it is new: one that came with the same `key` is returned as it is.
+        """Queue a job and return it with True, or return the job with the same Idempotency-Key `key` and False.
 
-        Raises IdempotencyConflictError where that asked for something else, OverloadedError when too many wait.
+        Raises IdempotencyConflictError where that job's request was another, OverloadedError when too many wait.
         """
         asked = options.model_dump(mode="json", exclude_unset=True)
-        fingerprint = await asyncio.to_thread(_fingerprint, kind, files, options)
+        fingerprint = await asyncio.to_thread(_fingerprint, kind, files, asked)
         if key is not None:
-            known = await self._store(JobStore.find_key, key, fingerprint, time.time())
+            known = await self._store.find_key(key, fingerprint, time.time())
             if known is not None:
                 return known, False
         lane, size = KINDS[kind].lane, sum(map(len, files.values()))
@@ -127,7 +118,7 @@ class Jobs:
         kept = False
         try:
             settings = self._settings
-            job = await self._store(JobStore.add, new, time.time(), settings.max_queued_jobs, settings.result_bytes)
+            job = await self._store.add(new, time.time(), settings.max_queued_jobs, settings.result_bytes)
             kept = job.id == new.id
         finally:
             if not kept:
@@ -137,89 +128,126 @@ class Jobs:
 
     async def get(self, job_id: str) -> Job:
         """Return a job. Raises NotFoundError."""
-        return await self._store(JobStore.get, job_id, time.time())
+        return await self._store.get(job_id, time.time())
 
     async def page(self, limit: int, before: str | None) -> list[Job]:
-        """Return up to `limit` jobs, newest first, of those older than `before`."""
-        return await self._store(JobStore.page, limit, before, time.time())
+        """Return up to `limit` jobs older than the id `before`, newest first."""
+        return await self._store.page(limit, before, time.time())
 
     def progress(self, job_id: str) -> dict[str, Any] | None:
-        """Return how far a job is that runs now."""
+        """Return the progress of a job that runs now, as its document shows it; None for any other job."""
         progress = self._dispatcher.progress(job_id)
-        return None if progress is None else progress.told()
+        return None if progress is None else progress.snapshot()
 
     async def listen(self, job_id: str, after: int) -> AsyncIterator[Event]:
-        """Yield what happened to a job after event number `after` and what happens from now on, until it is final or
-        `let_listeners_go` is called."""
+        """Yield the events of a job after number `after`, then new ones, until it is final or `end_listening`."""
         while True:
             change = self._changes.next(job_id)
             try:
-                final = (await self.get(job_id)).final  # asked first: what happens meanwhile is told below or next time
+                final = (await self.get(job_id)).final  # read first: an event stored meanwhile is yielded below
             except NotFoundError:  # removed meanwhile
                 return
-            for event in await self._store(JobStore.events, job_id, after):
+            for event in await self._store.events(job_id, after):
                 after = event.number
                 yield event
-            if final or self._listeners_go:
+            if final or self._listening_ended:
                 return
             await change.wait()
 
-    async def heard_all(self, job_id: str, after: int) -> bool:
-        """Whether nothing has happened to a job after event number `after`."""
-        return not await self._store(JobStore.events, job_id, after)
+    async def has_events(self, job_id: str, after: int) -> bool:
+        """Whether a job has an event after number `after`."""
+        return bool(await self._store.events(job_id, after))
 
-    def let_listeners_go(self) -> None:
-        """End every listening: the service stops, and a listener comes back to the next one."""
-        self._listeners_go = True
-        self._changes.tell_all()
+    def end_listening(self) -> None:
+        """End every `listen`: the service stops, and clients reconnect to the next one."""
+        self._listening_ended = True
+        self._changes.notify_all()
 
     def path(self, job: Job, file: StoredFile) -> Path:
-        """Return where a finished file of the job lies."""
+        """Return the path of a finished file of the job."""
         return self._folders.result(job.id, file)
 
     async def remove(self, job_id: str) -> None:
-        """Cancel a job that has not finished; remove one that has, with its files. Raises NotFoundError."""
+        """Cancel an unfinished job; remove a finished one with its files. Raises NotFoundError."""
         await self.get(job_id)
         ttl_s = self._settings.result_ttl_s
-        cancelled = await self._even_on_a_full_disk(
-            lambda: self._store(JobStore.finish, job_id, Outcome("cancelled"), time.time(), ttl_s)
+        cancelled = await self._with_reserve(
+            lambda: self._store.finish(job_id, Outcome("cancelled"), time.time(), ttl_s)
         )
         if cancelled:
-            self._dispatcher.abandon(job_id)
+            self._dispatcher.cancel(job_id)
             await asyncio.to_thread(self._folders.remove, job_id)
         else:
-            await self._forget(job_id)
-        self._changes.tell(job_id)
+            await self._delete(job_id)
+        self._changes.notify(job_id)
 
     async def counts(self) -> Counts:
-        """Return how many jobs there are by state, and the bytes they take."""
-        return await self._store(JobStore.counts)
+        """Return the number of jobs by state and the bytes they take."""
+        return await self._store.counts()
 
-    async def _forget(self, job_id: str) -> None:
-        await self._even_on_a_full_disk(lambda: self._store(JobStore.remove, job_id))
+    async def _delete(self, job_id: str) -> None:
+        await self._with_reserve(lambda: self._store.remove(job_id))
         await asyncio.to_thread(self._folders.remove, job_id)
 
-    async def _even_on_a_full_disk(self, change: Callable[[], Awaitable[T]]) -> T:
-        """Make a change that frees room, in the room that is set aside for it where there is no other."""
+    async def _with_reserve(self, change: Callable[[], Awaitable[T]]) -> T:
+        """Make a change that frees room; on a full disk, in the space reserved for it."""
         try:
             return await change()
         except StorageFullError:
             await asyncio.to_thread(self._folders.use_reserve)
             return await change()
 
-    async def _tidy(self) -> None:
-        """Remove what has expired or is beyond the size that jobs may have, then wait for a job to end, or a while."""
-        self._untidy.clear()
+    async def _clean_up(self) -> None:
+        """Remove expired jobs and those beyond the size limit, then wait for a job to end, or for CLEAN_UP_S."""
+        self._clean_up_now.clear()
         await asyncio.to_thread(self._folders.reserve)
-        for job_id in await self._store(JobStore.due, time.time(), self._settings.result_bytes):
-            await self._forget(job_id)
+        for job_id in await self._store.to_remove(time.time(), self._settings.result_bytes):
+            await self._delete(job_id)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SWEEP_S):
-                await self._untidy.wait()
+            async with asyncio.timeout(CLEAN_UP_S):
+                await self._clean_up_now.wait()
 
 
-def _fingerprint(kind: str, files: Mapping[str, bytes], options: WorkOptions) -> str:
-    """Return a hash of all that a request asks for."""
-    asked = options.model_dump(mode="json", exclude_unset=True)
+def lock_folder(lock: FileLock) -> None:
+    """Keep other services out of the folder of `lock` until it is released or this process ends.
+
+    Raises DataFolderError where another service uses the folder or it cannot be written, and StorageFullError.
+    """
+    folder = Path(lock.lock_file).parent
+    try:
+        with translate_disk_full(DISK_FULL):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not lock.is_locked:
+                lock.acquire(timeout=0)
+    except Timeout:
+        raise DataFolderError(
+            f"Another service uses {folder}; stop it, or give this one a folder of its own by DATA_DIR."
+        ) from None
+    except OSError as error:
+        raise DataFolderError(f"{folder} cannot be used ({error.strerror}); name another by DATA_DIR.") from error
+
+
+def recover(store: JobStore, folders: JobFolders, ttl_s: float) -> None:
+    """Make rows and files agree after a kill: running jobs wait again or, after MAX_ATTEMPTS, fail; jobs without all
+    their files and files without a job are removed."""
+    for job_id in store.recover(MAX_ATTEMPTS):
+        lost = WorkerLostError(f"The service ended {MAX_ATTEMPTS} times in the middle of this job.")
+        store.finish(job_id, failure(lost, job_id), time.time(), ttl_s)
+    waiting, succeeded, incomplete = set[str](), set[str](), []
+    for job in store.all_jobs():
+        if not folders.complete(job):
+            incomplete.append(job.id)
+        elif not job.final:
+            waiting.add(job.id)
+        elif job.state == "succeeded":
+            succeeded.add(job.id)
+    folders.sweep(waiting, succeeded)
+    for job_id in incomplete:
+        logger.warning("job %s: its files are gone, so it is removed", job_id)
+        store.remove(job_id)
+
+
+def _fingerprint(kind: str, files: Mapping[str, bytes], asked: dict[str, Any]) -> str:
+    """Return a hash of everything that a request asks for."""
     contents = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     return hashlib.sha256(json.dumps([kind, asked, contents], sort_keys=True).encode()).hexdigest()

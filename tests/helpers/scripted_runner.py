@@ -1,10 +1,10 @@
-"""A runner for tests of jobs: one place a lane, and work that is any coroutine function."""
+"""A runner for tests of jobs: lanes of any capacity, and work that is any coroutine function."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from backend.contract.runner import RunnerStatus, WorkerStatus
-from backend.contract.work import Done, File, OnStage, Stage, Work
+from backend.contract.runner import LaneStatus, RunnerStatus
+from backend.contract.work import Done, File, Lane, OnStage, Stage, Work
 
 Script = Callable[[Work, OnStage], Awaitable[Done]]
 RESULT = b"\x89PNG and more"
@@ -34,10 +34,11 @@ async def endless(work: Work, on_stage: OnStage) -> Done:
 
 
 class ScriptedRunner:
-    """Follows `script`, which a test may replace; remembers what it was asked to do."""
+    """Follows `script`, which a test may replace, as its `capacity`; remembers what it was asked to do."""
 
-    def __init__(self, script: Script = two_stages) -> None:
+    def __init__(self, script: Script = two_stages, capacity: int = 1) -> None:
         self.script = script
+        self.capacity: dict[Lane, int] = {"mask": capacity, "mesh": capacity}
         self.asked: list[Work] = []
 
     async def run(self, work: Work, on_stage: OnStage) -> Done:
@@ -48,8 +49,8 @@ class ScriptedRunner:
         pass
 
     def status(self) -> RunnerStatus:
-        workers = tuple(WorkerStatus(lane, 0, "idle") for lane in ("mask", "mesh"))
-        return RunnerStatus(True, "", (), workers)
+        lanes = tuple(LaneStatus(lane, 0, 0, capacity, 0) for lane, capacity in self.capacity.items())
+        return RunnerStatus(True, "", lanes, ())
 
     def start(self) -> None:
         """Nothing starts."""

@@ -84,7 +84,7 @@ async def test_a_result_larger_than_the_disk_fails_its_job_with_the_reason(disk:
     await jobs.stop(1.0)
 
 
-async def test_a_disk_that_fills_while_a_job_runs_fails_it_when_it_can_be_told(disk: Path) -> None:
+async def test_a_disk_that_fills_while_a_job_runs_fails_it(disk: Path) -> None:
     ballast: list[Path] = []
 
     async def filling(work: Work, on_stage: OnStage) -> Done:

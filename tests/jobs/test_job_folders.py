@@ -8,8 +8,7 @@ import pytest
 
 from backend.contract.errors import StorageFullError
 from backend.jobs.folders import JobFolders
-from backend.jobs.ids import Ids
-from backend.jobs.records import Job, Outcome, State, StoredFile
+from backend.jobs.records import Job, JobIds, Outcome, State, StoredFile
 
 
 @pytest.fixture
@@ -20,7 +19,7 @@ def folders(tmp_path: Path) -> JobFolders:
 
 
 def job(state: State, *files: StoredFile) -> Job:
-    return Job(Ids().next(), "remove-bg", "mask", state, {}, {}, 1, 0.0, outcome=Outcome(state, files=files))
+    return Job(JobIds().next(), "remove-bg", "mask", state, {}, {}, 1, 0.0, outcome=Outcome(state, files=files))
 
 
 def names(root: Path) -> set[str]:
@@ -54,7 +53,7 @@ def test_sweeping_keeps_photos_of_unfinished_jobs_results_of_finished_ones_and_s
     folders: JobFolders, tmp_path: Path
 ) -> None:
     waiting, good, failed = job("queued"), job("succeeded"), job("failed")
-    unknown = Ids().next()
+    unknown = JobIds().next()
     for one in (waiting.id, good.id, failed.id, unknown):
         folders.keep_inputs(one, {"file": b"photo"})
         folders.keep_results(one, {"mask.png": b"mask"})

@@ -8,14 +8,13 @@ import pytest
 
 from backend.contract.errors import IdempotencyConflictError, NotFoundError, OverloadedError, StorageFullError
 from backend.jobs.database import DataFolderError
-from backend.jobs.ids import Ids
-from backend.jobs.records import Job, NewJob, Outcome, StoredFile
+from backend.jobs.records import Job, JobIds, NewJob, Outcome, StoredFile
 from backend.jobs.store import BY_STATE, EXPIRED, OLDEST, ROW_BYTES, TAKEN, JobStore
 
 NOW = 1_800_000_000.0
 TTL_S = 100.0
 GOOD = Outcome("succeeded", ({"name": "decode", "seconds": 0.1},), {"notes": []}, files=(StoredFile("m", "t", 10),))
-ids = Ids()
+ids = JobIds()
 
 
 @pytest.fixture
@@ -32,19 +31,19 @@ def events(store: JobStore, job: Job) -> list[tuple[int, str, object]]:
     return [(event.number, event.event, event.data.get("state")) for event in store.events(job.id, 0)]
 
 
-def test_a_job_goes_its_way_and_tells_it(store: JobStore) -> None:
+def test_a_job_goes_its_way_and_its_events_say_so(store: JobStore) -> None:
     job = add(store)
     assert (job.state, job.attempts, job.created_at, job.expires_at) == ("queued", 0, NOW, None)
     assert store.claim("mask") is not None
     store.begin(job.id, NOW + 1)
-    store.record(job.id, [{"name": "decode"}])
+    store.add_stages(job.id, [{"name": "decode"}])
     assert store.finish(job.id, GOOD, NOW + 2, TTL_S)
     found = store.get(job.id, NOW + 3)
     assert (found.state, found.attempts, found.started_at, found.finished_at) == ("succeeded", 1, NOW + 1, NOW + 2)
     assert found.expires_at == NOW + 2 + TTL_S
     assert found.outcome == GOOD
-    told = [(1, "state", "queued"), (2, "state", "running"), (3, "stage", None), (4, "state", "succeeded")]
-    assert events(store, job) == [*told, (5, "done", None)]
+    history = [(1, "state", "queued"), (2, "state", "running"), (3, "stage", None), (4, "state", "succeeded")]
+    assert events(store, job) == [*history, (5, "done", None)]
     assert [event.number for event in store.events(job.id, 3)] == [4, 5]
 
 
@@ -58,13 +57,13 @@ def test_what_is_final_stays_as_it_is(store: JobStore) -> None:
     job = add(store)
     store.claim("mask")
     assert store.finish(job.id, Outcome("cancelled"), NOW, TTL_S)
-    told = events(store, job)
+    before = events(store, job)
     store.begin(job.id, NOW)
-    store.record(job.id, [{"name": "decode"}])
-    store.put_back(job.id, counts=True)
+    store.add_stages(job.id, [{"name": "decode"}])
+    store.requeue(job.id, count_attempt=True)
     assert not store.finish(job.id, GOOD, NOW, TTL_S)
     assert store.get(job.id, NOW).state == "cancelled"
-    assert events(store, job) == told
+    assert events(store, job) == before
 
 
 @pytest.mark.parametrize("counts", [True, False])
@@ -72,7 +71,7 @@ def test_a_job_put_back_is_claimed_again(store: JobStore, counts: bool) -> None:
     job = add(store)
     store.claim("mask")
     store.begin(job.id, NOW)
-    store.put_back(job.id, counts)
+    store.requeue(job.id, counts)
     again = store.claim("mask")
     assert again is not None and again.id == job.id and again.attempts == int(counts)
 
@@ -126,7 +125,7 @@ def test_an_expired_job_is_gone_before_it_is_swept(store: JobStore) -> None:
     with pytest.raises(NotFoundError):
         store.get(job.id, NOW + TTL_S)
     assert store.page(10, None, NOW + TTL_S) == []
-    assert store.due(NOW + TTL_S, 10**9) == [job.id]
+    assert store.to_remove(NOW + TTL_S, 10**9) == [job.id]
 
 
 def test_the_oldest_results_go_first_and_the_newest_stays(store: JobStore) -> None:
@@ -135,26 +134,26 @@ def test_the_oldest_results_go_first_and_the_newest_stays(store: JobStore) -> No
     for place, job_id in enumerate(made):
         store.finish(job_id, GOOD, NOW + place, TTL_S)  # 10 bytes each
     one = 10 + ROW_BYTES
-    assert store.due(NOW + 5, 4 * one) == []
-    assert set(store.due(NOW + 5, 4 * one - 1)) == set(made[:1])
-    assert set(store.due(NOW + 5, 2 * one)) == set(made[:2])
-    assert set(store.due(NOW + 5, 1)) == set(made[:3])
-    assert set(store.due(NOW + TTL_S + 1, 2 * one)) == set(made[:2])
-    assert set(store.due(NOW + TTL_S + 3, 4 * one)) == set(made)
+    assert store.to_remove(NOW + 5, 4 * one) == []
+    assert set(store.to_remove(NOW + 5, 4 * one - 1)) == set(made[:1])
+    assert set(store.to_remove(NOW + 5, 2 * one)) == set(made[:2])
+    assert set(store.to_remove(NOW + 5, 1)) == set(made[:3])
+    assert set(store.to_remove(NOW + TTL_S + 1, 2 * one)) == set(made[:2])
+    assert set(store.to_remove(NOW + TTL_S + 3, 4 * one)) == set(made)
     assert store.get(waiting, NOW).state == "queued"
 
 
 def test_failed_jobs_are_counted_for_what_their_rows_take(store: JobStore) -> None:
     for _ in range(50):
         store.finish(add(store).id, Outcome("failed"), NOW, TTL_S)
-    assert len(store.due(NOW, 20 * ROW_BYTES)) == 30
+    assert len(store.to_remove(NOW, 20 * ROW_BYTES)) == 30
 
 
 def test_an_expired_job_that_gave_up_its_key_is_still_swept_away(store: JobStore) -> None:
     job = add(store, key="k")
     store.finish(job.id, GOOD, NOW, TTL_S)
     add(store, key="k", now=NOW + TTL_S + 1)
-    assert store.due(NOW + TTL_S + 1, 10**9) == [job.id]  # its files go with its row
+    assert store.to_remove(NOW + TTL_S + 1, 10**9) == [job.id]  # its files go with its row
 
 
 def test_what_is_looked_up_after_every_job_comes_from_an_index_alone(store: JobStore, tmp_path: Path) -> None:
@@ -169,7 +168,7 @@ def test_a_store_left_open_by_a_killed_service_is_put_in_order(store: JobStore, 
     for _ in range(2):
         assert store.claim("mask").id == twice.id  # type: ignore[union-attr]
         store.begin(twice.id, NOW)
-        store.put_back(twice.id, counts=True)
+        store.requeue(twice.id, count_attempt=True)
     for job in (twice, once):
         store.claim("mask")
         store.begin(job.id, NOW)
@@ -182,7 +181,7 @@ def test_a_store_left_open_by_a_killed_service_is_put_in_order(store: JobStore, 
     assert events(after, once)[-1][2] == "queued"
 
 
-def test_a_full_disk_is_told_as_one_and_changes_nothing(store: JobStore) -> None:
+def test_a_full_disk_raises_storage_full_and_changes_nothing(store: JobStore) -> None:
     job = add(store, key="k")
     pages = store._db.execute("PRAGMA page_count").fetchone()[0]
     store._db.execute(f"PRAGMA max_page_count = {pages}")
@@ -191,7 +190,7 @@ def test_a_full_disk_is_told_as_one_and_changes_nothing(store: JobStore) -> None
             add(store)
     before = store.counts()
     with pytest.raises(StorageFullError):
-        store.record(job.id, [{}]) or store.finish(job.id, Outcome("failed", report={"x": "y" * 9000}), NOW, TTL_S)
+        store.add_stages(job.id, [{}]) or store.finish(job.id, Outcome("failed", report={"x": "y" * 9000}), NOW, TTL_S)
     assert store.counts() == before
     assert store.get(job.id, NOW).state == "queued"
     store._db.execute(f"PRAGMA max_page_count = {10 * pages}")
@@ -199,16 +198,16 @@ def test_a_full_disk_is_told_as_one_and_changes_nothing(store: JobStore) -> None
 
 
 def test_what_stages_usually_take_is_kept_in_order(store: JobStore) -> None:
-    assert store.usual("p") == {}
-    store.learn("p", {"segment": 2.0, "decode": 1.0})
-    store.learn("p", {"segment": 3.0, "a": 1.0, "decode": 2.0})
-    assert list(store.usual("p").items()) == [("segment", 3.0), ("a", 1.0), ("decode", 2.0)]
+    assert store.stage_times("p") == {}
+    store.keep_stage_times("p", {"segment": 2.0, "decode": 1.0})
+    store.keep_stage_times("p", {"segment": 3.0, "a": 1.0, "decode": 2.0})
+    assert list(store.stage_times("p").items()) == [("segment", 3.0), ("a", 1.0), ("decode", 2.0)]
 
 
 def test_a_file_that_is_no_store_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "jobs.sqlite3"
     path.write_bytes(b"my novel, chapter one" * 100)
-    with pytest.raises(DataFolderError, match="no store"):
+    with pytest.raises(DataFolderError, match="cannot be used"):
         JobStore(path)
     assert path.read_bytes().startswith(b"my novel")
     other = tmp_path / "other.sqlite3"

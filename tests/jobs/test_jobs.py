@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from backend.jobs.database import DataFolderError
 from backend.jobs.folders import JobFolders
 from backend.jobs.records import Job
 from backend.jobs.service import Jobs
-from backend.jobs.store import ROW_BYTES, JobStore
+from backend.jobs.store import ROW_BYTES, AsyncJobStore
 from tests.helpers.scripted_runner import ScriptedRunner, done, endless, two_stages
 
 pytestmark = pytest.mark.anyio
@@ -43,8 +44,9 @@ def anyio_backend() -> str:
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatcher, "RETRY_S", 0.02)
+    monkeypatch.setattr(dispatcher, "CAPACITY_S", 0.02)
     monkeypatch.setattr(service, "REOPEN_S", 0.02)
-    monkeypatch.setattr(service, "SWEEP_S", 0.05)
+    monkeypatch.setattr(service, "CLEAN_UP_S", 0.05)
 
 
 @asynccontextmanager
@@ -221,14 +223,107 @@ async def test_a_fault_of_the_store_costs_no_lane_and_no_tidying(
 ) -> None:
     async with opened(tmp_path, ScriptedRunner(), result_ttl_s=0.3) as jobs:
         with monkeypatch.context() as patch:
-            patch.setattr(JobStore, "claim", broken_store)
-            patch.setattr(JobStore, "due", broken_store)
+            patch.setattr(AsyncJobStore, "claim", broken_store)
+            patch.setattr(AsyncJobStore, "to_remove", broken_store)
             job = await hand_in(jobs)
             await asyncio.sleep(0.1)
         assert (await ended(jobs, job)).state == "succeeded"
         async with asyncio.timeout(5):
             while files(tmp_path):
                 await asyncio.sleep(0.01)
+
+
+class Gate:
+    """Work that runs until a test lets it go, and what of it runs."""
+
+    def __init__(self) -> None:
+        self.inside: dict[str, asyncio.Event] = {}
+
+    async def __call__(self, work: Work, on_stage: OnStage) -> Done:
+        assert work.name not in self.inside
+        on_stage("start")
+        self.inside[work.name] = asyncio.Event()
+        await self.inside[work.name].wait()
+        del self.inside[work.name]
+        return done()
+
+    async def until_inside(self, *made: Job) -> None:
+        """Return when these jobs run and no other."""
+        async with asyncio.timeout(30):
+            while set(self.inside) != {job.id for job in made}:
+                await asyncio.sleep(0.005)
+
+    def let_go(self, *made: Job) -> None:
+        for job in made:
+            self.inside[job.id].set()
+
+
+async def test_a_lane_that_grows_while_it_is_full_takes_more_jobs_at_once(tmp_path: Path) -> None:
+    gate = Gate()
+    runner = ScriptedRunner(gate)
+    async with opened(tmp_path, runner) as jobs:
+        made = [await hand_in(jobs) for _ in range(4)]
+        await gate.until_inside(made[0])
+        runner.capacity["mask"] = 3
+        await gate.until_inside(*made[:3])
+        gate.let_go(*made[:3])
+        await gate.until_inside(made[3])
+        gate.let_go(made[3])
+        assert {(await ended(jobs, job)).state for job in made} == {"succeeded"}
+    assert sorted(work.name for work in runner.asked) == [job.id for job in made]
+
+
+async def test_a_lane_that_shrinks_ends_what_runs_and_then_takes_fewer_jobs(tmp_path: Path) -> None:
+    gate = Gate()
+    runner = ScriptedRunner(gate, capacity=3)
+    async with opened(tmp_path, runner) as jobs:
+        made = [await hand_in(jobs) for _ in range(6)]
+        await gate.until_inside(*made[:3])
+        runner.capacity["mask"] = 1
+        gate.let_go(made[0])
+        await ended(jobs, made[0])
+        gate.let_go(made[1])
+        await ended(jobs, made[1])
+        await gate.until_inside(made[2])  # two ended and none followed
+        for running_now, following in pairwise([*made[2:], None]):
+            gate.let_go(running_now)
+            await gate.until_inside(*([] if following is None else [following]))
+        found = [await ended(jobs, job) for job in made]
+    assert {(job.state, job.attempts) for job in found} == {("succeeded", 1)}
+    assert sorted(work.name for work in runner.asked) == [job.id for job in made]
+
+
+async def test_jobs_wait_while_a_lane_has_no_worker_at_all(tmp_path: Path) -> None:
+    runner = ScriptedRunner(capacity=0)
+    async with opened(tmp_path, runner) as jobs:
+        made = [await hand_in(jobs) for _ in range(3)]
+        await asyncio.sleep(0.1)
+        assert runner.asked == []
+        runner.capacity["mask"] = 2
+        assert {(await ended(jobs, job)).state for job in made} == {"succeeded"}
+    assert sorted(work.name for work in runner.asked) == [job.id for job in made]
+
+
+async def test_a_job_that_waits_for_room_is_in_hand_once(tmp_path: Path) -> None:
+    runner = ScriptedRunner(capacity=4)
+    inside: set[str] = set()
+
+    async def crowded(work: Work, on_stage: OnStage) -> Done:
+        assert work.name not in inside
+        inside.add(work.name)
+        try:
+            await asyncio.sleep(0.005)
+            if len(runner.asked) < 40:
+                raise OverloadedError("full")
+            return await two_stages(work, on_stage)
+        finally:
+            inside.remove(work.name)
+
+    runner.script = crowded
+    async with opened(tmp_path, runner) as jobs:
+        made = [await hand_in(jobs) for _ in range(8)]
+        found = [await ended(jobs, job) for job in made]
+    assert {(job.state, job.attempts) for job in found} == {("succeeded", 1)}
 
 
 async def test_a_photo_that_goes_while_it_is_read_was_cancelled(
@@ -355,9 +450,9 @@ async def test_the_second_job_of_a_sort_knows_how_far_it_is(tmp_path: Path) -> N
         await ended(jobs, await hand_in(jobs))
         job = await hand_in(jobs)
         await ended(jobs, job)
-        told = [event.data async for event in jobs.listen(job.id, 0) if event.event == "stage"]
-        assert [stage["fraction"] for stage in told] == pytest.approx([0.0, 0.25], abs=0.01)
-        assert all(stage["seconds_left"] is not None for stage in told)
+        stages = [event.data async for event in jobs.listen(job.id, 0) if event.event == "stage"]
+        assert [stage["fraction"] for stage in stages] == pytest.approx([0.0, 0.25], abs=0.01)
+        assert all(stage["seconds_left"] is not None for stage in stages)
 
 
 async def test_a_key_makes_a_retry_safe_even_at_the_same_moment(tmp_path: Path) -> None:
@@ -505,7 +600,7 @@ def no_answer(*_: object, **__: object) -> None:
     raise OSError(errno.EIO, "Input/output error")
 
 
-def broken_store(*_: object, **__: object) -> None:
+async def broken_store(*_: object, **__: object) -> None:
     raise sqlite3.OperationalError("unable to open database file")
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from backend.contract.settings import REPOSITORY
 from backend.jobs.folders import JobFolders
-from backend.jobs.ids import PATTERN
-from backend.jobs.opening import recover
+from backend.jobs.records import ID_PATTERN
+from backend.jobs.service import recover
 from backend.jobs.store import JobStore
 
 # Hands in jobs and finishes them as fast as it can, and says which it has promised to keep.
@@ -45,7 +45,7 @@ def test_kill_9_loses_no_promise_and_shows_nothing_half_written(tmp_path: Path) 
         before = {path.name for path in (root / "results").iterdir()}
         store, folders = JobStore(root / "jobs.sqlite3"), JobFolders(root)
         recover(store, folders, ttl_s=3600.0)
-        jobs = {job.id: job for job in store.everything()}
+        jobs = {job.id: job for job in store.all_jobs()}
         store.close()
         assert promised <= set(jobs)
         assert all(job.state in ("queued", "succeeded", "failed") for job in jobs.values())
@@ -68,4 +68,4 @@ def killed_in_mid_work(folder: Path, after_s: float) -> set[str]:
     time.sleep(after_s)
     process.kill()
     rest, _ = process.communicate(timeout=10)
-    return {line for line in (first + rest).split() if PATTERN.fullmatch(line)}
+    return {line for line in (first + rest).split() if ID_PATTERN.fullmatch(line)}

@@ -1,4 +1,4 @@
-"""One file of a job as an answer: the whole of it, a part, or word that it has not changed."""
+"""One file of a job as an answer: the whole file, one byte range of it, or 304."""
 
 import asyncio
 import re
@@ -15,14 +15,14 @@ from backend.jobs.records import StoredFile
 
 RANGE = re.compile(r"bytes=(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))")
 DOCUMENTATION: dict[int | str, dict[str, Any]] = {
-    206: {"description": "the part that `Range` asks for"},
+    206: {"description": "the byte range that `Range` asks for"},
     304: {"description": "not changed, by `If-None-Match`"},
     **documented(NotFoundError, OutOfRangeError, StorageFullError),
 }
 
 
 class _Whole(FileResponse):
-    """A file that is sent from its first byte to its last, whatever range was asked for."""
+    """A file answer that ignores `Range`."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = [(name, value) for name, value in scope["headers"] if name != b"range"]
@@ -30,7 +30,7 @@ class _Whole(FileResponse):
 
 
 async def file_answer(request: Request, job_id: str, file: StoredFile, path: Path) -> Response:
-    """Answer with the finished `file`, which lies at `path`. Raises NotFoundError where it has gone."""
+    """Answer with the finished `file` at `path`. Raises NotFoundError when it is gone."""
     tag = f'"{job_id}.{file.name}"'  # a finished file never changes
     headers = {
         "ETag": tag,
@@ -46,15 +46,15 @@ async def file_answer(request: Request, job_id: str, file: StoredFile, path: Pat
     meant = request.headers.get("if-range", tag) == tag
     part = asked_part(request.headers.get("range", ""), stat.st_size) if meant else "whole"
     if part == "beyond":
-        beyond = OutOfRangeError("The file has not so many bytes.", limit=stat.st_size)
+        beyond = OutOfRangeError("The file is shorter than this range.", limit=stat.st_size)
         return error_answer(request, beyond, {"Content-Range": f"bytes */{stat.st_size}"})
     kind = FileResponse if part == "part" else _Whole
     return kind(path, headers=headers, media_type=file.media_type, stat_result=stat)
 
 
 def asked_part(header: str, size: int) -> Literal["whole", "part", "beyond"]:
-    """Return what a Range header asks for of `size` bytes. What is not one sound range is passed over, as RFC 9110
-    (14.2) lets a server."""
+    """Return what a Range header asks for of `size` bytes. Anything but one valid range is ignored, as RFC 9110 (14.2)
+    allows."""
     found = RANGE.fullmatch(header)
     if found is None:
         return "whole"

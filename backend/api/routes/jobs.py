@@ -1,4 +1,4 @@
-"""`/jobs`: work that outlives its request, with its progress, its files and its end."""
+"""`/jobs`: work that outlives its request, with its progress, its files and its outcome."""
 
 import asyncio
 import json
@@ -27,16 +27,15 @@ from backend.contract.errors import (
     StorageFullError,
 )
 from backend.contract.work import KINDS
-from backend.jobs.ids import PATTERN
-from backend.jobs.records import JOB_KINDS, Job, StoredFile
+from backend.jobs.records import ID_PATTERN, JOB_KINDS, Job, StoredFile
 from backend.jobs.service import Jobs
 
-PING_S = 15  # a quiet stream says that it is there, or a proxy closes it
-SEND_TIMEOUT_S = 30.0  # a listener that takes nothing for so long has gone
-LEAVING_S = 1.0  # what a stream has to end in good order when the service stops
+PING_S = 15  # keep-alive comments, or a proxy closes a quiet stream
+SEND_TIMEOUT_S = 30.0  # a client that reads nothing for this long has gone
+STREAM_END_S = 1.0  # time for a stream to end in good order when the service stops
 KEY = re.compile(r"[ -~]{1,255}")
 router = APIRouter(tags=["jobs"])
-EVENT = {  # OpenAPI 3.1 has no word for a stream of them: the schema is that of one event
+EVENT = {  # OpenAPI 3.1 cannot describe an event stream: this is the schema of one event
     "type": "object",
     "properties": {
         "id": {"type": "string"},
@@ -45,11 +44,11 @@ EVENT = {  # OpenAPI 3.1 has no word for a stream of them: the schema is that of
     },
     "required": ["id", "event", "data"],
 }
-ID = Annotated[str, Query(pattern=f"^{PATTERN.pattern}$")]
+ID = Annotated[str, Query(pattern=f"^{ID_PATTERN.pattern}$")]
 
 
 def _form() -> dict[str, Any]:
-    """Return the OpenAPI request body: that of every kind, and which one is meant."""
+    """Return the OpenAPI request body: the `kind`, and the fields of every kind of job."""
     bodies = [
         form_documentation(KINDS[kind])["requestBody"]["content"]["multipart/form-data"]["schema"] for kind in JOB_KINDS
     ]
@@ -62,22 +61,22 @@ def _form() -> dict[str, Any]:
 
 @router.post(
     "/jobs",
-    summary="Hand in a job",
+    summary="Submit a job",
     status_code=202,
     response_model=JobDocument,
     responses={
-        200: {"model": JobDocument, "description": "the job that came with this Idempotency-Key before"},
+        200: {"model": JobDocument, "description": "the earlier job with this Idempotency-Key"},
         **documented(*WORK_ERRORS, IdempotencyConflictError),
     },
     openapi_extra=_form(),
 )
-async def hand_in(
+async def submit(
     request: Request,
     idempotency_key: Annotated[
         str | None, Header(description="makes a retry safe: the same key and request give the same job")
     ] = None,
 ) -> Response:
-    """Answer at once with the job, which is worked on as soon as there is a worker; its address is in `Location`."""
+    """Answer at once with the queued job; `Location` has its address."""
     if idempotency_key is not None and not KEY.fullmatch(idempotency_key):
         raise InvalidParameterError(
             "An Idempotency-Key has 1 to 255 printable ASCII characters.", parameter="Idempotency-Key"
@@ -91,11 +90,12 @@ async def hand_in(
         files = await read_files(rest, KINDS[kind])
     job, is_new = await _jobs(request).submit(kind, files, options, idempotency_key)
     body = _document(request, job)
-    return JSONResponse(body, 202 if is_new else 200, {"Location": body["links"]["self"], "Cache-Control": "no-store"})
+    headers = {"Location": body.links.self, "Cache-Control": "no-store"}
+    return JSONResponse(body.model_dump(mode="json"), 202 if is_new else 200, headers)
 
 
 def _named_kind(form: FormData, request: Request) -> str:
-    """Return the kind of job that the form or the query names; the form wins. Raises InvalidParameterError."""
+    """Return the kind of job that the form, or else the query, names. Raises InvalidParameterError."""
     named = form.getlist("kind") or request.query_params.getlist("kind")
     for kind in JOB_KINDS:
         if named == [kind]:
@@ -108,89 +108,89 @@ async def all_jobs(
     request: Request,
     response: Response,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    before: Annotated[ID | None, Query(description="`next` of the page before")] = None,
+    before: Annotated[ID | None, Query(description="`next` of the previous page")] = None,
 ) -> JobPage:
-    """Answer with one page; `next` leads to the one after it."""
+    """Answer with one page; pass its `next` as `before` to get the following one."""
     found = await _jobs(request).page(limit + 1, before)
     response.headers["Cache-Control"] = "no-store"
     page = [_document(request, job) for job in found[:limit]]
-    return JobPage.model_validate({"jobs": page, "next": page[-1]["id"] if len(found) > limit else None})
+    return JobPage(jobs=page, next=page[-1].id if len(found) > limit else None)
 
 
 @router.get("/jobs/{job_id}", summary="One job", responses=documented(NotFoundError, StorageFullError))
 async def one_job(request: Request, response: Response, job_id: str) -> JobDocument:
-    """Answer with the job as it stands."""
+    """Answer with the job in its present state."""
     response.headers["Cache-Control"] = "no-store"
-    return JobDocument.model_validate(_document(request, await _jobs(request).get(job_id)))
+    return _document(request, await _jobs(request).get(job_id))
 
 
 @router.get(
     "/jobs/{job_id}/events",
-    summary="What happens to a job, as it happens",
+    summary="Follow a job's events",
     response_class=EventSourceResponse,
     responses={
         200: {"content": {"text/event-stream": {"schema": EVENT}}},
-        204: {"description": "all has been heard, by `Last-Event-ID`"},
+        204: {"description": "there is no event after `Last-Event-ID`, and none will come"},
         **documented(NotFoundError, InvalidParameterError, StorageFullError),
     },
 )
 async def events(
     request: Request,
     job_id: str,
-    last_event_id: Annotated[str | None, Header(pattern="^[0-9]{1,9}$", description="go on after this one")] = None,
+    last_event_id: Annotated[str | None, Header(pattern="^[0-9]{1,9}$", description="resume after this event")] = None,
 ) -> Response:
-    """Send server-sent events: first what has happened, then what happens. `state` and `stage` say what changed, the
-    last one, `done`, is the whole job."""
+    """Send server-sent events: the past ones first, then new ones. `state` and `stage` say what changed; the last one,
+    `done`, is the whole job."""
     jobs = _jobs(request)
     job = await jobs.get(job_id)
     after = int(last_event_id or 0)
-    if job.final and await jobs.heard_all(job_id, after):
-        return Response(status_code=204)  # for which a browser does not come back
+    if job.final and not await jobs.has_events(job_id, after):
+        return Response(status_code=204)  # stops a browser from reconnecting
     stopping = anyio.Event()
     return EventSourceResponse(
         _stream(request, job_id, after, stopping),
         ping=PING_S,
         send_timeout=SEND_TIMEOUT_S,
         shutdown_event=stopping,
-        shutdown_grace_period=LEAVING_S,
+        shutdown_grace_period=STREAM_END_S,
     )
 
 
 async def _stream(request: Request, job_id: str, after: int, stopping: anyio.Event) -> AsyncIterator[ServerSentEvent]:
     jobs = _jobs(request)
-    letting_go = asyncio.create_task(_let_go(jobs, stopping))
+    watching = asyncio.create_task(_end_when(stopping, jobs))
     try:
         async for event in _events(request, jobs, job_id, after):
             yield event
     finally:
-        letting_go.cancel()
+        watching.cancel()
 
 
-async def _let_go(jobs: Jobs, stopping: anyio.Event) -> None:
-    """End the streams in good order when the service stops."""
+async def _end_when(stopping: anyio.Event, jobs: Jobs) -> None:
+    """End all streams in good order when the service stops."""
     await stopping.wait()
-    jobs.let_listeners_go()
+    jobs.end_listening()
 
 
 async def _events(request: Request, jobs: Jobs, job_id: str, after: int) -> AsyncIterator[ServerSentEvent]:
     async for event in jobs.listen(job_id, after):
-        data = event.data
+        data = json.dumps(event.data)
         if event.event == "done":
             try:
-                data = _document(request, await jobs.get(job_id))
+                data = _document(request, await jobs.get(job_id)).model_dump_json()
             except NotFoundError:
                 return
-        yield ServerSentEvent(json.dumps(data), event=event.event, id=str(event.number))
+        yield ServerSentEvent(data, event=event.event, id=str(event.number))
 
 
 @router.get(
     "/jobs/{job_id}/result",
-    summary="What came of a job",
+    summary="The result of a job",
     response_class=FileResponse,
     responses=DOCUMENTATION | documented(NotFinishedError, CancelledJobError, NoSubjectError, *WORK_ERRORS),
 )
 async def result(request: Request, job_id: str) -> Response:
-    """Answer with the main file, or with the problem in which the job ended."""
+    """Answer with the main file, or with the problem that ended the job."""
     job = await _jobs(request).get(job_id)
     if job.state == "cancelled":
         raise CancelledJobError("The job was cancelled.")
@@ -239,5 +239,5 @@ def _jobs(request: Request) -> Jobs:
     return jobs
 
 
-def _document(request: Request, job: Job) -> dict[str, Any]:
+def _document(request: Request, job: Job) -> JobDocument:
     return document(job, _jobs(request).progress(job.id))
