@@ -104,19 +104,19 @@ def _run_picture(parsed: argparse.Namespace) -> int:
     with shown_progress(trace, quiet=parsed.quiet):
         call: Any = cut_out if kind is MaskOptions else reconstruct
         result = call(picture, options, mask=parsed.mask, engines=Engines(settings), trace=trace)
-    product = result.product
+    file = result.file
     if parsed.out == STREAM:
-        write_stdout(product.data)
+        write_stdout(file.data)
     else:
-        _write(parsed.out, product.data)
+        _write(parsed.out, file.data)
     if parsed.report:
-        _write(parsed.report, json.dumps(product.report, indent=2).encode())
+        _write(parsed.report, json.dumps(result.report.as_json(), indent=2).encode())
     if parsed.debug:
         try:
-            write_folder(bundle_files(product, trace), parsed.debug)
+            write_folder(bundle_files(file, result.report.as_json(), trace), parsed.debug)
         except OSError as error:
             raise _unwritable(parsed.debug, error) from error
-    ending = Path(product.file_name).suffix
+    ending = Path(file.name).suffix
     if parsed.out.suffix.lower() not in ("", ending) and parsed.out.is_file():
         print(f"note: What {parsed.out.name} holds is {ending[1:].upper()}, whatever its name says.", file=sys.stderr)
     for sentence in [*trace.notes, *trace.degradations]:

@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 
 from backend.cache.memoize import Memoize, compute_always
 from backend.contract.errors import InvalidParameterError
+from backend.contract.options import Strategy
 from backend.engines.depth_anything import DepthAnything, Precision, load_depth_anything
 from backend.images.arrays import Alpha, Disparity, Image, Mask
 from backend.matte.fusion.depth_cut import Percentile, depth_mask
 from backend.matte.fusion.depth_map import color_depth
-from backend.matte.fusion.fusion import FusionConfig, Strategy, fuse_depth
+from backend.matte.fusion.fusion import FusionConfig, fuse_depth
 
 __all__ = ["DepthMasker"]
 

@@ -2,18 +2,19 @@
 
 from backend.pipeline import cut_out, reconstruct
 cut_out("photo.jpg").alpha                    # (H, W) float32
-reconstruct("photo.jpg").product.data         # a GLB
+reconstruct("photo.jpg").file.data            # a GLB
 """
 
-from dataclasses import asdict, dataclass
-from functools import cache
+from dataclasses import dataclass
 from typing import Any
 
 from backend.contract.mesh_formats import MESH_FORMATS
 from backend.contract.options import MaskOptions, MatteOptions, MeshOptions
+from backend.contract.report import EngineReport, MaskReport, MeshReport, Scorecard, SegmenterReport
 from backend.contract.settings import Settings
 from backend.contract.trace import Trace
-from backend.engines.registry import Engines
+from backend.contract.work import File
+from backend.engines.registry import Engines, default_engines
 from backend.images.arrays import Alpha, Box, Image
 from backend.images.image_io import Picture
 from backend.images.open_picture import Source, open_picture
@@ -21,12 +22,12 @@ from backend.images.png import encode_cutout_png, encode_mask_png, encode_rgb_pn
 from backend.matte.configs import scorecard_config
 from backend.matte.documents.document import find_document, sharpened
 from backend.matte.documents.perimeter import look_around
-from backend.matte.fuse import fuse
+from backend.matte.fuse import fuse, segmentation_alone
 from backend.matte.refine.backdrop import on_color
 from backend.matte.refine.crop import crop_box
 from backend.matte.refine.feather import feather
 from backend.matte.refine.foreground import foreground_colors
-from backend.matte.refine.scorecard import Scorecard, score_matte
+from backend.matte.refine.scorecard import score_matte
 from backend.matte.report import base_report, image_report, model_licences
 from backend.matte.subject import Subject, find_subject
 from backend.mesh.engine import MeshEngine, MeshRequest
@@ -41,23 +42,14 @@ ALONE = "The segmentation is used alone; name a strategy to fuse it with depth."
 
 
 @dataclass(frozen=True)
-class Product:
-    """A finished file and what there is to say about it."""
-
-    data: bytes
-    file_name: str
-    media_type: str
-    report: dict[str, Any]
-
-
-@dataclass(frozen=True)
 class Cutout:
     """What `cut_out` gives: the matte of the whole picture, and the PNG that was asked for."""
 
     alpha: Alpha  # (H, W)
     image: Image  # (H, W, 3)
     box: Box  # what the PNG shows of the picture
-    product: Product
+    file: File
+    report: MaskReport
     clean: bool  # whether the rim's colours in `image` are the object's own, without the background's
 
 
@@ -67,7 +59,8 @@ class Reconstruction:
 
     mesh: Mesh
     framed: Framed
-    product: Product
+    file: File
+    report: MeshReport
     alpha: Alpha  # (H, W), of the whole picture
     image: Image  # (H, W, 3); the rim's colours are the object's own
 
@@ -88,7 +81,7 @@ def cut_out(
     picture, own_mask = _open(source, mask, engines, trace)
     find = find_document if options.mode == "document" else find_subject
     subject = find(picture, own_mask, options, engines, trace)
-    fusion: dict[str, Any] = {"asked": options.strategy, "strategy": "segmentation", "reasons": [ALONE]}
+    fusion = segmentation_alone(options.strategy, ALONE)
     alpha = subject.alpha
     depth_models: tuple[str, ...] = ()
     if options.strategy != "segmentation" and options.mode == "document":
@@ -107,10 +100,10 @@ def cut_out(
     with trace.stage("encode"):
         data = _encode(image, alpha, box, options)
     common = _matte_report(picture, subject, scorecard, options, engines, trace, *depth_models)
-    background = look_around(picture.image).as_dict(engines.settings.uniform_deviation)
-    report = {**common, "fusion": fusion, "box": box, "background": background}
-    name = "cutout.png" if options.wants_cutout else "mask.png"
-    return Cutout(alpha, image, box, Product(data, name, "image/png", report), clean)
+    background = look_around(picture.image).report(engines.settings.uniform_deviation)
+    report = MaskReport(**common, fusion=fusion, box=box, background=background)
+    file = File("cutout.png" if options.wants_cutout else "mask.png", "image/png", data)
+    return Cutout(alpha, image, box, file, report, clean)
 
 
 def reconstruct(
@@ -123,8 +116,7 @@ def reconstruct(
 ) -> Reconstruction:
     """Return the mesh of the one object in `source`; arguments and errors as in `cut_out`, and NoSubjectError."""
     options, engines, trace = options or MeshOptions(), engines or default_engines(), trace or Trace()
-    if "strategy" not in options.model_fields_set:
-        options = options.model_copy(update={"strategy": engines.settings.strategy})
+    options = options.model_copy(update={"strategy": options.strategy or engines.settings.strategy})
     picture, own_mask = _open(source, mask, engines, trace)
     subject = find_subject(picture, own_mask, options, engines, trace)
     fused = fuse(picture.image, subject, options, engines, trace)
@@ -153,14 +145,14 @@ def reconstruct(
         trace.note(sentence)
     if trace.keep_pictures:
         trace.picture("mesh", contact_sheet(built.mesh))
-    report = {
+    report = MeshReport(
         **_matte_report(picture, subject, scorecard, options, engines, trace, engine.name, *fused.models),
-        "fusion": fused.report,
-        "engine": {"name": engine.name, "device": engine.device, **built.facts},
-        "mesh": asdict(figures),
-    }
-    product = Product(data, f"model.{options.format}", MESH_FORMATS[options.format].media_type, report)
-    return Reconstruction(built.mesh, framed, product, alpha, image)
+        fusion=fused.report,
+        engine=EngineReport(name=engine.name, device=engine.device, **built.facts),
+        mesh=figures,
+    )
+    file = File(f"model.{options.format}", MESH_FORMATS[options.format].media_type, data)
+    return Reconstruction(built.mesh, framed, file, report, alpha, image)
 
 
 def _finish(
@@ -208,21 +200,15 @@ def _matte_report(
     trace: Trace,
     *others: str,
 ) -> dict[str, Any]:
-    """Return what the reports of a mask and of a mesh have in common; `others` are the models used besides."""
+    """Return the fields that the reports of a mask and of a mesh share; `others` are the models used besides."""
     return {
         "image": image_report(picture),
-        "segmenter": {"name": subject.source, **subject.facts},
-        "mask": scorecard.as_dict(),
+        "segmenter": SegmenterReport(name=subject.source, **subject.facts),
+        "mask": scorecard,
         "options": options.model_dump(),
         "models": model_licences([subject.source, *others], engines.settings.checkpoints_dir),
         **base_report(trace),
     }
-
-
-@cache
-def default_engines() -> Engines:
-    """Return the engines of the environment's settings, one set for every library call in this process."""
-    return Engines(Settings())
 
 
 def _open(source: Source, mask: Source | None, engines: Engines, trace: Trace) -> tuple[Picture, Picture | None]:

@@ -85,7 +85,7 @@ def draw_sheet(folder: Path, path: Path) -> None:
     rows = []
     for file in sorted(folder.iterdir()):
         result = cut_out(file, MaskOptions(mode="document", background="#ffffff"))
-        on_white = cv2.imdecode(np.frombuffer(result.product.data, np.uint8), cv2.IMREAD_COLOR)
+        on_white = cv2.imdecode(np.frombuffer(result.file.data, np.uint8), cv2.IMREAD_COLOR)
         before = open_picture(file, Settings()).image[..., ::-1]
         rows.append(np.hstack([_tile(before), _tile(on_white)]))
     rows += [np.full_like(rows[0], 128)] * (-len(rows) % 2)

@@ -37,21 +37,21 @@ def show(picture: Path, engines: Engines) -> None:
     mask = cut_out(data, MaskOptions(), engines=engines)
     cutout = cut_out(data, MaskOptions(output="cutout"), engines=engines)
     files = {
-        "-mask.png": mask.product.data,
-        "-cutout.png": cutout.product.data,
-        ".glb": made.product.data,
-        "-report.json": json.dumps(made.product.report, indent=2).encode(),
+        "-mask.png": mask.file.data,
+        "-cutout.png": cutout.file.data,
+        ".glb": made.file.data,
+        "-report.json": json.dumps(made.report.as_json(), indent=2).encode(),
     }
     for ending, content in files.items():
         Path(f"{target}{ending}").write_bytes(content)
     Image.fromarray(contact_sheet(made.mesh)).save(f"{target}-mesh.png")
     Image.fromarray(np.asarray(overview(trace.pictures))).save(f"{target}-debug.png")
-    report = made.product.report
-    score, mesh = report["mask"], report["mesh"]
+    report = made.report
+    score, mesh = report.mask, report.mesh
     print(
-        f"{picture.name}: mask by {report['segmenter']['name']}, grade {score['grade']}; "
-        f"mesh by {report['engine']['name']}, {mesh['faces']} faces, watertight: {mesh['watertight']}, "
-        f"silhouette IoU {mesh['silhouette_iou']:.3f}; {report['seconds']:.1f} s"
+        f"{picture.name}: mask by {report.segmenter.name}, grade {score.grade}; "
+        f"mesh by {report.engine.name}, {mesh.faces} faces, watertight: {mesh.watertight}, "
+        f"silhouette IoU {mesh.silhouette_iou:.3f}; {report.seconds:.1f} s"
     )
 
 

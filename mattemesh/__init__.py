@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from backend.contract.errors import InvalidParameterError, MattemeshError, StorageFullError, is_disk_full
 from backend.contract.mesh_formats import MESH_FORMATS
 from backend.contract.options import MaskOptions, MeshOptions
+from backend.contract.report import MaskReport, MeshReport
 from backend.contract.versions import __version__
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class PhotoMatte:
     alpha: Alpha  # (H, W) float32 in [0, 1], the size of the upright photo
     image: Image  # (H, W, 3) uint8 RGB; for a cutout, the rim has the object's own colours
     png: bytes  # the file that the options describe: mask or cutout, cropped or whole
-    report: dict[str, Any]  # engines, stage times, scorecard, notes: the same as the service's report.json
+    report: MaskReport  # engines, stage times, scorecard, notes: the same as the service's report.json
 
     def save(self, path: str | Path) -> None:
         """Write the PNG. Raises InvalidParameterError for another suffix or a path that cannot be written."""
@@ -47,7 +48,7 @@ class PhotoMatte:
 
     def __repr__(self) -> str:
         height, width = self.alpha.shape
-        made_by, grade = self.report["segmenter"]["name"], self.report["mask"]["grade"]
+        made_by, grade = self.report.segmenter.name, self.report.mask.grade
         return f"<matte of {width} × {height} pixels by {made_by}, grade {grade}>"
 
 
@@ -59,7 +60,7 @@ class PhotoMesh:
     alpha: Alpha  # (H, W) float32 in [0, 1]: the matte that it was made from
     options: MeshOptions
     file: bytes  # in the format that the options name
-    report: dict[str, Any]  # engines, stage times, mesh figures, notes: the same as the service's report.json
+    report: MeshReport  # engines, stage times, mesh figures, notes: the same as the service's report.json
 
     def save(self, path: str | Path) -> None:
         """Write the mesh in the format of the path's suffix, a row of `MESH_FORMATS`. Raises InvalidParameterError for
@@ -76,7 +77,7 @@ class PhotoMesh:
         raise InvalidParameterError(f"{path.name} has to end in one of {suffixes}.", parameter="path")
 
     def __repr__(self) -> str:
-        made_by = self.report["engine"]["name"]
+        made_by = self.report.engine.name
         return f"<mesh of {len(self.mesh.vertices):,} vertices and {len(self.mesh.faces):,} faces by {made_by}>"
 
 
@@ -88,7 +89,7 @@ def cut_out(photo: Source, options: MaskOptions | None = None, *, mask: Source |
     from backend import pipeline
 
     made = pipeline.cut_out(photo, options, mask=mask)
-    return PhotoMatte(made.alpha, made.image, made.product.data, made.product.report)
+    return PhotoMatte(made.alpha, made.image, made.file.data, made.report)
 
 
 def reconstruct(photo: Source, options: MeshOptions | None = None, *, mask: Source | None = None) -> PhotoMesh:
@@ -97,7 +98,7 @@ def reconstruct(photo: Source, options: MeshOptions | None = None, *, mask: Sour
 
     options = options or MeshOptions()
     made = pipeline.reconstruct(photo, options, mask=mask)
-    return PhotoMesh(made.mesh, made.alpha, options, made.product.data, made.product.report)
+    return PhotoMesh(made.mesh, made.alpha, options, made.file.data, made.report)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -80,13 +80,13 @@ def test_the_input_is_not_written_to(engines: Engines) -> None:
 
 def test_the_same_picture_gives_the_same_bytes(engines: Engines) -> None:
     image, _ = toy()
-    assert reconstruct(image, engines=engines).product.data == reconstruct(image, engines=engines).product.data
+    assert reconstruct(image, engines=engines).file.data == reconstruct(image, engines=engines).file.data
 
 
 def test_what_the_segmenter_says_reaches_the_report(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
     image, mask = toy()
     with_segmenter(engines, mask.astype(np.float32), monkeypatch)
-    report = cut_out(image, engines=engines).product.report
+    report = cut_out(image, engines=engines).report.as_json()
     assert report["segmenter"]["name"] == "fixed"
     assert report["segmenter"]["number"] == 7
     assert "Said by the segmenter." in report["notes"]
@@ -94,7 +94,7 @@ def test_what_the_segmenter_says_reaches_the_report(engines: Engines, monkeypatc
 
 
 def test_a_mesh_report_can_be_written_as_json(engines: Engines) -> None:
-    report = reconstruct(toy()[0], engines=engines).product.report
+    report = reconstruct(toy()[0], engines=engines).report.as_json()
     json.dumps(report)
     assert report["mesh"]["watertight"] is True
     assert report["stages"][0]["name"] == "decode"
@@ -123,10 +123,10 @@ def test_depth_takes_away_what_stands_behind_the_object(engines: Engines, monkey
     alone = reconstruct(image, MeshOptions(strategy="segmentation"), engines=engines)
     fused = cut_out(image, MaskOptions(strategy="depth_guided"), engines=engines)
     assert iou(fused.alpha >= 0.5, near) > 0.95
-    assert alone.product.report["fusion"]["strategy"] == "segmentation"
-    assert fused.product.report["fusion"]["strategy"] == "depth_guided"
-    assert fused.product.report["fusion"]["reasons"]
-    assert any(model["id"] == "depth-anything-v2-vits" for model in fused.product.report["models"])
+    assert alone.report.fusion.strategy == "segmentation"
+    assert fused.report.fusion.strategy == "depth_guided"
+    assert fused.report.fusion.reasons
+    assert any(model.id == "depth-anything-v2-vits" for model in fused.report.models)
 
 
 def test_a_mask_without_a_strategy_asks_no_depth(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +138,7 @@ def test_a_mask_without_a_strategy_asks_no_depth(engines: Engines, monkeypatch: 
 
 
 def test_a_strategy_that_cannot_be_followed_is_told(engines: Engines) -> None:
-    report = reconstruct(toy()[0], MeshOptions(strategy="union"), engines=engines).product.report
+    report = reconstruct(toy()[0], MeshOptions(strategy="union"), engines=engines).report.as_json()
     assert report["fusion"]["strategy"] == "segmentation"
     assert any("strategy=union" in note for note in report["notes"])
 
@@ -179,7 +179,7 @@ def test_pictures_of_any_shape_get_a_mask_of_their_size(engines: Engines, size: 
     image = np.random.default_rng(1).integers(0, 256, (*size, 3), dtype=np.uint8)
     result = cut_out(image, engines=engines)
     assert result.alpha.shape == size
-    assert Image.open(io.BytesIO(result.product.data)).size == size[::-1]
+    assert Image.open(io.BytesIO(result.file.data)).size == size[::-1]
 
 
 def test_a_broken_default_model_steps_aside_and_a_named_one_does_not(engines: Engines, tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_a_broken_default_model_steps_aside_and_a_named_one_does_not(engines: En
     file = CATALOGUE[DEFAULT_SEGMENTER].files[0]
     with (tmp_path / file.path).open("wb") as stream:
         stream.truncate(file.size_bytes or 0)  # the right size and the wrong content, without taking the disk
-    assert cut_out(toy()[0], engines=engines).product.report["segmenter"]["name"] == "border"
+    assert cut_out(toy()[0], engines=engines).report.segmenter.name == "border"
     assert "not the published files" in engines.describe()["segmenter"]["why"]
     with pytest.raises(ModelUnavailableError):
         cut_out(toy()[0], MaskOptions(model=DEFAULT_SEGMENTER), engines=engines)
@@ -199,7 +199,7 @@ def test_multi_scale_asks_a_network_three_times_and_steps_aside_for_border(
     engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image, _ = toy()
-    report = cut_out(image, MaskOptions(multi_scale=True), engines=engines).product.report
+    report = cut_out(image, MaskOptions(multi_scale=True), engines=engines).report.as_json()
     assert any("multi_scale stood aside" in note for note in report["notes"])
 
     class Red(Fixed):
@@ -209,7 +209,7 @@ def test_multi_scale_asks_a_network_three_times_and_steps_aside_for_border(
 
     network = Red(image)
     monkeypatch.setattr(engines, "segmenter", lambda name: network)
-    report = cut_out(image, MaskOptions(multi_scale=True), engines=engines).product.report
+    report = cut_out(image, MaskOptions(multi_scale=True), engines=engines).report.as_json()
     assert len(network.seen) == 3
     assert report["segmenter"]["scales"] == "0.8, 1.0, 1.2"
     assert not any("multi_scale" in note for note in report["notes"])
@@ -220,15 +220,18 @@ def test_the_operators_strategy_holds_where_the_request_names_none(
 ) -> None:
     own = Engines(Settings(checkpoints_dir=tmp_path, strategy="union"))
     image, _ = toy()
-    assert reconstruct(image, engines=own).product.report["fusion"]["asked"] == "union"
-    named = reconstruct(image, MeshOptions(strategy="segmentation"), engines=own).product.report
+    assert reconstruct(image, engines=own).report.fusion.asked == "union"
+    named = reconstruct(image, MeshOptions(strategy="segmentation"), engines=own).report.as_json()
     assert named["fusion"]["asked"] == "segmentation"
-    assert reconstruct(image, engines=engines).product.report["fusion"]["asked"] == "auto"
+    assert reconstruct(image, engines=engines).report.fusion.asked == "auto"
 
 
 def test_every_report_gives_reasons_for_the_fusion(engines: Engines) -> None:
     image, _ = toy()
-    for report in (cut_out(image, engines=engines).product.report, reconstruct(image, engines=engines).product.report):
+    for report in (
+        cut_out(image, engines=engines).report.as_json(),
+        reconstruct(image, engines=engines).report.as_json(),
+    ):
         assert report["fusion"]["reasons"]
 
 
@@ -240,7 +243,7 @@ def test_an_own_networks_licence_is_in_the_report(engines: Engines, tmp_path: Pa
         '[shoes]\nfile = "shoes.onnx"\ninput_size = 32\nmean = [0, 0, 0]\nstd = [1, 1, 1]\n'
         'activation = "none"\nlicence = "ours"\ncommercial_use = true\n'
     )
-    report = cut_out(toy()[0], MaskOptions(model="shoes"), engines=engines).product.report
+    report = cut_out(toy()[0], MaskOptions(model="shoes"), engines=engines).report.as_json()
     assert {"id": "shoes", "licence": "ours", "commercial_use": True} in report["models"]
 
 

@@ -82,7 +82,6 @@ def result_key(work: Work, models: dict[str, str], settings: Settings) -> str:
         "form": work.form,
         "files": {name: hashlib.sha256(data).hexdigest() for name, data in work.files.items()},
         "options": work.options.model_dump(mode="json"),
-        "strategy named": "strategy" in work.options.model_fields_set,  # else a mesh takes the settings'
         "models": models,
         "settings": settings.model_dump(mode="json", exclude=set(NEUTRAL)),
         "build": build_fingerprint(),

@@ -55,7 +55,7 @@ class MatteOptions(WorkOptions):
     instances: Literal["main", "all"] | Annotated[int, Field(ge=1, le=100)] = Field(
         "main", description="Mask R-CNN alone: the most prominent object, all of them, or so many."
     )
-    strategy: Strategy = Field("auto", description=FUSION)
+    strategy: Strategy | None = Field(None, description=f"{FUSION} Unset: as the service is set up (STRATEGY).")
     depth_percentile: Annotated[float, Field(ge=1, le=99)] | Literal["auto"] = Field(
         35.0,
         description="Share of the depth range, in percent, that `intersection` and `union` count as background; "

@@ -12,6 +12,8 @@ from platformdirs import user_data_path
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from backend.contract.options import Strategy
+
 REPOSITORY = Path(__file__).resolve().parents[2]  # the checkout; of an installed package, site-packages
 
 
@@ -106,7 +108,7 @@ class Settings(BaseSettings):
     paper_saturation: float = Field(0.20, gt=0, le=1, description="HSV; paper has less")
     paper_lightness: float = Field(0.70, ge=0, lt=1, description="HSL; paper has more")
 
-    strategy: Literal["auto", "depth_guided", "intersection", "union", "segmentation"] = Field(
+    strategy: Strategy = Field(
         "auto", description="how a mesh's matte is fused with depth where the request names no strategy"
     )
     depth_model: Literal["depth-anything-v2-vits", "depth-anything-v2-vitb", "depth-anything-v2-vitl"] = Field(

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from backend.contract.work import Stage
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Trace:
     on_stage: Callable[[str], None] | None = None
     wanted: Collection[str] = ()
     stages: list[Stage] = field(default_factory=list)
-    pictures: dict[str, NDArray[Any]] = field(default_factory=dict)  # in the order in which they were made
+    pictures: "dict[str, NDArray[Any]]" = field(default_factory=dict)  # in the order in which they were made
     notes: list[str] = field(default_factory=list)
     degradations: list[str] = field(default_factory=list)
 
@@ -43,10 +43,10 @@ class Trace:
         finally:
             self.stages.append(Stage(name, time.perf_counter() - start, device))
 
-    def picture(self, name: str, array: NDArray[Any]) -> None:
+    def picture(self, name: str, array: "NDArray[Any]") -> None:
         """Keep a copy of an intermediate: an image, a mask, a trimap, or (H, W) float32 in [0, 1]."""
         if self.keeps(name):
-            self.pictures[name] = np.array(array)
+            self.pictures[name] = array.copy()
 
     def keeps(self, name: str) -> bool:
         """Whether picture `name` would be kept; ask before making one that is for showing alone."""

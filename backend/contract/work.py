@@ -8,6 +8,7 @@ from typing import Any, Literal
 from backend.contract.errors import MattemeshError, NoSubjectError
 from backend.contract.mesh_formats import MESH_FORMATS
 from backend.contract.options import BackgroundOptions, EditOptions, MaskOptions, MeshOptions, WorkOptions
+from backend.contract.report import BackgroundReport, EditReport, MaskReport, MeshReport, Report
 
 Lane = Literal["mask", "mesh"]
 Form = Literal[
@@ -20,60 +21,77 @@ CacheOutcome = Literal["hit", "miss"]
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of work: how it runs, what a request for it may send, and what its route documents."""
+    """One kind of work: how it runs, what a request for it may send, and what its route documents.
+
+    `run` is "module:function", imported by workers alone. It takes each file as the argument that `files` names, and
+    `options`, `engines` and `trace`; it returns an object with `file` and `report`.
+    """
 
     lane: Lane  # the queue that it waits in
     options: type[WorkOptions]  # the options of a request
+    report: type[Report]  # what the result's report holds
+    run: str  # the function that does it
     title: str  # the route's headline in OpenAPI
     about: str  # what comes back, in one sentence
     tag: str  # the group of routes that it belongs to in OpenAPI
     media_types: tuple[str, ...]  # of the result
-    files: tuple[str, ...] = ("file", "mask")  # the file parts that a form may have
+    files: Mapping[str, str]  # the file parts that a form may have -> the arguments of `run`
     required: tuple[str, ...] = ("file",)  # the file parts that a form must have
     max_text_bytes: int = 16 * 1024  # longest option, as sent
     raises: tuple[type[MattemeshError], ...] = ()  # besides the errors of every kind
     job: bool = False  # whether POST /jobs takes it
 
 
+PHOTO = {"file": "source", "mask": "mask"}
 KINDS: dict[str, Kind] = {
     "remove-bg": Kind(
         "mask",
         MaskOptions,
+        MaskReport,
+        "backend.pipeline:cut_out",
         "Cut the object out of a photo",
         "Returns the object's matte as an 8-bit grey PNG, or the cutout.",
         "matte",
         ("image/png",),
+        PHOTO,
         job=True,
     ),
     "generate-mesh": Kind(
         "mesh",
         MeshOptions,
+        MeshReport,
+        "backend.pipeline:reconstruct",
         "Make a mesh from a photo",
         "Returns the mesh as a GLB, or in the requested `format`.",
         "mesh",
         tuple(row.media_type for row in MESH_FORMATS.values()),
+        PHOTO,
         raises=(NoSubjectError,),
         job=True,
     ),
     "edit-mask": Kind(
         "mask",
         EditOptions,
+        EditReport,
+        "backend.matte.editing.edit:edit_mask",
         "Correct a mask with strokes and clicks",
         "Returns the corrected mask as an 8-bit grey PNG of the same size.",
         "editing",
         ("image/png",),
-        files=("mask", "file"),
+        {"mask": "mask", "file": "photo"},
         required=(),
         max_text_bytes=256 * 1024,
     ),
     "add-background": Kind(
         "mask",
         BackgroundOptions,
+        BackgroundReport,
+        "backend.matte.editing.background:add_background",
         "Put the object on a new background",
         "Returns the object on a colour or on another picture.",
         "editing",
         ("image/png", "image/jpeg"),
-        files=("file", "mask", "background"),
+        {**PHOTO, "background": "background"},
     ),
 }
 

@@ -7,6 +7,7 @@ the service runs are taken into use by the next request.
 import threading
 from collections import defaultdict
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from backend.cache.identity import ABSENT, EMBEDDED, model_fingerprint
@@ -163,6 +164,12 @@ class Engines:
             raise
         self._broken.pop(name, None)
         return loaded
+
+
+@cache
+def default_engines() -> Engines:
+    """Return the engines of the environment's settings, one set for every library call in this process."""
+    return Engines(Settings())
 
 
 def _open_remote(name: str, settings: Settings, memoize: Memoize) -> Segmenter:

@@ -1,11 +1,11 @@
 """The matte and the depth of a picture -> one alpha, and the reasons for it."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from backend.contract.options import MatteOptions
+from backend.contract.report import FusionReport
 from backend.contract.trace import Trace
 from backend.engines.registry import Engines
 from backend.images.arrays import Alpha, Disparity, Image
@@ -20,7 +20,7 @@ class FusedMatte:
 
     alpha: Alpha
     disparity: Disparity | None
-    report: dict[str, Any]
+    report: FusionReport
     models: tuple[str, ...] = ()  # the depth network, where one was asked
 
 
@@ -31,29 +31,30 @@ def fuse(image: Image, subject: Subject, options: MatteOptions, engines: Engines
     made is taken at its word.
     """
     disparity = _disparity(image, engines, trace)
-    asked = options.strategy
+    asked = options.strategy or "auto"
     if disparity is None and asked != "segmentation":
         reason = f"Depth stands aside. {engines.why_not(engines.settings.depth_model)}"
         if asked != "auto":
             trace.note(f"strategy={asked} was not followed. {reason}")
-        return FusedMatte(subject.alpha, None, {"asked": asked, "strategy": "segmentation", "reasons": [reason]})
+        return FusedMatte(subject.alpha, None, segmentation_alone(asked, reason))
     models = () if disparity is None else (engines.settings.depth_model,)
     if asked == "auto" and not subject.segmented:
-        asked, reason = "segmentation", "Your own mask is taken at its word; name a strategy to fuse it with depth."
-        return FusedMatte(subject.alpha, disparity, {"asked": "auto", "strategy": asked, "reasons": [reason]}, models)
+        reason = "Your own mask is taken at its word; name a strategy to fuse it with depth."
+        return FusedMatte(subject.alpha, disparity, segmentation_alone("auto", reason), models)
     with trace.stage("fuse"):
         config = FusionConfig(depth_percentile=options.depth_percentile)
         fused = fuse_depth(subject.alpha, disparity, image, config, asked)
     if fused.disagreement is not None and trace.keeps("segmentation against depth"):
         trace.picture("segmentation against depth", _two_colors(fused.disagreement))
     trace.picture("fused", fused.alpha)
-    report = {
-        "asked": asked,
-        "strategy": fused.strategy_used,
-        "reasons": list(fused.reasons),
-        "agreement": {name: round(value, 4) for name, value in fused.agreement.items()},
-    }
+    agreement = {name: round(value, 4) for name, value in fused.agreement.items()}
+    report = FusionReport(asked=asked, strategy=fused.strategy_used, reasons=list(fused.reasons), agreement=agreement)
     return FusedMatte(fused.alpha, disparity, report, models)
+
+
+def segmentation_alone(asked: str, reason: str) -> FusionReport:
+    """Return the report of a matte in which depth took no part."""
+    return FusionReport(asked=asked, strategy="segmentation", reasons=[reason])
 
 
 def _disparity(image: Image, engines: Engines, trace: Trace) -> Disparity | None:

@@ -1,9 +1,10 @@
-"""What is told of one run: one dictionary, the same over HTTP, in the debug bundle and from the command line."""
+"""The parts of a report that every pipeline call has: picture, stages, notes, versions and licences."""
 
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from backend.contract.report import ImageReport, ModelUse, StageTime
 from backend.contract.trace import Trace
 from backend.contract.versions import versions
 from backend.images.image_io import Picture
@@ -14,8 +15,8 @@ from backend.weights.remote_services import REMOTE_SERVICES
 
 
 def base_report(trace: Trace) -> dict[str, Any]:
-    """Return the parts that every report has: stage times, notes, degradations and versions."""
-    stages = [{"name": s.name, "seconds": round(s.seconds, 4), "device": s.device} for s in trace.stages]
+    """Return the fields that every report has besides its image: stages, notes, degradations and versions."""
+    stages = [StageTime(name=s.name, seconds=round(s.seconds, 4), device=s.device) for s in trace.stages]
     return {
         "stages": stages,
         "seconds": round(sum(s.seconds for s in trace.stages), 4),
@@ -25,31 +26,33 @@ def base_report(trace: Trace) -> dict[str, Any]:
     }
 
 
-def image_report(picture: Picture) -> dict[str, Any]:
+def image_report(picture: Picture) -> ImageReport:
     """Return what the report says of the picture that came in."""
     height, width = picture.image.shape[:2]
     stored_height, stored_width = picture.source_size
-    return {
-        "format": picture.format,
-        "width": width,
-        "height": height,
-        "stored_width": stored_width,
-        "stored_height": stored_height,
-        "has_transparency": picture.alpha is not None,
-        **picture.facts,
-    }
+    return ImageReport.model_validate(
+        {
+            "format": picture.format,
+            "width": width,
+            "height": height,
+            "stored_width": stored_width,
+            "stored_height": stored_height,
+            "has_transparency": picture.alpha is not None,
+            **picture.facts,
+        }
+    )
 
 
-def model_licences(names: Iterable[str], checkpoints: Path) -> list[dict[str, Any]]:
+def model_licences(names: Iterable[str], checkpoints: Path) -> list[ModelUse]:
     """Return id, licence and whether commercial use is allowed for every model of `names`; own masks are no models."""
     rows = []
     known = {**CATALOGUE, **read_custom_models(checkpoints).models}
     for name in names:
         if name in EMBEDDED:
-            rows.append({"id": name, "licence": "MIT", "commercial_use": True})
+            rows.append(ModelUse(id=name, licence="MIT", commercial_use=True))
         elif name in REMOTE_SERVICES:
-            rows.append({"id": name, "licence": REMOTE_SERVICES[name].licence, "commercial_use": True})
+            rows.append(ModelUse(id=name, licence=REMOTE_SERVICES[name].licence, commercial_use=True))
         elif name in known:
             model = known[name]
-            rows.append({"id": name, "licence": model.licence, "commercial_use": model.commercial_use})
+            rows.append(ModelUse(id=name, licence=model.licence, commercial_use=model.commercial_use))
     return rows

@@ -1,11 +1,10 @@
 """Mesh and the matte that made it -> the figures of the report, and in words what a person should know of them."""
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.contract.report import MeshFigures
 from backend.images.arrays import Alpha, Mask, check_alpha
 from backend.mesh.camera import project
 from backend.mesh.framing import Framed
@@ -17,23 +16,6 @@ FINEST_PX, COARSEST_PX = 1024, 512  # the picture that silhouettes are compared 
 PAPER_FLATNESS = 0.06  # a coin is 0.08
 PAPER_THICKNESS = 0.04  # of the size
 POOR_IOU = 0.85  # a matte and the solid of it should differ by rim pixels only
-
-
-@dataclass(frozen=True)
-class MeshFigures:
-    """What the report says of a mesh. Lengths are in world units, in which the object is about 1.2 across."""
-
-    vertices: int  # distinct places: a texture's seam does not count twice
-    faces: int
-    watertight: bool  # every edge belongs to exactly two faces
-    winding_consistent: bool
-    volume: float | None  # inside a watertight mesh; negative when it is inside out
-    bounds: tuple[tuple[float, ...], tuple[float, ...]]  # lowest and highest x, y, z
-    components: int
-    flatness: float  # smallest over largest extent along the principal axes, 0 to 1
-    mean_thickness: float  # along the input camera's view, nearest to farthest surface, over what it sees
-    silhouette_iou: float  # the mesh seen by the input camera against the matte
-    advice: tuple[str, ...]  # sentences for the person who asked; empty when all is well
 
 
 def measure(mesh: Mesh, framed: Framed) -> MeshFigures:

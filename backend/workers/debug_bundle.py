@@ -5,13 +5,14 @@ import zipfile
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from backend.contract.trace import Trace
+from backend.contract.work import File
 from backend.images.arrays import Image
 
 TILE_PX = 360
@@ -19,22 +20,9 @@ COLUMNS = 4
 PAPER, INK = (250, 250, 248), (40, 40, 44)
 
 
-class Product(Protocol):
-    """The file that a run made, with its report."""
-
-    @property
-    def data(self) -> bytes: ...
-
-    @property
-    def file_name(self) -> str: ...
-
-    @property
-    def report(self) -> dict[str, Any]: ...
-
-
-def bundle_files(product: Product, trace: Trace) -> dict[str, bytes]:
+def bundle_files(file: File, report: Mapping[str, Any], trace: Trace) -> dict[str, bytes]:
     """Return every file of the bundle by name; the pictures are numbered in the order in which they were made."""
-    files = {product.file_name: product.data, "report.json": json.dumps(product.report, indent=2).encode()}
+    files = {file.name: file.data, "report.json": json.dumps(report, indent=2).encode()}
     if trace.pictures:
         files["overview.png"] = _png(overview(trace.pictures))
     for number, (name, picture) in enumerate(trace.pictures.items(), start=1):

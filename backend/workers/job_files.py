@@ -5,6 +5,8 @@
 """
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +17,7 @@ from backend.images.png import encode_cutout_png, encode_mask_png, encode_rgb_pn
 from backend.matte.refine.foreground import foreground_colors
 from backend.mesh.mesh import Mesh
 from backend.mesh.preview import turntable
-from backend.pipeline import Cutout, Product, Reconstruction
+from backend.pipeline import Cutout, Reconstruction
 from backend.workers.debug_bundle import bundle_files, write_zip
 
 DEPTH_PICTURES = {"depth": "disparity.png", "segmentation against depth": "disagreement.png"}  # of the trace
@@ -23,12 +25,12 @@ PREVIEW_STEPS = (0, 1, 2, 4)  # of the turntable: from the front, 45°, the side
 PNG = "image/png"
 
 
-def job_files(made: Cutout | Reconstruction, product: Product, trace: Trace, debug: bool) -> tuple[File, ...]:
-    """Return the files of the job that made `made`, the result first; `product` is that result with its report.
+def job_files(made: Cutout | Reconstruction, report: Mapping[str, Any], trace: Trace, debug: bool) -> tuple[File, ...]:
+    """Return the files of the job that made `made`, the result first, `report.json` last.
 
     A mask's and a cutout's own file shows what was asked for, crop included; the other of the two shows the same part.
     """
-    files = {product.file_name: File(product.file_name, product.media_type, product.data)}
+    files = {made.file.name: made.file}
     alpha, image = _shown(made, trace)
     with trace.stage("files"):
         if "mask.png" not in files:
@@ -42,8 +44,8 @@ def job_files(made: Cutout | Reconstruction, product: Product, trace: Trace, deb
         if name in trace.pictures:
             files[file_name] = File(file_name, PNG, encode_rgb_png(trace.pictures[name]))
     if debug:
-        files["debug.zip"] = File("debug.zip", "application/zip", write_zip(bundle_files(product, trace)))
-    files["report.json"] = File("report.json", "application/json", json.dumps(product.report, indent=2).encode())
+        files["debug.zip"] = File("debug.zip", "application/zip", write_zip(bundle_files(made.file, report, trace)))
+    files["report.json"] = File("report.json", "application/json", json.dumps(report, indent=2).encode())
     return tuple(files.values())
 
 

@@ -1,60 +1,31 @@
-"""A piece of work, done: the pipeline call that its kind stands for, and the files in the form that was asked for.
+"""Work in, Done out: the pipeline call that the kind stands for, and its files in the form that was asked for.
 
 This is the worker's side of `backend.contract.work`; only processes that run networks import it.
 """
 
 import base64
 import json
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable
+from importlib import import_module
 from typing import Any, Protocol
 
+from backend.contract.report import Report
 from backend.contract.trace import Trace
-from backend.contract.work import Done, File, Form, OnStage, Work
+from backend.contract.work import KINDS, Done, File, Form, OnStage, Work
 from backend.engines.registry import Engines
-from backend.matte.editing.background import add_background
-from backend.matte.editing.edit import edit_mask
-from backend.pipeline import Cutout, Product, Reconstruction, cut_out, reconstruct
+from backend.pipeline import Cutout, Reconstruction
 from backend.workers.debug_bundle import bundle_files, write_folder, write_zip
 from backend.workers.job_files import DEPTH_PICTURES, job_files
 
 
-class HasProduct(Protocol):
-    """What every pipeline call returns: something with a file to send."""
+class Made(Protocol):
+    """What every pipeline call returns: a finished file and its report."""
 
     @property
-    def product(self) -> Product: ...
+    def file(self) -> File: ...
 
-
-class Call(Protocol):
-    """How a kind of work is done: its files by the name of their part, and its own options."""
-
-    def __call__(self, files: Mapping[str, bytes], options: Any, engines: Engines, trace: Trace) -> HasProduct: ...
-
-
-def _remove_bg(files: Mapping[str, bytes], options: Any, engines: Engines, trace: Trace) -> HasProduct:
-    return cut_out(files["file"], options, mask=files.get("mask"), engines=engines, trace=trace)
-
-
-def _generate_mesh(files: Mapping[str, bytes], options: Any, engines: Engines, trace: Trace) -> HasProduct:
-    return reconstruct(files["file"], options, mask=files.get("mask"), engines=engines, trace=trace)
-
-
-def _edit_mask(files: Mapping[str, bytes], options: Any, engines: Engines, trace: Trace) -> HasProduct:
-    return edit_mask(files.get("mask"), options, photo=files.get("file"), engines=engines, trace=trace)
-
-
-def _add_background(files: Mapping[str, bytes], options: Any, engines: Engines, trace: Trace) -> HasProduct:
-    pictures = {"mask": files.get("mask"), "background": files.get("background")}
-    return add_background(files["file"], options, **pictures, engines=engines, trace=trace)
-
-
-CALLS: dict[str, Call] = {
-    "remove-bg": _remove_bg,
-    "generate-mesh": _generate_mesh,
-    "edit-mask": _edit_mask,
-    "add-background": _add_background,
-}
+    @property
+    def report(self) -> Report: ...
 
 
 def perform(work: Work, engines: Engines, on_stage: OnStage) -> Done:
@@ -66,30 +37,35 @@ def perform(work: Work, engines: Engines, on_stage: OnStage) -> Done:
     wanted = DEPTH_PICTURES if work.form == "job" else ()
     trace = Trace(work.options.debug or folder is not None, on_stage, wanted)
     with engines.stages.run(work.cache) as run:
-        made = CALLS[work.kind](work.files, work.options, engines, trace)
+        made = _run(work, engines, trace)
     cached = [stage for stage, outcome in run.outcomes.items() if outcome == "hit"]
-    product = replace(made.product, report={**made.product.report, "cached": cached})
+    report = made.report.model_copy(update={"cached": cached}).as_json()
     if folder is not None:
-        write_folder(bundle_files(product, trace), folder / work.name)
+        write_folder(bundle_files(made.file, report, trace), folder / work.name)
     if work.form == "job" and isinstance(made, Cutout | Reconstruction):
-        files = job_files(made, product, trace, work.options.debug)
+        files = job_files(made, report, trace, work.options.debug)
     else:
-        files = (_packed(product, trace, work.form),)
+        files = (_packed(made.file, report, trace, work.form),)
     notes = (*trace.notes, *trace.degradations)
-    return Done(files, tuple(trace.stages), notes, product.report, stage_caches=run.outcomes, models=run.models)
+    return Done(files, tuple(trace.stages), notes, report, stage_caches=run.outcomes, models=run.models)
 
 
-def _packed(product: Product, trace: Trace, form: Form) -> File:
-    """Return the answer: the product itself, JSON with it inside, or the debug bundle as a zip."""
-    stem = product.file_name.rsplit(".", 1)[0]
+def _run(work: Work, engines: Engines, trace: Trace) -> Made:
+    """Call the function that the kind's row in `KINDS` names."""
+    kind = KINDS[work.kind]
+    module, name = kind.run.split(":")
+    function: Callable[..., Made] = getattr(import_module(module), name)
+    files = {argument: work.files.get(part) for part, argument in kind.files.items()}
+    return function(**files, options=work.options, engines=engines, trace=trace)
+
+
+def _packed(file: File, report: dict[str, Any], trace: Trace, form: Form) -> File:
+    """Return the answer: the file itself, JSON with it inside, or the debug bundle as a zip."""
+    stem = file.name.rsplit(".", 1)[0]
     if form == "zip":
-        return File(f"{stem}-debug.zip", "application/zip", write_zip(bundle_files(product, trace)))
+        return File(f"{stem}-debug.zip", "application/zip", write_zip(bundle_files(file, report, trace)))
     if form == "json":
-        result = {
-            "name": product.file_name,
-            "media_type": product.media_type,
-            "base64": base64.b64encode(product.data).decode("ascii"),
-        }
-        body = json.dumps({"report": product.report, "result": result}).encode()
-        return File(f"{stem}.json", "application/json", body)
-    return File(product.file_name, product.media_type, product.data)
+        encoded = base64.b64encode(file.data).decode("ascii")
+        result = {"name": file.name, "media_type": file.media_type, "base64": encoded}
+        return File(f"{stem}.json", "application/json", json.dumps({"report": report, "result": result}).encode())
+    return file

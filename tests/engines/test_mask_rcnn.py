@@ -14,6 +14,7 @@ from PIL import Image as PillowImage
 from backend.contract.coco import LABELS
 from backend.contract.errors import ModelUnavailableError
 from backend.contract.options import MaskOptions
+from backend.contract.report import ModelUse
 from backend.contract.settings import Settings
 from backend.contract.trace import Trace
 from backend.engines.instances import InstanceChoice, InstanceSegmenter
@@ -253,10 +254,10 @@ def test_a_photo_goes_through_the_whole_pipeline(others: tuple[Any, ...], found:
     assert read_picture(data, ImageLimits()).image.shape == (90, 140, 3)
     options = MaskOptions(model="maskrcnn", instances=3, classes="Dog")
     cutout = cut_out(data, options, engines=Served(Settings(checkpoints_dir=tmp_path), found), trace=trace)
-    told = cutout.product.report["segmenter"]
+    found_by = cutout.report.as_json()["segmenter"]
     assert cutout.alpha.shape == (90, 140)
-    assert told["name"] == "maskrcnn" and told["instances"] == 3 and told["classes"] == "dog, dog, dog"
-    assert cutout.product.report["models"][0] == {"id": "maskrcnn", "licence": "BSD-3-Clause", "commercial_use": True}
+    assert found_by["name"] == "maskrcnn" and found_by["instances"] == 3 and found_by["classes"] == "dog, dog, dog"
+    assert cutout.report.models[0] == ModelUse(id="maskrcnn", licence="BSD-3-Clause", commercial_use=True)
 
 
 def test_weights_that_are_not_here_are_told_with_the_command(tmp_path: Path) -> None:

@@ -106,12 +106,12 @@ def test_a_segmenters_doubts_are_in_the_scorecard_and_an_own_mask_has_none(
 ) -> None:
     image, mask = toy()
     engines = engines_with(Fixed(mask.astype(np.float32), ("Cluttered.",)), monkeypatch, checkpoints_dir=tmp_path)
-    card = cut_out(image, engines=engines).product.report["mask"]
-    assert (card["grade"], card["advice"][0]) == ("C", "Cluttered.")
+    card = cut_out(image, engines=engines).report.mask
+    assert (card.grade, card.advice[0]) == ("C", "Cluttered.")
     own = np.repeat(mask[..., None], 3, 2).astype(np.uint8) * 255
-    card = cut_out(image, mask=own, engines=engines).product.report["mask"]
-    assert card["grade"] == "A"
-    assert "Cluttered." not in card["advice"]
+    card = cut_out(image, mask=own, engines=engines).report.mask
+    assert card.grade == "A"
+    assert "Cluttered." not in card.advice
 
 
 def test_smart_padding_is_carried_to_the_framing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,25 +3,18 @@
 import io
 import json
 import zipfile
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from backend.contract.trace import Trace
+from backend.contract.work import File
 from backend.workers.debug_bundle import bundle_files, overview, visible, write_folder, write_zip
 
-
-@dataclass(frozen=True)
-class Made:
-    """A product as the pipeline makes it."""
-
-    data: bytes = b"result"
-    file_name: str = "mask.png"
-    report: dict[str, Any] = field(default_factory=lambda: {"seconds": 1.5})
+MADE = File("mask.png", "image/png", b"result")
+REPORT = {"seconds": 1.5}
 
 
 def run_with_pictures() -> Trace:
@@ -34,7 +27,7 @@ def run_with_pictures() -> Trace:
 
 
 def test_the_bundle_has_the_result_the_report_and_every_picture_in_order() -> None:
-    with zipfile.ZipFile(io.BytesIO(write_zip(bundle_files(Made(), run_with_pictures())))) as archive:
+    with zipfile.ZipFile(io.BytesIO(write_zip(bundle_files(MADE, REPORT, run_with_pictures())))) as archive:
         names = archive.namelist()
         assert names[:3] == ["mask.png", "report.json", "overview.png"]
         assert names[3:] == ["01-photo.png", "02-trimap.png", "03-object-mask.png", "04-alpha.png"]
@@ -44,11 +37,11 @@ def test_the_bundle_has_the_result_the_report_and_every_picture_in_order() -> No
 
 
 def test_a_run_without_pictures_still_has_its_report() -> None:
-    assert list(bundle_files(Made(), Trace())) == ["mask.png", "report.json"]
+    assert list(bundle_files(MADE, REPORT, Trace())) == ["mask.png", "report.json"]
 
 
 def test_the_folder_holds_the_same_files(tmp_path: Path) -> None:
-    files = bundle_files(Made(), run_with_pictures())
+    files = bundle_files(MADE, REPORT, run_with_pictures())
     write_folder(files, tmp_path / "deep" / "request")
     assert {path.name: path.read_bytes() for path in (tmp_path / "deep" / "request").iterdir()} == files
 

@@ -12,6 +12,7 @@ from backend.contract.work import Done, File, Lane, OnStage, Work
 from backend.workers.handler import EngineHandler
 
 if TYPE_CHECKING:
+    from backend.contract.report import MatteReport
     from backend.contract.trace import Trace
     from backend.engines.registry import Engines
     from backend.folders.batch.treatment import Treatment
@@ -49,11 +50,11 @@ def _perform(work: Work, engines: "Engines", on_stage: OnStage) -> Done:
     trace = Trace(work.options.debug, on_stage)
     with trace.stage("decode"):
         picture = open_picture(work.files["file"], engines.settings)
-    made, report = _make(work, picture, engines, trace)
-    files = [File(made.product.file_name, made.product.media_type, made.product.data)]
-    files.append(File("thumbnail.webp", "image/webp", _thumbnail(picture.image, made)))
+    made, found = _make(work, picture, engines, trace)
+    report = found.as_json()
+    files = [made.file, File("thumbnail.webp", "image/webp", _thumbnail(picture.image, made))]
     if work.options.debug:
-        files.append(File("debug.zip", "application/zip", write_zip(bundle_files(made.product, trace))))
+        files.append(File("debug.zip", "application/zip", write_zip(bundle_files(made.file, report, trace))))
     height, width = picture.image.shape[:2]
     report = {**report, "seconds": time.perf_counter() - began, "upright_size": [height, width]}
     return Done(tuple(files), tuple(trace.stages), (*trace.notes, *trace.degradations), report)
@@ -61,7 +62,7 @@ def _perform(work: Work, engines: "Engines", on_stage: OnStage) -> Done:
 
 def _make(
     work: BatchWork, picture: Any, engines: "Engines", trace: "Trace"
-) -> tuple["Cutout | Reconstruction", dict[str, Any]]:
+) -> tuple["Cutout | Reconstruction", "MatteReport"]:
     from backend.folders.batch.treatment import find_mask, scale_of, with_first_opinion
     from backend.pipeline import cut_out, reconstruct
 
@@ -70,12 +71,12 @@ def _make(
     scale = scale_of(picture, work.treatment, options)
     if scale == 1:
         made = call(picture, options, engines=engines, trace=trace)
-        return made, made.product.report
+        return made, made.report
     picture, mask, first = find_mask(picture, scale, options, engines, trace)
     if work.kind == "remove-bg":  # what `find_mask` found has been fused already
         options = options.model_copy(update={"strategy": "segmentation"})
     made = call(picture, options, mask=mask, engines=engines, trace=trace)
-    return made, with_first_opinion(made.product.report, first.report)
+    return made, with_first_opinion(made.report, first)
 
 
 def _thumbnail(image: Any, made: "Cutout | Reconstruction") -> bytes:

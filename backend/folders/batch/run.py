@@ -189,7 +189,6 @@ def _key(config: BatchConfig, settings: Settings) -> str:
     asked = {
         "kind": config.kind,
         "options": config.options.model_dump(mode="json"),
-        "strategy named": "strategy" in config.options.model_fields_set,  # else a mesh takes the settings'
         "models": models_of(work, settings),
         "settings": settings.model_dump(mode="json", exclude={*NEUTRAL, "threads"}),
     }

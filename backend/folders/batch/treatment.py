@@ -11,13 +11,14 @@ import cv2
 import numpy as np
 
 from backend.contract.options import MaskOptions, MatteOptions
+from backend.contract.report import MaskReport, MatteReport, MeshReport
 from backend.contract.trace import Trace
 from backend.engines.registry import Engines
 from backend.images.arrays import Alpha
 from backend.images.guided_upsampling import guided_upsample
 from backend.images.image_io import Picture
 from backend.matte.refine.foreground import foreground_colors
-from backend.pipeline import Product, cut_out
+from backend.pipeline import cut_out
 
 Treatment = Literal["", "reduce", "enlarge", "refuse"]
 REDUCED_PX = 1600  # longer side on which the mask of a picture that is too large is decided
@@ -43,8 +44,8 @@ def scale_of(picture: Picture, treatment: Treatment, options: MatteOptions) -> f
 
 def find_mask(
     picture: Picture, scale: float, options: MatteOptions, engines: Engines, trace: Trace
-) -> tuple[Picture, Picture, Product]:
-    """Return the picture with its rim cleaned of the background, its mask as a picture, and what the mask came of."""
+) -> tuple[Picture, Picture, MaskReport]:
+    """Return the picture with its rim cleaned of the background, its mask as a picture, and the mask's report."""
     image = picture.image
     height, width = image.shape[:2]
     size = max(1, round(width * scale)), max(1, round(height * scale))
@@ -59,7 +60,7 @@ def find_mask(
         cleaned = foreground_colors(image, alpha) if alpha.any() else image
     words = "reduced to" if scale < 1 else "enlarged to"
     trace.note(f"The picture was {words} {size[0]} × {size[1]} to find the object, and the mask brought back.")
-    return replace(picture, image=cleaned, alpha=None), replace(picture, alpha=alpha), made.product
+    return replace(picture, image=cleaned, alpha=None), replace(picture, alpha=alpha), made.report
 
 
 def _brought_back(alpha: Alpha, scaled: Any, picture: Picture, scale: float) -> Alpha:
@@ -70,9 +71,11 @@ def _brought_back(alpha: Alpha, scaled: Any, picture: Picture, scale: float) -> 
     return small
 
 
-def with_first_opinion(report: dict[str, Any], first: dict[str, Any]) -> dict[str, Any]:
+def with_first_opinion(report: MatteReport, first: MaskReport) -> MatteReport:
     """Return the final `report` with the segmenter that found the mask, and the stricter of both scorecards."""
-    worse = first["mask"]["points"] < report["mask"]["points"]
-    keys = ("segmenter", "fusion", "models")
-    found = {key: first[key] for key in keys if key in first and (key != "fusion" or "engine" not in report)}
-    return {**report, **found, "mask": first["mask"] if worse else report["mask"]}
+    found: dict[str, Any] = {"segmenter": first.segmenter, "models": first.models}
+    if not isinstance(report, MeshReport):
+        found["fusion"] = first.fusion
+    if first.mask.points < report.mask.points:
+        found["mask"] = first.mask
+    return report.model_copy(update=found)

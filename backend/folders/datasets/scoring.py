@@ -85,7 +85,7 @@ def score(task: ScoreTask) -> Score:
         "boundary_f": boundary_f(found.alpha >= 0.5, object_mask, task.boundary_px),
         "foreground_kept": foreground_kept(found.alpha, truth),
     }
-    source = str(found.product.report["segmenter"]["name"])
+    source = found.report.segmenter.name
     strip = jpeg(_strip(picture.image, truth, found.alpha), quality=80)
     return Score(task.pair.image, measures, by_level, dict(seconds), source, strip)
 

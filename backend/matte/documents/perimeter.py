@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.contract.report import BorderReport
 from backend.images.arrays import Image, check_image
 
 A_SIDE = 20  # samples
@@ -20,10 +21,11 @@ class Perimeter:
     deviation: float
     samples: NDArray[np.float32]
 
-    def as_dict(self, most: float) -> dict[str, object]:
-        """Return what the report says; `most` is the deviation up to which a border is uniform."""
+    def report(self, max_deviation: float) -> BorderReport:
+        """Return the part of the report; up to `max_deviation` the border counts as uniform."""
         color = "#" + "".join(f"{round(channel):02x}" for channel in self.color)
-        return {"uniform": self.deviation <= most, "color": color, "deviation": round(self.deviation, 1)}
+        uniform = self.deviation <= max_deviation
+        return BorderReport(uniform=uniform, color=color, deviation=round(self.deviation, 1))
 
 
 def look_around(image: Image) -> Perimeter:

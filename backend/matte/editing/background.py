@@ -1,14 +1,15 @@
 """`add_background`: a cutout, or a photo and its mask -> the object on a colour or on another picture."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from backend.contract.errors import InvalidParameterError, MissingFileError
 from backend.contract.options import BackgroundOptions
+from backend.contract.report import BackgroundReport
 from backend.contract.trace import Trace
-from backend.engines.registry import Engines
+from backend.contract.work import File
+from backend.engines.registry import Engines, default_engines
 from backend.images.arrays import Alpha, Image
 from backend.images.image_io import Picture
 from backend.images.jpeg import encode_jpeg
@@ -19,7 +20,6 @@ from backend.matte.editing.fitting import fit_picture
 from backend.matte.refine.foreground import foreground_colors
 from backend.matte.report import base_report, image_report
 from backend.matte.subject import mask_as_alpha
-from backend.pipeline import Product, default_engines
 
 PAPER = "#ffffff"  # behind what a JPEG cannot leave transparent
 
@@ -30,7 +30,8 @@ class OnBackground:
 
     image: Image
     opacity: Alpha | None
-    product: Product
+    file: File
+    report: BackgroundReport
 
 
 def add_background(
@@ -70,14 +71,14 @@ def add_background(
             data = encode_jpeg(image, options.quality)
         else:
             data = encode_rgb_png(image) if opacity is None else encode_cutout_png(image, opacity)
-    report: dict[str, Any] = {
-        "image": image_report(picture),
-        "background": None if behind is None else image_report(behind),
-        "options": options.model_dump(),
+    report = BackgroundReport(
+        image=image_report(picture),
+        background=None if behind is None else image_report(behind),
+        options=options.model_dump(),
         **base_report(trace),
-    }
+    )
     name, kind = ("background.jpg", "image/jpeg") if options.format == "jpeg" else ("background.png", "image/png")
-    return OnBackground(image, opacity, Product(data, name, kind, report))
+    return OnBackground(image, opacity, File(name, kind, data), report)
 
 
 def _object(picture: Picture, mask: Picture | None, trace: Trace) -> tuple[Image, Alpha]:

@@ -12,8 +12,10 @@ import numpy as np
 
 from backend.contract.errors import InvalidParameterError, MissingFileError
 from backend.contract.options import EditOptions, MaskOptions
+from backend.contract.report import EditFigures, EditReport
 from backend.contract.trace import Trace
-from backend.engines.registry import Engines
+from backend.contract.work import File
+from backend.engines.registry import Engines, default_engines
 from backend.images.arrays import Alpha, Image
 from backend.images.image_io import Picture
 from backend.images.open_picture import Source, open_picture
@@ -25,7 +27,6 @@ from backend.matte.editing.snap import snap_strokes
 from backend.matte.refine.scorecard import score_matte
 from backend.matte.report import base_report, image_report
 from backend.matte.subject import find_subject, mask_as_alpha
-from backend.pipeline import Product, default_engines
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class EditedMask:
     """The new alpha (H, W) and its 8-bit grey PNG."""
 
     alpha: Alpha
-    product: Product
+    file: File
+    report: EditReport
 
 
 def edit_mask(
@@ -77,13 +79,13 @@ def edit_mask(
     facts["changed_share"] = float(np.count_nonzero(painted != before)) / painted.size
     if not facts["changed_share"]:
         trace.note("Nothing was changed.")
-    report = {
-        "image": image_report(picture),
-        "mask": scorecard.as_dict(),
-        "edit": {"mask_from": source, "strokes": len(options.strokes), "refine": options.refine, **facts},
+    report = EditReport(
+        image=image_report(picture),
+        mask=scorecard,
+        edit=EditFigures(mask_from=source, strokes=len(options.strokes), refine=options.refine, **facts),
         **base_report(trace),
-    }
-    return EditedMask(painted, Product(data, "mask.png", "image/png", report))
+    )
+    return EditedMask(painted, File("mask.png", "image/png", data), report)
 
 
 def _open(

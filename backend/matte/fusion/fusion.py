@@ -5,11 +5,11 @@ on the picture's and the soft edges of the segmentation stay as they are where n
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.contract.options import Strategy
 from backend.images.arrays import Alpha, Disparity, Image, check_alpha, check_image, check_same_size
 from backend.images.resize import enlarge, shrink, working_shape
 from backend.matte.fusion.agreement import measure_agreement
@@ -18,7 +18,6 @@ from backend.matte.fusion.depth_cut import DepthCut, DepthCutConfig, Percentile,
 from backend.matte.fusion.layers import Layers, find_layers, is_clear
 from backend.matte.fusion.settlement import Settlement, settle
 
-Strategy = Literal["intersection", "union", "depth_guided", "segmentation", "auto"]
 PLAIN = ("intersection", "union")
 STRATEGIES: tuple[Strategy, ...] = ("depth_guided", "intersection", "union", "segmentation", "auto")
 

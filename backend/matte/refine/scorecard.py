@@ -1,17 +1,18 @@
 """A finished alpha in, figures about it, a grade from A to E and advice in words out."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 
+from backend.contract.report import Grade, Scorecard
 from backend.images.arrays import Alpha, Mask, check_alpha
 from backend.matte.refine.holes import label_holes
 
 SIDE_PX = 1024  # figures are taken on a copy of at most this side: they cost the same for every photo
 SIDES = ("left", "top", "right", "bottom")
-GRADES = ((85, "A"), (70, "B"), (55, "C"), (40, "D"))
+GRADES: tuple[tuple[int, Grade], ...] = ((85, "A"), (70, "B"), (55, "C"), (40, "D"))
 MAX_POINTS_IN_DOUBT = 69  # the most points of a C
 
 
@@ -21,31 +22,6 @@ class ScorecardConfig:
     max_coverage: float = 0.95  # MAX_OBJECT_COVERAGE
     part_share: float = 0.01  # of the object's area; smaller parts are not counted
     hole_share: float = 0.002
-
-
-@dataclass(frozen=True)
-class Scorecard:
-    """`report.mask`. Shares lie in [0, 1]; pixels are the photo's."""
-
-    found: bool
-    grade: str  # A to E
-    points: int  # 0 to 100, what the grade is made of
-    confidence_mean: float  # |2 alpha - 1| over the pixels that are not clear background
-    confidence_deviation: float
-    coverage: float  # of the picture
-    box_efficiency: float  # of the object's box
-    edge_sharpness: float  # 1: transitions of at most two pixels; 0.5: of four
-    soft_edge_share: float  # of the object's pixels, those that are neither opaque nor clear
-    parts: int
-    holes: int
-    touches: tuple[str, ...]  # the sides of the frame that the object runs into
-    offset_px: tuple[float, float]  # centre of mass from the picture's centre: right, down
-    offset_percent: float  # its length, of the picture's half diagonal
-    advice: tuple[str, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the figures rounded for a report."""
-        return {key: _rounded(value) for key, value in asdict(self).items()}
 
 
 def score_matte(alpha: Alpha, config: ScorecardConfig | None = None, doubts: tuple[str, ...] = ()) -> Scorecard:
@@ -87,8 +63,9 @@ def score_matte(alpha: Alpha, config: ScorecardConfig | None = None, doubts: tup
     points, advice = _judge(figures, config)
     if doubts:
         points = min(points, MAX_POINTS_IN_DOUBT)
-    grade = next((grade for least, grade in GRADES if points >= least), "E")
-    return Scorecard(found=True, grade=grade, points=points, advice=(*doubts, *advice), **figures)
+    grade: Grade = next((grade for least, grade in GRADES if points >= least), "E")
+    rounded = {name: _rounded(value) for name, value in figures.items()}
+    return Scorecard(found=True, grade=grade, points=points, advice=(*doubts, *advice), **rounded)
 
 
 def _judge(figures: dict[str, Any], config: ScorecardConfig) -> tuple[int, tuple[str, ...]]:
@@ -124,7 +101,16 @@ def _judge(figures: dict[str, Any], config: ScorecardConfig) -> tuple[int, tuple
 
 def _nothing(doubts: tuple[str, ...]) -> Scorecard:
     advice = (*doubts, "Nothing was found to cut out; a plainer background or a mask of your own helps.")
-    return Scorecard(False, "E", 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, 0, (), (0.0, 0.0), 0.0, advice)
+    shares = (
+        "confidence_mean",
+        "confidence_deviation",
+        "coverage",
+        "box_efficiency",
+        "edge_sharpness",
+        "soft_edge_share",
+    )
+    return Scorecard(found=False, grade="E", points=0, parts=0, holes=0, touches=(), offset_px=(0.0, 0.0),
+                     offset_percent=0.0, advice=advice, **dict.fromkeys(shares, 0.0))  # fmt: skip
 
 
 def _sharpness(alpha: Alpha) -> float:
@@ -161,4 +147,4 @@ def _offset(mask: Mask) -> tuple[float, float]:
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
         return round(value, 4)
-    return [_rounded(each) for each in value] if isinstance(value, tuple) else value
+    return tuple(_rounded(each) for each in value) if isinstance(value, tuple) else value

@@ -158,7 +158,7 @@ def test_nothing_of_the_file_travels_but_its_pixels(service: FakeService, tmp_pa
     engines = Engines(Settings(checkpoints_dir=tmp_path))
     engines._loaded["bria"] = bria(service, result(), answer(200, cutout_png()))
     trace = Trace()
-    told = cut_out(stream.getvalue(), MaskOptions(model="bria"), engines=engines, trace=trace).product.report
+    told = cut_out(stream.getvalue(), MaskOptions(model="bria"), engines=engines, trace=trace).report.as_json()
     sent = base64.b64decode(json.loads(service.heard[0].body)["image"])
     assert sent.startswith(b"\xff\xd8") and b"Exif" not in sent and b"Secret" not in sent and b"home" not in sent
     with PillowImage.open(io.BytesIO(sent)) as opened:

@@ -72,8 +72,8 @@ def test_every_option_that_decides_the_matte_counts_at_another_size_too(monkeypa
 def test_a_mask_found_at_another_size_comes_back_in_its_place(size: tuple[int, int], scale: float) -> None:
     image, truth = toy(*size)
     picture = Picture(image, None, "png", image.shape[:2])
-    cleaned, mask, product = find_mask(picture, scale, MaskOptions(quality="fast"), Engines(Settings()), Trace())
+    cleaned, mask, report = find_mask(picture, scale, MaskOptions(quality="fast"), Engines(Settings()), Trace())
     assert mask.alpha is not None
     assert iou(mask.alpha >= 0.5, truth) > 0.95
     assert cleaned.image.shape == image.shape
-    assert product.report["mask"]["found"]
+    assert report.mask.found

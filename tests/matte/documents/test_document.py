@@ -77,7 +77,7 @@ def test_a_page_on_a_desk_is_found_first_and_its_edge_is_no_ink() -> None:
     whole = np.zeros((500, 700), np.float32)
     whole[100:400, 130:570] = truth
     cutout = document(photo)
-    assert cutout.product.report["segmenter"]["name"] == "border"
+    assert cutout.report.segmenter.name == "border"
     assert f_score(cutout.alpha >= 0.5, whole >= 0.5) > 0.96
 
 
@@ -97,7 +97,7 @@ def test_a_dense_stamp_may_cover_most_of_the_picture(ink: str, light: str) -> No
     truth[20:220, 30:350] = 1
     truth[90:150, 100:120] = truth[90:150, 160:180] = truth[110:120, 100:250] = 0
     cutout = document(photographed(truth, INKS[ink], light))
-    assert cutout.product.report["segmenter"]["name"] == "paper"
+    assert cutout.report.segmenter.name == "paper"
     assert f_score(cutout.alpha >= 0.5, truth >= 0.5) > 0.97
 
 
@@ -114,7 +114,7 @@ def test_chalk_on_a_blackboard_keeps_its_colour_and_the_board_goes() -> None:
     cutout = document(photographed(truth, (235, 235, 230), "gradient", paper=(35, 60, 50)), output="cutout")
     assert f_score(cutout.alpha >= 0.5, truth >= 0.5) > 0.96
     assert np.median(cutout.image[cutout.alpha >= 0.5]) > 120
-    report = cutout.product.report
+    report = cutout.report.as_json()
     assert any("negative" in note for note in report["notes"])
     assert np.abs([int(report["segmenter"]["paper"][at : at + 2], 16) for at in (1, 3, 5)]).max() < 70
 
@@ -149,7 +149,7 @@ def test_sharp_edges_are_for_objects_too() -> None:
 
 
 def test_the_report_tells_of_border_and_paper() -> None:
-    report = document(photographed(signature(240, 380), INKS["blue"])).product.report
+    report = document(photographed(signature(240, 380), INKS["blue"])).report.as_json()
     assert report["background"]["uniform"] is True
     assert report["background"]["deviation"] < 25
     assert report["segmenter"]["name"] == "paper"
@@ -159,13 +159,13 @@ def test_the_report_tells_of_border_and_paper() -> None:
 
 def test_blank_paper_and_no_paper_are_said() -> None:
     blank = photographed(np.zeros((120, 160), np.float32), (0, 0, 0))
-    assert "Nothing but paper was found." in document(blank).product.report["notes"]
+    assert "Nothing but paper was found." in document(blank).report.notes
     dark = np.random.default_rng(0).integers(0, 60, (120, 160, 3)).astype(np.uint8)
-    assert any("No paper" in note for note in document(dark).product.report["notes"])
+    assert any("No paper" in note for note in document(dark).report.notes)
 
 
 def test_depth_takes_no_part() -> None:
-    report = document(photographed(signature(120, 190), INKS["blue"]), strategy="auto").product.report
+    report = document(photographed(signature(120, 190), INKS["blue"]), strategy="auto").report.as_json()
     assert report["fusion"]["strategy"] == "segmentation"
     assert any("Depth" in note for note in report["notes"])
 

@@ -1,0 +1,183 @@
+"""The report of a result: the same over HTTP, in a job, in the debug bundle and from the command line.
+
+OpenAPI takes its schema from these models. A stage fills its part; the pipeline puts the parts together.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Grade = Literal["A", "B", "C", "D", "E"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class _OpenPart(_Part):
+    """A part to which each engine adds figures of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class ImageReport(_Part):
+    """The picture that came in."""
+
+    format: str = Field(examples=["jpeg"])
+    width: int = Field(description="upright, in pixels")
+    height: int
+    stored_width: int = Field(description="before the EXIF turn")
+    stored_height: int
+    has_transparency: bool
+    bytes: int | None = Field(None, description="size of the file; absent for an array")
+    mode: str | None = Field(None, description="colour mode as stored", examples=["RGB"])
+    bit_depth: int | None = None
+    orientation: int | None = Field(None, description="EXIF, 1 to 8")
+    frames: int | None = Field(None, description="pictures in the file; the first one is used")
+    color_profile: str | None = Field(None, description="what was done with the embedded profile")
+
+
+class StageTime(_Part):
+    """One finished stage."""
+
+    name: str = Field(examples=["segment"])
+    seconds: float
+    device: str = Field(examples=["cpu"])
+
+
+class ModelUse(_Part):
+    """A model that took part, with its licence."""
+
+    id: str
+    licence: str
+    commercial_use: bool
+
+
+class SegmenterReport(_OpenPart):
+    """The engine that found the object, with figures of its own."""
+
+    name: str = Field(description="a segmenter's name, `own-mask` or `own-alpha`")
+
+
+class Scorecard(_Part):
+    """How clean the matte looks. Shares lie in [0, 1]; pixels are the photo's."""
+
+    found: bool
+    grade: Grade
+    points: int = Field(ge=0, le=100, description="the grade is made of them")
+    confidence_mean: float = Field(description="|2 alpha - 1| over the pixels that are not clear background")
+    confidence_deviation: float
+    coverage: float = Field(description="the object's share of the picture")
+    box_efficiency: float = Field(description="the object's share of its bounding box")
+    edge_sharpness: float = Field(description="1: transitions of at most two pixels; 0.5: of four")
+    soft_edge_share: float = Field(description="share of the object's pixels that are neither opaque nor clear")
+    parts: int
+    holes: int
+    touches: tuple[str, ...] = Field(description="the sides of the frame that the object runs into")
+    offset_px: tuple[float, float] = Field(description="centre of mass from the picture's centre: right, down")
+    offset_percent: float = Field(description="its length in percent of the picture's half diagonal")
+    advice: tuple[str, ...] = Field(description="a sentence for each reason that took points")
+
+
+class FusionReport(_Part):
+    """How segmentation and depth were combined, and why."""
+
+    asked: str = Field(description="the strategy that was asked for")
+    strategy: str = Field(description="the strategy that was used")
+    reasons: list[str]
+    agreement: dict[str, float] | None = Field(None, description="how far segmentation and depth agree")
+
+
+class BorderReport(_Part):
+    """The picture's border: a uniform one hints at a plain background."""
+
+    uniform: bool
+    color: str = Field(description="mean colour, #rrggbb")
+    deviation: float = Field(description="root mean square distance to it, 8-bit RGB")
+
+
+class EngineReport(_OpenPart):
+    """The engine that made the mesh, with figures of its own."""
+
+    name: str
+    device: str
+
+
+class MeshFigures(_Part):
+    """The finished mesh. Lengths are in world units, in which the object is about 1.2 across."""
+
+    vertices: int = Field(description="distinct places: a texture's seam does not count twice")
+    faces: int
+    watertight: bool = Field(description="every edge belongs to exactly two faces")
+    winding_consistent: bool
+    volume: float | None = Field(description="of a watertight mesh; negative when it is inside out")
+    bounds: tuple[tuple[float, ...], tuple[float, ...]] = Field(description="lowest and highest x, y, z")
+    components: int
+    flatness: float = Field(description="smallest over largest extent along the principal axes, 0 to 1")
+    mean_thickness: float = Field(description="along the input camera's view, mean over what it sees")
+    silhouette_iou: float = Field(description="the mesh seen by the input camera against the matte, 0 to 1")
+    advice: tuple[str, ...]
+
+
+class EditFigures(_Part):
+    """What was drawn on a mask, and how much of it that changed."""
+
+    mask_from: str = Field(description="`own-mask`, `own-alpha`, or the segmenter that found it")
+    strokes: int
+    refine: bool
+    clicks: list[str] | None = Field(None, description="the outcome of each click")
+    changed_share: float = Field(description="of the picture's pixels")
+
+
+class Report(_Part):
+    """What every report has."""
+
+    image: ImageReport
+    stages: list[StageTime]
+    seconds: float = Field(description="of all stages")
+    notes: list[str] = Field(description="sentences for the person who asked")
+    degradations: list[str] = Field(description="what was done less well than asked")
+    versions: dict[str, str]
+    cached: list[str] = Field([], description="stages whose answer came from the cache")
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as plain JSON types; fields that were never set are left out."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+
+class MatteReport(Report):
+    """What the reports of a mask and of a mesh have in common."""
+
+    segmenter: SegmenterReport
+    mask: Scorecard
+    fusion: FusionReport
+    options: dict[str, Any] = Field(description="the options as they were followed")
+    models: list[ModelUse]
+
+
+class MaskReport(MatteReport):
+    """The report of `/remove-bg`."""
+
+    box: tuple[int, int, int, int] = Field(description="x0, y0, x1, y1: the part of the picture that the result shows")
+    background: BorderReport
+
+
+class MeshReport(MatteReport):
+    """The report of `/generate-mesh`."""
+
+    engine: EngineReport
+    mesh: MeshFigures
+
+
+class EditReport(Report):
+    """The report of `/edit-mask`."""
+
+    mask: Scorecard
+    edit: EditFigures
+
+
+class BackgroundReport(Report):
+    """The report of `/add-background`."""
+
+    background: ImageReport | None = Field(description="the picture behind the object; null for a plain colour")
+    options: dict[str, Any]
