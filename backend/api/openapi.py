@@ -3,6 +3,8 @@
 from typing import Any
 
 from fastapi import FastAPI, Response
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from backend.api.middleware.paths import is_open
 from backend.api.problems import ProblemBody, documented
@@ -30,7 +32,7 @@ from backend.contract.errors import (
     WorkerLostError,
 )
 from backend.contract.settings import Settings
-from backend.contract.work import Kind
+from backend.contract.work import KINDS, Kind
 
 WORK_ERRORS = (  # of every kind of work
     MissingFileError,
@@ -55,6 +57,7 @@ PARTS = {
     "mask": "Your own mask, white on the object, or a cutout; of the photo's aspect ratio.",
     "background": "The picture to put behind the object.",
 }
+SCHEMA = "#/components/schemas/{model}"
 KEY_SCHEMES = {
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     "bearer": {"type": "http", "scheme": "bearer"},
@@ -65,7 +68,7 @@ def work_documentation(kind: Kind) -> dict[str, Any]:
     """Return the keyword arguments of `add_api_route` that document the route of `kind`."""
     binary = {"schema": {"type": "string", "format": "binary"}}
     content: dict[str, Any] = dict.fromkeys([*kind.media_types, "application/zip"], binary)
-    content["application/json"] = {"schema": {"type": "object", "required": ["report", "result"]}}
+    content["application/json"] = {"schema": _report_and_result(kind)}
     result = {
         "description": "The file; with `Accept: application/json` the report with the file in it as base64; "
         "with `debug=true` a zip of the file, the report and every intermediate picture.",
@@ -79,6 +82,14 @@ def work_documentation(kind: Kind) -> dict[str, Any]:
         "responses": {200: result, **documented(*WORK_ERRORS, *kind.raises)},
         "openapi_extra": form_documentation(kind),
     }
+
+
+def _report_and_result(kind: Kind) -> dict[str, Any]:
+    """Return the schema of a JSON answer: the kind's report, and the file as base64."""
+    file = {"name": {"type": "string"}, "media_type": {"type": "string"}, "base64": {"type": "string"}}
+    result = {"type": "object", "required": list(file), "properties": file}
+    properties = {"report": {"$ref": SCHEMA.format(model=kind.report.__name__)}, "result": result}
+    return {"type": "object", "required": list(properties), "properties": properties}
 
 
 def form_documentation(kind: Kind) -> dict[str, Any]:
@@ -103,7 +114,11 @@ def complete_openapi(app: FastAPI, settings: Settings) -> None:
     def completed() -> dict[str, Any]:
         document = generate()
         components = document.setdefault("components", {})
-        components.setdefault("schemas", {})["ProblemBody"] = ProblemBody.model_json_schema()
+        reports: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+            (kind.report, "serialization") for kind in KINDS.values()
+        ]
+        _, definitions = models_json_schema(reports, ref_template=SCHEMA)
+        components.setdefault("schemas", {}).update(definitions["$defs"], ProblemBody=ProblemBody.model_json_schema())
         if settings.api_keys:
             components["securitySchemes"] = KEY_SCHEMES
         for path, operations in document["paths"].items():
