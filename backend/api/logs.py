@@ -78,6 +78,6 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry, default=str)
 
 
-def printable(text: str, limit: int = 200) -> str:
-    """Return `text` from a stranger in a form that cannot break a log line."""
-    return text.encode("unicode_escape").decode("ascii")[:limit]
+def printable(text: str) -> str:
+    """Return a client's `text` in a form that cannot break a log line: escaped ASCII, at most 200 characters."""
+    return text.encode("unicode_escape").decode("ascii")[:200]

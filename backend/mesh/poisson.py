@@ -14,6 +14,7 @@ from scipy.sparse.linalg import splu
 
 Plane = NDArray[np.float64]
 NEAREST = 0.05  # of a cell: a contour closer to a node than this would make needles and an ill-posed matrix
+TOLERANCE, MAX_STEPS = 3e-3, 40  # of conjugate gradients: residual as a share of the source, and rounds at most
 STEPS = ((0, -1), (0, 1), (-1, 0), (1, 0))  # left, right, up, down: rows, columns
 
 
@@ -65,25 +66,25 @@ def _assemble(domain: Domain) -> csr_matrix:
     return csr_matrix((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=(count, count))
 
 
-def solve_poisson(domain: Domain, source: float, start: Plane | None = None, tolerance: float = 3e-3) -> Plane:
+def solve_poisson(domain: Domain, source: float, start: Plane | None = None) -> Plane:
     """Return u (R, R) with −∇²u = `source` per cell area, u = 0 on the contour and outside.
 
     Exact without a `start`; with one (the answer of a coarser lattice), improved by conjugate gradients until the
-    residual is `tolerance` of the source, or 40 steps are done: what is left then is smooth and far under a cell.
+    residual is 0.003 of the source, or 40 steps are done: what is left then is smooth and far under a cell.
     """
     matrix = _assemble(domain)
     right = np.full(matrix.shape[0], source)
     if start is None:
         values = splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A").solve(right)
     else:
-        values = _conjugate_gradients(matrix, right, start[domain.inside], tolerance)
+        values = _conjugate_gradients(matrix, right, start[domain.inside])
     # With neighbours at 0 a node has source / diagonal, and the truth is never less: an answer cut short may be, and a
     # solid would have no thickness there.
     return _plane(domain, np.maximum(values, right / matrix.diagonal()))
 
 
 def _conjugate_gradients(
-    matrix: csr_matrix, right: NDArray[np.float64], start: NDArray[np.float64], tolerance: float
+    matrix: csr_matrix, right: NDArray[np.float64], start: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return an improved answer; preconditioned by the diagonal, since 1/t makes rim rows twenty times heavier.
 
@@ -91,10 +92,10 @@ def _conjugate_gradients(
     """
     values, scale = start, 1.0 / matrix.diagonal()
     residual = right - matrix @ values
-    target = tolerance * float(np.sqrt((right * right).sum()))
+    target = TOLERANCE * float(np.sqrt((right * right).sum()))
     direction = balanced = scale * residual
     strength = float((residual * balanced).sum())
-    for _ in range(40):
+    for _ in range(MAX_STEPS):
         if float(np.sqrt((residual * residual).sum())) <= target:
             break
         pushed = matrix @ direction

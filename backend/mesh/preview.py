@@ -14,7 +14,7 @@ from backend.images.arrays import Image
 from backend.mesh.camera import DISTANCE, FOV_DEG, project
 from backend.mesh.mesh import Mesh
 from backend.mesh.raster import fragments
-from backend.mesh.texture_lookup import texture_colors
+from backend.mesh.sampling import texture_colors
 from backend.mesh.topology import vertex_normals
 
 PAPER = (244, 243, 240)  # the background, a light warm grey
@@ -23,7 +23,7 @@ AMBIENT, BRIGHT = 0.6, 1.08  # of the colour in full shade and in full light: th
 WIDEST = 0.97 * DISTANCE * sin(radians(FOV_DEG / 2.0))  # the radius of a ball that the camera sees whole
 CONTACT_VIEWS_DEG = ((0.0, 0.0), (45.0, 15.0), (90.0, 0.0), (180.0, 0.0))  # azimuth, elevation
 
-TURNTABLE_STEPS, TURNTABLE_ELEVATION_DEG = 8, 12.0
+TURNTABLE_PX, TURNTABLE_STEPS, TURNTABLE_ELEVATION_DEG = 288, 8, 12.0
 
 
 def render_mesh(mesh: Mesh, azimuth_deg: float = 0.0, elevation_deg: float = 0.0, size: int = 512) -> Image:
@@ -62,8 +62,8 @@ def contact_sheet(mesh: Mesh, size: int = 384) -> Image:
     return np.concatenate([render_mesh(fitted, *view, size) for view in CONTACT_VIEWS_DEG], axis=1)
 
 
-def turntable(mesh: Mesh, size: int = 288) -> list[Image]:
-    """Return (size, size, 3) pictures of a closed mesh, once around it from the front in steps of 45°, a little from
+def turntable(mesh: Mesh) -> list[Image]:
+    """Return (288, 288, 3) pictures of a closed mesh, once around it from the front in steps of 45°, a little from
     above. Only the faces toward the camera are drawn, which halves the time."""
     fitted = _fitted(mesh)
     fitted = replace(fitted, normals=mesh.normals if mesh.normals is not None else vertex_normals(fitted))
@@ -75,7 +75,7 @@ def turntable(mesh: Mesh, size: int = 288) -> list[Image]:
         camera = DISTANCE * _turn(azimuth_deg, TURNTABLE_ELEVATION_DEG)[0]
         toward = np.einsum("fk,fk->f", outward, camera - corners[:, 0]) > 0.0
         shown = replace(fitted, faces=fitted.faces[toward])
-        pictures.append(render_mesh(shown, azimuth_deg, TURNTABLE_ELEVATION_DEG, size))
+        pictures.append(render_mesh(shown, azimuth_deg, TURNTABLE_ELEVATION_DEG, TURNTABLE_PX))
     return pictures
 
 
@@ -127,7 +127,7 @@ def _mixed(values: NDArray[np.floating], corners: NDArray[np.int64], mix: NDArra
 def _albedo(mesh: Mesh, corners: NDArray[np.int64], mix: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the surface's own colour (K, 3), 0 to 255."""
     if mesh.texture is not None:
-        return texture_colors(mesh.texture, _mixed(mesh.texture.uv, corners, mix))
+        return texture_colors(mesh.texture.image, _mixed(mesh.texture.uv, corners, mix))
     if mesh.colors is not None:
         return _mixed(mesh.colors, corners, mix) * np.float32(255.0)
     return np.full((len(corners), 3), 200.0, np.float32)

@@ -12,6 +12,7 @@ from backend.mesh.camera import project
 from backend.mesh.framing import Framed
 from backend.mesh.mesh import ColorAt, Mesh
 from backend.mesh.raster import fragments
+from backend.mesh.sampling import sample
 from backend.mesh.topology import vertex_normals
 
 DEPTH_PX = 768  # of the depth map that tells what is hidden
@@ -64,14 +65,8 @@ def _seen(mesh: Mesh) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 
 def _sample(picture: NDArray[np.generic], place: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return bilinear samples of a square picture at places in [0, 1]² (across, down)."""
-    at = place * np.float32(len(picture)) - np.float32(0.5)
-    rows = np.array_split(at, max(1, -(-len(at) // 30_000)))  # cv2.remap takes sides below 32,768 only
-    parts = [
-        cv2.remap(picture, part[None, :, 0], part[None, :, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
-        for part in rows
-    ]
-    return np.concatenate(parts)
+    """Return samples of a square picture at places (K, 2), `across` and `down` in [0, 1]."""
+    return sample(picture, place * np.float32(len(picture)) - np.float32(0.5))
 
 
 def _ramp(values: NDArray[np.float32], low: float, high: float) -> NDArray[np.float32]:

@@ -18,8 +18,8 @@ from backend.mesh.mesh import Mesh, Texture
 from backend.mesh.photo_texture import Atlas
 from backend.mesh.planar import PlanarMesh
 from backend.mesh.poisson import Domain, Plane, gradient
+from backend.mesh.sampling import texture_colors
 from backend.mesh.silhouette import Lattice
-from backend.mesh.texture_lookup import texture_colors
 
 Vectors = NDArray[np.float64]  # (N, 3)
 
@@ -166,4 +166,4 @@ def _colors(atlas: Atlas, uv: NDArray[np.float32]) -> NDArray[np.float32]:
     shrink = min(1.0, 640.0 / max(atlas.image.shape))
     height, width = (max(1, round(shrink * side)) for side in atlas.image.shape[:2])  # a hair is not rounded to nothing
     small = cv2.resize(atlas.image, (width, height), interpolation=cv2.INTER_AREA)
-    return texture_colors(Texture(uv, small), uv) / np.float32(255.0)
+    return texture_colors(small, uv) / np.float32(255.0)

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from backend.mesh.mesh import Texture
 from backend.mesh.photo_texture import make_atlas, sure_pixels
-from backend.mesh.texture_lookup import texture_colors
+from backend.mesh.sampling import texture_colors
 
 SIDE = 400
 ROWS, COLUMNS = np.mgrid[0:SIDE, 0:SIDE] + 0.5
@@ -25,7 +24,7 @@ def scene():
 
 def colors(atlas, across, down, back):
     places = atlas.uv(np.atleast_1d(np.float64(across)), np.atleast_1d(np.float64(down)), back)
-    return texture_colors(Texture(places, atlas.image), places)
+    return texture_colors(atlas.image, places)
 
 
 def test_the_front_is_the_photo_to_the_pixel():
