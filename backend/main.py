@@ -1,6 +1,6 @@
 """The HTTP service: `uvicorn backend.main:app`, or `python -m backend serve`.
 
-Nothing heavy is imported here: networks and their libraries come with the first request that needs them.
+Nothing heavy is imported here: networks and their libraries load in the workers.
 """
 
 import asyncio
@@ -42,8 +42,7 @@ logger = logging.getLogger("mattemesh")
 
 
 def create_app(settings: Settings | None = None, runner: Runner | None = None) -> FastAPI:
-    """Return the service for `settings`, by default the environment's; work is done by `runner`, by default in worker
-    processes."""
+    """Return the service for `settings` (default: the environment's), with `runner` (default: worker processes)."""
     settings = settings or Settings()
     app: FastAPI = FastAPIOffline(
         title="Mattemesh",
@@ -79,18 +78,18 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     set_up_logging(settings.logs_dir, settings.log_level, settings.log_format)
     app.state.jobs.hold()
-    tempfile.gettempdir()  # chosen while there is room: a full one is silently passed over for the next
+    tempfile.gettempdir()  # chosen while there is room: Python skips a full one without a word
     app.state.runner.start()
     if settings.fetch_weights:
         app.state.fetching = BackgroundFetch(settings.checkpoints_dir, _announce)
         app.state.fetching.start()
     engines = describe_engines(settings, {}, {})
     logger.info("engines: %s", ", ".join(f"{role} {engine['auto']}" for role, engine in engines.items()))
-    app.openapi()  # takes a tenth of a second, in which no request should have to wait for it
+    app.openapi()  # takes 0.1 s, which no request should wait for
     await app.state.jobs.start()
-    telling = asyncio.create_task(_tell_progress(app.state.fetching))
+    logging_progress = asyncio.create_task(_log_progress(app.state.fetching))
     yield
-    telling.cancel()
+    logging_progress.cancel()
     await app.state.jobs.stop(_time_left(app.state.stopping, settings))
     app.state.runner.close()
     if app.state.fetching is not None:
@@ -98,21 +97,21 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _time_left(stopping: Stopping, settings: Settings) -> float:
-    """Return how long running jobs may still take: with the requests before them, no more than the settings say."""
+    """Return how long running jobs may still take of STOP_DEADLINE_S."""
     if stopping.hurried:
         return 0.0
     gone = 0.0 if stopping.began is None else time.monotonic() - stopping.began
     return max(0.0, settings.stop_deadline_s - gone)
 
 
-async def _tell_progress(fetching: BackgroundFetch | None) -> None:
-    """Log how far the weights are, for whoever looks at the terminal: every change of state, and every tenth."""
-    told: dict[str, tuple[str, int]] = {}
+async def _log_progress(fetching: BackgroundFetch | None) -> None:
+    """Log the progress of the weights to the terminal: every change of state, and every tenth."""
+    logged: dict[str, tuple[str, int]] = {}
     while fetching is not None:
         for name, row in fetching.status().items():
             tenth = 10 * row.bytes_done // max(row.bytes_total, 1)
-            if row.state != "waiting" and told.get(name) != (row.state, tenth):
-                told[name] = row.state, tenth
+            if row.state != "waiting" and logged.get(name) != (row.state, tenth):
+                logged[name] = row.state, tenth
                 megabytes = f"{row.bytes_done / 1e6:.0f} of {row.bytes_total / 1e6:.0f} MB"
                 logger.info(
                     "weights of %s: %s, %s%s", name, row.state, megabytes, f": {row.error}" if row.error else ""
@@ -121,7 +120,7 @@ async def _tell_progress(fetching: BackgroundFetch | None) -> None:
 
 
 def _announce(name: str) -> None:
-    logger.info("%s is complete and taken into use", name)
+    logger.info("%s is complete and in use", name)
 
 
 app = create_app()

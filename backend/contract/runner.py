@@ -1,7 +1,7 @@
-"""Where work runs, behind one small interface: worker processes of this machine (`backend.workers`), later a cluster.
+"""The interface to whatever runs work: worker processes of this machine (`backend.workers`), later a cluster.
 
-Masks and meshes have separate lanes, so that a mesh never holds up a preview. A lane lets a bounded number wait; work
-that is no longer wanted, or has passed its deadline, stops at its next stage or is killed.
+Masks and meshes have separate lanes, so that a mesh never delays a preview. A lane queues a bounded number; work that
+is abandoned or past its deadline stops at its next stage or is killed.
 """
 
 from collections.abc import Mapping
@@ -15,16 +15,16 @@ WorkerState = Literal["starting", "idle", "busy", "resting", "stopped"]  # resti
 
 @dataclass(frozen=True)
 class WorkerStatus:
-    """One worker as it stands; the counts run from the start of the service."""
+    """A snapshot of one worker; counts since the service started."""
 
     lane: Lane
     index: int
     state: WorkerState
-    why: str = ""  # why it takes no work, or what its warm-up met; "" when all is well
+    why: str = ""  # why it takes no work, or what went wrong at its warm-up; "" when all is well
     pid: int | None = None
     starts: int = 0
-    crashes: int = 0  # ended by itself
-    kills: int = 0  # ended by us, at a deadline or because nobody waited any more
+    crashes: int = 0  # ends that the service did not cause
+    kills: int = 0  # by the service, at a deadline or for abandoned work
     start_s: float | None = None  # how long its last start took, warm-up included
     memory_bytes: int | None = None
     gpu_bytes: int | None = None
@@ -34,7 +34,7 @@ class WorkerStatus:
 
 @dataclass(frozen=True)
 class LaneStatus:
-    """One lane as it stands; the counts run from the start of the service."""
+    """A snapshot of one lane; counts since the service started."""
 
     lane: Lane
     waiting: int
@@ -42,14 +42,14 @@ class LaneStatus:
     capacity: int  # pieces of work it can run at once; it may change while the service runs
     max_waiting: int
     begun: int = 0  # pieces of work handed to a worker
-    refused: int = 0  # turned away because the lane was full or its workers rest
-    waited_s: float = 0.0  # what the begun ones have waited, summed
-    oldest_wait_s: float = 0.0  # of those that wait now
+    refused: int = 0  # because the lane was full or its workers rest
+    waited_s: float = 0.0  # total queueing time of the begun ones
+    oldest_wait_s: float = 0.0  # of the work that waits now
 
 
 @dataclass(frozen=True)
 class RunnerStatus:
-    """What `/health`, `/readyz` and `/metrics` tell of where work runs."""
+    """A snapshot of the runner, for `/health`, `/readyz` and `/metrics`."""
 
     ready: bool  # the engines of every lane are loaded and warm, and work is taken
     why: str  # why it is not ready, or ""
@@ -58,18 +58,18 @@ class RunnerStatus:
 
 
 class AbandonedError(Exception):
-    """Nobody waits for the result any more; raised inside the work, told to no one."""
+    """The client has left; raised inside the work to end it, and reported to nobody."""
 
 
 def unheard(stage: str) -> None:
-    """Nobody listens."""
+    """Ignore the stage: the `on_stage` of callers that show no progress."""
 
 
 class Runner(Protocol):
     """Runs a piece of work and gives its result back."""
 
     async def run(self, work: Work, on_stage: OnStage = unheard) -> Done:
-        """Return what comes of `work`. Raises OverloadedError, TimedOutError, WorkerLostError, or what the work raises.
+        """Return the result of `work`. Raises OverloadedError, TimedOutError, WorkerLostError, or what the work raises.
 
         `on_stage` is called in the event loop with the name of each stage as it begins, first of all "start".
         Cancelling the awaiting task abandons the work.
@@ -77,7 +77,7 @@ class Runner(Protocol):
         ...
 
     def admit(self, lane: Lane) -> None:
-        """Raise OverloadedError where `run` would at once, so that nobody sends a photo to be turned away."""
+        """Raise OverloadedError where `run` would at once, so that a refused client need not upload its photo."""
         ...
 
     def start(self) -> None:
@@ -85,16 +85,16 @@ class Runner(Protocol):
         ...
 
     def status(self) -> RunnerStatus:
-        """Tell what waits, what runs and how the workers are."""
+        """Return what waits, what runs and how the workers are."""
         ...
 
     def close(self) -> None:
-        """Take no more work and end what runs."""
+        """Accept no more work and end what runs."""
         ...
 
 
 class RunnerAround:
-    """The base of what stands around `runner` and does something of its own in `run`."""
+    """Base class of decorators: forwards to `runner` all but `run`."""
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner

@@ -1,4 +1,4 @@
-"""What one run did, collected while it runs: stage times, intermediate pictures, notes and degradations.
+"""The record of one run: stage times, intermediate pictures, notes and degradations.
 
 The pipeline passes one `Trace` along; the report, the debug bundle, `Server-Timing` and the progress bar read it.
 """
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class Trace:
-    """A run's own notebook.
+    """Collects what one run does.
 
-    `keep_pictures`: whether `picture` keeps everything (a debug bundle was asked for); `wanted` names the pictures that
-    are kept in any case. `on_stage` is told the name of each stage as it begins, and may raise to stop the run there (a
-    client that left).
+    `keep_pictures`: keep every intermediate picture (for a debug bundle); `wanted` names those that are kept in any
+    case. `on_stage` is called with the name of each stage as it begins, and may raise to end the run there (the client
+    has left).
     """
 
     keep_pictures: bool = False
@@ -49,15 +49,15 @@ class Trace:
             self.pictures[name] = array.copy()
 
     def keeps(self, name: str) -> bool:
-        """Whether picture `name` would be kept; ask before making one that is for showing alone."""
+        """Whether picture `name` would be kept; check before computing one that is only for show."""
         return self.keep_pictures or name in self.wanted
 
     def note(self, sentence: str) -> None:
-        """Say something to the person who asked, once."""
+        """Add a sentence for the person who asked, once."""
         if sentence not in self.notes:
             self.notes.append(sentence)
 
     def degrade(self, sentence: str) -> None:
-        """Say what was done less well than asked, once."""
+        """Add a sentence on what was done less well than asked, once."""
         if sentence not in self.degradations:
             self.degradations.append(sentence)

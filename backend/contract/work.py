@@ -1,5 +1,5 @@
-"""A piece of work as it travels to whoever does it, and what comes back. Everything here pickles and nothing is heavy:
-the process that speaks HTTP imports this and never the pipeline."""
+"""Work as it travels to a worker, and its result. Everything here pickles and imports nothing heavy: the process that
+speaks HTTP imports this and never the pipeline."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,11 +11,10 @@ from backend.contract.options import BackgroundOptions, EditOptions, MaskOptions
 from backend.contract.report import BackgroundReport, EditReport, MaskReport, MeshReport, Report
 
 Lane = Literal["mask", "mesh"]
-Form = Literal[
-    "file", "json", "zip", "job"
-]  # the result; the result inside its report; the debug bundle; all a job keeps
-OnStage = Callable[[str], None]  # told a stage's name as it begins
-CacheUse = Literal["use", "renew", "avoid"]  # look and keep; keep without looking; neither
+# The result; the result inside its report; the debug bundle; every file that a job keeps.
+Form = Literal["file", "json", "zip", "job"]
+OnStage = Callable[[str], None]  # called with a stage's name as it begins
+CacheUse = Literal["use", "renew", "avoid"]  # read and write; write only; neither
 CacheOutcome = Literal["hit", "miss"]
 
 
@@ -132,12 +131,12 @@ class Stage:
 
 @dataclass(frozen=True)
 class Done:
-    """What came of a piece of work. The first file is the answer; only the form `job` has more."""
+    """The result of a piece of work. The first file is the answer; only the form `job` has more."""
 
     files: tuple[File, ...]
     stages: tuple[Stage, ...] = ()
     notes: tuple[str, ...] = ()
     report: dict[str, Any] = field(default_factory=dict)
-    cache: CacheOutcome | None = None  # of the result as a whole; None where nobody looked
-    stage_caches: Mapping[str, CacheOutcome] = field(default_factory=dict)  # of the stages that a cache was asked for
+    cache: CacheOutcome | None = None  # of the result as a whole; None where no cache was asked
+    stage_caches: Mapping[str, CacheOutcome] = field(default_factory=dict)  # by stage, where a cache was asked
     models: Mapping[str, str] = field(default_factory=dict)  # the engines that took part: name -> fingerprint

@@ -1,7 +1,7 @@
-"""The worker process itself: `python -m backend.workers.child FD PARENT`, started by `backend.workers.process`.
+"""The worker process: `python -m backend.workers.child FD PARENT`, started by `backend.workers.process`.
 
-Its main thread only listens, so a cancel is heard while the work runs, and the end of the stream, which means that
-the service is gone, ends the process at once.
+Its main thread only listens, so a cancel arrives while the work runs. The end of the stream means that the service is
+gone and ends the process at once.
 """
 
 import ctypes
@@ -38,11 +38,11 @@ from backend.workers.messages import (
 
 logger = logging.getLogger("mattemesh")
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
-NICENESS = 5  # on busy cores the process that answers comes first: it waits for its turn, not for a slice of theirs
+NICENESS = 5  # on busy cores the scheduler then prefers the process that answers requests
 
 
 class Worker:
-    """Does what it is told over `connection`, each piece of work in one of its threads."""
+    """Runs the work that arrives over `connection`, each piece in one of its threads."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -68,7 +68,7 @@ class Worker:
                 self._unwanted[message.number] = threading.Event()
                 threads.submit(self._do, message)
             elif isinstance(message, Cancel):
-                unwanted = self._unwanted.get(message.number)  # in one go: the work may come to its end meanwhile
+                unwanted = self._unwanted.get(message.number)  # one look-up: the work may end meanwhile
                 if unwanted is not None:
                     unwanted.set()
 
@@ -76,7 +76,7 @@ class Worker:
         try:
             self._handler = hello.load(hello.settings, hello.lane, hello.skip_networks)
             self.send(Ready(self._handler.facts()))
-        except BaseException:  # nothing can be done without handler: say why and let the service try again
+        except BaseException:  # without a handler there is no work: report why and let the service restart the worker
             self.send(LogLine(logging.ERROR, traceback.format_exc()))
             os._exit(1)
 
@@ -106,7 +106,7 @@ class Worker:
 
 
 class _ToService(logging.Handler):
-    """Handler log lines to the service, which has the log file."""
+    """Sends log lines to the service, which owns the log file."""
 
     def __init__(self, worker: Worker) -> None:
         super().__init__()
@@ -123,11 +123,11 @@ def _receive(stream: BinaryIO) -> object | None:
         return None
     (length,) = LENGTH.unpack(header)
     body = stream.read(length)
-    return pickle.loads(body) if len(body) == length else None  # noqa: S301  # our own parent's word
+    return pickle.loads(body) if len(body) == length else None  # noqa: S301  # sent by our own parent
 
 
 def _plain(done: Done) -> Done:
-    """Return `done` with a report of plain numbers: a NumPy one would bring NumPy into the service."""
+    """Return `done` with a report of plain JSON types: a NumPy scalar would import NumPy into the service."""
     return replace(done, report=json.loads(json.dumps(done.report)))
 
 
@@ -135,13 +135,13 @@ def _end_with(parent: int) -> None:
     """Have the kernel end this process with its parent, even inside a native call that holds the interpreter."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it was quicker
+    if os.getppid() != parent:  # the parent died first
         os._exit(1)
 
 
 def main() -> None:
     """Serve at the socket whose number is the first argument, for the parent whose pid is the second."""
-    # Ctrl-C and a supervisor's SIGTERM go to the whole group; when and how to stop is the parent's affair.
+    # Ctrl-C and a supervisor's SIGTERM reach the whole process group; the parent decides when its workers stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _end_with(int(sys.argv[2]))
@@ -151,7 +151,7 @@ def main() -> None:
     logger.propagate = False
     logger.addHandler(_ToService(worker))
     worker.listen()
-    os._exit(0)  # the threads are not waited for
+    os._exit(0)  # without waiting for the threads
 
 
 if __name__ == "__main__":

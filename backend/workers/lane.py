@@ -1,4 +1,4 @@
-"""One lane: first come, first served, a bounded number waiting, and no place held by somebody who has left."""
+"""One lane: a bounded first-in, first-out queue in front of its workers; abandoned work frees its slot at once."""
 
 import asyncio
 import math
@@ -15,10 +15,10 @@ from backend.workers.running import BystanderError, Running
 
 
 class Worker(Protocol):
-    """Who does the work; a process, or a test's thread."""
+    """Runs the work: a process, or a thread in a test."""
 
     config: WorkerConfig
-    on_change: Callable[[], None]  # called when a place becomes free, and when it goes to rest
+    on_change: Callable[[], None]  # called when a slot becomes free, and when it goes to rest
 
     @property
     def free_slots(self) -> int: ...
@@ -39,7 +39,7 @@ class Worker(Protocol):
 
 
 class _Waiter:
-    """A piece of work in the line."""
+    """Work that waits in the queue."""
 
     def __init__(self, work: Work, on_stage: OnStage) -> None:
         self.work, self.on_stage, self.since = work, on_stage, time.monotonic()
@@ -47,12 +47,12 @@ class _Waiter:
 
 
 def stopping() -> OverloadedError:
-    """Return the error for work that comes, or still waits, while the service stops."""
+    """Return the error for work that arrives or still waits while the service stops."""
     return OverloadedError("The service is stopping.")
 
 
 class LaneQueue:
-    """Handler work to whichever worker of the lane has a place."""
+    """Hands work to the first worker of the lane with a free slot."""
 
     def __init__(
         self,
@@ -66,32 +66,32 @@ class LaneQueue:
         self.lane, self.workers = lane, workers
         self._max_waiting, self._queue_deadline_s, self._deadline_s = max_waiting, queue_deadline_s, deadline_s
         self._capacity = sum(worker.config.concurrency for worker in workers)
-        self._line: deque[_Waiter] = deque()
-        self._inside = 0  # waiting and running, as far as somebody still wants it
+        self._queue: deque[_Waiter] = deque()
+        self._admitted = 0  # waiting and running; abandoned work no longer counts
         self._begun = self._refused = 0
         self._waited_s = 0.0
         for worker in workers:
-            worker.on_change = self._deal
+            worker.on_change = self._dispatch
 
     async def run(self, work: Work, on_stage: OnStage) -> Done:
-        """Return what comes of `work`; what it raises is told in `backend.contract.runner.Runner.run`."""
+        """Return the result of `work`; raises as `backend.contract.runner.Runner.run` does."""
         self.admit()
-        self._inside += 1
+        self._admitted += 1
         try:
             while True:
                 try:
                     return await self._once(work, on_stage)
-                except BystanderError:  # a neighbour's fault: begin again
+                except BystanderError:  # the worker was killed because of other work: run it again
                     continue
         finally:
-            self._inside -= 1
+            self._admitted -= 1
 
     def status(self) -> LaneStatus:
-        oldest = time.monotonic() - self._line[0].since if self._line else 0.0
+        oldest = time.monotonic() - self._queue[0].since if self._queue else 0.0
         return LaneStatus(
             self.lane,
-            len(self._line),
-            self._inside - len(self._line),
+            len(self._queue),
+            self._admitted - len(self._queue),
             sum(worker.config.concurrency for worker in self.workers if worker.rest_s is None),
             self._max_waiting,
             self._begun,
@@ -101,23 +101,23 @@ class LaneQueue:
         )
 
     def close(self) -> None:
-        """End the workers and send away whoever waits."""
+        """End the workers and refuse the work that waits."""
         for worker in self.workers:
             worker.close()
-        self._send_away(stopping())
+        self._refuse_waiting(stopping())
 
     async def _once(self, work: Work, on_stage: OnStage) -> Done:
         waiter = _Waiter(work, on_stage)
-        self._line.append(waiter)
-        self._deal()
+        self._queue.append(waiter)
+        self._dispatch()
         try:
             async with asyncio.timeout(self._queue_deadline_s):
                 running = await waiter.turn
         except BaseException as error:
-            if waiter in self._line:
-                self._line.remove(waiter)
+            if waiter in self._queue:
+                self._queue.remove(waiter)
             elif not waiter.turn.cancelled() and waiter.turn.exception() is None:
-                waiter.turn.result().abandon()  # its turn came in the same moment
+                waiter.turn.result().abandon()  # its turn came at the same moment
             if isinstance(error, TimeoutError):
                 limit = self._queue_deadline_s
                 raise TimedOutError(f"The work waited longer than {limit:g} s to begin.", limit=limit) from None
@@ -130,9 +130,9 @@ class LaneQueue:
         if rest_s is not None:
             self._refused += 1
             raise self._resting(rest_s)
-        if self._inside >= self._max_waiting + self._capacity:
+        if self._admitted >= self._max_waiting + self._capacity:
             self._refused += 1
-            waiting = self._inside - self._capacity
+            waiting = self._admitted - self._capacity
             raise OverloadedError(
                 "Too many pictures are waiting; try again soon.", limit=self._max_waiting, actual=waiting
             )
@@ -143,27 +143,27 @@ class LaneQueue:
 
     @staticmethod
     def _resting(rest_s: float) -> OverloadedError:
-        # Not worker-lost: this work has not begun, and a job that meets it has not used up an attempt.
-        error = OverloadedError("The worker has crashed several times and rests; try again later.")
+        # Not worker-lost: the work has not begun, so a job that meets this keeps its attempt.
+        error = OverloadedError("The worker crashed several times and is paused; try again later.")
         error.retry_after_s = math.ceil(rest_s) or 1
         return error
 
-    def _deal(self) -> None:
-        """Give out the free places; when all workers rest, send away whoever waits."""
+    def _dispatch(self) -> None:
+        """Fill the free slots; when all workers rest, refuse the work that waits."""
         for worker in self.workers:
-            while self._line and worker.free_slots > 0:
-                waiter = self._line.popleft()
+            while self._queue and worker.free_slots > 0:
+                waiter = self._queue.popleft()
                 if not waiter.turn.done():
                     self._begun += 1
                     self._waited_s += time.monotonic() - waiter.since
                     waiter.turn.set_result(worker.begin(waiter.work, waiter.on_stage))
         rest_s = self._rest_s()
         if rest_s is not None:
-            self._send_away(self._resting(rest_s))
+            self._refuse_waiting(self._resting(rest_s))
 
-    def _send_away(self, error: OverloadedError) -> None:
-        while self._line:
-            turn = self._line.popleft().turn
+    def _refuse_waiting(self, error: OverloadedError) -> None:
+        while self._queue:
+            turn = self._queue.popleft().turn
             if not turn.done():
                 self._refused += 1
                 turn.set_exception(error)

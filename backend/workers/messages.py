@@ -1,7 +1,7 @@
-"""What the service and a worker process say to each other over their socket: a length, then a pickle.
+"""The protocol between the service and a worker process over their socket: a length, then a pickle.
 
-A process that is killed in the middle of a message tears it; the reader then meets the end of the stream, never half a
-message, because nobody else writes into that socket.
+A process that is killed while it sends truncates the message. The reader then meets the end of the stream and never
+half a message, because each socket has a single writer.
 """
 
 import io
@@ -16,28 +16,28 @@ from backend.contract.settings import Settings
 from backend.contract.work import Done, Lane, OnStage, Work
 
 LENGTH = struct.Struct("!Q")
-TRUSTED = ("backend.contract.errors", "backend.contract.work", __name__)  # whose names a worker's answer may hold
+TRUSTED = ("backend.contract.errors", "backend.contract.work", __name__)  # modules whose classes an answer may contain
 
 
 class Handler(Protocol):
     """Does a worker's work, loaded and warm."""
 
     def perform(self, work: Work, on_stage: OnStage) -> Done:
-        """Return what comes of `work`; `on_stage` hears each stage begin and may raise."""
+        """Return the result of `work`; `on_stage` is called as each stage begins and may raise."""
         ...
 
     def facts(self) -> "Facts":
-        """Tell what is loaded; asked after each piece of work."""
+        """Return what is loaded; called after each piece of work."""
         ...
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a worker knows of its engines, by the models' names."""
+    """The state of a worker's engines, by model name."""
 
     loaded: dict[str, str] = field(default_factory=dict)  # name -> device
     broken: dict[str, str] = field(default_factory=dict)  # name -> why it cannot be used
-    why: str = ""  # what went wrong at the warm-up, if anything did
+    why: str = ""  # what went wrong at the warm-up; "" when nothing did
     gpu_bytes: int | None = None
 
 
@@ -84,7 +84,7 @@ class StageBegan:
 
 @dataclass(frozen=True)
 class Finished:
-    """From a worker: what came of a piece of work, and what it knows of its engines now."""
+    """From a worker: the result of a piece of work, and the state of its engines."""
 
     number: int
     done: Done
@@ -93,7 +93,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class Failed:
-    """From a worker: the error of a piece of work; None for a bug (told by its trace) and for abandoned work."""
+    """From a worker: the error of a piece of work; None for abandoned work and for a bug (see `trace`)."""
 
     number: int
     error: Exception | None
@@ -123,26 +123,26 @@ def pack(message: object) -> bytes:
 
 
 class _NarrowUnpickler(pickle.Unpickler):
-    """Reads our own messages and nothing else: a picture that took a worker over must not reach the service, and an
-    answer with a stray NumPy number in it must not load NumPy there."""
+    """Unpickles our own message classes only: a picture that took over a worker must not reach the service, and a stray
+    NumPy scalar in an answer must not import NumPy there."""
 
     def find_class(self, module: str, name: str) -> Any:
         if module not in TRUSTED or "." in name:
             raise pickle.UnpicklingError(f"a worker's answer holds {module}.{name}")
         found = super().find_class(module, name)
-        # What a trusted module has imported itself is not ours: `dataclass`, for one, runs what it is given as code.
+        # A trusted module's own imports are not trusted: `dataclass`, for one, executes its arguments as code.
         if found is not rebuild and not (isinstance(found, type) and found.__module__ == module):
-            raise pickle.UnpicklingError(f"a worker's answer holds {module}.{name}, which is no class of ours")
+            raise pickle.UnpicklingError(f"a worker's answer holds {module}.{name}, which is not one of our classes")
         return found
 
 
 def unpack_answer(body: bytes) -> FromWorker:
-    """Return a worker's message. Raises pickle.UnpicklingError when it is none of ours."""
+    """Return a worker's message. Raises pickle.UnpicklingError for anything but our own message classes."""
     try:
         message = _NarrowUnpickler(io.BytesIO(body)).load()
     except pickle.UnpicklingError:
         raise
-    except Exception as error:  # a stranger's bytes: pickle fails on them in every way there is
+    except Exception as error:  # untrusted bytes: pickle can fail on them in any way
         raise pickle.UnpicklingError(f"a worker's answer cannot be read ({type(error).__name__})") from error
     if not isinstance(message, FromWorker):
         raise pickle.UnpicklingError(f"a worker's answer is a {type(message).__name__}")

@@ -12,7 +12,8 @@ from backend.workers.restarts import RestartPolicy
 
 
 class ProcessRunner:
-    """Runs work in processes. `load` makes what does the work, there; it has to be a module's function."""
+    """Runs work in processes. `load` makes the handler inside the worker; it travels by name, so it is a module's
+    function."""
 
     def __init__(
         self,
@@ -62,7 +63,7 @@ class ProcessRunner:
         why = "The service is stopping." if self._closing else ""
         for lane in self._lanes.values():
             if not why and not any(worker.ready for worker in lane.workers):
-                why = next(row.why for row in workers if row.lane == lane.lane) or "A worker starts."
+                why = next(row.why for row in workers if row.lane == lane.lane) or "A worker is starting."
         return RunnerStatus(not why, why, tuple(lane.status() for lane in self._lanes.values()), workers)
 
     def close(self) -> None:

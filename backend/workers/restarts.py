@@ -1,4 +1,4 @@
-"""When a worker that crashed may start again: at once, until it crashes too often; then after ever longer rests."""
+"""Restart back-off: a crashed worker restarts at once, until it crashes too often; then its rests double."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class RestartPolicy:
-    """How much crashing is borne. A deadline's kill is no crash."""
+    """How many crashes are tolerated. A kill at a deadline does not count as a crash."""
 
-    crashes: int = 3  # so many within the window, and the worker rests
-    window_s: float = 60.0
-    first_rest_s: float = 5.0
-    longest_rest_s: float = 60.0
+    crashes: int = 3  # within the window, before the worker rests
+    window_s: float = 60.0  # sliding window over which crashes count
+    first_rest_s: float = 5.0  # doubles with each rest in a row
+    longest_rest_s: float = 60.0  # upper bound of a rest
 
 
 @dataclass
@@ -23,9 +23,9 @@ class Restarts:
     rests: int = 0  # in a row
 
     def crashed(self, now: float) -> float:
-        """Take note of a crash and return how many seconds to rest before the next start.
+        """Record a crash and return the seconds to rest before the next start.
 
-        A worker that has stayed up for a whole window begins with a clean sheet.
+        A worker that stayed up for a whole window starts with a clean record.
         """
         policy = self.policy
         if self.times and now - self.times[-1] > policy.window_s + self._rest():

@@ -1,4 +1,4 @@
-"""A piece of work that a worker has, as seen by whoever waits for it."""
+"""Work in progress on a worker, as the waiting side sees it."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,11 +8,11 @@ from backend.contract.work import Done, OnStage
 
 
 class BystanderError(Exception):
-    """The worker was killed because of other work; this may run again."""
+    """The worker was killed because of other work; this work may run again."""
 
 
 class Running:
-    """Work under way; `cancel` asks its worker to stop it, and says whether it is late already."""
+    """Work in progress. `cancel(late)` asks its worker to stop it; `late`: it has passed its deadline."""
 
     def __init__(self, on_stage: OnStage, cancel: Callable[[bool], None]) -> None:
         self.on_stage = on_stage
@@ -21,7 +21,7 @@ class Running:
         self.hear("start")
 
     def hear(self, stage: str) -> None:
-        """Tell the waiter that `stage` begins, outside whatever goes on now."""
+        """Report that `stage` begins, from the event loop and not from within the current call."""
         if not self.result.done():
             asyncio.get_running_loop().call_soon(self.on_stage, stage)
 
@@ -34,14 +34,14 @@ class Running:
             self.result.set_exception(error)
 
     def abandon(self, late: bool = False) -> None:
-        """Nobody waits any more: whoever asked has left, or it is too `late`."""
+        """Stop the work: the client has left, or it is past its deadline (`late`)."""
         if not self.result.done():
             self.result.cancel()
             self._cancel(late)
 
     async def wait(self, deadline_s: float) -> Done:
-        """Return what came of it. Raises TimedOutError, WorkerLostError, BystanderError, or what the work raised;
-        cancelling abandons the work."""
+        """Return the result. Raises TimedOutError, WorkerLostError, BystanderError, or what the work raised; cancelling
+        the awaiting task abandons the work."""
         try:
             async with asyncio.timeout(deadline_s):
                 return await asyncio.shield(self.result)

@@ -247,7 +247,7 @@ def test_a_worker_that_never_comes_up_does_not_spin() -> None:
 def test_it_is_ready_when_every_lane_is_warm_and_not_while_it_stops() -> None:
     async def scene(runner: ProcessRunner) -> None:
         assert not runner.status().ready
-        assert "loads its engines" in runner.status().why
+        assert "loading its engines" in runner.status().why
         await until(lambda: runner.status().ready)
         for row in runner.status().workers:
             assert row.loaded == {"net": "cpu"}

@@ -188,7 +188,7 @@ def test_workers_that_cannot_be_started_stop_the_run_and_fail_no_picture(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("backend.folders.batch.pool.WorkerProcess", WorkerProcess)
-    monkeypatch.setattr("backend.workers.process._spawn", nothing)
+    monkeypatch.setattr("backend.workers.process.spawn", nothing)
     monkeypatch.setattr("backend.folders.batch.pool.RESTS", RestartPolicy(first_rest_s=0.02, longest_rest_s=0.05))
     monkeypatch.setattr("backend.folders.batch.pool.MOST_RESTS", 2)
     (folders[0] / "x.png").write_bytes(encoded(toy()[0]))

@@ -1,0 +1,58 @@
+"""How a worker process is started: its command, its environment, its end of the socket."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import psutil
+
+from backend.contract.settings import REPOSITORY
+
+
+def spawn(devices: Sequence[str], index: int) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """Start worker number `index` and return it with our end of its socket. Raises OSError when it cannot start.
+
+    Its output goes to our stderr. `-P` keeps modules of the current folder from shadowing the installed ones.
+    """
+    ours, theirs = socket.socketpair()
+    fd = theirs.fileno()
+    command = [sys.executable, "-P", "-m", "backend.workers.child", str(fd), str(os.getpid())]
+    try:
+        process = subprocess.Popen(
+            command, pass_fds=(fd,), stdin=subprocess.DEVNULL, stdout=2, env=_environment(devices, index)
+        )
+    except OSError:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    return process, ours
+
+
+def describe_ending(code: int) -> str:
+    """Return how a process with return code `code` ended, for the log."""
+    if code >= 0:
+        return f"ended with status {code}"
+    return f"was ended by {signal.Signals(-code).name}" if -code in set(signal.Signals) else f"was ended by {-code}"
+
+
+def memory_bytes(pid: int) -> int | None:
+    """Return the resident memory of a process, None when it is gone."""
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return None
+
+
+def _environment(devices: Sequence[str], index: int) -> dict[str, str]:
+    """Return the worker's environment: our modules, one GPU where there are several, and no API key."""
+    environment = {name: value for name, value in os.environ.items() if name.upper() != "API_KEY"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), *filter(None, sys.path)])
+    environment.setdefault("OMP_WAIT_POLICY", "passive")  # spinning threads slow a machine with shared cores down
+    environment.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
+    if devices:
+        environment["CUDA_VISIBLE_DEVICES"] = devices[index % len(devices)]
+    return environment
