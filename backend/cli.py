@@ -5,7 +5,6 @@ The options of `remove-bg` and `generate-mesh` are read off the request's own fi
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,12 +16,10 @@ from backend.commands.batch_options import add_batch
 from backend.commands.datasets import add_analyze, add_evaluate
 from backend.commands.options import add_option
 from backend.contract.errors import (
-    InvalidParameterError,
     MattemeshError,
-    StorageFullError,
-    is_disk_full,
     problem_of,
 )
+from backend.contract.files import translate_write_errors, write_atomically
 from backend.contract.mesh_formats import MESH_FORMATS
 from backend.contract.options import MaskOptions, MatteOptions, MeshOptions, invalid_option
 from backend.contract.settings import Settings
@@ -112,10 +109,8 @@ def _run_picture(parsed: argparse.Namespace) -> int:
     if parsed.report:
         _write(parsed.report, json.dumps(result.report.as_json(), indent=2).encode())
     if parsed.debug:
-        try:
+        with translate_write_errors(parsed.debug):
             write_folder(bundle_files(file, result.report.as_json(), trace), parsed.debug)
-        except OSError as error:
-            raise _unwritable(parsed.debug, error) from error
     ending = Path(file.name).suffix
     if parsed.out.suffix.lower() not in ("", ending) and parsed.out.is_file():
         print(f"note: What {parsed.out.name} holds is {ending[1:].upper()}, whatever its name says.", file=sys.stderr)
@@ -137,25 +132,11 @@ def _options(parsed: argparse.Namespace, kind: type[Options]) -> Options:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write the file whole or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with translate_write_errors(path):
         if path.exists() and not path.is_file():  # a device or a pipe is written to, never replaced by a file
             path.write_bytes(data)
-            return
-        part.write_bytes(data)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise _unwritable(path, error) from error
-    except KeyboardInterrupt:
-        part.unlink(missing_ok=True)
-        raise
-
-
-def _unwritable(path: Path, error: OSError) -> MattemeshError:
-    kind = StorageFullError if is_disk_full(error) else InvalidParameterError
-    return kind(f"{path} cannot be written: {error.strerror}.")
+        else:
+            write_atomically(path, data)
 
 
 def _port(text: str) -> int:

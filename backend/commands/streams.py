@@ -4,7 +4,8 @@ import os
 import sys
 from pathlib import Path
 
-from backend.contract.errors import InvalidParameterError, MattemeshError, StorageFullError, is_disk_full
+from backend.contract.errors import InvalidParameterError
+from backend.contract.files import translate_write_errors
 
 STREAM = Path("-")
 
@@ -27,10 +28,10 @@ def check_result_argument(path: Path) -> None:
 
 def write_stdout(data: bytes) -> None:
     """Write all of `data` to stdout. Raises StorageFullError or InvalidParameterError, also when nobody reads it."""
-    try:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left must not fail at exit again
-        kind: type[MattemeshError] = StorageFullError if is_disk_full(error) else InvalidParameterError
-        raise kind(f"stdout cannot be written: {error.strerror}.") from error
+    with translate_write_errors("stdout"):
+        try:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left must not fail at exit again
+            raise

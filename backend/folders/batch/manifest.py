@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from backend.folders.batch.out_folder import told
+from backend.contract.files import translate_write_errors
 
 NAME = "manifest.jsonl"
 HEADER = {"manifest": "mattemesh batch", "version": 1}
@@ -53,7 +53,7 @@ class Manifest:
         self.records: dict[str, Record] = {}
         self._path = folder / NAME
         self._lock = threading.Lock()
-        try:
+        with translate_write_errors(self._path):
             self._file = self._path.open("ab+", buffering=0)
             self._file.seek(0)
             lines = self._file.read().split(b"\n")
@@ -66,19 +66,14 @@ class Manifest:
                 self._append(b"\n")
             if not lines:
                 self._append(json.dumps(HEADER).encode() + b"\n")
-        except OSError as error:
-            raise told(self._path, error) from error
 
     def append(self, record: Record) -> None:
         """Keep `record`; but for one of work that has only begun, it is safe on the disk when this returns."""
         line = json.dumps({name: value for name, value in asdict(record).items() if value not in (None, "", (), {})})
-        with self._lock:
-            try:
-                self._append(line.encode("ascii") + b"\n")
-                if record.state != "working":
-                    os.fsync(self._file.fileno())
-            except OSError as error:
-                raise told(self._path, error) from error
+        with self._lock, translate_write_errors(self._path):
+            self._append(line.encode("ascii") + b"\n")
+            if record.state != "working":
+                os.fsync(self._file.fileno())
             self.records[record.input] = record
 
     def close(self) -> None:

@@ -5,21 +5,15 @@ A file is written in `.mattemesh/partial`, made safe on the disk and only then g
 
 import errno
 import os
-from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
-from backend.contract.errors import InvalidParameterError, MattemeshError, StorageFullError, is_disk_full
+from backend.contract.errors import InvalidParameterError
+from backend.contract.files import translate_write_errors, write_atomically
 
 OWN = ".mattemesh"
 REVIEW, OUTLIERS = "review", "outliers"
-
-
-def told(path: Path, error: OSError) -> MattemeshError:
-    """Return the disk's trouble with `path` as one of our errors."""
-    kind = StorageFullError if is_disk_full(error) else InvalidParameterError
-    return kind(f"{path} cannot be written: {error.strerror}.")
 
 
 class PlaceError(Exception):
@@ -41,14 +35,12 @@ class OutFolder:
         self.folder = folder
         self._numbers = count()  # of files in work
         self._partial, self._thumbnails = folder / OWN / "partial", folder / OWN / "thumbnails"
-        try:
+        with translate_write_errors(folder):
             for each in (self._partial, self._thumbnails):
                 each.mkdir(parents=True, exist_ok=True)
             self._lock = _hold(folder / OWN / "lock")
             for left in self._partial.iterdir():
                 left.unlink()
-        except OSError as error:
-            raise told(folder, error) from error
 
     def close(self) -> None:
         self._lock.close()
@@ -57,21 +49,15 @@ class OutFolder:
         """Write the file `name`, whole or not at all. Raises InvalidParameterError, StorageFullError or
         PlaceError."""
         path = self.folder / name
-        part = self._partial / str(next(self._numbers))
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._check_inside(path.parent)
-            with part.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        except OSError as error:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
-            if error.errno in _OF_ONE_NAME:
-                raise PlaceError(f"Its result cannot be written: {error.strerror}.") from error
-            raise told(path, error) from error
+        with translate_write_errors(path):
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._check_inside(path.parent)
+                write_atomically(path, data, draft=self._partial / str(next(self._numbers)))
+            except OSError as error:
+                if error.errno in _OF_ONE_NAME:
+                    raise PlaceError(f"Its result cannot be written: {error.strerror}.") from error
+                raise
 
     def remove(self, name: str) -> None:
         """Remove the file `name`, if it is there, and the folders that it leaves empty."""
@@ -85,12 +71,10 @@ class OutFolder:
 
     def move(self, name: str, to: str) -> None:
         """Give the file `name` another place. Raises InvalidParameterError or StorageFullError."""
-        try:
+        with translate_write_errors(self.folder / to):
             (self.folder / to).parent.mkdir(parents=True, exist_ok=True)
             self._check_inside((self.folder / to).parent)
             (self.folder / name).replace(self.folder / to)
-        except OSError as error:
-            raise told(self.folder / to, error) from error
         self.remove(name)
 
     def size_of(self, name: str) -> int | None:

@@ -1,14 +1,14 @@
-"""Results -> files in a folder: each is whole or not there, and the disk's troubles are told in one sentence."""
+"""Results -> files in a folder, as JSON and CSV; each file is whole or not there."""
 
 import csv
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from backend.contract.errors import InvalidParameterError, StorageFullError, is_disk_full
+from backend.contract.errors import InvalidParameterError
+from backend.contract.files import translate_write_errors, write_atomically
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -16,19 +16,11 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
 
     Raises InvalidParameterError or StorageFullError.
     """
-    try:
+    with translate_write_errors(folder):
         for name, data in files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(f".{path.name}.{os.getpid()}.part")
-            try:
-                part.write_bytes(data)
-                part.replace(path)
-            finally:
-                part.unlink(missing_ok=True)
-    except OSError as error:
-        kind = StorageFullError if is_disk_full(error) else InvalidParameterError
-        raise kind(f"{folder} cannot be written to: {error.strerror}.") from error
+            write_atomically(path, data)
 
 
 def check_folder_for_results(out: Path, *inputs: Path) -> None:
