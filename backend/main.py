@@ -15,13 +15,12 @@ from fastapi_offline import FastAPIOffline
 
 from backend.api import problems
 from backend.api.logs import set_up_logging
-from backend.api.metrics.metered_runner import MeteredRunner
-from backend.api.metrics.recorded import Metrics
+from backend.api.metrics.recorded import MeteredRunner, Metrics
 from backend.api.middleware.stack import add_middleware
 from backend.api.middleware.stopping import Stopping
 from backend.api.middleware.uploads import Uploads
 from backend.api.openapi import complete_openapi
-from backend.api.routes import docs, jobs, metrics, page, system, work
+from backend.api.routes import docs, jobs, page, system, work
 from backend.cache.cache import open_cache
 from backend.cache.results import CachingRunner
 from backend.contract.runner import Runner
@@ -64,7 +63,7 @@ def create_app(settings: Settings | None = None, runner: Runner | None = None) -
     app.state.started = time.monotonic()
     app.state.stopping = Stopping()
     app.state.uploads = Uploads()
-    for routes in (docs, jobs, metrics, page, system, work):
+    for routes in (docs, jobs, page, system, work):
         app.include_router(routes.router)
     page.mount_files(app)
     problems.install(app)

@@ -26,7 +26,7 @@ sys.path.insert(0, str(REPOSITORY))
 from backend.cache.cache import Cache, open_cache  # noqa: E402
 from backend.cache.results import CachingRunner  # noqa: E402
 from backend.cache.stages import open_stages, stage_key  # noqa: E402
-from backend.contract.runner import RunnerStatus, unheard  # noqa: E402
+from backend.contract.runner import RunnerStatus, ignore_stage  # noqa: E402
 from backend.contract.settings import Settings  # noqa: E402
 from backend.contract.work import KINDS, Done, OnStage, Work  # noqa: E402
 from backend.engines.registry import Engines  # noqa: E402
@@ -49,7 +49,7 @@ class Here:
     def __init__(self, engines: Engines) -> None:
         self._engines = engines
 
-    async def run(self, work: Work, on_stage: OnStage = unheard) -> Done:
+    async def run(self, work: Work, on_stage: OnStage = ignore_stage) -> Done:
         return await asyncio.to_thread(perform, work, self._engines, on_stage)
 
     def start(self) -> None: ...

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from backend.api.forms import FORM_OVERHEAD_BYTES
 from backend.api.metrics.recorded import Metrics
-from backend.api.metrics.scraped import Standing, exposition
+from backend.api.metrics.scraped import Snapshot, exposition
 from backend.cli import main as command_line
 from backend.contract.runner import LaneStatus, RunnerStatus, WorkerStatus
 from backend.contract.settings import REPOSITORY, Settings
@@ -51,8 +51,8 @@ def metric_names() -> set[str]:
     metrics._request_seconds.labels("GET", "/").observe(0.1)
     worker = WorkerStatus("mask", 0, "idle", memory_bytes=1, gpu_bytes=1)
     runner = RunnerStatus(True, "", (LaneStatus("mask", 0, 0, 1, 16),), (worker,))
-    standing = Standing("1", runner, True, 0, 0, caches={("result", "hit"): 1}, jobs={"queued": 0})
-    text = (metrics.exposition() + exposition(standing)).decode()
+    snapshot = Snapshot("1", runner, True, 0, 0, caches={("result", "hit"): 1}, jobs={"queued": 0})
+    text = (metrics.exposition() + exposition(snapshot)).decode()
     return {sample.name for family in text_string_to_metric_families(text) for sample in family.samples}
 
 

@@ -1,4 +1,4 @@
-"""A finished piece of work -> the HTTP answer: the file itself, JSON with the file inside, or the debug zip."""
+"""Finished work -> HTTP response: the file itself, JSON with the file in it, or the debug zip."""
 
 import re
 
@@ -6,15 +6,15 @@ from fastapi import Request, Response
 
 from backend.contract.work import CacheUse, Done, Form
 
-MAX_NOTES_BYTES = 2000  # proxies refuse long headers; the report has every note whole
-FILE_TYPES = ("image/", "model/", "application/octet-stream", "*/*")  # what, in an Accept header, means the file
+MAX_NOTES_BYTES = 2000  # proxies refuse long headers; the report has all notes in full
+FILE_TYPES = ("image/", "model/", "application/octet-stream", "*/*")  # in an Accept header: the file itself
 
 
 def wanted_form(request: Request, debug: bool) -> Form:
-    """Return which form of the answer `request` asks for; `debug` wins over the Accept header.
+    """Return the form of response that `request` asks for; `debug` overrides the Accept header.
 
-    JSON has to be named: a wildcard alone means the file. Named with a lower weight than the file has, it is the
-    second choice, and with a weight of 0 it is refused (RFC 9110, 12.5.1).
+    JSON must be named: a wildcard alone means the file. JSON with a lower weight than the file is the second choice,
+    and a weight of 0 excludes it (RFC 9110, 12.5.1).
     """
     weights = dict(_weight(entry) for entry in request.headers.get("accept", "").lower().split(","))
     json_weight = weights.get("application/json", 0.0)
@@ -23,7 +23,7 @@ def wanted_form(request: Request, debug: bool) -> Form:
 
 
 def _weight(entry: str) -> tuple[str, float]:
-    """Return a media type of an Accept header and its weight; one that is no number counts as none given."""
+    """Return a media type of an Accept header and its weight; a malformed weight counts as missing, and so as 1."""
     media_type, *parameters = (piece.strip() for piece in entry.split(";"))
     for parameter in parameters:
         if re.fullmatch(r"q=[01](\.[0-9]{0,3})?", parameter):
@@ -32,18 +32,18 @@ def _weight(entry: str) -> tuple[str, float]:
 
 
 def wanted_cache(request: Request) -> CacheUse:
-    """Return what Cache-Control lets a cache do: with `no-cache` the work is done anew, with `no-store` not kept."""
+    """Return what Cache-Control allows: `no-cache` skips the look-up, `no-store` also the storing."""
     directives = {piece.strip().lower() for piece in request.headers.get("cache-control", "").split(",")}
     return "avoid" if "no-store" in directives else "renew" if "no-cache" in directives else "use"
 
 
 def server_timing(done: Done) -> str:
-    """Return the Server-Timing header: one entry a stage, in milliseconds."""
+    """Return the Server-Timing header: one entry per stage, in milliseconds."""
     return ", ".join(f"{stage.name.replace(' ', '-')};dur={stage.seconds * 1e3:.1f}" for stage in done.stages)
 
 
 def answer(request: Request, done: Done) -> Response:
-    """Return the response with its timing and its notes; the log line gets the timing too."""
+    """Return the response with its timing and notes; the timing also goes into the log line."""
     request.state.server_timing = server_timing(done)
     request.state.stages = {stage.name: round(stage.seconds, 4) for stage in done.stages}
     file = done.files[0]

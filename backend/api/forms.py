@@ -1,4 +1,4 @@
-"""A multipart body -> its files and options. Limits are kept while receiving, so that nobody fills the disk."""
+"""Multipart body -> files and options. Limits apply while receiving, so that no client can fill the disk."""
 
 import asyncio
 import errno
@@ -23,19 +23,20 @@ from backend.contract.errors import (
 from backend.contract.options import WorkOptions, invalid_option
 from backend.contract.work import Kind
 
-MAX_FILES = 16  # more than any kind takes: a wrong name is told by that name, not by the count
+MAX_FILES = 16  # more than any kind takes, so that an error about an unknown part can name it
 MAX_FIELDS = 64
-FORM_OVERHEAD_BYTES = 64 * 1024  # boundaries, headers and options
-PIECE_BYTES = 64 * 1024  # parsed at once: of almost-boundaries alone these take 30 ms, in which nobody else is answered
+FORM_OVERHEAD_BYTES = 64 * 1024  # boundaries, part headers and options
+# Parsed per turn of the event loop: a worst case of near-boundaries takes 30 ms.
+PIECE_BYTES = 64 * 1024
 
 
 class _LimitedParser(MultiPartParser):
-    """Starlette's parser, which has no limit of its own for a file, with one for every part and one for them all."""
+    """Starlette's parser has no limit for files; this one has a limit per part and one for the whole body."""
 
     def __init__(self, request: Request, limit: int, total: int, max_text_bytes: int) -> None:
         super().__init__(
-            _boundary_alone(request.headers),
-            _up_to(request, total, limit),
+            _boundary_only(request.headers),
+            _limited_stream(request, total, limit),
             max_files=MAX_FILES,
             max_fields=MAX_FIELDS,
             max_part_size=max_text_bytes,
@@ -49,7 +50,7 @@ class _LimitedParser(MultiPartParser):
 
     async def parse(self) -> FormData:
         form = await super().parse()
-        if not self.ended:  # the part that was cut off is not in it, and could be one that is done without
+        if not self.ended:  # the part that was cut off is missing, and it may be an optional one
             await form.close()
             raise MultiPartException("There is no closing boundary.")
         return form
@@ -76,22 +77,22 @@ class _LimitedParser(MultiPartParser):
             if self._current_files <= self.max_files:
                 raise
             raise TooManyFilesError(
-                f"The form has more than {MAX_FILES} files; send one picture.", limit=MAX_FILES
+                f"The form has more than {MAX_FILES} files. Send one picture.", limit=MAX_FILES
             ) from None
 
 
-def _boundary_alone(headers: Headers) -> Headers:
-    """Return the Content-Type of a form with its boundary and nothing else. A form has no charset (RFC 7578); the one
-    that a stranger sends could be any of Python's codecs, some of which raise what no parser expects."""
+def _boundary_only(headers: Headers) -> Headers:
+    """Return a form's Content-Type with only its boundary. A form has no charset parameter (RFC 7578), and one that a
+    client sends could name any Python codec, some of which raise errors that the parser does not expect."""
     _, parameters = parse_options_header(headers["content-type"])
     boundary = parameters.get(b"boundary", b"").decode("latin-1")
     if not boundary or '"' in boundary or "\\" in boundary:
-        raise MultiPartException("There is no boundary that could be one.")
+        raise MultiPartException("There is no valid boundary.")
     return Headers({"content-type": f'multipart/form-data; boundary="{boundary}"'})
 
 
-async def _up_to(request: Request, total: int, limit: int) -> AsyncGenerator[bytes]:
-    """Yield the body as it comes. Raises UploadTooLargeError beyond `total` bytes, wherever in the form they are."""
+async def _limited_stream(request: Request, total: int, limit: int) -> AsyncGenerator[bytes]:
+    """Yield the body as it arrives. Raises UploadTooLargeError beyond `total` bytes."""
     received = 0
     async for chunk in request.stream():
         received += len(chunk)
@@ -103,19 +104,19 @@ async def _up_to(request: Request, total: int, limit: int) -> AsyncGenerator[byt
 
 
 def too_large(limit: int, actual: int) -> UploadTooLargeError:
-    """Return the error for a file of `actual` bytes or more."""
+    """Return the error for a file of at least `actual` bytes."""
     return UploadTooLargeError(
-        f"The file has more than {limit / 2**20:.4g} MiB; send a smaller one.", limit=limit, actual=actual
+        f"The file is larger than {limit / 2**20:.4g} MiB. Send a smaller one.", limit=limit, actual=actual
     )
 
 
 @asynccontextmanager
 async def read_form(request: Request, limit: int, *kinds: Kind) -> AsyncIterator[FormData]:
-    """Yield the parsed body; its spooled files are gone afterwards. `kinds` are those that the form may ask for.
+    """Yield the parsed body; its spooled files are deleted afterwards. `kinds` are the kinds of work it may ask for.
 
-    Raises MissingFileError (not a multipart form), UploadTooLargeError (a part over `limit` bytes, or more than such
-    parts for every file of the kind; declared, or found while receiving), TooManyFilesError, InvalidParameterError
-    (malformed form), StorageFullError (no room for the spool) and OverloadedError (no more files may be open).
+    Raises MissingFileError (not a multipart form), UploadTooLargeError (a part over `limit` bytes, or a body over the
+    sum for its kind; from Content-Length or while receiving), TooManyFilesError, InvalidParameterError (malformed
+    form), StorageFullError (no room for the spool) and OverloadedError (too many open files).
     """
     max_text_bytes = max(kind.max_text_bytes for kind in kinds)
     total = max(len(kind.files) for kind in kinds) * limit + max_text_bytes + FORM_OVERHEAD_BYTES
@@ -130,10 +131,11 @@ async def read_form(request: Request, limit: int, *kinds: Kind) -> AsyncIterator
         raise InvalidParameterError("The multipart form is malformed.", parameter="body") from error
     except OSError as error:
         if error.errno in (errno.EMFILE, errno.ENFILE):
-            raise OverloadedError("Too many uploads are being received; try again soon.") from error
-        if not is_disk_full(error) and not isinstance(error, FileNotFoundError):  # no folder has room for a spool
+            raise OverloadedError("Too many uploads are in progress; try again soon.") from error
+        no_folder = isinstance(error, FileNotFoundError)  # tempfile found none with room
+        if not is_disk_full(error) and not no_folder:
             raise
-        raise StorageFullError("There is no room to receive the file.") from error
+        raise StorageFullError("The service has no disk space left to receive the file.") from error
     try:
         yield form
     finally:
@@ -141,10 +143,10 @@ async def read_form(request: Request, limit: int, *kinds: Kind) -> AsyncIterator
 
 
 async def read_files(form: FormData, kind: Kind) -> dict[str, bytes]:
-    """Return the files that were sent of those that `kind` takes, by the name of their part.
+    """Return the files of the form that `kind` takes, by part name.
 
-    Raises MissingFileError for one that it cannot do without, TooManyFilesError for two of a name, and
-    InvalidParameterError for text in place of one that it can do without.
+    Raises MissingFileError for a missing required part, TooManyFilesError for a repeated part, and
+    InvalidParameterError for text in an optional part.
     """
     return {name: data for name in kind.files if (data := await _read_file(form, name, kind)) is not None}
 
@@ -154,22 +156,22 @@ async def _read_file(form: FormData, name: str, kind: Kind) -> bytes | None:
     parts = form.getlist(name)
     if len(parts) > 1:
         raise TooManyFilesError(
-            f"The part `{name}` was sent {len(parts)} times; send one picture.", actual=len(parts), limit=1
+            f"The part `{name}` was sent {len(parts)} times. Send one picture.", actual=len(parts), limit=1
         )
     if not parts:
         if needed:
-            raise MissingFileError(f"The form has no part `{name}`; send the picture there.", parameter=name)
+            raise MissingFileError(f"The form has no part `{name}`. Send the picture there.", parameter=name)
         return None
     if not isinstance(parts[0], UploadFile):
         fault = MissingFileError if needed else InvalidParameterError
-        raise fault(f"The part `{name}` is text; send the picture itself as a file.", parameter=name)
+        raise fault(f"The part `{name}` is text. Send the picture as a file.", parameter=name)
     return await parts[0].read()
 
 
 def read_options(form: FormData, query: dict[str, str], kind: Kind) -> WorkOptions:
-    """Return the options sent as form fields or in the query, of the class that `kind` names; the form wins.
+    """Return the options of `kind` from the form fields and the query; a form field overrides the query.
 
-    Raises InvalidParameterError that names the option and what it may be.
+    Raises InvalidParameterError, which names the option and its valid values.
     """
     values = dict(query)
     sent: set[str] = set()
@@ -178,7 +180,7 @@ def read_options(form: FormData, query: dict[str, str], kind: Kind) -> WorkOptio
             continue
         if isinstance(value, UploadFile):
             raise TooManyFilesError(
-                f"Files are sent as {' and '.join(kind.files)}, not as `{name[:40]}`.", parameter=name[:40]
+                f"Send files as {' or '.join(kind.files)}, not as `{name[:40]}`.", parameter=name[:40]
             )
         if name in sent:
             raise InvalidParameterError(f"The option `{name[:40]}` was sent twice.", parameter=name[:40])

@@ -1,6 +1,6 @@
-"""Where the log goes: stderr, and `backend.log` in the logs folder, which turns over at 5 MiB and keeps five.
+"""The log: to stderr and to `backend.log` in the logs folder, rotated at 5 MiB with five backups.
 
-A line is text for people, or one JSON object for machines (`LOG_FORMAT=json`).
+A line is text, or one JSON object (`LOG_FORMAT=json`).
 """
 
 import json
@@ -13,15 +13,14 @@ from typing import Any, Literal
 
 LogFormat = Literal["text", "json"]
 LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-LIBRARIES = ("uvicorn", "asyncio")  # a fault that they meet is told where ours are, in the same form
-FACTS = ("request_id", "method", "path", "status", "code", "seconds", "stages", "client")  # what `extra` may hold
+LIBRARIES = ("uvicorn", "asyncio")  # their errors go to the same handlers, in the same format
+FACTS = ("request_id", "method", "path", "status", "code", "seconds", "stages", "client")  # keys of `extra`
 
 
 def set_up_logging(folder: Path, level: str, log_format: LogFormat = "text") -> None:
-    """Send our log, and what the server's libraries report, to stderr and to `folder`/backend.log; calling it again
-    changes level and format.
+    """Send our log and that of `LIBRARIES` to stderr and `folder`/backend.log. A second call changes level and format.
 
-    A folder that cannot be written costs the file, not the service.
+    If the folder cannot be written, the service runs without the file.
     """
     logger = logging.getLogger("mattemesh")
     logger.setLevel(level)
@@ -37,12 +36,12 @@ def set_up_logging(folder: Path, level: str, log_format: LogFormat = "text") -> 
         handler.setFormatter(formatter(log_format))
     for name in LIBRARIES:
         logging.getLogger(name).handlers = logger.handlers
-    # It warns of every form that cannot be read, on stderr as it likes: nonsense that the answer tells already.
+    # It logs a warning for every malformed form; the response reports that already.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
 class _LogFile(RotatingFileHandler):
-    """A file that may fail: a full disk must not add a trace to every line on stderr."""
+    """A log file that reports a full disk once instead of a traceback per line on stderr."""
 
     _failing = False
 
@@ -54,16 +53,16 @@ class _LogFile(RotatingFileHandler):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         self._failed = True
         if not self._failing:
-            sys.stderr.write(f"backend.log cannot be written ({sys.exc_info()[1]}); lines go to stderr alone\n")
+            sys.stderr.write(f"backend.log cannot be written ({sys.exc_info()[1]}); logging to stderr only\n")
 
 
 def formatter(log_format: LogFormat) -> logging.Formatter:
-    """Return what makes lines of records; also for the log of a worker process."""
+    """Return the formatter for `log_format`; worker processes use it too."""
     return JsonFormatter() if log_format == "json" else logging.Formatter(LINE)
 
 
 class JsonFormatter(logging.Formatter):
-    """One object a line, ASCII alone: whatever a stranger sends, it stays in its string and on its line."""
+    """One ASCII JSON object per line: client input cannot break out of its string or its line."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, Any] = {

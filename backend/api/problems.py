@@ -1,4 +1,4 @@
-"""Every error answer, on every route, as RFC 9457 `application/problem+json`."""
+"""Error responses on every route, as RFC 9457 `application/problem+json`."""
 
 import logging
 from collections.abc import Mapping
@@ -23,24 +23,24 @@ from backend.contract.errors import (
 
 MEDIA_TYPE = "application/problem+json"
 HTTP_PROBLEMS = {
-    404: Problem(404, "not-found", "There is nothing at this address"),
-    405: Problem(405, "method-not-allowed", "This address does not take this method"),
+    404: Problem(404, "not-found", "Nothing found at this address"),
+    405: Problem(405, "method-not-allowed", "This address does not support this method"),
 }
 logger = logging.getLogger("mattemesh")
 
 
 class ProblemBody(BaseModel):
-    """What went wrong, for people (`title`, `detail`) and for programs (`code` and the numbers that matter)."""
+    """An error for people (`title`, `detail`) and for programs (`code` and the relevant numbers)."""
 
     type: str = Field(examples=["urn:mattemesh:problem:too-many-pixels"])
     title: str = Field(examples=["The picture has too many pixels"])
     status: int = Field(examples=[422])
-    detail: str = Field(examples=["The picture has 60000000 pixels; at most 50000000 are taken."])
+    detail: str = Field(examples=["The picture has 60000000 pixels; the limit is 50000000."])
     instance: str = Field(examples=["urn:mattemesh:request:3f0c1e9a5b7d4c12"])
     code: str = Field(examples=["too-many-pixels"])
     limit: float | None = Field(None, examples=[50_000_000])
     actual: float | None = Field(None, examples=[60_000_000])
-    parameter: str | None = Field(None, description="the option that is at fault")
+    parameter: str | None = Field(None, description="the invalid option")
 
 
 def problem_answer(
@@ -50,7 +50,7 @@ def problem_answer(
     numbers: Mapping[str, object] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    """Return the answer for one `problem`; `request.state.code` remembers it for the log line."""
+    """Return the response for `problem`; `request.state.code` passes its code to the log line."""
     request.state.code = problem.code
     instance = f"urn:mattemesh:request:{getattr(request.state, 'request_id', 'unknown')}"
     body = body_of(problem, detail, instance, numbers or {})
@@ -58,7 +58,7 @@ def problem_answer(
 
 
 def error_answer(request: Request, error: MattemeshError, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """Return the answer for `error` by the one table; it says when to come again where waiting helps."""
+    """Return the response for `error` from the table of problems, with Retry-After if waiting helps."""
     sent = dict(headers or {})
     if isinstance(error, ServiceError) and error.retry_after_s is not None:
         sent["Retry-After"] = str(error.retry_after_s)
@@ -66,7 +66,7 @@ def error_answer(request: Request, error: MattemeshError, headers: Mapping[str, 
 
 
 def documented(*kinds: type[MattemeshError]) -> dict[int | str, dict[str, Any]]:
-    """Return the `responses` of a route that can raise `kinds`, for OpenAPI: one entry a status, all codes named."""
+    """Return the OpenAPI `responses` of a route that can raise `kinds`: one entry per status with all its codes."""
     problems = [PROBLEMS[kind] for kind in kinds] + [INTERNAL]
     responses: dict[int | str, dict[str, Any]] = {}
     for status in sorted({problem.status for problem in problems}):
@@ -77,7 +77,7 @@ def documented(*kinds: type[MattemeshError]) -> dict[int | str, dict[str, Any]]:
 
 
 def install(app: FastAPI) -> None:
-    """Teach `app` to tell every error this way."""
+    """Register the exception handlers on `app`."""
 
     @app.exception_handler(MattemeshError)
     async def _ours(request: Request, error: MattemeshError) -> JSONResponse:
@@ -87,18 +87,16 @@ def install(app: FastAPI) -> None:
     async def _framework(request: Request, error: HTTPException) -> JSONResponse:
         problem = HTTP_PROBLEMS.get(error.status_code)
         if problem is None:
-            problem = Problem(error.status_code, "http-error", "The request cannot be served")
+            problem = Problem(error.status_code, "http-error", "The request failed")
         return problem_answer(request, problem, f"{problem.title}.", headers=error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
         detail = "; ".join(f"{'.'.join(map(str, row['loc'][1:]))}: {row['msg']}" for row in error.errors()[:3])
-        return problem_answer(
-            request, Problem(422, "invalid-parameter", "An option has a value that cannot be used"), detail
-        )
+        return problem_answer(request, Problem(422, "invalid-parameter", "An option has an invalid value"), detail)
 
 
 def internal_answer(request: Request, error: Exception) -> JSONResponse:
-    """Return the answer for a bug; its trace goes to the log alone."""
+    """Return the response for a bug; only the log gets the traceback."""
     logger.error("request %s failed", getattr(request.state, "request_id", "unknown"), exc_info=error)
     return problem_answer(request, INTERNAL, INTERNAL_DETAIL)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from backend.cache.cache import Cache
 from backend.cache.identity import models_of, result_key
-from backend.contract.runner import Runner, RunnerAround, unheard
+from backend.contract.runner import Runner, RunnerWrapper, ignore_stage
 from backend.contract.settings import Settings
 from backend.contract.work import Done, File, OnStage, Stage, Work
 from backend.weights.remote_services import REMOTE_SERVICES
@@ -19,7 +19,7 @@ THREADS = 4  # of their own, so that a slow store holds up nobody else's
 Answer = TypeVar("Answer")
 
 
-class CachingRunner(RunnerAround):
+class CachingRunner(RunnerWrapper):
     """A runner that looks for the finished result before it hands work on, and keeps what comes of it.
 
     `Done.cache` says which it was. What fails is not kept, nor is a result of other models than those on the disk (a
@@ -32,7 +32,7 @@ class CachingRunner(RunnerAround):
         self._cache, self._settings = cache, settings
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="cache")
 
-    async def run(self, work: Work, on_stage: OnStage = unheard) -> Done:
+    async def run(self, work: Work, on_stage: OnStage = ignore_stage) -> Done:
         """Return what came of the same work before, or what comes of it now; raises as the runner does."""
         if work.cache == "avoid" or self._settings.debug_dir is not None or _leaves(work):
             return self._counted(await self._runner.run(work, on_stage))

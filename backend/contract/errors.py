@@ -1,9 +1,8 @@
-"""What can go wrong, in two small families, and the one table that gives each its HTTP status and code.
+"""The errors, in two families, and the table that gives each its HTTP status and code.
 
-`CallerError`: the request cannot be served as it is; sending it again changes nothing. `ServiceError`: the request
-was fine, this service cannot serve it now. The message is one sentence for the person who asked: it holds no path,
-library name or client file name. `numbers` are the figures that matter (`limit`, `actual`, `parameter`, …) and are
-sent along by themselves.
+`CallerError`: the request is at fault; a retry does not help. `ServiceError`: the request is valid, but the service
+cannot serve it now. The message is for the person who sent the request: one sentence without paths, library names or
+the client's file names. `numbers` (`limit`, `actual`, `parameter`, …) become fields of the problem.
 """
 
 import errno
@@ -15,7 +14,7 @@ from typing import Any
 
 
 class MattemeshError(Exception):
-    """The root of both families; `detail` is one sentence, `numbers` what a program would want to read."""
+    """Base of both families; `detail` is one sentence, `numbers` are values for programs."""
 
     def __init__(self, detail: str, **numbers: int | float | str) -> None:
         super().__init__(detail)
@@ -23,21 +22,21 @@ class MattemeshError(Exception):
         self.numbers = numbers
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Keyword arguments survive the trip between processes.
+        # The default would lose the keyword arguments when the error is pickled.
         return rebuild, (type(self), self.detail, self.numbers)
 
 
 def rebuild(kind: type[MattemeshError], detail: str, numbers: dict[str, int | float | str]) -> MattemeshError:
-    """Return the error that was taken apart to travel between processes."""
+    """Return the unpickled error."""
     return kind(detail, **numbers)
 
 
 class CallerError(MattemeshError):
-    """The request itself is at fault."""
+    """The request is at fault."""
 
 
 class ServiceError(MattemeshError):
-    """The service is at fault, or too busy; `retry_after_s` is set where waiting helps."""
+    """The service is at fault or too busy; `retry_after_s` is set if a retry can help."""
 
     retry_after_s: int | None = None
 
@@ -47,7 +46,7 @@ class MissingFileError(CallerError):
 
 
 class TooManyFilesError(CallerError):
-    """The form has more than one file for one picture."""
+    """The form has more than one file for one part."""
 
 
 class EmptyFileError(CallerError):
@@ -55,7 +54,7 @@ class EmptyFileError(CallerError):
 
 
 class InvalidParameterError(CallerError):
-    """An option has a value outside its range, or a name nobody knows."""
+    """An option has an unknown name or an invalid value."""
 
 
 class UnsupportedImageTypeError(CallerError):
@@ -63,11 +62,11 @@ class UnsupportedImageTypeError(CallerError):
 
 
 class ImageCorruptError(CallerError):
-    """The bytes begin as a picture and cannot be decoded to its end."""
+    """The picture is truncated or cannot be decoded."""
 
 
 class UploadTooLargeError(CallerError):
-    """More bytes than the limit."""
+    """The file has more bytes than the limit."""
 
 
 class TooManyPixelsError(CallerError):
@@ -75,27 +74,27 @@ class TooManyPixelsError(CallerError):
 
 
 class NoSubjectError(CallerError):
-    """Nothing was found to make a mesh of."""
+    """No object was found to make a mesh from."""
 
 
 class UnauthorizedError(CallerError):
-    """The service needs a key, and none of its keys came."""
+    """The service needs a key and the request has no valid one."""
 
 
 class CrossSiteError(CallerError):
-    """A page of another site asks for work."""
+    """The request comes from another site's page."""
 
 
 class HostNotAllowedError(CallerError):
-    """The request asks for a name that the service does not answer to."""
+    """The request names a host that the service does not answer to."""
 
 
 class RateLimitedError(CallerError):
-    """More requests than one client may send."""
+    """The client exceeded its rate limit."""
 
 
 class NotFoundError(CallerError):
-    """There is no such job or file; it never was, has expired or was removed."""
+    """No such job or file: it never existed, has expired or was removed."""
 
 
 class NotFinishedError(CallerError):
@@ -107,19 +106,19 @@ class CancelledJobError(CallerError):
 
 
 class OutOfRangeError(CallerError):
-    """A part was asked for that begins behind the file's end."""
+    """The requested range begins after the end of the file."""
 
 
 class IdempotencyConflictError(CallerError):
-    """The key of an earlier request came with another one."""
+    """The Idempotency-Key was already used for a different request."""
 
 
 class UploadTooSlowError(CallerError):
-    """The body came more slowly than the service waits for."""
+    """The body arrived more slowly than the minimum rate."""
 
 
 class NotReadyError(ServiceError):
-    """The service takes no work yet, or no more."""
+    """The service is starting or stopping."""
 
     retry_after_s = 5
 
@@ -137,17 +136,17 @@ class TimedOutError(ServiceError):
 
 
 class WorkerLostError(ServiceError):
-    """The process that did the work ended."""
+    """The worker process ended during the work."""
 
     retry_after_s = 1
 
 
 class ModelUnavailableError(ServiceError):
-    """The weights of a model asked for by name are absent, or are not what they should be."""
+    """The requested model is missing, damaged or not allowed."""
 
 
 class OutOfMemoryError(ServiceError):
-    """The work did not fit into memory, on the last device tried."""
+    """The work did not fit into memory on the last device tried."""
 
     retry_after_s = 30
 
@@ -177,7 +176,7 @@ def translate_disk_full(detail: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Problem:
-    """How one class of error is told: HTTP status, the stable `code`, and a short title that never varies."""
+    """The HTTP status, the stable `code` and the fixed title of one class of error."""
 
     status: int
     code: str
@@ -188,51 +187,51 @@ PROBLEMS: dict[type[MattemeshError], Problem] = {
     MissingFileError: Problem(422, "missing-file", "No file was sent"),
     TooManyFilesError: Problem(422, "too-many-files", "More than one file was sent"),
     EmptyFileError: Problem(422, "empty-file", "The file is empty"),
-    InvalidParameterError: Problem(422, "invalid-parameter", "An option has a value that cannot be used"),
+    InvalidParameterError: Problem(422, "invalid-parameter", "An option has an invalid value"),
     UnsupportedImageTypeError: Problem(415, "unsupported-image-type", "Not a JPEG, PNG or WebP picture"),
     ImageCorruptError: Problem(422, "image-corrupt", "The picture is truncated or broken"),
     UploadTooLargeError: Problem(413, "upload-too-large", "The file is too large"),
     TooManyPixelsError: Problem(422, "too-many-pixels", "The picture has too many pixels"),
     NoSubjectError: Problem(422, "no-subject", "Nothing was found to cut out"),
-    UnauthorizedError: Problem(401, "unauthorized", "A key is needed"),
-    CrossSiteError: Problem(403, "cross-site", "Another site's page asked"),
-    HostNotAllowedError: Problem(421, "host-not-allowed", "Not a name of this service"),
+    UnauthorizedError: Problem(401, "unauthorized", "An API key is required"),
+    CrossSiteError: Problem(403, "cross-site", "Requests from other sites are not allowed"),
+    HostNotAllowedError: Problem(421, "host-not-allowed", "The service does not answer to this name"),
     RateLimitedError: Problem(429, "rate-limited", "Too many requests"),
-    NotFoundError: Problem(404, "not-found", "There is nothing at this address"),
+    NotFoundError: Problem(404, "not-found", "Nothing found at this address"),
     NotFinishedError: Problem(409, "not-finished", "The job is not finished"),
     CancelledJobError: Problem(409, "cancelled", "The job was cancelled"),
-    OutOfRangeError: Problem(416, "out-of-range", "The file has no such part"),
-    IdempotencyConflictError: Problem(409, "idempotency-conflict", "The key belongs to another request"),
+    OutOfRangeError: Problem(416, "out-of-range", "The requested range is outside the file"),
+    IdempotencyConflictError: Problem(409, "idempotency-conflict", "The Idempotency-Key belongs to another request"),
     UploadTooSlowError: Problem(408, "upload-too-slow", "The upload came too slowly"),
-    NotReadyError: Problem(503, "not-ready", "The service takes no work now"),
+    NotReadyError: Problem(503, "not-ready", "The service is not ready"),
     OverloadedError: Problem(503, "overloaded", "The service is busy"),
     TimedOutError: Problem(503, "timed-out", "The work took too long"),
     WorkerLostError: Problem(503, "worker-lost", "The work was interrupted"),
-    ModelUnavailableError: Problem(503, "model-unavailable", "The model is not on this machine"),
+    ModelUnavailableError: Problem(503, "model-unavailable", "The model is not available"),
     OutOfMemoryError: Problem(503, "out-of-memory", "The work did not fit into memory"),
     StorageFullError: Problem(507, "storage-full", "The disk is full"),
 }
 
-INTERNAL = Problem(500, "internal", "Something went wrong inside the service")
+INTERNAL = Problem(500, "internal", "Internal error")
 
 
-INTERNAL_DETAIL = "The service met a fault of its own; the log has the details."
+INTERNAL_DETAIL = "The service hit an internal error. Its log has the details."
 
 
 def problem_of(error: BaseException) -> Problem:
-    """Return the row of the table for `error`; anything that is not in the table is a bug and is told as one."""
+    """Return the table's problem for `error`, or the internal error for anything else."""
     return PROBLEMS.get(type(error), INTERNAL) if isinstance(error, MattemeshError) else INTERNAL
 
 
 def problem_body(error: BaseException, instance: str) -> dict[str, Any]:
-    """Return the RFC 9457 body that tells `error`; of a bug it says nothing but that it is one."""
+    """Return the RFC 9457 body for `error`; for a bug it has no details."""
     if isinstance(error, MattemeshError):
         return body_of(problem_of(error), error.detail, instance, error.numbers)
     return body_of(INTERNAL, INTERNAL_DETAIL, instance, {})
 
 
 def body_of(problem: Problem, detail: str, instance: str, numbers: Mapping[str, object]) -> dict[str, Any]:
-    """Return the RFC 9457 body of one `problem`."""
+    """Return the RFC 9457 body of `problem`."""
     return {
         "type": f"urn:mattemesh:problem:{problem.code}",
         "title": problem.title,

@@ -61,14 +61,14 @@ class AbandonedError(Exception):
     """The client has left; raised inside the work to end it, and reported to nobody."""
 
 
-def unheard(stage: str) -> None:
-    """Ignore the stage: the `on_stage` of callers that show no progress."""
+def ignore_stage(stage: str) -> None:
+    """Do nothing: the `on_stage` of callers that show no progress."""
 
 
 class Runner(Protocol):
     """Runs a piece of work and gives its result back."""
 
-    async def run(self, work: Work, on_stage: OnStage = unheard) -> Done:
+    async def run(self, work: Work, on_stage: OnStage = ignore_stage) -> Done:
         """Return the result of `work`. Raises OverloadedError, TimedOutError, WorkerLostError, or what the work raises.
 
         `on_stage` is called in the event loop with the name of each stage as it begins, first of all "start".
@@ -93,8 +93,8 @@ class Runner(Protocol):
         ...
 
 
-class RunnerAround:
-    """Base class of decorators: forwards to `runner` all but `run`."""
+class RunnerWrapper:
+    """Base of a runner that forwards everything to `runner`; subclasses override `run`."""
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from backend.contract.runner import RunnerStatus, unheard
+from backend.contract.runner import RunnerStatus, ignore_stage
 from backend.contract.settings import Settings
 from backend.contract.work import Done, Lane, OnStage, Work
 from backend.workers.handler import load
@@ -46,7 +46,7 @@ class ProcessRunner:
         for worker in self._workers:
             worker.start()
 
-    async def run(self, work: Work, on_stage: OnStage = unheard) -> Done:
+    async def run(self, work: Work, on_stage: OnStage = ignore_stage) -> Done:
         """See `backend.contract.runner.Runner`."""
         if self._closing:
             raise stopping()

@@ -18,7 +18,7 @@ from backend.cache.results import CachingRunner
 from backend.cache.stages import open_stages
 from backend.contract.errors import OverloadedError
 from backend.contract.options import MaskOptions
-from backend.contract.runner import RunnerStatus, unheard
+from backend.contract.runner import RunnerStatus, ignore_stage
 from backend.contract.settings import Settings
 from backend.contract.work import CacheUse, Done, File, OnStage, Stage, Work
 from backend.engines.registry import Engines
@@ -43,7 +43,7 @@ class FakeRunner:
     def __init__(self, done: Done | Exception = DONE) -> None:
         self.done, self.runs, self.before = done, 0, lambda: None
 
-    async def run(self, work: Work, on_stage: OnStage = unheard) -> Done:
+    async def run(self, work: Work, on_stage: OnStage = ignore_stage) -> Done:
         self.runs += 1
         self.before()
         if isinstance(self.done, Exception):
@@ -199,7 +199,7 @@ def test_who_leaves_ends_the_work(store: MemoryStore, settings: Settings) -> Non
         ended = asyncio.Event()
 
         class Slow(FakeRunner):
-            async def run(self, work: Work, on_stage: OnStage = unheard) -> Done:
+            async def run(self, work: Work, on_stage: OnStage = ignore_stage) -> Done:
                 try:
                     await asyncio.sleep(60)
                 finally:

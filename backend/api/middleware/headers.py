@@ -1,4 +1,4 @@
-"""The headers that tell a browser what it must not do with an answer, on every answer, errors too."""
+"""Security headers on every response, errors included."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -9,15 +9,15 @@ EVERYWHERE = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY",
-    "Cross-Origin-Resource-Policy": "same-origin",  # no other site's page shows our pictures; CORS is not touched
+    "Cross-Origin-Resource-Policy": "same-origin",  # other sites cannot embed our pictures; CORS is separate
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
 }
-# A picture opened by its address still shows: a browser's own picture page needs an inline style and nothing else.
+# A picture opened by its address must show: the browser's own picture page needs an inline style and nothing else.
 API_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
-# The viewer of meshes brings one style element along, named here by its hash, and compiles WebAssembly as it loads.
+# The mesh viewer adds one style element, allowed here by its hash, and compiles WebAssembly.
 VIEWER_STYLE = "'sha256-PXtZZkJMMyc18o/DN1ZEFOJ2qEGq95IQbVaJFMOXOb0='"
-# blob: is what the page makes itself: previews, the mesh that the viewer reads back, and the viewer's workers.
+# blob: is for what the page creates: previews, the mesh that the viewer loads, and the viewer's workers.
 PAGE_POLICY = (
     f"default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' {VIEWER_STYLE}; "
     "img-src 'self' blob: data:; connect-src 'self' blob:; worker-src 'self' blob:; font-src 'self'; "
@@ -26,7 +26,7 @@ PAGE_POLICY = (
 
 
 class SecurityHeaders:
-    """ASGI middleware; a route that sets its own Content-Security-Policy keeps it."""
+    """ASGI middleware that adds the headers; a route may set its own Content-Security-Policy."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -1,4 +1,4 @@
-"""API keys: who may ask. Without `API_KEY` everybody may; a key that nobody asked for then means nothing."""
+"""API keys. Without `API_KEY` every request is allowed, and a key in a request means nothing."""
 
 import contextlib
 import hmac
@@ -13,7 +13,7 @@ from backend.contract.errors import UnauthorizedError
 
 
 class ApiKeys:
-    """The keys that are accepted, kept as digests: of one length, so that comparing tells nothing of theirs."""
+    """The accepted keys, stored as digests of equal length, so that comparing leaks neither content nor length."""
 
     def __init__(self, keys: tuple[str, ...]) -> None:
         self._digests = [sha256(encoded).digest() for key in keys for encoded in _encodings(key)]
@@ -22,7 +22,7 @@ class ApiKeys:
         return bool(self._digests)
 
     def accepted(self, scope: Scope) -> str | None:
-        """Return a name for the valid key that a request brings, fit for telling clients apart, or None."""
+        """Return an identifier of the valid key in a request, unique to that key, or None."""
         for given in _given(scope):
             digest = sha256(given).digest()
             if any(hmac.compare_digest(digest, known) for known in self._digests):
@@ -31,7 +31,7 @@ class ApiKeys:
 
 
 def _encodings(key: str) -> set[bytes]:
-    """Return the bytes that `key` can arrive as: curl sends UTF-8, a browser's fetch Latin-1."""
+    """Return the byte forms in which `key` can arrive: curl sends UTF-8, a browser's fetch Latin-1."""
     encodings = {key.encode()}
     with contextlib.suppress(UnicodeEncodeError):  # then no browser can send this key
         encodings.add(key.encode("latin-1"))
@@ -50,7 +50,7 @@ def _given(scope: Scope) -> list[bytes]:
 
 
 class Authentication:
-    """ASGI middleware that lets a request with a valid key pass and answers 401 to others, their bodies unread."""
+    """ASGI middleware that answers 401 to a request without a valid key, before its body is read."""
 
     def __init__(self, app: ASGIApp, keys: ApiKeys) -> None:
         self.app = app
@@ -60,6 +60,6 @@ class Authentication:
         if scope["type"] != "http" or is_open(path_of(scope)) or self.keys.accepted(scope) is not None:
             await self.app(scope, receive, send)
             return
-        error = UnauthorizedError("This service needs a key: send it as X-API-Key, or as Authorization: Bearer.")
+        error = UnauthorizedError("This service needs an API key. Send it as X-API-Key or as Authorization: Bearer.")
         answer = error_answer(Request(scope), error, {"WWW-Authenticate": 'Bearer realm="mattemesh"'})
         await answer(scope, receive, send)

@@ -1,17 +1,17 @@
-"""Which addresses need no key and are never counted: signs of life, the page's own files and the documentation."""
+"""Paths that need no key and do not count against the rate limit: probes, the page's files and the documentation."""
 
 from starlette.types import Scope
 
 PAGE = "/"
 PAGE_FILES = "/static/"
 PROBES = ("/healthz", "/readyz")
-# What these tell is in the published source too: the options, and no more.
+# They show only what the published source shows.
 DOCUMENTATION = ("/docs", "/openapi.json")
 DOCUMENTATION_FILES = "/static-offline-docs/"
 
 
 def path_of(scope: Scope) -> str:
-    """Return the address as the routes see it: without the prefix under which a front server has put the service."""
+    """Return the path as the routes see it: without the prefix under which a reverse proxy serves the app."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", ""))
 
@@ -25,5 +25,5 @@ def is_documentation(path: str) -> bool:
 
 
 def is_open(path: str) -> bool:
-    """Whether `path` is answered without a key."""
+    """Whether `path` needs no key."""
     return path in PROBES or is_page(path) or is_documentation(path)

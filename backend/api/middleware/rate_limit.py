@@ -1,7 +1,6 @@
-"""So many requests a client and window, counted in memory. A client is a valid key, or else an address.
+"""Rate limit per client and window, counted in memory. A client is a valid key, or else an IP address.
 
-What is counted is requests that cost something; signs of life, metrics and the page's own files are not. A process
-counts for itself: behind several, each lets that many pass.
+Probes, metrics and the page's files do not count. Each process counts on its own: N processes allow N times the rate.
 """
 
 import ipaddress
@@ -21,13 +20,13 @@ from backend.api.middleware.paths import is_open, path_of
 from backend.api.problems import error_answer
 from backend.contract.errors import RateLimitedError
 
-MAX_CLIENTS = 10_000  # remembered at once, some 5 MB; a stranger with more addresses than this gains the oldest back
-IPV6_PREFIX = 64  # what one subscriber is given: all its addresses are one client
+MAX_CLIENTS = 10_000  # counted at once, about 5 MB; one with more addresses than this can reset its oldest count
+IPV6_PREFIX = 64  # one subscriber's network, and so one client
 UNCOUNTED = ("/metrics", "/health")
 
 
 class RateLimit:
-    """ASGI middleware; `rate` is in the notation of the `limits` library: "60/minute", "10/second;500/hour"."""
+    """ASGI middleware; `rate` as the `limits` library writes it: "60/minute", "10/second;500/hour"."""
 
     def __init__(self, app: ASGIApp, rate: str, keys: ApiKeys, max_clients: int = MAX_CLIENTS) -> None:
         self.app = app
@@ -35,7 +34,7 @@ class RateLimit:
         self.keys = keys
         self.max_clients = max_clients
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
-        self._clients: OrderedDict[str, None] = OrderedDict()  # the one longest unseen first
+        self._clients: OrderedDict[str, None] = OrderedDict()  # least recently seen first
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = path_of(scope) if scope["type"] == "http" else ""
@@ -43,7 +42,7 @@ class RateLimit:
             await self.app(scope, receive, send)
             return
         client = self._client(scope)
-        self._remember(client)
+        self._touch(client)
         passes = all(self._limiter.hit(rate, client) for rate in self.rates)
         tightest, remaining, reset_s = self._state(client)
         policy = f'"default";q={tightest.amount};w={tightest.get_expiry()}'
@@ -60,14 +59,15 @@ class RateLimit:
             await self.app(scope, receive, send_with_state)
             return
         error = RateLimitedError(
-            f"More than {tightest.amount} requests in {tightest.get_expiry()} s; go on in {reset_s} s.",
+            f"More than {tightest.amount} requests in {tightest.get_expiry()} s. Try again in {reset_s} s.",
             limit=tightest.amount,
         )
         answer = error_answer(Request(scope), error, {"Retry-After": str(reset_s)})
         await answer(scope, receive, send_with_state)
 
     def _client(self, scope: Scope) -> str:
-        """Return who asks. A key that is not valid is no name: else a new one a request would be a way round."""
+        """Return the client's identifier. Invalid keys do not identify a client; otherwise a fresh bogus key per
+        request would dodge the limit."""
         key = self.keys.accepted(scope)
         if key is not None:
             return f"key:{key}"
@@ -80,16 +80,16 @@ class RateLimit:
             return str(ipaddress.ip_network((address.packed, IPV6_PREFIX), strict=False))
         return str(address)
 
-    def _remember(self, client: str) -> None:
+    def _touch(self, client: str) -> None:
         self._clients[client] = None
         self._clients.move_to_end(client)
         while len(self._clients) > self.max_clients:
-            forgotten, _ = self._clients.popitem(last=False)
+            evicted, _ = self._clients.popitem(last=False)
             for rate in self.rates:
-                self._limiter.clear(rate, forgotten)
+                self._limiter.clear(rate, evicted)
 
     def _state(self, client: str) -> tuple[RateLimitItem, int, int]:
-        """Return the rate that has least left, what it has left, and the whole seconds until it begins anew."""
+        """Return the rate with the fewest requests left, that number, and the seconds until its window resets."""
         states = [(rate, self._limiter.get_window_stats(rate, client)) for rate in self.rates]
         rate, stats = min(states, key=lambda state: (state[1].remaining, -state[1].reset_time))
         return rate, stats.remaining, max(1, math.ceil(stats.reset_time - time.time()))

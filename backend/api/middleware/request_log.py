@@ -1,4 +1,4 @@
-"""Around every request: an id, one log line, and no answer that is not ours when something breaks."""
+"""Per request: an id, one log line, and a problem response for an unexpected exception."""
 
 import logging
 import re
@@ -15,19 +15,19 @@ from backend.api.logs import printable
 from backend.api.problems import internal_answer
 
 HEADER = "X-Request-ID"
-GIVEN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # safe in a header, a log line and a folder's name
-QUIET = ("/healthz", "/readyz")  # asked every few seconds by machines
-CLIENT_GONE = 499  # nginx's number for a client that left; it is logged and never sent
+GIVEN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # safe in a header, a log line and a folder name
+QUIET = ("/healthz", "/readyz")  # probed every few seconds: logged at DEBUG
+CLIENT_GONE = 499  # nginx's status for a client that disconnected; logged, never sent
 Observe = Callable[[Request, int, float], None]
 logger = logging.getLogger("mattemesh")
 
 
 class RequestLog:
-    """ASGI middleware; plain, because Starlette's own base class hides a client's leaving from the route."""
+    """Plain ASGI middleware: Starlette's BaseHTTPMiddleware hides a client's disconnect from the route."""
 
     def __init__(self, app: ASGIApp, observe: Observe) -> None:
         self.app = app
-        self.observe = observe  # told of every answered request: its status and seconds
+        self.observe = observe  # called for every answered request with its status and seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -50,8 +50,8 @@ class RequestLog:
             await self.app(scope, receive, send_with_id)
         except ClientDisconnect:
             pass
-        except Exception as error:  # the last line of defence: a bug is told as one, with its trace in the log alone
-            if status != CLIENT_GONE:  # the answer has begun; there is nothing left to tell
+        except Exception as error:  # a bug: the client gets a 500 problem, the log the trace
+            if status != CLIENT_GONE:  # the response has begun and cannot be replaced
                 raise
             await internal_answer(request, error)(scope, receive, send_with_id)
         finally:

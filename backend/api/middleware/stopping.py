@@ -1,4 +1,4 @@
-"""How the service stops: it says so first, takes no new work, and lets what it has begun come to its end."""
+"""Graceful stop: the service reports that it stops, refuses new work and finishes what runs."""
 
 import asyncio
 import time
@@ -10,15 +10,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from backend.api.problems import error_answer
 from backend.contract.errors import NotReadyError
 
-ALWAYS_TAKEN = ("GET", "HEAD", "OPTIONS", "DELETE")  # what looks, and what cancels
+ALWAYS_TAKEN = ("GET", "HEAD", "OPTIONS", "DELETE")  # reads and cancellations
 
 
 @dataclass
 class Stopping:
-    """Whether the service is on its way out."""
+    """Whether and since when the service is stopping."""
 
     began: float | None = None  # time.monotonic()
-    hurried: bool = False  # asked twice: wait for nothing
+    hurried: bool = False  # requested twice: stop at once
 
     def begin(self) -> None:
         if self.began is None:
@@ -26,13 +26,13 @@ class Stopping:
 
     @staticmethod
     def refusal() -> NotReadyError:
-        """Return what is told to whoever brings work now."""
+        """Return the error for work that arrives now."""
         return NotReadyError("The service is stopping; send the request again in a moment.")
 
 
 class RefuseWhileStopping:
-    """ASGI middleware: from the signal on, new work gets 503 `not-ready` at once, and so does at the end of the time
-    for it what was begun and is not finished."""
+    """ASGI middleware that answers 503 `not-ready`: to new work from the signal on, and to work that is unfinished when
+    the time for stopping is over."""
 
     def __init__(self, app: ASGIApp, stopping: Stopping) -> None:
         self.app = app
@@ -60,7 +60,7 @@ class RefuseWhileStopping:
             task = asyncio.current_task()
             if self.stopping.began is None or answering or task is None:
                 raise
-            task.uncancel()  # the server gave the request up, and we still have an answer for it
+            task.uncancel()  # the server cancelled the request; it can still be answered
             await self._refuse(scope, receive, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,5 +1,4 @@
-"""Bodies on their way in: how slowly one may come, how much there may be of all together, and what becomes of the
-connection when nobody reads one to its end."""
+"""Limits on request bodies: the lowest rate of one and the total size of all. An unread body closes its connection."""
 
 import asyncio
 import time
@@ -15,14 +14,14 @@ from backend.contract.settings import Settings
 
 @dataclass
 class Uploads:
-    """The requests with a body that the service has inside: what they have sent is in memory or on the disk."""
+    """The requests with a body that are being received or served; their bytes are in memory or on disk."""
 
     requests: int = 0
     received_bytes: int = 0
 
 
 class PacedUploads:
-    """ASGI middleware, around everything that might read a body."""
+    """ASGI middleware, outside everything that may read a body."""
 
     def __init__(self, app: ASGIApp, settings: Settings, uploads: Uploads, stopping: Stopping) -> None:
         self.app = app
@@ -40,7 +39,9 @@ class PacedUploads:
 
         async def send_and_close(message: Message) -> None:
             if message["type"] == "http.response.start" and (ambiguous or not body.complete):
-                MutableHeaders(scope=message)["Connection"] = "close"  # else the next request is behind this body
+                MutableHeaders(scope=message)["Connection"] = (
+                    "close"  # otherwise the next request would be read from inside this body
+                )
             await send(message)
 
         self.uploads.requests += 1
@@ -52,13 +53,13 @@ class PacedUploads:
 
 
 def has_body(scope: Scope) -> bool:
-    """Whether the request of `scope` says that it brings a body."""
+    """Whether the request of `scope` announces a body."""
     headers = Headers(scope=scope)
     return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
 
 class _Body:
-    """One body. Its sender has so many seconds of patience; waiting costs them, and bytes earn them back."""
+    """One body with a time budget: waiting for the client spends seconds, received bytes earn them back."""
 
     def __init__(self, settings: Settings, uploads: Uploads, stopping: Stopping, receive: Receive) -> None:
         self.settings = settings
@@ -68,34 +69,34 @@ class _Body:
         self.complete = False
         self.received_bytes = 0
         self._end = time.monotonic() + settings.upload_deadline_s
-        self._patience_s = settings.upload_patience_s
+        self._budget_s = settings.upload_patience_s
 
     async def receive(self) -> Message:
         """Return the next piece. Raises UploadTooSlowError, OverloadedError and, while stopping, NotReadyError."""
         if self.complete:
-            return await self._receive()  # what comes now is that the client has left
+            return await self._receive()  # only a disconnect can follow
         message = await self._in_time()
         size = len(message.get("body", b""))
-        self._patience_s = min(self.settings.upload_patience_s, self._patience_s + size / self.settings.min_bytes_per_s)
+        self._budget_s = min(self.settings.upload_patience_s, self._budget_s + size / self.settings.min_bytes_per_s)
         self.complete = not message.get("more_body", False)
         self.received_bytes += size
         self.uploads.received_bytes += size
         if self.uploads.received_bytes > self.settings.max_uploads_bytes:
-            raise OverloadedError("Too many uploads are being received; try again soon.")
+            raise OverloadedError("Too many uploads are in progress; try again soon.")
         return message
 
     async def _in_time(self) -> Message:
-        # Only the time spent waiting for the client counts, not what the service does between two pieces.
+        # Count only the wait for the client, not the work of the service between two pieces.
         began = time.monotonic()
         end = self._end
-        if self.stopping.began is not None:  # an upload that is not work yet may not hold up the stop
+        if self.stopping.began is not None:  # an unfinished upload must not delay the stop
             end = min(end, self.stopping.began + self.settings.upload_patience_s)
         try:
-            async with asyncio.timeout(min(self._patience_s, end - began)):
+            async with asyncio.timeout(min(self._budget_s, end - began)):
                 message = await self._receive()
         except TimeoutError:
             raise self._too_slow() from None
-        self._patience_s -= time.monotonic() - began
+        self._budget_s -= time.monotonic() - began
         return message
 
     def _too_slow(self) -> NotReadyError | UploadTooSlowError:
@@ -103,8 +104,8 @@ class _Body:
             return self.stopping.refusal()
         settings = self.settings
         return UploadTooSlowError(
-            f"The upload has to come within {settings.upload_deadline_s:g} s and at {settings.min_bytes_per_s} "
-            "bytes a second or more.",
+            f"An upload must arrive within {settings.upload_deadline_s:g} s, at {settings.min_bytes_per_s} bytes "
+            "per second or more.",
             limit=settings.upload_deadline_s,
             actual=self.received_bytes,
         )

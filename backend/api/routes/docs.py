@@ -1,4 +1,4 @@
-"""`GET /docs`: the API to try in a browser; needs no other server. Its one inline script needs a policy of its own."""
+"""`GET /docs`: Swagger UI from our own server. Its one inline script needs a Content-Security-Policy of its own."""
 
 import base64
 import re
@@ -8,14 +8,14 @@ from fastapi import APIRouter, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 
-FILES = "/static-offline-docs"  # where fastapi-offline serves Swagger UI from
+FILES = "/static-offline-docs"  # where fastapi-offline serves Swagger UI
 INLINE_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/docs")
 async def docs(request: Request) -> HTMLResponse:
-    """Answer with Swagger UI, allowed to run its own files and the one script in the page by that script's hash."""
+    """Returns Swagger UI; the policy allows its own files, and the inline script by its hash."""
     root = request.scope.get("root_path", "")
     page = get_swagger_ui_html(
         openapi_url=f"{root}/openapi.json",
@@ -31,7 +31,7 @@ async def docs(request: Request) -> HTMLResponse:
 def _policy(body: bytes) -> str:
     digests = (base64.b64encode(sha256(script).digest()).decode() for script in INLINE_SCRIPT.findall(body))
     scripts = " ".join(f"'sha256-{digest}'" for digest in digests)
-    # Swagger UI writes style attributes and shows its icons, and the pictures that it receives, as data: and blob:.
+    # Swagger UI sets style attributes and shows icons and received pictures as data: and blob:.
     return (
         f"default-src 'none'; script-src 'self' {scripts}; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
         "img-src 'self' data: blob:; font-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

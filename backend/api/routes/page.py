@@ -1,7 +1,6 @@
-"""The page: `/` and, under `/static/`, its files, the example pictures, and the viewer of meshes where npm brought it.
+"""The web page: `/`, and under `/static/` its files, the example pictures and, if npm installed it, the mesh viewer.
 
-What the page has to know before it asks for anything, `/static/page.json` tells: it is open even where the service
-wants a key, and says so.
+`/static/page.json` has what the page needs before its first request; it needs no key and says whether the rest does.
 """
 
 from pathlib import Path
@@ -16,32 +15,31 @@ from backend.contract.mesh_formats import MESH_FORMATS
 from backend.contract.settings import REPOSITORY, Settings
 
 WEB = REPOSITORY / "backend" / "web"
-PACKAGED = WEB / "packaged"  # setup.py puts there what a checkout has outside of backend/
+PACKAGED = WEB / "packaged"  # where setup.py puts the files that a checkout has outside backend/
 EXAMPLES = PACKAGED / "examples" if PACKAGED.is_dir() else REPOSITORY / "examples"
 VIEWER = (PACKAGED if PACKAGED.is_dir() else REPOSITORY) / "node_modules/@google/model-viewer/dist/model-viewer.min.js"
-FRESH = {"Cache-Control": "no-cache"}  # asked for again each time, and answered 304: an update is seen at once
+REVALIDATE = {"Cache-Control": "no-cache"}  # revalidated on each use (304), so an update shows at once
 router = APIRouter(include_in_schema=False)
 
 
-class FreshFiles(StaticFiles):
-    """A folder whose files are checked for news at each use."""
+class RevalidatedFiles(StaticFiles):
+    """Static files that the browser revalidates on each use."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
-        response.headers.update(FRESH)
+        response.headers.update(REVALIDATE)
         return response
 
 
 @router.api_route("/", methods=["GET", "HEAD"])
 async def page() -> Response:
-    """Answer with the page."""
-    return FileResponse(WEB / "index.html", headers=FRESH)
+    """Returns the page."""
+    return FileResponse(WEB / "index.html", headers=REVALIDATE)
 
 
 @router.get("/static/page.json")
 async def page_facts(request: Request) -> dict[str, Any]:
-    """Return what the page may send, the mesh formats and examples that it offers, and whether it has a viewer and
-    needs a key."""
+    """Returns the upload limits, mesh formats, examples, the viewer's address and whether requests need a key."""
     settings: Settings = request.app.state.settings
     return {
         "limits": {
@@ -57,27 +55,27 @@ async def page_facts(request: Request) -> dict[str, Any]:
 
 
 def example_pictures() -> list[Path]:
-    """Return the project's own pictures; an installation may have left them out."""
+    """Return the example pictures; an installation may lack them."""
     return sorted(EXAMPLES.glob("*.jpg"))
 
 
 @router.get("/static/examples/{name}")
 async def example(name: str) -> Response:
-    """Answer with one of the example pictures."""
+    """Returns one of the example pictures."""
     for path in example_pictures():
         if path.name == name:
-            return FileResponse(path, headers=FRESH)
+            return FileResponse(path, headers=REVALIDATE)
     raise HTTPException(404)
 
 
 @router.get("/static/viewer.js")
 async def viewer() -> Response:
-    """Answer with the viewer of meshes."""
+    """Returns the mesh viewer."""
     if not VIEWER.is_file():
         raise HTTPException(404)
-    return FileResponse(VIEWER, headers=FRESH)
+    return FileResponse(VIEWER, headers=REVALIDATE)
 
 
 def mount_files(app: FastAPI) -> None:
-    """Serve the page's files."""
-    app.mount("/static", FreshFiles(directory=WEB), name="page")
+    """Mount the page's files on `app`."""
+    app.mount("/static", RevalidatedFiles(directory=WEB), name="page")

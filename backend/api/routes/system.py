@@ -1,13 +1,16 @@
-"""What the service says of itself: alive, ready, what runs where with which engine, which models there are."""
+"""The state of the service: alive, ready, what runs where with which engine, the models, and metrics."""
 
 import time
 from dataclasses import asdict
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST
 
+from backend.api.metrics.scraped import Snapshot, exposition
 from backend.api.problems import documented
-from backend.contract.errors import NotReadyError
+from backend.contract.errors import NotReadyError, StorageFullError
 from backend.contract.runner import Runner, RunnerStatus
 from backend.contract.settings import Settings
 from backend.contract.versions import versions
@@ -18,15 +21,15 @@ from backend.weights.remote_services import with_keys
 router = APIRouter(tags=["system"], responses=documented())
 
 
-@router.get("/healthz", summary="Alive")
+@router.get("/healthz", summary="Liveness")
 async def healthz() -> dict[str, str]:
-    """Answer at once, whatever else goes on."""
+    """Returns at once, whatever else runs."""
     return {"status": "alive"}
 
 
-@router.get("/readyz", summary="Ready", responses=documented(NotReadyError))
+@router.get("/readyz", summary="Readiness", responses=documented(NotReadyError))
 async def readyz(request: Request) -> dict[str, str]:
-    """Answer when work is taken: the engines are loaded and warm, no worker backs off, and nobody asked to stop."""
+    """Returns 200 while the service takes work: engines loaded, no worker backing off, no stop requested."""
     if request.app.state.stopping.began is not None:
         raise request.app.state.stopping.refusal()
     runner: Runner = request.app.state.runner
@@ -38,7 +41,7 @@ async def readyz(request: Request) -> dict[str, str]:
 
 @router.get("/health", summary="What runs where")
 async def health(request: Request) -> dict[str, Any]:
-    """Tell which engine does what on which device, why a stand-in is in use, and how far fetching has come."""
+    """Returns the engines and their devices, why a stand-in is in use, the queues, workers, fetches and limits."""
     state = request.app.state
     runner: Runner = state.runner
     status = runner.status()
@@ -62,14 +65,37 @@ async def health(request: Request) -> dict[str, Any]:
 
 
 def _engines(settings: Settings, status: RunnerStatus) -> dict[str, dict[str, str]]:
-    """Return what `auto` uses: what the disk tells, and what the workers have found out by loading it."""
+    """Return what `auto` uses, from the files on disk and from what the workers found when they loaded them."""
     loaded = {name: device for worker in status.workers for name, device in worker.loaded.items()}
     broken = {name: why for worker in status.workers for name, why in worker.broken.items() if name not in loaded}
     return describe(settings, loaded, broken)
 
 
-@router.get("/models", summary="The catalogue of models")
+@router.get("/models", summary="The models")
 async def models(request: Request) -> list[dict[str, Any]]:
-    """List each model: task, licence, whether commercial use is allowed, size, and whether it is on this machine."""
+    """Returns each model: task, licence, whether commercial use is allowed, size, and its state on this machine."""
     settings: Settings = request.app.state.settings
     return list_models(settings.checkpoints_dir, with_keys(settings))
+
+
+@router.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
+async def metrics(request: Request) -> Response:
+    """Returns counters since the start and gauges of this moment, in Prometheus' text format."""
+    state = request.app.state
+    runner: Runner = state.runner
+    status = runner.status()
+    try:
+        jobs = await state.jobs.counts()
+    except StorageFullError:  # report everything else
+        jobs = None
+    snapshot = Snapshot(
+        version=request.app.version,
+        runner=status,
+        ready=status.ready and state.stopping.began is None,
+        uploads=state.uploads.requests,
+        upload_bytes=state.uploads.received_bytes,
+        caches={} if state.cache is None else dict(state.cache.counts),
+        jobs=None if jobs is None else jobs.states,
+        jobs_bytes=0 if jobs is None else jobs.size,
+    )
+    return Response(state.metrics.exposition() + exposition(snapshot), media_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""uvicorn's server, with the order of a stop that a load balancer and a person at a terminal need."""
+"""uvicorn's server with a graceful stop in the order that a load balancer and a person at a terminal need."""
 
 import signal
 import socket
@@ -8,14 +8,14 @@ from types import FrameType
 import uvicorn
 
 from backend.api.middleware.stopping import Stopping
-from backend.api.server.connections import patient_protocol
+from backend.api.server.protocol import protocol_class
 from backend.contract.settings import Settings
 
 
 class Server(uvicorn.Server):
-    """Says on the first signal that it stops, goes on listening for `drain_s`, then stops; hurries on a second one.
+    """On the first signal: report not ready, listen for `drain_s` more, then stop. On the second: stop at once.
 
-    Its `run` returns after a stop: a service that was asked to stop and did has not failed.
+    `run` returns after a requested stop, so the exit status is 0.
     """
 
     def __init__(self, config: uvicorn.Config, stopping: Stopping, drain_s: float) -> None:
@@ -26,11 +26,11 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.stopping.began is None:
             self.stopping.begin()
-            self.should_exit = not self.started  # there is nobody to tell yet
+            self.should_exit = not self.started  # no client to drain yet
         elif not self.stopping.hurried:
             self.stopping.hurried = True
             self.should_exit = self.force_exit = True
-        else:  # whoever asks three times means it
+        else:  # the third signal kills
             signal.signal(sig, signal.SIG_DFL)
             signal.raise_signal(sig)
 
@@ -42,7 +42,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets)
-        if self.force_exit:  # uvicorn leaves it out then, and the workers would never hear of it
+        if self.force_exit:  # uvicorn then skips the lifespan, which ends the workers
             await self.lifespan.shutdown()
 
 
@@ -52,9 +52,9 @@ def server_of(app: object, settings: Settings, stopping: Stopping, host: str, po
         app,  # type: ignore[arg-type]
         host=host,
         port=port,
-        http=patient_protocol(settings),
+        http=protocol_class(settings),
         ws="none",
-        log_level="error",  # our own log has one line a request, and strangers' nonsense deserves none
+        log_level="error",  # our own log has one line per request; malformed requests need none
         server_header=False,
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=settings.stop_deadline_s,

@@ -7,7 +7,7 @@ that wait for the network go through it together.
 import asyncio
 
 from backend.contract.errors import OverloadedError, WorkerLostError
-from backend.contract.runner import unheard
+from backend.contract.runner import ignore_stage
 from backend.contract.settings import Settings
 from backend.contract.work import Done, Lane
 from backend.folders.batch.handler import BatchWork, load
@@ -34,7 +34,7 @@ class Pool:
         lost = rests = 0
         while True:
             try:
-                return await self._started().run(work, unheard)
+                return await self._started().run(work, ignore_stage)
             except WorkerLostError:
                 lost, rests = lost + 1, 0
                 if lost == 2:

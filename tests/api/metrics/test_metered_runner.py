@@ -4,8 +4,7 @@ import asyncio
 
 import pytest
 
-from backend.api.metrics.metered_runner import MeteredRunner
-from backend.api.metrics.recorded import Metrics
+from backend.api.metrics.recorded import MeteredRunner, Metrics
 from backend.contract.errors import OverloadedError
 from backend.contract.options import MaskOptions
 from backend.contract.settings import Settings

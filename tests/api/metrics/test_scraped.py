@@ -6,7 +6,7 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from backend.api.metrics.scraped import Standing, exposition
+from backend.api.metrics.scraped import Snapshot, exposition
 from backend.contract.runner import LaneStatus, RunnerStatus, WorkerStatus
 
 RUNNER = RunnerStatus(
@@ -26,7 +26,7 @@ RUNNER = RunnerStatus(
 def samples(**changes: Any) -> dict[tuple[str, ...], float]:
     """Return the value of each sample by its name and the values of its labels, these in the order of their names."""
     facts: dict[str, Any] = {"version": "1.2.3", "runner": RUNNER, "ready": True, "uploads": 2, "upload_bytes": 7}
-    text = exposition(Standing(**(facts | changes))).decode()
+    text = exposition(Snapshot(**(facts | changes))).decode()
     families = text_string_to_metric_families(text)
     return {(s.name, *s.labels.values()): s.value for family in families for s in family.samples}
 

@@ -95,7 +95,7 @@ def test_of_several_rates_the_tightest_is_told() -> None:
 def test_many_addresses_do_not_fill_the_memory() -> None:
     limit = RateLimit(app=None, rate="5/hour", keys=[], max_clients=50)  # type: ignore[arg-type]
     for i in range(500):
-        limit._remember(f"client {i}")
+        limit._touch(f"client {i}")
         limit._limiter.hit(limit.rates[0], f"client {i}")
     assert len(limit._clients) == 50
     assert len(limit._limiter.storage.storage) <= 51

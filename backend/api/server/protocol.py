@@ -1,0 +1,238 @@
+"""uvicorn's HTTP/1.1 protocol with time limits against slow clients (slowloris).
+
+uvicorn waits without limit for a request's head, for a client to read its response, and for the rest of a body that the
+service no longer wants. Here each of these waits ends. `backend.api.middleware.uploads` limits how slowly a body may
+arrive, because it can answer the client.
+"""
+
+import asyncio
+import json
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, cast
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from backend.contract.errors import Problem, body_of
+from backend.contract.settings import Settings
+
+READ_BYTES = 256 * 1024  # largest read from a socket: one connection's turn in the event loop
+# Parsing a chunk costs as much as a short request, however small: one-byte chunks would block the event loop.
+READ_CHUNKED_BYTES = 16 * 1024  # largest read of a chunked body, or of a head, which may announce one
+MIN_MEAN_CHUNK_BYTES = 128  # per read
+EXTRA_CHUNKS = 64  # small chunks allowed per read beyond that mean
+LINGER_S = 5.0  # how long the rest of an unwanted body is discarded, so that its sender can read the response
+
+
+@dataclass
+class SharedState:
+    """State that all connections of one server share."""
+
+    settings: Settings
+    idle: "dict[TimeLimitedH11, None]" = field(default_factory=dict)  # without a request, longest first
+
+
+def protocol_class(settings: Settings) -> "type[TimeLimitedH11]":
+    """Return the protocol class of one server with `settings`, for `uvicorn.Config(http=…)`."""
+    return type("Protocol", (TimeLimitedH11,), {"shared": SharedState(settings)})
+
+
+class TimeLimitedH11(H11Protocol):
+    """HTTP/1.1 for one client, within the time limits of `shared.settings`."""
+
+    shared: SharedState
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._head_timer = _Timer(self.loop)
+        self._response_timer = _Timer(self.loop)
+        self._closing = False
+        self._is_chunked = False  # the body that is being received
+
+    # Called by the event loop.
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._socket = transport
+        transport.max_size = READ_CHUNKED_BYTES  # type: ignore[attr-defined]  # asyncio has no option for it
+        super().connection_made(cast(asyncio.Transport, _LingeringTransport(transport, self)))
+        if len(self.connections) > self.shared.settings.max_connections and not self._evict_idle():
+            self._refuse(503, "overloaded", "The service is busy", "Too many connections are open; try again soon.")
+            return
+        self.shared.idle[self] = None
+        self._head_timer.start(self.shared.settings.head_deadline_s, self._on_late_head)
+
+    def data_received(self, data: bytes) -> None:
+        if self._closing:
+            return
+        if self._is_chunked and data.count(b"\r\n") > 2 * (len(data) // MIN_MEAN_CHUNK_BYTES + EXTRA_CHUNKS):
+            self._refuse(400, "bad-request", "The request cannot be read", "The chunks of the body are too small.")
+            return
+        super().data_received(data)
+        if self.conn.their_state is h11.IDLE and not self._head_timer.is_running:
+            self._head_timer.start(self.shared.settings.head_deadline_s, self._on_late_head)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_response()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._response_timer.stop()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closing = True
+        self._head_timer.stop()
+        self._response_timer.stop()
+        self.shared.idle.pop(self, None)
+        super().connection_lost(exc)
+        self._unset_keepalive_if_required()  # uvicorn does this only after an orderly close
+
+    # Called by uvicorn.
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        is_body = self.conn.their_state is h11.SEND_BODY
+        self._is_chunked = is_body and any(name == b"transfer-encoding" for name, _ in self.headers)
+        # Until the head is read, a chunked body may follow it.
+        self._socket.max_size = READ_BYTES if is_body and not self._is_chunked else READ_CHUNKED_BYTES  # type: ignore[attr-defined]
+        if self.conn.their_state is h11.IDLE and not self._closing:
+            self.shared.idle.setdefault(self)
+        else:
+            self._head_timer.stop()
+            self.shared.idle.pop(self, None)
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(400, "bad-request", "The request cannot be read", "The request is not valid HTTP/1.1.")
+
+    def shutdown(self) -> None:
+        if not self._closing:
+            super().shutdown()
+        elif not self._socket.get_write_buffer_size():
+            self._socket.abort()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Log nothing: any client can send the header, and the request is served without the upgrade."""
+
+    # The limits.
+
+    @property
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def _evict_idle(self) -> bool:
+        """Close the connection that has been idle for longest; False if none is idle."""
+        longest = next(iter(self.shared.idle), None)
+        if longest is None:
+            return False
+        longest._socket.abort()
+        del self.shared.idle[longest]
+        return True
+
+    def _on_late_head(self) -> None:
+        received, _ = self.conn.trailing_data
+        if received:
+            self._refuse(408, "request-too-slow", "The request came too slowly", "The request's head took too long.")
+        else:  # a browser's spare connection: it would take a 408 for the response to its next request
+            self.transport.close()
+
+    def _watch_response(self) -> None:
+        unsent = self._socket.get_write_buffer_size()
+        self._response_timer.start(self.shared.settings.answer_patience_s, lambda: self._check_response_rate(unsent))
+
+    def _check_response_rate(self, unsent_before: int) -> None:
+        """Drop a client that read its response more slowly than the minimum rate since the last check."""
+        settings = self.shared.settings
+        unsent = self._socket.get_write_buffer_size()
+        if unsent and unsent_before - unsent < settings.min_bytes_per_s * settings.answer_patience_s:
+            self._socket.abort()
+        else:
+            self._watch_response()
+
+    def _refuse(self, status: int, code: str, title: str, detail: str) -> None:
+        """Send a problem if a response can still begin, then close."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True  # wakes a handler that waits for the rest of this request's body
+            self.cycle.message_event.set()
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            body = body_of(Problem(status, code, title), detail, f"urn:mattemesh:request:{uuid.uuid4().hex[:16]}", {})
+            self._send_problem(status, json.dumps(body).encode())
+        self.transport.close()
+
+    def _send_problem(self, status: int, body: bytes) -> None:
+        headers = [
+            *self.server_state.default_headers,
+            (b"content-type", b"application/problem+json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"x-content-type-options", b"nosniff"),
+            (b"connection", b"close"),
+        ]
+        response = h11.Response(status_code=status, headers=headers, reason=HTTPStatus(status).phrase.encode())
+        for event in (response, h11.Data(data=body), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+
+    def close_lingering(self) -> None:
+        """Close the connection. If more of a request may arrive, first give its sender time to read the response.
+
+        Closing a socket that has unread bytes resets it, and the response is lost.
+        """
+        if self._closing:
+            return
+        self._closing = True
+        self._head_timer.stop()
+        self.shared.idle.pop(self, None)
+        if self._socket.get_write_buffer_size():
+            self._watch_response()
+        # IDLE: the rest of a late head may arrive.
+        if self.conn.their_state not in (h11.SEND_BODY, h11.ERROR, h11.IDLE) or not self._socket.can_write_eof():
+            self._socket.close()
+            return
+        self.flow.resume_reading()
+        self._socket.write_eof()
+        self.loop.call_later(LINGER_S, self._end_lingering)
+
+    def _end_lingering(self) -> None:
+        if not self._socket.get_write_buffer_size():
+            self._socket.abort()
+        else:  # the client is still reading a long response
+            self.loop.call_later(LINGER_S, self._end_lingering)
+
+
+class _Timer:
+    """One timer of the event loop that can be restarted and stopped."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._handle: asyncio.TimerHandle | None = None
+
+    @property
+    def is_running(self) -> bool:
+        return self._handle is not None
+
+    def start(self, seconds: float, callback: Callable[[], None]) -> None:
+        self.stop()
+        self._handle = self._loop.call_later(seconds, callback)
+
+    def stop(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+
+class _LingeringTransport:
+    """The transport that uvicorn gets: its `close` is the protocol's `close_lingering`."""
+
+    def __init__(self, transport: asyncio.Transport, protocol: TimeLimitedH11) -> None:
+        self._transport = transport
+        self._protocol = protocol
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def close(self) -> None:
+        self._protocol.close_lingering()
+
+    def is_closing(self) -> bool:
+        return self._protocol.is_closing or self._transport.is_closing()
