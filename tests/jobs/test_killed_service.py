@@ -12,7 +12,7 @@ from backend.jobs.records import ID_PATTERN
 from backend.jobs.service import recover
 from backend.jobs.store import JobStore
 
-# Hands in jobs and finishes them as fast as it can, and says which it has promised to keep.
+# Submits jobs and finishes them, with at most six waiting, and prints the ids that it has promised to keep.
 SERVICE = """
 import asyncio, sys
 from pathlib import Path
@@ -32,6 +32,8 @@ async def main():
     while True:
         job, _ = await jobs.submit("remove-bg", {"file": bytes(20_000)}, MaskOptions())
         print(job.id, flush=True)
+        while (await jobs.counts()).states["queued"] > 5:
+            await asyncio.sleep(0.001)
 
 asyncio.run(main())
 """
@@ -40,7 +42,8 @@ asyncio.run(main())
 def test_kill_9_loses_no_promise_and_shows_nothing_half_written(tmp_path: Path) -> None:
     promised: set[str] = set()
     for seed in range(4):
-        promised |= killed_in_mid_work(tmp_path, random.Random(seed).uniform(0.05, 0.4))
+        dice = random.Random(seed)
+        promised |= killed_in_mid_work(tmp_path, dice.randrange(15, 60), dice.uniform(0.0, 0.02))
         root = tmp_path / "jobs"
         before = {path.name for path in (root / "results").iterdir()}
         store, folders = JobStore(root / "jobs.sqlite3"), JobFolders(root)
@@ -58,14 +61,14 @@ def test_kill_9_loses_no_promise_and_shows_nothing_half_written(tmp_path: Path) 
     assert len(promised) > 20 and len(finished) > 5
 
 
-def killed_in_mid_work(folder: Path, after_s: float) -> set[str]:
-    """Run the service, kill it some time after its first promise, and return what it has promised."""
+def killed_in_mid_work(folder: Path, count: int, after_s: float) -> set[str]:
+    """Run the service, kill it `after_s` after its promise number `count`, and return all that it has promised."""
     command = [sys.executable, "-c", SERVICE, str(folder)]
     environment = {"PYTHONPATH": str(REPOSITORY), "PATH": ""}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     assert process.stdout is not None
-    first = process.stdout.readline()
+    lines = [process.stdout.readline() for _ in range(count)]
     time.sleep(after_s)
     process.kill()
-    rest, _ = process.communicate(timeout=10)
-    return {line for line in (first + rest).split() if ID_PATTERN.fullmatch(line)}
+    rest, _ = process.communicate(timeout=30)
+    return {line for line in ("".join(lines) + rest).split() if ID_PATTERN.fullmatch(line)}

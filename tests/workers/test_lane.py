@@ -141,3 +141,13 @@ def test_abandoned_work_stops_at_its_next_stage_and_frees_its_place() -> None:
         assert await asyncio.wait_for(lanes.run("mask", lambda checkpoint: "free"), 1) == "free"
 
     asyncio.run(scene())
+
+
+def test_a_lane_has_the_capacity_of_the_workers_that_do_not_rest() -> None:
+    async def scene() -> None:
+        lanes = runner(mask_workers=2, batch_size=3).runner
+        assert [lane.capacity for lane in lanes.status().lanes] == [6, 3]
+        lanes._lanes["mask"].workers[0].rest_s = 5.0
+        assert [lane.capacity for lane in lanes.status().lanes] == [3, 3]
+
+    asyncio.run(scene())

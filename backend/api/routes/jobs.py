@@ -21,7 +21,6 @@ from backend.contract.errors import (
     CancelledJobError,
     IdempotencyConflictError,
     InvalidParameterError,
-    NoSubjectError,
     NotFinishedError,
     NotFoundError,
     StorageFullError,
@@ -33,6 +32,7 @@ from backend.jobs.service import Jobs
 PING_S = 15  # keep-alive comments, or a proxy closes a quiet stream
 SEND_TIMEOUT_S = 30.0  # a client that reads nothing for this long has gone
 STREAM_END_S = 1.0  # time for a stream to end in good order when the service stops
+KIND_ERRORS = {error for kind in JOB_KINDS for error in KINDS[kind].raises}
 KEY = re.compile(r"[ -~]{1,255}")
 router = APIRouter(tags=["jobs"])
 EVENT = {  # OpenAPI 3.1 cannot describe an event stream: this is the schema of one event
@@ -55,7 +55,13 @@ def _form() -> dict[str, Any]:
     properties: dict[str, Any] = {"kind": {"type": "string", "enum": list(JOB_KINDS), "description": "What to do."}}
     for body in bodies:
         properties |= body["properties"]
-    schema = {"type": "object", "properties": properties, "required": ["kind", "file"], "additionalProperties": False}
+    required = [name for name in properties if all(name in body["required"] for body in bodies)]
+    schema = {
+        "type": "object",
+        "properties": properties,
+        "required": ["kind", *required],
+        "additionalProperties": False,
+    }
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
@@ -187,7 +193,7 @@ async def _events(request: Request, jobs: Jobs, job_id: str, after: int) -> Asyn
     "/jobs/{job_id}/result",
     summary="The result of a job",
     response_class=FileResponse,
-    responses=DOCUMENTATION | documented(NotFinishedError, CancelledJobError, NoSubjectError, *WORK_ERRORS),
+    responses=DOCUMENTATION | documented(NotFinishedError, CancelledJobError, *KIND_ERRORS, *WORK_ERRORS),
 )
 async def result(request: Request, job_id: str) -> Response:
     """Answer with the main file, or with the problem that ended the job."""
