@@ -1,6 +1,7 @@
-"""What a result depends on: the code, the libraries, the models' files, the settings and what was asked for.
+"""Cache keys: a result depends on the code, the libraries, the models' files, the settings and the request.
 
-Only the disk is looked at and nothing heavy is imported: the process that speaks HTTP asks this before it queues work.
+Only file stats are read and nothing heavy is imported: the process that speaks HTTP computes keys before it queues
+work.
 """
 
 import hashlib
@@ -21,7 +22,7 @@ from backend.weights.on_disk import find_model
 from backend.weights.remote_services import REMOTE_SERVICES, address_of, key_of
 
 ABSENT, EMBEDDED, REMOTE = "absent", "embedded", "remote"
-# Settings that change no result, or only through the models' files. One that is not named here is taken to matter.
+# Settings that change no result, or only through the models' files. Every other one is part of the key.
 NEUTRAL = frozenset({
     "checkpoints_dir", "triposr_weights", "logs_dir", "debug_dir", "data_dir", "max_waiting", "mask_deadline_s",
     "mesh_deadline_s", "queue_deadline_s", "fetch_weights", "log_level", "log_format", "cache_bytes",
@@ -35,7 +36,7 @@ NEUTRAL = frozenset({
 
 @cache
 def build_fingerprint() -> str:
-    """Return what tells this code and its libraries from any other: a result of other code is another result."""
+    """Return the digest of the code and its libraries: results of other code have other keys."""
     digest = hashlib.sha256()
     sources = (path for folder in ("backend", "tsr") for path in (REPOSITORY / folder).rglob("*"))
     for path in sorted(path for path in sources if path.suffix in (".py", ".toml")):
@@ -45,13 +46,13 @@ def build_fingerprint() -> str:
 
 
 def model_fingerprint(name: str, settings: Settings) -> str:
-    """Return what tells the model called `name`, as it lies on this disk now, from any other; ABSENT where it is not.
+    """Return the fingerprint of the model called `name` as it is on this disk now; ABSENT where it is not.
 
-    Size and time of its files stand for their gigabytes.
+    Size and modification time of its files stand for their content.
     """
     if name in listing.EMBEDDED:
         return EMBEDDED
-    if name in REMOTE_SERVICES:  # nobody tells their versions; what they said is kept as long as anything
+    if name in REMOTE_SERVICES:  # services publish no version; their answers expire like every entry
         return f"{REMOTE} {address_of(name, settings)}" if key_of(name, settings) else ABSENT
     if name == DEFAULT_MESH and settings.triposr_weights is not None:
         return _stamps([_file_of(settings.triposr_weights)], name)
@@ -62,7 +63,7 @@ def model_fingerprint(name: str, settings: Settings) -> str:
     files = [settings.checkpoints_dir / file.path for file in model.files]
     if model.task == "depth":
         files.append(original_file(name, settings.checkpoints_dir))
-    return _stamps(files, repr(model.network))  # an own model is fed as models.toml says
+    return _stamps(files, repr(model.network))  # models.toml says how an operator's own model is fed
 
 
 def models_of(work: Work, settings: Settings) -> dict[str, str]:
@@ -70,13 +71,13 @@ def models_of(work: Work, settings: Settings) -> dict[str, str]:
     defaults = {"model": DEFAULT_SEGMENTER, "engine": DEFAULT_MESH}
     asked = {option: getattr(work.options, option) for option in defaults if hasattr(work.options, option)}
     names = [defaults[option] if name == "auto" else name for option, name in asked.items()]
-    if work.kind == "edit-mask" and "mask" not in work.files:
-        names.append(DEFAULT_SEGMENTER)  # which finds the mask that is edited
+    if "model" not in asked and "mask" not in work.files:
+        names.append(DEFAULT_SEGMENTER)  # it finds the mask that such work starts from
     return {name: model_fingerprint(name, settings) for name in [*names, settings.depth_model]}
 
 
 def result_key(work: Work, models: dict[str, str], settings: Settings) -> str:
-    """Return the key of what comes of `work`: the same for the same bytes and options, and for nothing else."""
+    """Return the cache key of the result of `work`."""
     asked = {
         "kind": work.kind,
         "form": work.form,
@@ -90,14 +91,14 @@ def result_key(work: Work, models: dict[str, str], settings: Settings) -> str:
 
 
 def _file_of(weights: Path) -> Path:
-    """Return the file that own weights are: of a folder the checkpoint, for a copy of it is written beside it."""
+    """Return the checkpoint that `weights` names: the file itself, or the one in the folder."""
     names = ("model.ckpt", "model.safetensors") if weights.is_dir() else ()
     return next((weights / name for name in names if (weights / name).is_file()), weights)
 
 
 def _stamps(files: Iterable[Path], text: str) -> str:
-    told = [f"{stat.st_size}-{stat.st_mtime_ns}" for file in files if (stat := _stat(file)) is not None]
-    return f"{'+'.join(told)}/{hashlib.sha256(text.encode()).hexdigest()[:16]}" if told else ABSENT
+    stamps = [f"{stat.st_size}-{stat.st_mtime_ns}" for file in files if (stat := _stat(file)) is not None]
+    return f"{'+'.join(stamps)}/{hashlib.sha256(text.encode()).hexdigest()[:16]}" if stamps else ABSENT
 
 
 def _stat(file: Path) -> os.stat_result | None:

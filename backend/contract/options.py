@@ -1,4 +1,4 @@
-"""What a request may ask for, spelled out once: HTTP, the command line and Python read the same fields."""
+"""The options of each kind of work, defined once: HTTP, the command line and Python read the same fields."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -19,7 +19,7 @@ COLOR = r"^#[0-9a-fA-F]{6}$"
 
 
 class WorkOptions(BaseModel):
-    """What every piece of work may be asked."""
+    """Options of every kind of work."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -27,7 +27,7 @@ class WorkOptions(BaseModel):
 
 
 class MatteOptions(WorkOptions):
-    """How the object is found and cut out; what masks and meshes have in common."""
+    """How the object is found and cut out; shared by masks and meshes."""
 
     model: str = Field(
         "auto",
@@ -36,24 +36,25 @@ class MatteOptions(WorkOptions):
         description="Segmenter by name (see /models); `auto`: the best one whose weights are on this machine.",
     )
     quality: Literal["fast", "balanced", "best"] = Field(
-        "balanced", description="How much work goes into the matte: `fast` leaves GrabCut out, `best` takes most care."
+        "balanced",
+        description="How much work goes into the matte: `fast` skips GrabCut, `best` works at a finer scale.",
     )
     multi_scale: bool = Field(
-        False, description="Ask a segmentation network at three scales and take the median: slower, fewer mistakes."
+        False, description="Run the segmentation network at three scales and take the median: slower, fewer mistakes."
     )
     use_alpha: bool = Field(
         True, description="Use the picture's own transparency as the mask where it has any; `false`: segment anyway."
     )
     score_threshold: float = Field(
-        0.5, ge=0.05, le=1, description="Mask R-CNN alone: the least certainty of an object that counts."
+        0.5, ge=0.05, le=1, description="Mask R-CNN only: minimum confidence of a detected object."
     )
     classes: str = Field(
         "",
         max_length=1024,
-        description="Mask R-CNN alone: COCO names of the objects that count, as `dog, wine glass`; empty: all 80.",
+        description="Mask R-CNN only: COCO classes to keep, as `dog, wine glass`; empty: all 80.",
     )
     instances: Literal["main", "all"] | Annotated[int, Field(ge=1, le=100)] = Field(
-        "main", description="Mask R-CNN alone: the most prominent object, all of them, or so many."
+        "main", description="Mask R-CNN only: the most prominent object, all of them, or a number of them."
     )
     strategy: Strategy | None = Field(None, description=f"{FUSION} Unset: as the service is set up (STRATEGY).")
     depth_percentile: Annotated[float, Field(ge=1, le=99)] | Literal["auto"] = Field(

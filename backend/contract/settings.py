@@ -38,39 +38,41 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="", env_ignore_empty=True, frozen=True, extra="ignore")
 
-    # Where things are.
+    # Folders.
     checkpoints_dir: Path = Field(DEFAULT_FOLDER / "checkpoints", description="weights")
     triposr_weights: Path | None = Field(None, description="own weights of TripoSR's layout, in place of the published")
     logs_dir: Path = Field(DEFAULT_FOLDER / "logs", description="backend.log and its older copies")
     data_dir: Path = Field(DEFAULT_FOLDER / "data", description="jobs with their photos and results")
     debug_dir: Path | None = Field(None, description="when set, each request leaves its debug bundle there")
 
-    # What a stranger may send.
+    # Limits of an upload.
     max_upload_bytes: int = Field(20 * 1024 * 1024, ge=1024, description="bytes of one file")
     max_pixels: int = Field(50_000_000, ge=1, description="width × height")
     max_side_px: int = Field(16_384, ge=1, description="the longer side")
 
-    # How slow a stranger may be, and how the service stops; see docs/running.md.
-    max_connections: int = Field(1000, ge=1, description="open at once; beyond it the longest idle one makes way")
+    # Slow clients, and how the service stops; see docs/running.md.
+    max_connections: int = Field(1000, ge=1, description="open at once; beyond it the longest idle one is closed")
     head_deadline_s: float = Field(10.0, gt=0, description="a request's head, from the connection or its first byte")
     keep_alive_s: int = Field(30, ge=0, description="how long a connection may be idle between two requests")
     upload_deadline_s: float = Field(60.0, gt=0, description="a whole upload")
     upload_patience_s: float = Field(10.0, gt=0, description="how far an upload may fall behind MIN_BYTES_PER_S")
-    min_bytes_per_s: int = Field(1024, ge=1, description="the slowest pace of an upload, and of taking an answer")
-    answer_patience_s: float = Field(60.0, gt=0, description="over which the pace of taking an answer is judged")
-    max_uploads_bytes: int = Field(2**30, ge=1024, description="bytes of all uploads that are in the service at once")
-    drain_s: float = Field(1.0, ge=0, le=20, description="from SIGTERM, when /readyz turns, to the end of listening")
-    stop_deadline_s: int = Field(20, ge=0, le=25, description="what begun requests then have to end")
+    min_bytes_per_s: int = Field(1024, ge=1, description="lowest rate of an upload, and of reading an answer")
+    answer_patience_s: float = Field(60.0, gt=0, description="window in which the rate of reading is measured")
+    max_uploads_bytes: int = Field(2**30, ge=1024, description="bytes of all uploads in the service at once")
+    drain_s: float = Field(
+        1.0, ge=0, le=20, description="from SIGTERM, when /readyz turns 503, until the socket closes"
+    )
+    stop_deadline_s: int = Field(20, ge=0, le=25, description="how long running requests then have to finish")
 
-    # Where and how work runs.
+    # Workers and devices.
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where the networks run")
     threads: int = Field(0, ge=0, le=256, description="threads of the networks on a CPU; 0: one per core")
     mask_workers: int = Field(1, ge=1, le=64, description="processes that make masks")
     mesh_workers: int = Field(1, ge=1, le=64, description="processes that make meshes")
     cuda_devices: Names = Field(
-        (), description="numbers of the GPUs, dealt out to each kind's workers; unset: the first"
+        (), description="GPU numbers, assigned to the workers of each lane in turn; unset: the first"
     )
-    batch_size: int = Field(1, ge=1, le=16, description="pieces of work that one worker does at the same time")
+    batch_size: int = Field(1, ge=1, le=16, description="pieces of work that one worker runs at once")
     max_waiting: int = Field(16, ge=0, le=10_000, description="requests that may wait, for masks and meshes each")
     mask_deadline_s: float = Field(30.0, gt=0, description="a mask's longest run")
     mesh_deadline_s: float = Field(300.0, gt=0, description="a mesh's longest run")
@@ -85,31 +87,31 @@ class Settings(BaseSettings):
         description="how long a finished job is kept; RESULT_TTL is read too",
     )
     result_bytes: int = Field(
-        5_000_000_000, ge=1024, description="what results may take, oldest gone first; and what waiting photos may"
+        5_000_000_000, ge=1024, description="size of all results, the oldest removed first; the same for waiting photos"
     )
 
-    # What is kept so that it need not be done twice.
+    # The cache.
     cache_bytes: int = Field(1_000_000_000, ge=0, description="size of the cache in DATA_DIR; 0: there is no cache")
-    cache_url: SecretStr | None = Field(None, description="redis://…: the cache is there and not in DATA_DIR")
-    cache_ttl_s: float = Field(86_400.0, gt=0, description="after which a cached result or stage is forgotten")
+    cache_url: SecretStr | None = Field(None, description="redis://…: the cache lives there instead of in DATA_DIR")
+    cache_ttl_s: float = Field(86_400.0, gt=0, description="lifetime of a cached result or stage")
 
-    # The matte. What a request does not say, these do; see docs/matte.md for the stages.
-    mask_threshold: float | None = Field(None, gt=0, lt=1, description="fixed level of decisions; unset: adaptive")
-    mask_threshold_min: float = Field(0.35, gt=0, lt=1, description="the adaptive level is never lower")
-    mask_threshold_max: float = Field(0.65, gt=0, lt=1, description="nor higher")
+    # The matte: defaults for what a request leaves open; see docs/matte.md for the stages.
+    mask_threshold: float | None = Field(None, gt=0, lt=1, description="fixed saliency threshold; unset: adaptive")
+    mask_threshold_min: float = Field(0.35, gt=0, lt=1, description="lower bound of the adaptive threshold")
+    mask_threshold_max: float = Field(0.65, gt=0, lt=1, description="upper bound of the adaptive threshold")
     morph_kernel_size: int = Field(5, ge=0, le=99, description="px across, on a picture 1,024 px long; 0: off")
-    holes: Literal["auto", "keep", "fill"] = Field("auto", description="which of the object's holes are closed")
+    holes: Literal["auto", "keep", "fill"] = Field("auto", description="which holes of the object are filled")
     max_hole_share: float = Field(0.25, ge=0, le=1, description="of the object's area; `fill` leaves larger ones open")
     min_object_coverage: float = Field(0.05, ge=0, le=1, description="of the picture; less is a warning")
     max_object_coverage: float = Field(0.95, ge=0, le=1, description="of the picture; more is a warning")
     use_smart_padding: bool = Field(False, description="frame for the mesh by the object's shape and centre of mass")
-    uniform_deviation: float = Field(25.0, ge=0, le=442, description="8-bit RGB; up to it a border is of one colour")
-    paper_distance: float = Field(80.0, gt=0, le=442, description="8-bit RGB; paper is no farther from its colour")
-    paper_saturation: float = Field(0.20, gt=0, le=1, description="HSV; paper has less")
-    paper_lightness: float = Field(0.70, ge=0, lt=1, description="HSL; paper has more")
+    uniform_deviation: float = Field(25.0, ge=0, le=442, description="8-bit RGB; a uniform border deviates less")
+    paper_distance: float = Field(80.0, gt=0, le=442, description="8-bit RGB; paper is this close to its colour")
+    paper_saturation: float = Field(0.20, gt=0, le=1, description="HSV; paper is less saturated")
+    paper_lightness: float = Field(0.70, ge=0, lt=1, description="HSL; paper is lighter")
 
     strategy: Strategy = Field(
-        "auto", description="how a mesh's matte is fused with depth where the request names no strategy"
+        "auto", description="how the matte of a mesh is fused with depth when the request names no strategy"
     )
     depth_model: Literal["depth-anything-v2-vits", "depth-anything-v2-vitb", "depth-anything-v2-vitl"] = Field(
         "depth-anything-v2-vits", description="the depth network; vitb and vitl are for non-commercial use only"
@@ -120,7 +122,7 @@ class Settings(BaseSettings):
     fetch_weights: bool = Field(False, description="fetch the default weights beside the running service")
     allow_noncommercial: bool = Field(False, description="allow models whose licence forbids commercial use")
 
-    # Services of others. A picture goes there only where a request names the service and its key is set.
+    # Remote services. A picture is sent only where a request names the service and its key is set.
     removebg_api_key: SecretStr | None = Field(None, description="of remove.bg, for model=removebg")
     bria_api_key: SecretStr | None = Field(None, description="of Bria, for model=bria")
     removebg_api_url: str | None = Field(
@@ -130,14 +132,14 @@ class Settings(BaseSettings):
         None, description="base address in place of https://engine.prod.bria-api.com/v2; pictures and key go there"
     )
 
-    # Who may ask. Lists are separated by commas.
-    api_key: SecretStr | None = Field(None, description="keys, one of which every request needs; unset: none is needed")
+    # Access. Lists are separated by commas.
+    api_key: SecretStr | None = Field(None, description="keys, one of which every request needs; unset: open to all")
     rate_limit: str | None = Field(None, description='requests a client, as "60/minute" or "5/second;600/hour"')
-    cors_origins: Names = Field((), description="origins whose pages may ask, as https://shop.example; * for all")
+    cors_origins: Names = Field((), description="origins whose pages may call, as https://shop.example; * for all")
     allowed_hosts: Names = Field((), description="names that the service answers to; *.example.org for all below it")
-    trusted_proxies: Names = Field((), description="addresses whose X-Forwarded-For is believed")
+    trusted_proxies: Names = Field((), description="addresses whose X-Forwarded-For is trusted")
 
-    # What is told.
+    # Logs.
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
 
@@ -157,7 +159,7 @@ class Settings(BaseSettings):
     @classmethod
     def _is_a_rate(cls, value: str | None) -> str | None:
         if value is not None:
-            from limits import parse_many  # 80 ms, which every command and worker would pay
+            from limits import parse_many  # takes 80 ms, which every command and worker would pay
 
             parse_many(value)
         return value
@@ -181,7 +183,7 @@ class Settings(BaseSettings):
     @classmethod
     def _are_addresses(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         for value in values:
-            ipaddress.ip_network(value)  # "*" is refused too: who could be anybody is not trusted
+            ipaddress.ip_network(value)  # "*" is refused too: it would trust every client
         return values
 
     @model_validator(mode="after")
