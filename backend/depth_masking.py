@@ -1,12 +1,13 @@
-"""Tiers 2 and 3 under one roof: the depth network with its masks, its map and its fusion with a segmentation."""
+"""The public façade of tiers 2 and 3: the depth network, and the pure functions that turn its disparity into masks.
+
+The service itself uses the parts: `Engines.depth` for the network, `backend.matte.fuse` for the fusion.
+"""
 
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.cache.memoize import Memoize, compute_always
-from backend.contract.errors import InvalidParameterError
 from backend.contract.options import Strategy
 from backend.engines.depth_anything import DepthAnything, Precision, load_depth_anything
 from backend.images.arrays import Alpha, Disparity, Image, Mask
@@ -20,29 +21,20 @@ __all__ = ["DepthMasker"]
 class DepthMasker:
     """Depth-Anything V2 and what is made of its disparity. Holds no state between calls: threads may share it."""
 
-    def __init__(self, network: DepthAnything, size: int = 518) -> None:
+    def __init__(self, network: DepthAnything) -> None:
         self.network = network
-        self.size = size
 
     @classmethod
     def from_checkpoint(
-        cls,
-        path: Path | str,
-        size: int = 518,
-        device: str | None = None,
-        precision: Precision = "exact",
-        memoize: Memoize = compute_always,
-        batch_size: int = 1,
+        cls, path: Path | str, size: int = 518, device: str = "auto", precision: Precision = "exact"
     ) -> "DepthMasker":
         """Return a masker with the weights of `path`, a hub `.safetensors` or an original `.pth` (vits, vitb, vitl).
 
-        `size` (px) is the shorter side that the network sees. `device` None takes the best there is; `precision`
+        `size` (px) is the shorter side that the network sees. `device` "auto" takes the best there is; `precision`
         "fast" uses its half type where it has a fast one. Raises InvalidParameterError for a size below 14, and
         ModelUnavailableError when the weights are absent, broken or of another network.
         """
-        if size < 14:
-            raise InvalidParameterError("The depth size is at least 14 pixels.", limit=14, actual=size)
-        return cls(load_depth_anything(Path(path), device, precision, memoize, batch_size), size)
+        return cls(load_depth_anything(Path(path), device, precision, size))
 
     @property
     def device(self) -> str:
@@ -51,7 +43,7 @@ class DepthMasker:
 
     def predict(self, image: Image) -> Disparity:
         """Return the disparity of `image`, (H, W) float32, ≥ 0, larger is nearer, no unit."""
-        return self.network.predict(image, self.size)
+        return self.network.predict(image)
 
     def create_depth_mask(
         self,

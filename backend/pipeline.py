@@ -8,6 +8,7 @@ reconstruct("photo.jpg").file.data            # a GLB
 from dataclasses import dataclass
 from typing import Any
 
+from backend.contract.mesh_engines import DEFAULT_MESH
 from backend.contract.mesh_formats import MESH_FORMATS
 from backend.contract.options import MaskOptions, MatteOptions, MeshOptions
 from backend.contract.report import EngineReport, MaskReport, MeshReport, Scorecard, SegmenterReport
@@ -36,7 +37,6 @@ from backend.mesh.figures import measure
 from backend.mesh.framing import Framed, frame_object, on_grey
 from backend.mesh.mesh import Mesh
 from backend.mesh.preview import contact_sheet
-from backend.weights.availability import DEFAULT_MESH
 
 ALONE = "The segmentation is used alone; name a strategy to fuse it with depth."
 

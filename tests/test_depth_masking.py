@@ -73,7 +73,7 @@ class DrawnNetwork:
     def __init__(self, disparity):
         self.disparity = disparity
 
-    def predict(self, image, shorter_side):
+    def predict(self, image):
         return self.disparity
 
 

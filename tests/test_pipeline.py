@@ -31,6 +31,7 @@ class Fixed:
 
     saliency: np.ndarray
     name: str = "fixed"
+    one_scale: str = ""
     seen: list[np.ndarray] = field(default_factory=list)
 
     def predict(self, image: np.ndarray) -> FirstGuess:
@@ -200,7 +201,7 @@ def test_multi_scale_asks_a_network_three_times_and_steps_aside_for_border(
 ) -> None:
     image, _ = toy()
     report = cut_out(image, MaskOptions(multi_scale=True), engines=engines).report.as_json()
-    assert any("multi_scale stood aside" in note for note in report["notes"])
+    assert any("multi_scale was ignored" in note for note in report["notes"])
 
     class Red(Fixed):
         def predict(self, picture: np.ndarray) -> FirstGuess:

@@ -12,12 +12,12 @@ from functools import cache
 from pathlib import Path
 
 from backend.contract.errors import MattemeshError
+from backend.contract.mesh_engines import DEFAULT_MESH
 from backend.contract.settings import REPOSITORY, Settings
 from backend.contract.versions import versions
 from backend.contract.work import Work
-from backend.weights import listing
-from backend.weights.availability import DEFAULT_MESH, original_file
-from backend.weights.catalogue import DEFAULT_SEGMENTER
+from backend.weights.availability import original_file, own_weights
+from backend.weights.catalogue import DEFAULT_SEGMENTER, EMBEDDED_ENGINES
 from backend.weights.on_disk import find_model
 from backend.weights.remote_services import REMOTE_SERVICES, address_of, key_of
 
@@ -29,8 +29,9 @@ NEUTRAL = frozenset({
     "cache_url", "cache_ttl_s", "api_key", "rate_limit", "cors_origins", "allowed_hosts", "trusted_proxies",
     "mask_workers", "mesh_workers", "cuda_devices", "batch_size", "max_connections", "head_deadline_s", "keep_alive_s",
     "upload_deadline_s", "upload_patience_s", "min_bytes_per_s", "answer_patience_s", "max_uploads_bytes", "drain_s",
-    "stop_deadline_s", "max_queued_jobs", "result_ttl_s", "result_bytes", "removebg_api_key", "bria_api_key",
-    "removebg_api_url", "bria_api_url",
+    "stop_deadline_s", "max_queued_jobs", "result_ttl_s", "result_bytes",
+    *(service.key_setting for service in REMOTE_SERVICES.values()),
+    *(service.url_setting for service in REMOTE_SERVICES.values()),
 })  # fmt: skip
 
 
@@ -50,12 +51,13 @@ def model_fingerprint(name: str, settings: Settings) -> str:
 
     Size and modification time of its files stand for their content.
     """
-    if name in listing.EMBEDDED:
+    if name in EMBEDDED_ENGINES:
         return EMBEDDED
     if name in REMOTE_SERVICES:  # services publish no version; their answers expire like every entry
         return f"{REMOTE} {address_of(name, settings)}" if key_of(name, settings) else ABSENT
-    if name == DEFAULT_MESH and settings.triposr_weights is not None:
-        return _stamps([_file_of(settings.triposr_weights)], name)
+    own = own_weights(name, settings)
+    if own is not None:
+        return _stamps([_file_of(own)], name)
     try:
         model = find_model(name, settings.checkpoints_dir)
     except MattemeshError:

@@ -7,13 +7,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from backend.contract.coco import CLASSES
 from backend.contract.errors import InvalidParameterError
 from backend.contract.marks import Clicks, Strokes
+from backend.contract.mesh_engines import MESH_ENGINES
 from backend.contract.mesh_formats import MESH_FORMATS
 
 Strategy = Literal["auto", "depth_guided", "intersection", "union", "segmentation"]
 if TYPE_CHECKING:
+    EngineName = str
     Format = str
-else:
-    Format = Literal[tuple(MESH_FORMATS)]  # pydantic, OpenAPI and argparse take their choices from this
+else:  # pydantic, OpenAPI and argparse take their choices from these
+    EngineName = Literal[("auto", *MESH_ENGINES)]
+    Format = Literal[tuple(MESH_FORMATS)]
 FUSION = "How segmentation and depth are fused; without depth weights segmentation stands alone."
 COLOR = r"^#[0-9a-fA-F]{6}$"
 
@@ -120,8 +123,8 @@ class MaskOptions(MatteOptions):
 class MeshOptions(MatteOptions):
     """Options of `/generate-mesh`."""
 
-    engine: Literal["auto", "triposr", "relief"] = Field(
-        "auto", description="Who makes the mesh; `auto`: TripoSR where its weights are on this machine, else `relief`."
+    engine: EngineName = Field(
+        "auto", description="Mesh engine; `auto`: TripoSR where its weights are on this machine, else `relief`."
     )
     foreground_ratio: float = Field(
         0.85, ge=0.5, le=1.0, description="The object's longer side as a share of the framed picture."

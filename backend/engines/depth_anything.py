@@ -14,11 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.cache.memoize import Memoize, compute_always
-from backend.contract.errors import ModelUnavailableError
+from backend.contract.errors import InvalidParameterError, ModelUnavailableError
+from backend.contract.settings import Settings
 from backend.engines.depth_checkpoint import read_tensors, rename
 from backend.engines.micro_batch import MicroBatcher
+from backend.engines.torch_device import choose_device
 from backend.engines.torchvision_operators import prepare_torchvision
 from backend.images.arrays import Disparity, Image, check_image
+from backend.weights.availability import check_size, find_depth_weights
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +31,7 @@ Precision = Literal["exact", "fast"]
 PATCH = 14  # pixels a side of one token; both sides of the network's input are multiples of it
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # ImageNet, for RGB in [0, 1]
 STD = np.array([0.229, 0.224, 0.225], np.float32)
+PUBLISHED_SIDE_PX = 518  # shorter side of the network's input as it was trained
 LONGEST = 4  # longer side over shorter side; a longer panorama is squeezed, or its token count would have no bound
 
 
@@ -63,6 +67,7 @@ class DepthAnything:
         size: NetworkSize,
         device: str,
         precision: Precision,
+        shorter_side_px: int = PUBLISHED_SIDE_PX,
         memoize: Memoize = compute_always,
         batch_size: int = 1,
     ) -> None:
@@ -70,21 +75,21 @@ class DepthAnything:
         self.size = size
         self.device = device
         self.precision = precision
+        self.shorter_side_px = shorter_side_px  # what a picture is resized to for the network
         self._half = _half_type(device) if precision == "fast" else None
         self._memoize = memoize
-        self._ask = MicroBatcher(self._run, batch_size)  # pictures of the same shape, up to so many, at once
+        self._ask = MicroBatcher(self._run, batch_size)
 
-    def predict(self, image: Image, shorter_side: int = 518) -> Disparity:
+    def predict(self, image: Image) -> Disparity:
         """Return the disparity of `image`, (H, W) float32 at the image's own size, ≥ 0, larger is nearer, no unit.
 
-        `shorter_side` (px) is the size the picture is brought to for the network; the published one is 518.
         Raises ModelUnavailableError when the weights give numbers that are not finite.
         """
         import torch
         from torch.nn.functional import interpolate
 
         check_image(image)
-        given = network_input(image, shorter_side)
+        given = network_input(image, self.shorter_side_px)
 
         def compute() -> tuple[NDArray[np.float32]]:
             answer = self._ask(given)
@@ -114,27 +119,46 @@ class DepthAnything:
         return disparity
 
 
+def load_depth(name: str, settings: Settings, memoize: Memoize = compute_always) -> DepthAnything:
+    """Return the depth network called `name`. Raises ModelUnavailableError for absent or broken weights."""
+    network = load_depth_anything(
+        find_depth_weights(name, settings.checkpoints_dir),
+        settings.device,
+        "fast",
+        settings.depth_size_px,
+        memoize,
+        settings.batch_size,
+    )
+    check_size(name, network.size.name, settings.checkpoints_dir)
+    return network
+
+
 def load_depth_anything(
     path: Path,
-    device: str | None = None,
+    device: str = "auto",
     precision: Precision = "exact",
+    shorter_side_px: int = PUBLISHED_SIDE_PX,
     memoize: Memoize = compute_always,
     batch_size: int = 1,
 ) -> DepthAnything:
     """Return the network with the weights of `path` (hub `.safetensors` or original `.pth`), found by their shapes.
 
-    `device` is a torch device type; None takes CUDA when there is one, then MPS, then the CPU. `precision="fast"` lets
-    the device calculate in its fast half type where it has one (fp16 on CUDA, bf16 on CPUs with bf16 instructions).
-    Raises ModelUnavailableError for an absent or broken file and for any missing, extra or misshapen tensor.
+    `device` "auto" is CUDA before MPS before the CPU. `precision="fast"` lets the device calculate in its fast half
+    type where it has one (fp16 on CUDA, bf16 on CPUs with bf16 instructions). Raises InvalidParameterError for a
+    shorter side below one patch; ModelUnavailableError for an absent or broken file and for any missing, extra or
+    misshapen tensor.
     """
+    if shorter_side_px < PATCH:
+        raise InvalidParameterError(f"The depth size is at least {PATCH} pixels.", limit=PATCH, actual=shorter_side_px)
     state = rename(read_tensors(path))
     size = _size_of(state)
     network = _empty_network(size)
     _check_fit(state, {name: tuple(value.shape) for name, value in network.state_dict().items()})
     network.load_state_dict({name: value.float() for name, value in state.items()}, strict=True, assign=True)
     _resize_positions_as_published(network)
-    device = device or _best_device()
-    return DepthAnything(network.eval().requires_grad_(False).to(device), size, device, precision, memoize, batch_size)
+    device = choose_device(device, f"depth-anything-v2-{size.name}").type
+    network = network.eval().requires_grad_(False).to(device)
+    return DepthAnything(network, size, device, precision, shorter_side_px, memoize, batch_size)
 
 
 def network_input(image: Image, shorter_side: int) -> NDArray[np.float32]:
@@ -166,7 +190,7 @@ def _empty_network(size: NetworkSize) -> "torch.nn.Module":
     from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, Dinov2Config
 
     backbone = Dinov2Config(
-        image_size=518,
+        image_size=PUBLISHED_SIDE_PX,
         patch_size=PATCH,
         hidden_size=size.width,
         num_attention_heads=size.heads,
@@ -226,19 +250,12 @@ def _check_fit(state: "dict[str, torch.Tensor]", expected: dict[str, tuple[int, 
         )
 
 
-def _best_device() -> str:
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
 def _half_type(device: str) -> "torch.dtype | None":
-    """Return the half type that is faster than float32 on `device`, or None; fp16 on a CPU is far slower."""
+    """Return the half type that is faster than float32 on `device`, or None."""
     import torch
 
-    if device.startswith("cuda"):
-        return torch.float16
-    fast_cpu = device == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-    return torch.bfloat16 if fast_cpu else None
+    from tsr.device import cpu_multiplies_bfloat16
+
+    if device == "cuda":
+        return torch.float16  # as published; on a CPU it is emulated, four times slower than float32
+    return torch.bfloat16 if device == "cpu" and cpu_multiplies_bfloat16() else None

@@ -23,6 +23,11 @@ class Segmenter(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def one_scale(self) -> str:
+        """Why it is never asked at several scales, "" where it can be."""
+        ...
+
     def predict(self, image: Image) -> FirstGuess:
         """Return the saliency of `image` ((H, W, 3) uint8 RGB) as (H, W) float32 in [0, 1]."""
         ...

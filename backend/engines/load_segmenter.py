@@ -1,43 +1,43 @@
-"""Segmenters by name: rembg's local networks and the operator's own, run without rembg, and Mask R-CNN.
+"""Segmenters by name: the embedded one, the remote services, the catalogue's networks and the operator's own.
 
-rembg itself is not imported: it rounds and stretches the saliency, never checks a file that is already there, and
-knows sessions that send pictures to remote services.
+rembg's networks are run without rembg: it rounds and stretches the saliency, never checks a file that is already
+there, and has sessions that send pictures to remote services.
 """
 
-from pathlib import Path
+from pkgutil import resolve_name
 
 from backend.cache.memoize import Memoize, compute_always
-from backend.contract.errors import InvalidParameterError, ModelUnavailableError
+from backend.contract.errors import InvalidParameterError
+from backend.contract.settings import Settings
 from backend.engines.first_guess import Segmenter
-from backend.engines.onnx_segmenter import OnnxSegmenter, open_session
-from backend.weights.on_disk import find_model, how_to_get, require_model
+from backend.weights.catalogue import EMBEDDED_SEGMENTER
+from backend.weights.on_disk import find_model, require_model
+from backend.weights.remote_services import REMOTE_SERVICES
+
+# What the catalogue calls `runner`: "module:function" of (Model, its files, Settings, Memoize) -> Segmenter.
+RUNNERS = {
+    "onnx": "backend.engines.onnx_segmenter:load_onnx",
+    "maskrcnn": "backend.engines.mask_rcnn:load_mask_rcnn",
+}
 
 
-def load_segmenter(
-    name: str,
-    checkpoints: Path,
-    threads: int = 0,
-    allow_noncommercial: bool = False,
-    device: str = "auto",
-    memoize: Memoize = compute_always,
-    batch_size: int = 1,
-) -> Segmenter:
-    """Open the segmenter called `name`, whose weights lie in `checkpoints`, checked; keep it, opening takes seconds.
+def load_segmenter(name: str, settings: Settings, memoize: Memoize = compute_always) -> Segmenter:
+    """Return the segmenter called `name`, its weights checked. Opening one takes seconds: the caller keeps it.
 
-    `threads` 0 takes one per core; `device` is "auto", "cpu", "cuda" or "mps"; up to `batch_size`
-    pictures go through it at once. Raises ModelUnavailableError when the
-    weights are absent, broken or not allowed, with the command that helps, and InvalidParameterError for a name that
-    is no segmenter's.
+    Raises ModelUnavailableError, with the command that helps, for weights that are absent, broken or not allowed and
+    for a service without a key; InvalidParameterError for a name that is no segmenter's.
     """
-    model = find_model(name, checkpoints)
-    if model.task != "segmentation":
-        raise InvalidParameterError(f"{name} is no segmenter.", parameter="model")
-    (path,) = require_model(name, checkpoints, allow_noncommercial).values()
-    if model.network is None:
-        from backend.engines.mask_rcnn import load_mask_rcnn  # imports torchvision
+    if name == EMBEDDED_SEGMENTER:
+        from backend.engines.border.border import BorderSegmenter
 
-        return load_mask_rcnn(name, path, device, memoize)
-    try:
-        return OnnxSegmenter(name, open_session(name, path, threads, device), model.network, memoize, batch_size)
-    except ModelUnavailableError as error:
-        raise ModelUnavailableError(f"{error.detail} {how_to_get(model)}", model=name) from error
+        return BorderSegmenter(memoize=memoize)
+    if name in REMOTE_SERVICES:
+        from backend.engines.remote.segmenter import open_remote  # imports httpx
+
+        return open_remote(name, settings, memoize)
+    model = find_model(name, settings.checkpoints_dir)
+    if model.task != "segmentation":
+        raise InvalidParameterError(f"{name} is not a segmenter.", parameter="model")
+    paths = tuple(require_model(name, settings.checkpoints_dir, settings.allow_noncommercial).values())
+    segmenter: Segmenter = resolve_name(RUNNERS[model.runner])(model, paths, settings, memoize)
+    return segmenter

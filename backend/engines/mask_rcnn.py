@@ -4,6 +4,7 @@ It knows 80 kinds of things and tells one from another, which no other segmenter
 side, so their outline is set right by the picture before tier 1 sees them.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,14 @@ from numpy.typing import NDArray
 
 from backend.cache.memoize import Memoize, compute_always
 from backend.contract.errors import ModelUnavailableError, OutOfMemoryError
+from backend.contract.settings import Settings
 from backend.engines.first_guess import FirstGuess
 from backend.engines.instances import Instance, InstanceChoice, choose, combine, name_of
 from backend.engines.mask_rcnn_outline import settle_outline
+from backend.engines.torch_device import choose_device
 from backend.engines.torchvision_operators import HOW_TO_INSTALL, import_detection
 from backend.images.arrays import Image, check_image
-from backend.weights.catalogue import CATALOGUE
+from backend.weights.catalogue import Model
 from backend.weights.on_disk import how_to_get
 
 if TYPE_CHECKING:
@@ -30,6 +33,8 @@ CLASSES = 91  # COCO's numbers, 0 is the background
 
 class MaskRcnn:
     """The network on one device; holds no state between calls, so threads may share it."""
+
+    one_scale = "Mask R-CNN looks at several scales by itself"
 
     def __init__(
         self,
@@ -150,8 +155,10 @@ def build_network(name: str, **sizes: int) -> "torch.nn.Module":
     return network.eval().requires_grad_(False)
 
 
-def load_mask_rcnn(name: str, path: Path, device: str = "auto", memoize: Memoize = compute_always) -> MaskRcnn:
-    """Return the segmenter with the weights of `path`, a state dict; nothing in the file is run.
+def load_mask_rcnn(
+    model: Model, files: Sequence[Path], settings: Settings, memoize: Memoize = compute_always
+) -> MaskRcnn:
+    """Return the segmenter with the weights of the one file, a state dict; nothing in the file is run.
 
     Raises ModelUnavailableError for a broken file and for any missing, extra or misshapen tensor.
     """
@@ -159,12 +166,14 @@ def load_mask_rcnn(name: str, path: Path, device: str = "auto", memoize: Memoize
 
     import torch
 
-    network = build_network(name)
+    (path,) = files
+    network = build_network(model.name)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         network.load_state_dict(state, strict=True)
     except (OSError, EOFError, RuntimeError, TypeError, AttributeError, ValueError, pickle.UnpicklingError) as error:
-        detail = f"The file of {name} does not hold its weights. {how_to_get(CATALOGUE[name])}"
-        raise ModelUnavailableError(detail, model=name) from error
-    on = ("cuda" if torch.cuda.is_available() else "cpu") if device in ("auto", "mps") else device
-    return MaskRcnn(name, network.to(on), on, memoize)
+        detail = f"The file of {model.name} does not hold its weights. {how_to_get(model)}"
+        raise ModelUnavailableError(detail, model=model.name) from error
+    device = choose_device(settings.device, model.name).type
+    device = "cpu" if device == "mps" else device  # its operators have not been tried on MPS
+    return MaskRcnn(model.name, network.to(device), device, memoize)

@@ -6,6 +6,7 @@ LANCZOS to the network's size, divided by the picture's own brightest value, the
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,20 @@ from PIL import Image as PillowImage
 
 from backend.cache.memoize import Memoize, compute_always
 from backend.contract.errors import ModelUnavailableError, OutOfMemoryError
+from backend.contract.settings import Settings
 from backend.engines.first_guess import FirstGuess
 from backend.engines.micro_batch import MicroBatcher
 from backend.images.arrays import Image, Saliency, check_image
-from backend.weights.catalogue import Activation, NetworkInput
+from backend.weights.catalogue import Activation, Model, NetworkInput
+from backend.weights.on_disk import how_to_get
 
 _DEVICES = {"CUDAExecutionProvider": "cuda", "CoreMLExecutionProvider": "mps", "CPUExecutionProvider": "cpu"}
 
 
 class OnnxSegmenter:
     """A segmenter over one shared session; `predict` may be called from many threads at once."""
+
+    one_scale = ""
 
     def __init__(
         self, name: str, session: Any, network: NetworkInput, memoize: Memoize = compute_always, batch_size: int = 1
@@ -115,6 +120,17 @@ def to_saliency(answer: NDArray[np.float32], activation: Activation, size: tuple
     resized = cv2.resize(resized, (width, height), interpolation=cv2.INTER_LINEAR)
     saliency: Saliency = np.clip(resized, 0.0, 1.0).astype(np.float32)
     return saliency
+
+
+def load_onnx(model: Model, files: Sequence[Path], settings: Settings, memoize: Memoize) -> OnnxSegmenter:
+    """Return the segmenter whose network is the one file. Raises ModelUnavailableError for one of another kind."""
+    assert model.network is not None
+    (path,) = files
+    try:
+        session = open_session(model.name, path, settings.threads, settings.device)
+        return OnnxSegmenter(model.name, session, model.network, memoize, settings.batch_size)
+    except ModelUnavailableError as error:
+        raise ModelUnavailableError(f"{error.detail} {how_to_get(model)}", model=model.name) from error
 
 
 def open_session(name: str, path: Path, threads: int, device: str = "auto") -> Any:

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from backend.cache.memoize import Memoize, compute_always
 from backend.contract.errors import ModelUnavailableError, NoSubjectError, OutOfMemoryError
+from backend.contract.mesh_engines import DEFAULT_MESH
+from backend.contract.settings import Settings
 from backend.contract.trace import Trace
 from backend.engines.memoized_scene import MemoizedScene
 from backend.engines.micro_batch import MicroBatcher
@@ -25,7 +27,7 @@ from backend.mesh.mesh import Mesh
 from backend.mesh.projection import photo_colors
 from backend.mesh.smooth import SmoothConfig, smooth_on_field
 from backend.mesh.texture import bake_texture
-from backend.weights.on_disk import check_recorded, drop_if_damaged, record_if_new
+from backend.weights.on_disk import check_recorded, drop_if_damaged, record_if_new, require_model
 from tsr import TripoSR
 from tsr.checkpoint import copy_of, weights_file
 from tsr.errors import CheckpointError
@@ -33,6 +35,15 @@ from tsr.surface_mesh import mesh_of
 
 FEWEST_POINTS = 1 << 14  # through the field at once, on a GPU that has no room for more
 LOWEST_RESOLUTION = 64  # below it a mesh is not worth having
+
+
+def load_triposr(settings: Settings, memoize: Memoize) -> "TripoSREngine":
+    """Return the engine with the operator's own weights or the published ones, checked.
+
+    Raises ModelUnavailableError when they are absent or cannot be used.
+    """
+    weights = settings.triposr_weights or require_model(DEFAULT_MESH, settings.checkpoints_dir)["model.ckpt"]
+    return TripoSREngine(weights, settings.device, memoize, settings.batch_size)
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,6 @@ class TripoSREngine:
         self,
         weights: Path,
         device: str = "auto",
-        precision: str = "auto",
         memoize: Memoize = compute_always,
         batch_size: int = 1,
     ) -> None:
@@ -61,7 +71,7 @@ class TripoSREngine:
 
         Raises ModelUnavailableError when they cannot be used, or the device is not here.
         """
-        self._weights, self._precision, self._memoize = weights, precision, memoize
+        self._weights, self._memoize = weights, memoize
         self._model = self._load(device)
         self._codes = MicroBatcher(partial(_codes, self._model), batch_size)
 
@@ -75,7 +85,7 @@ class TripoSREngine:
             digest = check_recorded(path, self.name)
             if copy := copy_of(path, digest):
                 drop_if_damaged(copy)
-            model = TripoSR.from_pretrained(path, device, self._precision, digest=digest)
+            model = TripoSR.from_pretrained(path, device, digest=digest)
             for good in filter(None, (path, copy_of(path, digest))):
                 record_if_new(good)
             return model

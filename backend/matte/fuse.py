@@ -59,11 +59,11 @@ def segmentation_alone(asked: str, reason: str) -> FusionReport:
 
 def _disparity(image: Image, engines: Engines, trace: Trace) -> Disparity | None:
     with trace.stage("load depth"):
-        masker = engines.depth()
-    if masker is None:
+        network = engines.depth()
+    if network is None:
         return None
-    with trace.stage("depth", masker.device):
-        disparity = masker.predict(image)
+    with trace.stage("depth", network.device):
+        disparity = network.predict(image)
     if trace.keeps("depth"):
         trace.picture("depth", color_depth(disparity))
     return disparity

@@ -8,9 +8,8 @@ from backend.contract.report import ImageReport, ModelUse, StageTime
 from backend.contract.trace import Trace
 from backend.contract.versions import versions
 from backend.images.image_io import Picture
-from backend.weights.catalogue import CATALOGUE
+from backend.weights.catalogue import CATALOGUE, EMBEDDED_ENGINES
 from backend.weights.custom_models import read_custom_models
-from backend.weights.listing import EMBEDDED
 from backend.weights.remote_services import REMOTE_SERVICES
 
 
@@ -48,7 +47,7 @@ def model_licences(names: Iterable[str], checkpoints: Path) -> list[ModelUse]:
     rows = []
     known = {**CATALOGUE, **read_custom_models(checkpoints).models}
     for name in names:
-        if name in EMBEDDED:
+        if name in EMBEDDED_ENGINES:
             rows.append(ModelUse(id=name, licence="MIT", commercial_use=True))
         elif name in REMOTE_SERVICES:
             rows.append(ModelUse(id=name, licence=REMOTE_SERVICES[name].licence, commercial_use=True))

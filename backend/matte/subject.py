@@ -25,13 +25,6 @@ from backend.weights.catalogue import DEFAULT_SEGMENTER
 
 SAME_SHAPE = 0.01  # a mask may have another size, not another shape: aspect ratios within 1 %
 CHOICE = frozenset({"score_threshold", "classes", "instances"})
-ONE_SCALE = {  # who is not asked at three scales, and why
-    "border": "the embedded segmenter `border` needs the whole picture's border",
-    "maskrcnn": "Mask R-CNN looks at several scales by itself",
-    "maskrcnn-v2": "Mask R-CNN looks at several scales by itself",
-    "removebg": "each of the three views would cost a picture at remove.bg",
-    "bria": "each of the three views would cost a picture at Bria",
-}
 GREY = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R BT.601 luma, for a mask sent in colour
 
 
@@ -86,11 +79,11 @@ def _first_guess(segmenter: Segmenter, image: Image, options: MatteOptions, trac
         wanted = frozenset(split_classes(options.classes))
         segmenter = segmenter.choosing(InstanceChoice(options.score_threshold, wanted, options.instances))
     elif options.model_fields_set & CHOICE:
-        trace.note(f"score_threshold, classes and instances stood aside: {segmenter.name} tells no objects apart.")
+        trace.note(f"score_threshold, classes and instances were ignored: {segmenter.name} finds no single objects.")
     if not options.multi_scale:
         return segmenter.predict(image)
-    if segmenter.name in ONE_SCALE:
-        trace.note(f"multi_scale stood aside: {ONE_SCALE[segmenter.name]}.")
+    if segmenter.one_scale:
+        trace.note(f"multi_scale was ignored: {segmenter.one_scale}.")
         return segmenter.predict(image)
     return predict_at_scales(segmenter, image)
 

@@ -4,32 +4,41 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from backend.contract.errors import ModelUnavailableError
+from backend.contract.mesh_engines import DEFAULT_MESH, MESH_ENGINES, STAND_IN_MESH
 from backend.contract.settings import Settings
-from backend.weights.catalogue import DEFAULT_SEGMENTER
+from backend.weights.catalogue import DEFAULT_SEGMENTER, EMBEDDED_ENGINES, EMBEDDED_SEGMENTER
 from backend.weights.on_disk import find_model, how_to_get, model_state, require_model
 from backend.weights.remote_services import REMOTE_SERVICES
-
-DEFAULT_MESH = "triposr"
 
 
 def preferred_engines(settings: Settings) -> dict[str, tuple[str, str]]:
     """Return, for each role, the network that `auto` prefers and the engine that stands in for it."""
     return {
-        "segmenter": (DEFAULT_SEGMENTER, "border"),
+        "segmenter": (DEFAULT_SEGMENTER, EMBEDDED_SEGMENTER),
         "depth": (settings.depth_model, "none"),
-        "mesh": (DEFAULT_MESH, "relief"),
+        "mesh": (DEFAULT_MESH, STAND_IN_MESH),
     }
 
 
 def is_here(name: str, settings: Settings) -> bool:
-    """Whether the weights of `name` are on this machine, judged without reading them."""
-    if name == DEFAULT_MESH and settings.triposr_weights is not None:
+    """Whether all that `name` needs is on this machine, judged without reading its weights.
+
+    Raises InvalidParameterError for an unknown name.
+    """
+    if name in EMBEDDED_ENGINES or own_weights(name, settings) is not None:
         return True
     if name in REMOTE_SERVICES:
         return False
     if name == settings.depth_model:
         return has_depth_weights(name, settings.checkpoints_dir)
     return model_state(find_model(name, settings.checkpoints_dir), settings.checkpoints_dir) == "complete"
+
+
+def own_weights(name: str, settings: Settings) -> Path | None:
+    """Return the operator's own weights of the mesh engine called `name`, None where the settings name none."""
+    engine = MESH_ENGINES.get(name)
+    own: Path | None = getattr(settings, engine.own_weights) if engine is not None and engine.own_weights else None
+    return own
 
 
 def why_not(name: str, settings: Settings, broken: Mapping[str, str]) -> str:

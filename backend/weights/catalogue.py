@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from backend.contract.mesh_engines import MESH_ENGINES
+
 Task = Literal["segmentation", "depth", "mesh"]
 Origin = Literal["releases", "hub", "torch", "own"]
 Activation = Literal["none", "sigmoid"]
@@ -80,5 +82,10 @@ def _model(name: str, entry: dict[str, Any]) -> Model:
 _TABLE = tomllib.loads(Path(__file__).with_name("catalogue.toml").read_text(encoding="utf-8"))
 CATALOGUE: dict[str, Model] = {name: _model(name, entry) for name, entry in _TABLE.items()}
 DEFAULT_SEGMENTER = "isnet-general-use"
+EMBEDDED_SEGMENTER = "border"  # what `auto` uses without the weights of the default
+EMBEDDED_ENGINES: dict[str, tuple[Task, str]] = {  # engines without weights: task, sentence for /models
+    EMBEDDED_SEGMENTER: ("segmentation", "Embedded: models the colours of the picture's border; needs no weights."),
+    **{name: ("mesh", engine.embedded_about) for name, engine in MESH_ENGINES.items() if engine.embedded},
+}
 DEFAULT_DEPTH = "depth-anything-v2-vits"
 DEFAULT_MODELS = (DEFAULT_DEPTH, DEFAULT_SEGMENTER, "triposr")  # smallest first: each is of use as soon as it is there

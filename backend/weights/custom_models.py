@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backend.weights.catalogue import CATALOGUE, Model, ModelFile, NetworkInput
+from backend.weights.catalogue import CATALOGUE, EMBEDDED_ENGINES, Model, ModelFile, NetworkInput
 from backend.weights.remote_services import REMOTE_SERVICES
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]{0,120}\.onnx")
-_RESERVED = frozenset({"auto", "border", *REMOTE_SERVICES})
+_RESERVED = frozenset({"auto", *EMBEDDED_ENGINES, *REMOTE_SERVICES})
 _REQUIRED = frozenset({"file", "input_size", "mean", "std", "activation"})
 _OPTIONAL = frozenset({"licence", "commercial_use", "sha256"})
 

@@ -4,15 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from backend.weights.availability import has_depth_weights
-from backend.weights.catalogue import CATALOGUE
+from backend.weights.catalogue import CATALOGUE, EMBEDDED_ENGINES
 from backend.weights.custom_models import read_custom_models
 from backend.weights.on_disk import model_state
 from backend.weights.remote_services import REMOTE_SERVICES
-
-EMBEDDED = {
-    "border": ("segmentation", "Embedded: models the colours of the picture's border; needs no weights."),
-    "relief": ("mesh", "Embedded: inflates the matte to a closed, coloured solid; needs no weights."),
-}
 
 
 def list_models(checkpoints: Path, remote_keys: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
@@ -33,7 +28,7 @@ def list_models(checkpoints: Path, remote_keys: frozenset[str] = frozenset()) ->
             "state": "embedded",
             "about": about,
         }
-        for name, (task, about) in EMBEDDED.items()
+        for name, (task, about) in EMBEDDED_ENGINES.items()
     ]
     rows += [
         {

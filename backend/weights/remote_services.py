@@ -1,9 +1,12 @@
-"""Remote services by name: what they are, on which terms, and which setting holds the operator's key.
+"""The one table of remote services: what they are, on which terms, how to ask them, and which settings they have.
 
-Facts only; nothing here opens a connection.
+A new service is its own file in `backend/engines/remote/`, a row here, and its two settings. Facts only: `ask` names
+the function that sends a picture, so that nothing here opens a connection.
 """
 
 from dataclasses import dataclass
+
+from pydantic import SecretStr
 
 from backend.contract.errors import ModelUnavailableError
 from backend.contract.settings import Settings
@@ -15,11 +18,18 @@ class RemoteService:
 
     name: str  # what a request gives as `model`
     title: str  # its name in a sentence
-    licence: str
-    variable: str  # the environment variable that holds the key; the setting's name in capitals
+    ask: str  # "module:function" that sends one picture and returns its matte; see `backend.engines.remote.segmenter`
+    key_setting: str  # the setting that holds the operator's key
+    url_setting: str  # the setting that replaces `address`
     address: str  # base URL of its API
+    licence: str
     cost: str  # what a picture may cost there
     about: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that holds the key."""
+        return self.key_setting.upper()
 
 
 REMOTE_SERVICES: dict[str, RemoteService] = {
@@ -28,18 +38,22 @@ REMOTE_SERVICES: dict[str, RemoteService] = {
         RemoteService(
             "removebg",
             "remove.bg",
-            "remove.bg's terms",
-            "REMOVEBG_API_KEY",
+            "backend.engines.remote.removebg:ask_removebg",
+            "removebg_api_key",
+            "removebg_api_url",
             "https://api.remove.bg/v1.0",
+            "remove.bg's terms",
             "up to 1 credit a picture",
             "Any object, at remove.bg: the picture leaves this machine and may cost a credit; needs REMOVEBG_API_KEY.",
         ),
         RemoteService(
             "bria",
             "Bria",
-            "Bria's terms",
-            "BRIA_API_KEY",
+            "backend.engines.remote.bria:ask_bria",
+            "bria_api_key",
+            "bria_api_url",
             "https://engine.prod.bria-api.com/v2",
+            "Bria's terms",
             "one call of Bria's background removal, as the account's plan prices it",
             "Any object, at Bria (RMBG 2.0): the picture leaves this machine and may cost money; needs BRIA_API_KEY.",
         ),
@@ -49,14 +63,14 @@ REMOTE_SERVICES: dict[str, RemoteService] = {
 
 def key_of(name: str, settings: Settings) -> str:
     """Return the operator's key for the service called `name`, "" without one."""
-    secret = {"removebg": settings.removebg_api_key, "bria": settings.bria_api_key}[name]
+    secret: SecretStr | None = getattr(settings, REMOTE_SERVICES[name].key_setting)
     return "" if secret is None else secret.get_secret_value().strip()
 
 
 def address_of(name: str, settings: Settings) -> str:
     """Return the base address of the API of the service called `name`: the published one, or the operator's."""
-    own = {"removebg": settings.removebg_api_url, "bria": settings.bria_api_url}[name]
-    return own or REMOTE_SERVICES[name].address
+    service = REMOTE_SERVICES[name]
+    return getattr(settings, service.url_setting) or service.address
 
 
 def with_keys(settings: Settings) -> frozenset[str]:

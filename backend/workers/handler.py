@@ -38,7 +38,7 @@ class EngineHandler:
 
     def skip_networks(self) -> None:
         """Let `auto` use the embedded engines alone: loading the networks has ended this worker before."""
-        self._engines.set_aside(NETWORKS_SKIPPED)
+        self._engines.skip_networks(NETWORKS_SKIPPED)
         self.why = NETWORKS_SKIPPED
 
 

@@ -201,16 +201,18 @@ class Luma(torch.nn.Module):
 
 def test_the_depth_network_memoizes_its_disparity(stages: StageCache, monkeypatch: pytest.MonkeyPatch) -> None:
     image = toy(400, 300)[0]
-    plain = DepthAnything(Luma(), SIZES[384], "cpu", "exact").predict(image, 140)
-    memoizing = DepthAnything(Luma(), SIZES[384], "cpu", "exact", stages.of("vits"))
+    plain = DepthAnything(Luma(), SIZES[384], "cpu", "exact", 140).predict(image)
+    memoizing = DepthAnything(Luma(), SIZES[384], "cpu", "exact", 140, stages.of("vits"))
     with stages.run("use"):
-        memoizing.predict(image, 140)
+        memoizing.predict(image)
     monkeypatch.setattr(memoizing, "forward", no_more)
     with stages.run("use") as run:
-        assert memoizing.predict(image, 140).tobytes() == plain.tobytes()
+        assert memoizing.predict(image).tobytes() == plain.tobytes()
     assert run.outcomes == {"depth": "hit"}
+    other_size = DepthAnything(Luma(), SIZES[384], "cpu", "exact", 154, stages.of("vits"))
+    monkeypatch.setattr(other_size, "forward", no_more)
     with stages.run("use"), pytest.raises(AssertionError, match="memoized"):
-        memoizing.predict(image, 154)
+        other_size.predict(image)
 
 
 @pytest.fixture(scope="module")
@@ -222,7 +224,7 @@ def model() -> TripoSR:
 
 def engine_of(model: TripoSR, stages: StageCache) -> TripoSREngine:
     engine = TripoSREngine.__new__(TripoSREngine)
-    engine._model, engine._weights, engine._precision = model, Path("nowhere"), "auto"
+    engine._model, engine._weights = model, Path("nowhere")
     engine._memoize = stages.of("triposr")
     engine._codes = MicroBatcher(partial(_codes, engine._model))
     return engine

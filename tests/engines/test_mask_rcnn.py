@@ -23,6 +23,7 @@ from backend.engines.registry import Engines
 from backend.images.decoding.image_header import ImageLimits
 from backend.images.image_io import read_picture
 from backend.pipeline import cut_out
+from backend.weights.catalogue import CATALOGUE
 
 if importlib.util.find_spec("torchvision") is None:
     pytest.skip("torchvision is not installed (requirements-maskrcnn.txt)", allow_module_level=True)
@@ -183,14 +184,14 @@ def test_a_file_of_weights_is_loaded_whole(network: Any, found: MaskRcnn, tmp_pa
     path = tmp_path / "maskrcnn.pth"
     state = dict(network.state_dict())
     torch.save(state, path)
-    assert load_mask_rcnn("maskrcnn", path, "cpu").name == "maskrcnn"
+    assert load_mask_rcnn(CATALOGUE["maskrcnn"], [path], Settings(device="cpu")).name == "maskrcnn"
     name, value = state.popitem()
     torch.save(state, path)
     with pytest.raises(ModelUnavailableError, match=r"does not hold its weights.*models fetch maskrcnn"):
-        load_mask_rcnn("maskrcnn", path, "cpu")
+        load_mask_rcnn(CATALOGUE["maskrcnn"], [path], Settings(device="cpu"))
     torch.save({**state, name: value, "stray": value}, path)
     with pytest.raises(ModelUnavailableError, match="does not hold its weights"):
-        load_mask_rcnn("maskrcnn", path, "cpu")
+        load_mask_rcnn(CATALOGUE["maskrcnn"], [path], Settings(device="cpu"))
 
 
 def test_a_file_with_the_names_of_2019_is_loaded(network: Any, tmp_path: Path) -> None:
@@ -206,7 +207,7 @@ def test_a_file_with_the_names_of_2019_is_loaded(network: Any, tmp_path: Path) -
     state = {old(name): value for name, value in network.state_dict().items()}
     assert "rpn.head.conv.weight" in state and "backbone.fpn.inner_blocks.3.weight" in state
     torch.save(state, tmp_path / "maskrcnn.pth")
-    loaded: Any = load_mask_rcnn("maskrcnn", tmp_path / "maskrcnn.pth", "cpu")._network
+    loaded: Any = load_mask_rcnn(CATALOGUE["maskrcnn"], [tmp_path / "maskrcnn.pth"], Settings(device="cpu"))._network
     fresh, kept = loaded.state_dict(), network.state_dict()
     assert all(torch.equal(fresh[name], kept[name]) for name in kept)
 
@@ -216,7 +217,7 @@ def test_a_file_that_holds_no_weights_is_an_error(content: bytes, tmp_path: Path
     path = tmp_path / "maskrcnn.pth"
     path.write_bytes(content)
     with pytest.raises(ModelUnavailableError, match="does not hold its weights"):
-        load_mask_rcnn("maskrcnn", path, "cpu")
+        load_mask_rcnn(CATALOGUE["maskrcnn"], [path], Settings(device="cpu"))
 
 
 def test_the_second_version_has_its_own_layout() -> None:
@@ -239,21 +240,17 @@ def jpeg(image: np.ndarray, *others: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
-class Served(Engines):
-    """Engines whose Mask R-CNN is there."""
-
-    def __init__(self, settings: Settings, network: MaskRcnn) -> None:
-        super().__init__(settings)
-        self._loaded["maskrcnn"] = network
-
-
 @pytest.mark.parametrize("others", [(), (photo(),)], ids=["jpeg", "mpo"])
-def test_a_photo_goes_through_the_whole_pipeline(others: tuple[Any, ...], found: MaskRcnn, tmp_path: Path) -> None:
+def test_a_photo_goes_through_the_whole_pipeline(
+    others: tuple[Any, ...], found: MaskRcnn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trace = Trace()
     data = jpeg(photo(), *others)
     assert read_picture(data, ImageLimits()).image.shape == (90, 140, 3)
     options = MaskOptions(model="maskrcnn", instances=3, classes="Dog")
-    cutout = cut_out(data, options, engines=Served(Settings(checkpoints_dir=tmp_path), found), trace=trace)
+    engines = Engines(Settings(checkpoints_dir=tmp_path))
+    monkeypatch.setattr(engines, "segmenter", lambda name: found)
+    cutout = cut_out(data, options, engines=engines, trace=trace)
     found_by = cutout.report.as_json()["segmenter"]
     assert cutout.alpha.shape == (90, 140)
     assert found_by["name"] == "maskrcnn" and found_by["instances"] == 3 and found_by["classes"] == "dog, dog, dog"

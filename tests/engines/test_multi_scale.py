@@ -13,6 +13,7 @@ class Red:
     """Sees as object what is red, on a grid of 64 × 64 like a network, and keeps what it was shown."""
 
     name = "red"
+    one_scale = ""
 
     def __init__(self) -> None:
         self.shown: list[Image] = []

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from backend.contract.errors import InvalidParameterError, ModelUnavailableError
+from backend.contract.settings import Settings
 from backend.engines.load_segmenter import load_segmenter
 from backend.engines.onnx_segmenter import OnnxSegmenter, network_input, open_session, to_saliency
 from backend.weights.catalogue import CATALOGUE, NetworkInput
@@ -216,26 +217,26 @@ def test_an_answer_that_is_no_number_is_refused(tmp_path: Path) -> None:
 
 def test_an_absent_segmenter_names_the_command_that_fetches_it(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailableError, match="python -m backend models fetch u2netp"):
-        load_segmenter("u2netp", tmp_path)
+        load_segmenter("u2netp", Settings(checkpoints_dir=tmp_path))
 
 
 def test_a_file_with_another_digest_than_the_published_one_is_never_opened(tmp_path: Path) -> None:
     write_network(tmp_path / "u2netp.onnx")
     with pytest.raises(ModelUnavailableError, match="not the published files"):
-        load_segmenter("u2netp", tmp_path)
+        load_segmenter("u2netp", Settings(checkpoints_dir=tmp_path))
 
 
 def test_a_non_commercial_segmenter_is_refused_unless_allowed(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailableError, match="ALLOW_NONCOMMERCIAL=1"):
-        load_segmenter("bria-rmbg", tmp_path)
+        load_segmenter("bria-rmbg", Settings(checkpoints_dir=tmp_path))
     with pytest.raises(ModelUnavailableError, match="not on this machine"):
-        load_segmenter("bria-rmbg", tmp_path, allow_noncommercial=True)
+        load_segmenter("bria-rmbg", Settings(checkpoints_dir=tmp_path, allow_noncommercial=True))
 
 
 @pytest.mark.parametrize("name", ["triposr", "../u2net", "/etc/passwd", "u2net.onnx", "", "u2net_custom", "withoutbg"])
 def test_a_name_that_is_no_segmenters_is_an_invalid_parameter(name: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidParameterError):
-        load_segmenter(name, tmp_path)
+        load_segmenter(name, Settings(checkpoints_dir=tmp_path))
 
 
 def test_ones_own_network_is_found_by_its_entry(tmp_path: Path) -> None:
@@ -243,7 +244,7 @@ def test_ones_own_network_is_found_by_its_entry(tmp_path: Path) -> None:
     (tmp_path / "models.toml").write_text(
         '[shoes]\nfile = "shoes.onnx"\ninput_size = 64\nmean = [0, 0, 0]\nstd = [1, 1, 1]\nactivation = "sigmoid"\n'
     )
-    found = load_segmenter("shoes", tmp_path, threads=1)
+    found = load_segmenter("shoes", Settings(checkpoints_dir=tmp_path, threads=1))
     assert found.name == "shoes"
     assert found.predict(ramp(64, 64)).saliency[:, -1] == pytest.approx(1 / (1 + np.exp(-4)), abs=0.01)
 
@@ -254,4 +255,4 @@ def test_ones_own_network_of_the_wrong_size_says_so(tmp_path: Path) -> None:
         '[shoes]\nfile = "shoes.onnx"\ninput_size = 64\nmean = [0, 0, 0]\nstd = [1, 1, 1]\nactivation = "none"\n'
     )
     with pytest.raises(ModelUnavailableError, match="64×64"):
-        load_segmenter("shoes", tmp_path)
+        load_segmenter("shoes", Settings(checkpoints_dir=tmp_path))

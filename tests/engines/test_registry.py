@@ -29,6 +29,23 @@ def test_a_name_nobody_knows_is_the_callers_fault_and_an_absent_model_is_not(tmp
         engines.segmenter("triposr")
 
 
+@pytest.mark.parametrize("name", ["anything", "border", "u2netp", "depth-anything-v2-vits", "removebg", ""])
+def test_a_name_that_is_no_mesh_engines_is_refused(name: str, tmp_path: Path) -> None:
+    engines = Engines(Settings(checkpoints_dir=tmp_path))
+    engines.segmenter("border")
+    with pytest.raises(InvalidParameterError, match="triposr, relief"):
+        engines.mesh_engine(name)
+
+
+@pytest.mark.parametrize("name", ["relief", "triposr", "depth-anything-v2-vits", "anything", ""])
+def test_a_name_that_is_no_segmenters_is_refused(name: str, tmp_path: Path) -> None:
+    engines = Engines(Settings(checkpoints_dir=tmp_path))
+    engines.mesh_engine("relief")
+    with pytest.raises(InvalidParameterError):
+        engines.segmenter(name)
+    assert engines.mesh_engine("relief").name == "relief"
+
+
 def test_nothing_is_kept_of_a_name_nobody_knows(tmp_path: Path) -> None:
     engines = Engines(Settings(checkpoints_dir=tmp_path))
 

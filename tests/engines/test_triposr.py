@@ -33,7 +33,7 @@ def engine() -> TripoSREngine:
     model = TripoSR(TripoSRConfig.from_published(PUBLISHED["config"], PUBLISHED["vit"]))
     model.load_published(known_state(PUBLISHED["state"]))
     engine = TripoSREngine.__new__(TripoSREngine)
-    engine._model, engine._weights, engine._precision = model, Path("nowhere"), "auto"
+    engine._model, engine._weights = model, Path("nowhere")
     engine._memoize = compute_always
     engine._codes = MicroBatcher(partial(_codes, engine._model))
     return engine

@@ -34,9 +34,9 @@ def test_an_original_checkpoint_is_used_and_told(tmp_path: Path) -> None:
     assert state_of(DEFAULT_DEPTH, tmp_path) == "absent"
     write_zeros(original_file(DEFAULT_DEPTH, tmp_path))
     assert engines.describe()["depth"] == {"auto": DEFAULT_DEPTH, "device": "not loaded yet", "why": ""}
-    masker = engines.depth()
-    assert masker is not None and masker.size == 56 and masker.network.precision == "fast"
-    assert engines.describe()["depth"]["device"] == masker.device
+    network = engines.depth()
+    assert network is not None and network.shorter_side_px == 56 and network.precision == "fast"
+    assert engines.describe()["depth"]["device"] == network.device
     assert state_of(DEFAULT_DEPTH, tmp_path) == "complete"
 
 

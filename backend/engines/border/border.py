@@ -35,6 +35,7 @@ class BorderSegmenter:
     """Finds what differs from the picture's border and is not connected to it. Holds nothing; safe to share."""
 
     name = "border"
+    one_scale = "the embedded segmenter `border` needs the whole picture's border"
 
     def __init__(self, config: BorderConfig | None = None, memoize: Memoize = compute_always) -> None:
         self._config, self._memoize = config or BorderConfig(), memoize

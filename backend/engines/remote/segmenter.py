@@ -4,6 +4,7 @@ The copy is written anew from the pixels, so nothing of the file travels: no EXI
 """
 
 from collections.abc import Callable
+from pkgutil import resolve_name
 
 import cv2
 import httpx
@@ -12,10 +13,8 @@ import numpy as np
 from backend.cache.memoize import Arrays, Memoize, compute_always
 from backend.contract.settings import Settings
 from backend.engines.first_guess import FirstGuess
-from backend.engines.remote.bria import ask_bria
 from backend.engines.remote.exchange import Exchange, ExchangeConfig
 from backend.engines.remote.matte_of import RemoteMatte
-from backend.engines.remote.removebg import ask_removebg
 from backend.images.arrays import Image, check_image
 from backend.images.guided_upsampling import guided_upsample
 from backend.images.jpeg import encode_jpeg
@@ -27,8 +26,8 @@ QUALITY = 95  # of the JPEG
 HEADERS = {"User-Agent": "mattemesh", "Accept-Encoding": "identity"}
 SMALL_ANSWER = 0.8  # of the copy's size: an answer below it is a preview
 
+# How a service is asked: the exchange, the key, the JPEG and its size (height, width).
 Ask = Callable[[Exchange, str, bytes, tuple[int, int]], RemoteMatte]
-ASKS: dict[str, Ask] = {"removebg": ask_removebg, "bria": ask_bria}
 
 
 class RemoteSegmenter:
@@ -46,7 +45,9 @@ class RemoteSegmenter:
         address: str = "",
     ) -> None:
         self.name = name
-        self._service, self._ask = REMOTE_SERVICES[name], ASKS[name]
+        self._service = REMOTE_SERVICES[name]
+        self._ask: Ask = resolve_name(self._service.ask)
+        self.one_scale = f"each of the three views would cost a picture at {self._service.title}"
         self._key, self._memoize = key, memoize
         self._config, self._transport = config or ExchangeConfig(), transport
         self._address = address or self._service.address

@@ -1,6 +1,6 @@
 // The step Mesh: made on arrival, looked at from all sides, changed and taken away.
 
-import { byId, choose, chosen, fill, showPicture } from "./dom.js";
+import { byId, choose, chosen, element, fill, showPicture } from "./dom.js";
 import { meshDownloads } from "./downloads.js";
 import { urlOf } from "./files.js";
 import { cancel, makeMesh } from "./jobs.js";
@@ -18,6 +18,7 @@ let shownFor = null;
 
 export function startMeshStep() {
   const form = byId("mesh-options");
+  byId("mesh-engines").append(...state.page.mesh_engines.map(engineChoice));
   form.addEventListener("input", () => {
     showValues(form);
     allowAgain();
@@ -30,6 +31,11 @@ export function startMeshStep() {
   byId("overlay-share").addEventListener("input", () => showValues(byId("overlay-field")));
   showValues(byId("mesh-stage").closest("section"));
   onChange(draw);
+}
+
+function engineChoice({ name, title }) {
+  const radio = element("input", { type: "radio", name: "engine", value: name });
+  return element("label", {}, radio, element("span", { textContent: title }));
 }
 
 function draw() {

@@ -148,7 +148,9 @@ def test_what_is_no_address_is_refused(address: str) -> None:
         Settings(removebg_api_url=address)
 
 
-def test_nothing_of_the_file_travels_but_its_pixels(service: FakeService, tmp_path: Path) -> None:
+def test_nothing_of_the_file_travels_but_its_pixels(
+    service: FakeService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     exif = PillowImage.Exif()
     exif[0x010F] = "Secret camera"
     exif.get_ifd(0x8825)[2] = (48.0, 8.0, 30.0)
@@ -156,7 +158,8 @@ def test_nothing_of_the_file_travels_but_its_pixels(service: FakeService, tmp_pa
     PillowImage.fromarray(photo()).save(stream, "JPEG", exif=exif, comment=b"at home")
     assert b"Secret camera" in stream.getvalue()
     engines = Engines(Settings(checkpoints_dir=tmp_path))
-    engines._loaded["bria"] = bria(service, result(), answer(200, cutout_png()))
+    found = bria(service, result(), answer(200, cutout_png()))
+    monkeypatch.setattr(engines, "segmenter", lambda name: found)
     trace = Trace()
     told = cut_out(stream.getvalue(), MaskOptions(model="bria"), engines=engines, trace=trace).report.as_json()
     sent = base64.b64decode(json.loads(service.heard[0].body)["image"])
@@ -343,13 +346,14 @@ def test_an_answer_that_is_known_is_not_paid_for_again(service: FakeService) -> 
     assert second.facts["picture_left_this_machine"] is False and "did not leave" in second.remarks[0]
 
 
-def test_three_scales_are_never_paid_for(service: FakeService, tmp_path: Path) -> None:
+def test_three_scales_are_never_paid_for(service: FakeService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engines = Engines(Settings(checkpoints_dir=tmp_path))
-    engines._loaded["removebg"] = removebg(service, answer(200, matte_png()))
+    found = removebg(service, answer(200, matte_png()))
+    monkeypatch.setattr(engines, "segmenter", lambda name: found)
     trace = Trace()
     options = MaskOptions(model="removebg", multi_scale=True)
     cut_out(photo(), options, engines=engines, trace=trace)
-    assert len(service.heard) == 1 and any("multi_scale stood aside" in note for note in trace.notes)
+    assert len(service.heard) == 1 and any("multi_scale was ignored" in note for note in trace.notes)
 
 
 @pytest.mark.parametrize(("name", "variable"), [("removebg", "REMOVEBG_API_KEY"), ("bria", "BRIA_API_KEY")])
