@@ -12,8 +12,8 @@ from backend.contract.options import Strategy
 from backend.engines.depth_anything import DepthAnything, Precision, load_depth_anything
 from backend.images.arrays import Alpha, Disparity, Image, Mask
 from backend.matte.fusion.depth_cut import Percentile, depth_mask
-from backend.matte.fusion.depth_map import color_depth
 from backend.matte.fusion.fusion import FusionConfig, fuse_depth
+from backend.matte.fusion.pictures import color_depth
 
 __all__ = ["DepthMasker"]
 

@@ -17,16 +17,15 @@ from backend.contract.trace import Trace
 from backend.contract.work import File
 from backend.engines.registry import Engines, default_engines
 from backend.images.arrays import Alpha, Box, Image
+from backend.images.compositing import on_color
+from backend.images.encode import encode_cutout_png, encode_mask_png, encode_rgb_png
 from backend.images.image_io import Picture
 from backend.images.open_picture import Source, open_picture
-from backend.images.png import encode_cutout_png, encode_mask_png, encode_rgb_png
 from backend.matte.configs import scorecard_config
 from backend.matte.documents.document import find_document, sharpened
-from backend.matte.documents.perimeter import look_around
+from backend.matte.documents.perimeter import measure_perimeter
 from backend.matte.fuse import fuse, segmentation_alone
-from backend.matte.refine.backdrop import on_color
-from backend.matte.refine.crop import crop_box
-from backend.matte.refine.feather import feather
+from backend.matte.refine.finish import crop_box, feather
 from backend.matte.refine.foreground import foreground_colors
 from backend.matte.refine.scorecard import score_matte
 from backend.matte.report import base_report, image_report, model_licences
@@ -100,7 +99,7 @@ def cut_out(
     with trace.stage("encode"):
         data = _encode(image, alpha, box, options)
     common = _matte_report(picture, subject, scorecard, options, engines, trace, *depth_models)
-    background = look_around(picture.image).report(engines.settings.uniform_deviation)
+    background = measure_perimeter(picture.image).report(engines.settings.uniform_deviation)
     report = MaskReport(**common, fusion=fusion, box=box, background=background)
     file = File("cutout.png" if options.wants_cutout else "mask.png", "image/png", data)
     return Cutout(alpha, image, box, file, report, clean)

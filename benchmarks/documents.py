@@ -26,7 +26,7 @@ from backend.engines.registry import Engines  # noqa: E402
 from backend.images.image_io import Picture  # noqa: E402
 from backend.images.open_picture import open_picture  # noqa: E402
 from backend.matte.documents.document import find_document  # noqa: E402
-from backend.matte.documents.perimeter import look_around  # noqa: E402
+from backend.matte.documents.perimeter import measure_perimeter  # noqa: E402
 from backend.pipeline import cut_out  # noqa: E402
 from tests.helpers.document_scenes import (  # noqa: E402
     INKS,
@@ -72,7 +72,7 @@ def measure_time() -> None:
         image = photographed(signature(3000, 4000, 1), INKS["blue"], light, 1)
         jpeg = cv2.imencode(".jpg", image[..., ::-1])[1].tobytes()
         picture = Picture(image, None, "jpeg", (3000, 4000))
-        first = best(lambda image=image: look_around(image))
+        first = best(lambda image=image: measure_perimeter(image))
         third = best(lambda picture=picture: find_document(picture, None, options, engines, Trace()))
         decode = best(lambda jpeg=jpeg: open_picture(jpeg, engines.settings))
         print(

@@ -21,8 +21,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
 from backend.images.decoding.image_header import ImageLimits, read_header  # noqa: E402
+from backend.images.encode import encode_cutout_png, encode_mask_png  # noqa: E402
 from backend.images.image_io import read_picture  # noqa: E402
-from backend.images.png import encode_cutout_png, encode_mask_png  # noqa: E402
 
 HEIGHT, WIDTH = 3000, 4000
 LIMITS = ImageLimits()
@@ -72,7 +72,7 @@ from pathlib import Path
 import numpy as np
 from backend.images.decoding.image_header import ImageLimits
 from backend.images.image_io import read_picture
-from backend.images.png import encode_cutout_png, encode_mask_png
+from backend.images.encode import encode_cutout_png, encode_mask_png
 def peak():  # not ru_maxrss: that of a new process starts at its parent's
     return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024
 start = peak()

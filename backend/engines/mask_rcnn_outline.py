@@ -30,12 +30,10 @@ class OutlineConfig:
     edge_preference: EdgePreferenceConfig = field(default_factory=lambda: EdgePreferenceConfig(trusted_share=2.0))
 
 
-def settle_outline(
-    image: Image, saliency: Saliency, cell_px: float, config: OutlineConfig | None = None
-) -> tuple[Saliency, float]:
+def settle_outline(image: Image, saliency: Saliency, cell_px: float) -> tuple[Saliency, float]:
     """Return the saliency with its outline moved where the picture's edges speak for it, and the share of the object
     that has changed sides. `cell_px` is the side of a cell in pixels of `image`."""
-    config = config or OutlineConfig()
+    config = OutlineConfig()
     height, width = saliency.shape
     box = box_around(saliency >= 0.5, (0, 0, width, height), config.room, 12)
     view = make_view(image, saliency, box, config.working_side_px)

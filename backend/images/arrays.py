@@ -1,7 +1,7 @@
 """The arrays that the stages hand to each other, named once.
 
-A word here means one thing everywhere in `backend`: signatures carry these names, and `check_*` is the front door
-of every public stage, so that a wrong array is refused where it enters instead of somewhere in the middle.
+Signatures carry these names, and each means the same everywhere in `backend`. Every public stage calls `check_*` on
+entry, so that a wrong array is refused there instead of failing somewhere in the middle.
 """
 
 import numpy as np
@@ -15,14 +15,14 @@ Alpha = NDArray[np.float32]  # (H, W) in [0, 1]: opacity, not premultiplied
 Disparity = NDArray[np.float32]  # (H, W): larger is nearer, no unit
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1, half open: image[y0:y1, x0:x1]
 
-# Half a step of an 8-bit alpha: what a PNG would store as 0 is no part of the object, so a matte carried as floats
-# (a guided filter leaves 1e-4 far from the object) is boxed as its own PNG would be.
-FAINTEST = 0.5 / 255.0
+# Half a step of an 8-bit alpha. A guided filter leaves 1e-4 far from the object; what a PNG would store as 0 is not
+# part of the object's box.
+MIN_VISIBLE = 0.5 / 255.0
 
 
 def visible_box(alpha: Alpha) -> Box | None:
-    """Return the smallest box that holds every pixel of alpha > 0 (in 8 bits), None without one."""
-    seen = alpha > FAINTEST
+    """Return the smallest box that holds every pixel of alpha > 0 (in 8 bits), or None for an empty alpha."""
+    seen = alpha > MIN_VISIBLE
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     if len(rows) == 0:
         return None

@@ -1,7 +1,7 @@
-"""Two outlines of one object and the image in, for each stretch the outline that lies on an edge of the image out.
+"""Two outlines of one object and the image in; along each stretch, the outline that lies on an edge of the image out.
 
-A colour model that mistakes an object for its background proposes nonsense with full confidence; the image's edges
-are a second witness. A proposal is taken only where the old outline lies on no edge and the new one does.
+A colour model that mistakes the object for its background is wrong with full confidence, so the image's edges are
+asked too: a proposal is taken only where the old outline is off any edge and the new one lies on one.
 """
 
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ from backend.images.geometry import EdgeStrength, distance_to, mean_along, outli
 
 @dataclass(frozen=True)
 class EdgePreferenceConfig:
-    """All measured over stretches about four bands long, on benchmarks/matte.py."""
+    """Edge strengths are means over stretches about four bands long; all values were set on benchmarks/matte.py."""
 
-    gain: float = 1.3  # the new outline's edge must be this many times stronger
-    min_gain: float = 0.5  # and stronger by this many Lab units a pixel: noise is no edge
-    settled: float = 1.3  # an outline this many times stronger than its surroundings already lies on its edge
-    trusted_share: float = 0.6  # of an outline; when so much lies on edges, the rest is doubted only
-    off_edge: float = 0.55  # where it is this weak against its surroundings,
-    off_edge_untrusted: float = 1.1  # and else already here,
-    far_better: float = 1.8  # or where the new outline is this many times stronger
-    min_shift_px: float = 1.5  # smaller corrections are the edge stage's
+    gain: float = 1.3  # the new outline must be this many times stronger than the old one
+    min_gain: float = 0.5  # the new outline must be stronger by this many Lab units a pixel; less is noise
+    on_edge: float = 1.3  # from this ratio to its surroundings on, an outline already lies on an edge
+    trusted_share: float = 0.6  # an outline is trusted as a whole when this share of it lies on edges
+    off_edge: float = 0.55  # trusted outlines: a stretch below this ratio to its surroundings is doubted
+    off_edge_untrusted: float = 1.1  # other outlines: a stretch below this ratio to its surroundings is doubted
+    far_better: float = 1.8  # other outlines: a stretch is doubted too if the new one is this many times stronger
+    min_shift_px: float = 1.5  # smaller corrections are left to the edge stage
 
 
 def edge_strength(image: Image) -> EdgeStrength:
@@ -40,10 +40,10 @@ def edge_strength(image: Image) -> EdgeStrength:
 def prefer_edges(
     mask: Mask, proposal: Mask, strength: EdgeStrength, band_px: int, grid_px: float, config: EdgePreferenceConfig
 ) -> Mask:
-    """Return `mask`, and `proposal` instead along the stretches where only the proposal lies on an edge.
+    """Return `mask`, with `proposal` along the stretches where only the proposal lies on an edge.
 
-    `band_px` is how far the two may differ, `grid_px` how finely a network can tell a place at all: where the
-    outline as a whole is trusted, a smaller shift says nothing. Raises ValueError for arrays of two sizes.
+    `band_px` is how far the two may differ. `grid_px` is the cell of the network's output: smaller shifts of a trusted
+    outline are ignored. Raises ValueError for arrays of two sizes.
     """
     check_same_size(mask, proposal)
     check_same_size(mask, strength)
@@ -56,8 +56,8 @@ def prefer_edges(
     new, reached = mean_along(strength, new_line, window)
     around, _ = mean_along(strength, distance <= band_px, window)
     shift, _ = mean_along(distance, new_line, window)
-    on_edge = np.count_nonzero((old >= config.settled * around) & old_line)
-    trusted = on_edge >= config.trusted_share * np.count_nonzero(old_line)
+    on_edge_px = np.count_nonzero((old >= config.on_edge * around) & old_line)
+    trusted = on_edge_px >= config.trusted_share * np.count_nonzero(old_line)
     if trusted:
         doubtful, min_shift = old < config.off_edge * around, max(config.min_shift_px, grid_px)
     else:

@@ -1,12 +1,21 @@
-"""Small shapes and lines that several stages measure with: discs, outlines, averages along a line."""
+"""Shapes, lines and tiles that several stages measure with: discs, outlines, averages along a line."""
+
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.images.arrays import Mask
+from backend.images.arrays import Box, Mask
 
 EdgeStrength = NDArray[np.float32]  # (H, W): 8-bit Lab units per pixel, the strongest within one pixel
+
+
+def tiles(box: Box, side_px: int) -> Iterator[Box]:
+    """Yield the tiles of at most `side_px` a side that fill `box`, row by row."""
+    for y in range(box[1], box[3], side_px):
+        for x in range(box[0], box[2], side_px):
+            yield x, y, min(x + side_px, box[2]), min(y + side_px, box[3])
 
 
 def disc(radius_px: int) -> NDArray[np.uint8]:
@@ -25,6 +34,20 @@ def erode(mask: Mask, radius_px: int) -> Mask:
     if radius_px <= 0:
         return mask.copy()
     return np.asarray(cv2.erode(mask.view(np.uint8), disc(radius_px), borderValue=255) > 0)
+
+
+def opened(mask: Mask, radius_px: int) -> Mask:
+    """Return `mask` opened by a disc: parts in which the disc does not fit are gone."""
+    return np.asarray(cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, disc(radius_px)) > 0)
+
+
+def parts_holding(mask: Mask, seeds: Mask) -> Mask:
+    """Return the 8-connected parts of `mask` that hold a pixel of `seeds`."""
+    count, labels = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)
+    held = np.zeros(count, np.bool_)
+    held[labels[seeds]] = True
+    held[0] = False
+    return np.asarray(held[labels])
 
 
 def outline(mask: Mask) -> Mask:

@@ -1,5 +1,7 @@
-"""A trimap and the image in, a mask out: colour models of the sure parts decide the doubtful ones (GrabCut, Rother
-et al. 2004), with smooth outlines that prefer the image's edges."""
+"""A trimap and the image in, a mask out (GrabCut, Rother et al. 2004).
+
+Colour models of the certain parts decide the unknown ones, with smooth outlines that prefer the image's edges.
+"""
 
 from dataclasses import dataclass
 
@@ -14,8 +16,8 @@ MIN_SAMPLES = 20  # fewer pixels make no colour model
 
 @dataclass(frozen=True)
 class GrabCutConfig:
-    samples: int = 6000  # pixels a model is learnt from; more move the result by less than the seed does
-    rounds: int = 1  # of learning the models anew from the guess and cutting again
+    samples: int = 6000  # pixels that a colour model is learnt from; more change the result by less than the seed does
+    rounds: int = 1  # how often the models are learnt again from the last cut, and the cut repeated
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class ColorModels:
 
 
 def learn_colors(image: Image, foreground: Mask, background: Mask, config: GrabCutConfig) -> ColorModels | None:
-    """Return the models of the colours under both masks, or None when either holds too few pixels."""
+    """Return the models of the colours under both masks, or None when either holds fewer than 20 pixels."""
     check_image(image)
     sides = [_draw(image[side], config.samples) for side in (foreground, background)]
     if min(len(side) for side in sides) < MIN_SAMPLES:
@@ -44,7 +46,7 @@ def learn_colors(image: Image, foreground: Mask, background: Mask, config: GrabC
 
 
 def grabcut(image: Image, trimap: Trimap, guess: Mask, models: ColorModels, config: GrabCutConfig) -> Mask:
-    """Return the mask that the models and the image's edges make of the trimap's unknown part; the sure parts stay."""
+    """Return the mask that models and edges give the trimap's unknown part; the certain parts stay as they are."""
     check_same_size(image, trimap)
     check_same_size(image, guess)
     labels = np.where(guess, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)

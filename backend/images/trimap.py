@@ -1,4 +1,4 @@
-"""A decided mask in, what is sure and what is in doubt out."""
+"""A decided mask in, a trimap out: certain background, unknown, certain foreground."""
 
 from dataclasses import dataclass
 
@@ -12,10 +12,8 @@ BACKGROUND, UNKNOWN, FOREGROUND = 0, 128, 255
 
 @dataclass(frozen=True)
 class TrimapConfig:
-    """`band_px` is in working pixels: a network's border stands 3 to 6 px off, and a band must hold the true edge."""
-
-    band_px: int = 8
-    weak: float = 0.5  # an outline with less than this share of its median edge strength may be a cut, not an edge
+    band_px: int = 8  # working pixels on each side of the outline; networks are 3 to 6 off, the edge must lie inside
+    weak: float = 0.5  # a stretch below this share of the outline's median edge strength may cut through the object
     reach: float = 0.30  # how far beyond a weak stretch the object may go on, as a share of the root of its area
 
 
@@ -31,8 +29,8 @@ def make_trimap(mask: Mask, band_px: int) -> Trimap:
 def make_wide_trimap(mask: Mask, strength: EdgeStrength, config: TrimapConfig) -> Trimap:
     """Return a trimap for what a band cannot reach: a part that the mask misses, a hole that it covers.
 
-    Unknown are the inside (deeper than the band) and the surroundings of the outline's weak stretches; the band itself
-    is taken as decided.
+    Unknown are the inside (deeper than the band) and the surroundings of the outline's weak stretches. The band itself
+    counts as decided.
     """
     check_same_size(mask, strength)
     trimap = np.where(mask, FOREGROUND, BACKGROUND).astype(np.uint8)

@@ -1,6 +1,6 @@
 """A large photo in, a bounded working copy of the part that matters out, and the way back.
 
-Deciding costs the same for every photo this way; only the finished edge is worked on at full size.
+Deciding then costs the same for every photo; only the edge is finished at full size.
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.images.arrays import Box, Image, Mask, Saliency
+from backend.images.resize import rescale, scale_to_fit
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,9 @@ class View:
 def make_view(image: Image, saliency: Saliency, box: Box, longest_side_px: int) -> View:
     """Return the view of `box`, its longer side at most `longest_side_px`, averaged down."""
     x0, y0, x1, y1 = box
-    scale = min(1.0, longest_side_px / max(y1 - y0, x1 - x0))
-    part, guess = image[y0:y1, x0:x1], saliency[y0:y1, x0:x1]
-    if scale == 1.0:
-        return View(box, 1.0, np.ascontiguousarray(part), np.ascontiguousarray(guess))
-    size = (max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale)))
-    small = np.clip(cv2.resize(guess, size, interpolation=cv2.INTER_AREA), 0, 1)
-    return View(box, scale, cv2.resize(part, size, interpolation=cv2.INTER_AREA), small)
+    scale = scale_to_fit((y1 - y0, x1 - x0), longest_side_px)
+    part, guess = (np.ascontiguousarray(rescale(array[y0:y1, x0:x1], scale)) for array in (image, saliency))
+    return View(box, scale, part, guess if scale == 1 else np.clip(guess, 0, 1))
 
 
 def box_around(mask: Mask, frame: Box, margin: float, margin_px: int) -> Box:
@@ -59,8 +56,10 @@ def box_around(mask: Mask, frame: Box, margin: float, margin_px: int) -> Box:
 
 
 def sample_map(values: NDArray[np.float32], of: Box, at: Box, size: tuple[int, int]) -> NDArray[np.float32]:
-    """Return the map `values` of box `of`, read bilinearly over box `at` at `size` (height, width); beyond `of` its
-    nearest value goes on."""
+    """Return `values`, a map of box `of` at any scale, read bilinearly over box `at` at `size` (height, width).
+
+    Beyond `of` its nearest value goes on. Positions are rounded to 1/32 of a pixel of `values`.
+    """
     across, down = values.shape[1] / (of[2] - of[0]), values.shape[0] / (of[3] - of[1])
     step_x, step_y = (at[2] - at[0]) / size[1] * across, (at[3] - at[1]) / size[0] * down
     start_x = (at[0] - of[0]) * across + step_x / 2 - 0.5

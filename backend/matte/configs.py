@@ -1,4 +1,4 @@
-"""The operator's settings -> the configs of the stages, which read no environment themselves."""
+"""The operator's settings in, the configs of the stages out; stages read no environment themselves."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from backend.matte.refine.threshold import ThresholdConfig
 
 
 def matte_config(settings: Settings, quality: str) -> MatteConfig:
-    """Return the preset called `quality` with the operator's numbers in it. Raises KeyError for an unknown preset."""
+    """Return the preset `quality` with the operator's numbers in it. Raises KeyError for an unknown preset."""
     preset = PRESETS[quality]
     return replace(
         preset,
@@ -26,7 +26,7 @@ def paper_config(settings: Settings) -> PaperConfig:
 
 
 def scorecard_config(settings: Settings, document: bool = False) -> ScorecardConfig:
-    """Return the scorecard's config with the operator's limits in it; writing has many parts and covers little."""
+    """Return the scorecard's config with the operator's limits; a `document` may cover little and have many parts."""
     if document:
         return ScorecardConfig(0.0, settings.max_object_coverage, part_share=1.0)
     return ScorecardConfig(settings.min_object_coverage, settings.max_object_coverage)

@@ -1,7 +1,7 @@
-"""Picture -> the object in it: whose mask is taken, how it is refined, and what there is to say about it.
+"""A picture in, the object's alpha out.
 
-Three ways lead to an alpha, in this order: the caller's own mask, the picture's own transparency, a segmenter whose
-first guess is refined by tier 1. Only the last is worked on; what a person made is taken at its word.
+The first of three sources that is there makes it: the caller's own mask, the picture's own transparency, a segmenter.
+The first two are used as they are; a segmenter's first guess is refined by tier 1.
 """
 
 from dataclasses import dataclass, field, replace
@@ -23,19 +23,19 @@ from backend.matte.configs import matte_config
 from backend.matte.refine.refine_matte import refine_matte
 from backend.weights.catalogue import DEFAULT_SEGMENTER
 
-SAME_SHAPE = 0.01  # a mask may have another size, not another shape: aspect ratios within 1 %
-CHOICE = frozenset({"score_threshold", "classes", "instances"})
+SAME_SHAPE = 0.01  # a mask may have another size than the picture, but aspect ratios must match within 1 %
+CHOICE_OPTIONS = frozenset({"score_threshold", "classes", "instances"})
 GREY = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R BT.601 luma, for a mask sent in colour
 
 
 @dataclass(frozen=True)
 class Subject:
-    """The object's matte and where it came from."""
+    """The object's matte and its source."""
 
     alpha: Alpha
     source: str  # a segmenter's name, "own-mask" or "own-alpha"
-    doubts: tuple[str, ...] = ()  # why the segmenter itself would not trust its mask, for the scorecard
-    facts: dict[str, Any] = field(default_factory=dict)  # what the segmenter and the refinement have to report
+    doubts: tuple[str, ...] = ()  # the segmenter's own reasons to distrust its mask, for the scorecard
+    facts: dict[str, Any] = field(default_factory=dict)  # figures of the segmenter and the refinement, for the report
 
     @property
     def segmented(self) -> bool:
@@ -45,14 +45,15 @@ class Subject:
 def find_subject(
     picture: Picture, mask: Picture | None, options: MatteOptions, engines: Engines, trace: Trace
 ) -> Subject:
-    """Return the object's matte, by the first of the three ways that is open.
+    """Return the object's matte from the first source that is there: `mask`, transparency, segmenter.
 
-    Raises InvalidParameterError for a mask of another shape than the picture, and what `Engines.segmenter` raises.
+    Raises InvalidParameterError for a mask of another aspect ratio than the picture, and what `Engines.segmenter`
+    raises.
     """
     if mask is not None:
         return Subject(mask_as_alpha(mask, picture, trace), "own-mask")
     if picture.alpha is not None and options.use_alpha:
-        trace.note("The picture's own transparency is the mask; use_alpha=false segments it anew.")
+        trace.note("The picture's own transparency is the mask; set use_alpha=false to segment it instead.")
         return Subject(picture.alpha, "own-alpha")
     return _segment(picture, options, engines, trace)
 
@@ -68,7 +69,7 @@ def _segment(picture: Picture, options: MatteOptions, engines: Engines, trace: T
     if options.model == "auto" and segmenter.name != DEFAULT_SEGMENTER:
         trace.note(f"The embedded segmenter `{segmenter.name}` made this mask. {engines.why_not(DEFAULT_SEGMENTER)}")
     config = matte_config(engines.settings, options.quality)
-    if guess.several:  # else all but the main one would be dropped as other things
+    if guess.several:  # else all but the main object would be dropped as strays
         config = replace(config, components=None)
     matte = refine_matte(picture.image, guess.saliency, config, trace)
     return Subject(matte.alpha, segmenter.name, guess.notes, {**guess.facts, **matte.facts})
@@ -78,7 +79,7 @@ def _first_guess(segmenter: Segmenter, image: Image, options: MatteOptions, trac
     if isinstance(segmenter, InstanceSegmenter):
         wanted = frozenset(split_classes(options.classes))
         segmenter = segmenter.choosing(InstanceChoice(options.score_threshold, wanted, options.instances))
-    elif options.model_fields_set & CHOICE:
+    elif options.model_fields_set & CHOICE_OPTIONS:
         trace.note(f"score_threshold, classes and instances were ignored: {segmenter.name} finds no single objects.")
     if not options.multi_scale:
         return segmenter.predict(image)
@@ -91,7 +92,7 @@ def _first_guess(segmenter: Segmenter, image: Image, options: MatteOptions, trac
 def mask_as_alpha(mask: Picture, picture: Picture, trace: Trace) -> Alpha:
     """Return the caller's mask as an alpha of the picture's size: its transparency if it has any, else its luma.
 
-    Raises InvalidParameterError when it has another shape than the picture.
+    Raises InvalidParameterError when its aspect ratio is not the picture's.
     """
     alpha = mask.alpha if mask.alpha is not None else _luma(mask)
     height, width = picture.image.shape[:2]
@@ -100,7 +101,7 @@ def mask_as_alpha(mask: Picture, picture: Picture, trace: Trace) -> Alpha:
         return alpha
     if abs(own_width * height - own_height * width) > SAME_SHAPE * own_width * height:
         raise InvalidParameterError(
-            f"The mask is {own_width} × {own_height} and the picture {width} × {height}; they must have one shape.",
+            f"The mask is {own_width} × {own_height} and the picture {width} × {height}; both need one aspect ratio.",
             parameter="mask",
         )
     trace.note(f"The mask was resized from {own_width} × {own_height} to the picture's {width} × {height}.")
@@ -111,6 +112,6 @@ def mask_as_alpha(mask: Picture, picture: Picture, trace: Trace) -> Alpha:
 def _luma(mask: Picture) -> Alpha:
     image = mask.image
     if np.array_equal(image[..., 0], image[..., 1]) and np.array_equal(image[..., 0], image[..., 2]):
-        return image[..., 0].astype(np.float32) / np.float32(255)  # a grey mask keeps its values to the bit
+        return image[..., 0].astype(np.float32) / np.float32(255)  # a grey mask keeps its exact values
     luma: Alpha = (image.astype(np.float32) @ GREY) / np.float32(255)
     return np.clip(luma, 0, 1)  # the weights add up to 1 only to rounding

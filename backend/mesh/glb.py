@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.images.jpeg import encode_jpeg
+from backend.images.encode import encode_jpeg
 from backend.mesh.mesh import Mesh
 
 FLOAT, UNSIGNED_INT, UNSIGNED_SHORT = 5126, 5125, 5123

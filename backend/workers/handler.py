@@ -64,7 +64,7 @@ def _drawn() -> bytes:
     """Return a small picture of a dark disc on a light ground, as a PNG."""
     import numpy as np
 
-    from backend.images.png import encode_rgb_png
+    from backend.images.encode import encode_rgb_png
 
     y, x = np.mgrid[:96, :96]
     disc = (x - 48) ** 2 + (y - 48) ** 2 < 30**2

@@ -13,7 +13,7 @@ import numpy as np
 from backend.contract.trace import Trace
 from backend.contract.work import File
 from backend.images.arrays import Alpha, Image
-from backend.images.png import encode_cutout_png, encode_mask_png, encode_rgb_png
+from backend.images.encode import encode_cutout_png, encode_mask_png, encode_rgb_png
 from backend.matte.refine.foreground import foreground_colors
 from backend.mesh.mesh import Mesh
 from backend.mesh.preview import turntable

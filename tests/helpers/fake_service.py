@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import numpy as np
 
-from backend.images.png import encode_cutout_png, encode_mask_png
+from backend.images.encode import encode_cutout_png, encode_mask_png
 
 Act = Callable[[BaseHTTPRequestHandler], None]
 

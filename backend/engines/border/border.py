@@ -17,7 +17,7 @@ from backend.engines.border.superpixel_saliency import solve_saliency
 from backend.engines.border.superpixels import split_superpixels
 from backend.engines.first_guess import FirstGuess
 from backend.images.arrays import Image, Mask, Saliency, check_image
-from backend.images.guided_upsampling import guided_upsample
+from backend.images.guided_filter import guided_upsample
 
 
 @dataclass(frozen=True)

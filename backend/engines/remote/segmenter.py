@@ -16,8 +16,8 @@ from backend.engines.first_guess import FirstGuess
 from backend.engines.remote.exchange import Exchange, ExchangeConfig
 from backend.engines.remote.matte_of import RemoteMatte
 from backend.images.arrays import Image, check_image
-from backend.images.guided_upsampling import guided_upsample
-from backend.images.jpeg import encode_jpeg
+from backend.images.encode import encode_jpeg
+from backend.images.guided_filter import guided_upsample
 from backend.weights.remote_services import REMOTE_SERVICES, address_of, require_key
 
 LONGEST_PX = 2048  # longer side of the copy that leaves this machine: at most 4.2 megapixels

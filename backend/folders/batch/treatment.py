@@ -15,7 +15,7 @@ from backend.contract.report import MaskReport, MatteReport, MeshReport
 from backend.contract.trace import Trace
 from backend.engines.registry import Engines
 from backend.images.arrays import Alpha
-from backend.images.guided_upsampling import guided_upsample
+from backend.images.guided_filter import guided_upsample
 from backend.images.image_io import Picture
 from backend.matte.refine.foreground import foreground_colors
 from backend.pipeline import cut_out

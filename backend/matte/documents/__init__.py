@@ -1,1 +1,1 @@
-"""Signatures, stamps and writing on paper: the paper goes, the ink stays."""
+"""Signatures, stamps and writing on paper: the paper is removed, the ink is kept."""

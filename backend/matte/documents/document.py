@@ -1,7 +1,7 @@
-"""Picture of a page -> the ink on it: `mode=document`.
+"""`mode=document`: a picture of a page in, the ink on it out.
 
-Where paper runs all around the frame, everything on it that is not paper is kept. Otherwise a segmenter says first what
-of the picture is meant: the page, of which only the ink stays, or the mark itself.
+Where paper runs all around the frame, everything on it that is not paper is kept. Otherwise a segmenter first finds the
+page, of which only the ink is kept, or the mark itself.
 """
 
 from dataclasses import dataclass
@@ -18,37 +18,37 @@ from backend.matte.configs import paper_config
 from backend.matte.documents.ink import WHITE, flatten, ink_alpha
 from backend.matte.documents.light_ink import is_light_ink, is_thin
 from backend.matte.documents.paper import Color, PaperConfig, is_pale_and_light, is_paper, paper_color
-from backend.matte.documents.perimeter import look_around
+from backend.matte.documents.perimeter import measure_perimeter
 from backend.matte.documents.shading import Shading, paper_shading
 from backend.matte.subject import Subject, find_subject
 
-SAMPLE_PX = 400  # longer side of the copy on which paper is looked for
+SAMPLE_PX = 400  # longer side of the copy on which paper is searched
 
 
 @dataclass(frozen=True)
 class DocumentConfig:
-    all_around: float = 0.75  # of the border's samples: when so many are the page's paper, it fills the picture
-    one_hue: float = 0.15  # by how much a channel's share of the green may differ over one page
-    one_light: float = 0.3  # of a page's light, at least so much is left in its shadows
-    darkest: float = 0.35  # HSL lightness; a darker or more colourful ground is no page, and stays as it is
-    max_colorful: float = 0.45  # HSV saturation,
-    light: float = 0.6  # where it is nowhere lighter than this: yellow and orange paper is
-    page: float = 0.5  # share of paper from which on what a segmenter found is the page, not the mark
-    cut: float = 0.008  # of the longer side, off a page's rim: its edge is no ink
-    room: float = 0.012  # around a mark that a segmenter found: it rounds thin strokes off
+    all_around: float = 0.75  # share of the border's samples that are the page's paper when it fills the picture
+    one_hue: float = 0.15  # largest difference of a channel's ratio to green within one page
+    one_light: float = 0.3  # share of a page's light that its shadows keep
+    darkest: float = 0.35  # HSL lightness up to which a ground is too dark for a page
+    max_saturation: float = 0.45  # HSV saturation from which a ground is too colourful, unless it is light
+    light: float = 0.6  # HSL lightness above which a strong colour may be paper, yellow or orange for example
+    page: float = 0.5  # share of paper above which a segmenter has found the page, not the mark
+    cut: float = 0.008  # trimmed off a page's rim, of the longer side: the sheet's edge is not ink
+    room: float = 0.012  # added around a segmenter's mark, of the longer side: segmenters round thin strokes off
 
 
 def find_document(
     picture: Picture, mask: Picture | None, options: MaskOptions, engines: Engines, trace: Trace
 ) -> Subject:
-    """Return the ink in `picture` as a Subject; `mask` or the picture's transparency bound it. Errors as in
-    `find_subject`."""
+    """Return the ink in `picture`, bounded by `mask` or by the picture's transparency. Raises what `find_subject`
+    raises."""
     config, rule = DocumentConfig(), paper_config(engines.settings)
     image = picture.image
     with trace.stage("ground"):
         negative = is_light_ink(image)
         if negative:
-            trace.note("Light ink on a dark ground: it was read in the negative.")
+            trace.note("The ink is lighter than its ground, so the picture was read as a negative.")
             image = 255 - image
     bounded = mask is not None or (picture.alpha is not None and options.use_alpha)
     with trace.stage("paper"):
@@ -70,14 +70,14 @@ def find_document(
         if paper is not None:
             alpha = ink_alpha(image, region, shading, paper, rule)
     if paper is None:
-        trace.note("No paper was found in it: nothing was taken away.")
+        trace.note("No paper was found, so nothing was removed.")
         alpha = np.ones(image.shape[:2], np.float32) if region is None else region.astype(np.float32)
     elif not (alpha >= 0.5).any():
         if source == "own-alpha" and region is not None and is_thin(region):
-            trace.note("What its own transparency shows is as light as paper, and thin: it is the ink.")
+            trace.note("The visible part is thin and as light as paper; it was kept as ink.")
             alpha = region.astype(np.float32)
         else:
-            trace.note("Nothing but paper was found.")
+            trace.note("Only paper was found; there is no ink to keep.")
     if trace.keep_pictures:
         trace.picture("flattened", flatten(image, shading, (0, 0, image.shape[1], image.shape[0])))
     trace.picture("ink", alpha)
@@ -86,12 +86,13 @@ def find_document(
 
 
 def _usable(shading: Shading, config: DocumentConfig) -> Shading | None:
-    """Return `shading`, or None where the ground is no paper."""
+    """Return `shading`, or None where the ground is not paper."""
     typical = np.median(shading.reshape(-1, 3), axis=0)
     high, low = float(typical.max()), float(typical.min())
     lit = np.percentile(shading.reshape(-1, 3), 90, axis=0)
-    one_hue = np.abs(lit / lit[1] - typical / typical[1]).max() < config.one_hue  # else the light part is another thing
-    colorful = high - low >= config.max_colorful * high
+    # A light part of another hue is not the same page.
+    one_hue = np.abs(lit / lit[1] - typical / typical[1]).max() < config.one_hue
+    colorful = high - low >= config.max_saturation * high
     if high + low <= 2 * 255 * config.darkest or (
         colorful and not (one_hue and float(lit.max() + lit.min()) > 2 * 255 * config.light)
     ):
@@ -102,8 +103,10 @@ def _usable(shading: Shading, config: DocumentConfig) -> Shading | None:
 def _shading_within(
     image: Image, region: Mask, whole: Shading | None, rule: PaperConfig, config: DocumentConfig
 ) -> tuple[Shading | None, bool]:
-    """Return the shading to go by, and whether the region is a page, not a mark: by the paper of the `whole` picture
-    it is mostly paper, or the whole is no paper and the region is."""
+    """Return the shading to use, and whether the region is a page rather than a mark.
+
+    It is a page if it is mostly paper by the `whole` picture's shading, or if it is paper and the whole picture is not.
+    """
     within = _usable(paper_shading(image, region), config)
     if whole is not None:
         flat = _small_flat(image, whole)
@@ -114,9 +117,9 @@ def _shading_within(
 
 
 def _share_around(image: Image, shading: Shading, rule: PaperConfig, config: DocumentConfig) -> float:
-    """Return the share of the border's samples that are paper, and the same paper as in the middle: not the desk."""
-    border = look_around(_small_flat(image, shading)).samples
-    ground = look_around(shading.astype(np.uint8)).samples
+    """Return the share of the border's samples that are the same paper as in the middle, not the desk."""
+    border = measure_perimeter(_small_flat(image, shading)).samples
+    ground = measure_perimeter(shading.astype(np.uint8)).samples
     height, width = shading.shape[:2]
     middle = shading[height // 4 : height - height // 4, width // 4 : width - width // 4]
     page = np.median(middle.reshape(-1, 3), axis=0)
@@ -126,7 +129,7 @@ def _share_around(image: Image, shading: Shading, rule: PaperConfig, config: Doc
 
 
 def _paper_in(image: Image, region: Mask | None, shading: Shading, rule: PaperConfig) -> Color | None:
-    """Return the flattened paper's colour in the region; beside it where the region holds ink alone."""
+    """Return the flattened paper's colour in the region, or beside it where the region holds ink only."""
     flat = _small_flat(image, shading)
     if region is None:
         return paper_color(flat.reshape(-1, 3), rule)
@@ -135,7 +138,7 @@ def _paper_in(image: Image, region: Mask | None, shading: Shading, rule: PaperCo
 
 
 def _fitted(region: Mask, is_page: bool, config: DocumentConfig) -> Mask:
-    """Return what a segmenter found without a page's rim, or with room around a mark."""
+    """Return a segmenter's page without its rim, or its mark with room around it."""
     reach = max(2, round((config.cut if is_page else config.room) * max(region.shape)))
     square = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     change = cv2.erode if is_page else cv2.dilate
@@ -159,5 +162,5 @@ def _hex(shading: Shading, paper: Color, negative: bool) -> str:
 
 
 def sharpened(alpha: Alpha) -> Alpha:
-    """Return `alpha` cut at 0.5: 0 or 1 and nothing between."""
+    """Return `alpha` cut at 0.5: every value is 0 or 1."""
     return (alpha >= 0.5).astype(np.float32)

@@ -1,10 +1,9 @@
 """A page, its shading and its region in, the ink's alpha out.
 
-What the rule for paper leaves is ink and, along each stroke, pixels that show ink and paper mixed; those are as opaque
-as their colour lies between the paper's and the ink's beside them, or every stroke would be a pixel too wide.
+The rule for paper leaves ink and, along each stroke, pixels that mix ink and paper. A mixed pixel is as opaque as its
+colour lies between the paper's and the ink's beside it; otherwise every stroke would be a pixel too wide.
 """
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -12,51 +11,46 @@ import cv2
 import numpy as np
 
 from backend.images.arrays import Alpha, Box, Image, Mask
-from backend.images.geometry import disc
+from backend.images.geometry import dilate, disc, erode, parts_holding, tiles
+from backend.images.view import sample_map
 from backend.matte.documents.paper import Color, PaperConfig, distance_from, is_pale_and_light
 from backend.matte.documents.shading import Shading
 
 TILE_PX = 256
-WHITE = 245.0  # what flattened paper is, in each channel
-SURELY = 35.0  # 8-bit steps below WHITE in one channel: no rule calls such a pixel ink
+WHITE = 245.0  # flattened paper, in each channel
+CLEAR_STEPS = 35.0  # 8-bit steps; a pixel less than this below WHITE in every channel is never ink
 THREADS = 2
 
 
 @dataclass(frozen=True)
 class InkConfig:
-    rim: float = 1 / 1000  # of the picture's longer side: how far a stroke's blurred rim reaches into it,
-    min_rim_px: int = 2
-    faint: float = 0.65  # of the rule's distance: what differs so much from the paper is ink beside surer ink,
-    beside_rims: int = 4  # up to so many rims away
-    faintest: float = 0.15  # coverage that is noise
-    calm: float = 5.0  # 8-bit steps: a noisier page, once flattened, is smoothed
+    rim: float = 1 / 1000  # width of a stroke's blurred rim, as a share of the picture's longer side
+    min_rim_px: int = 2  # width of that rim on small pictures
+    faint: float = 0.65  # share of the rule's distance from which a pixel next to certain ink is ink too
+    beside_rims: int = 4  # how near the certain ink must be, in rims
+    min_coverage: float = 0.15  # coverage up to which a pixel is noise
+    max_noise: float = 5.0  # 8-bit steps of noise above which the flattened page is smoothed
 
 
 def flatten(image: Image, shading: Shading, box: Box) -> Image:
-    """Return `image` in `box` with the paper WHITE all over."""
+    """Return `image` in `box` with the paper WHITE everywhere."""
     x0, y0, x1, y1 = box
-    gain = _read(WHITE / shading, image.shape[:2], box)
+    frame = (0, 0, image.shape[1], image.shape[0])
+    gain = sample_map(WHITE / shading, frame, box, (y1 - y0, x1 - x0))
     return np.asarray(cv2.multiply(image[y0:y1, x0:x1], gain, dtype=cv2.CV_8U))
 
 
-def ink_alpha(
-    image: Image,
-    region: Mask | None,
-    shading: Shading,
-    paper: Color,
-    rule: PaperConfig,
-    config: InkConfig | None = None,
-) -> Alpha:
-    """Return the (H, W) alpha of what in `region` (None: everywhere) is not paper; 0 elsewhere.
+def ink_alpha(image: Image, region: Mask | None, shading: Shading, paper: Color, rule: PaperConfig) -> Alpha:
+    """Return the (H, W) alpha of the ink in `region` (None: everywhere); 0 elsewhere.
 
-    `paper` is its colour once flattened. Only tiles in which anything can be ink are worked on.
+    `paper` is the paper's colour once flattened. Tiles that cannot hold ink are skipped.
     """
-    config = config or InkConfig()
+    config = InkConfig()
     height, width = image.shape[:2]
     alpha = np.zeros((height, width), np.float32)
     rim = max(config.min_rim_px, round(config.rim * max(image.shape)))
     margin = (config.beside_rims + 2) * rim
-    min_light = (WHITE - SURELY) / WHITE
+    min_light = (WHITE - CLEAR_STEPS) / WHITE
     noise = _noise(image)
 
     def work(tile: Box) -> None:
@@ -72,16 +66,16 @@ def ink_alpha(
         wide = (left, top, min(x1 + margin, width), min(y1 + margin, height))
         flat = flatten(image, shading, wide)
         grain = noise * WHITE / max(float(brightest.mean()), 1)
-        if grain > config.calm:
-            flat = cv2.GaussianBlur(flat, (0, 0), grain / (3 * config.calm))
-        if flat.min() >= WHITE - SURELY:
+        if grain > config.max_noise:
+            flat = cv2.GaussianBlur(flat, (0, 0), grain / (3 * config.max_noise))
+        if flat.min() >= WHITE - CLEAR_STEPS:
             return
         found = _tile_ink(flat, paper, rule, rim, config)
         inner = found[y0 - top : y1 - top, x0 - left : x1 - left]
         alpha[y0:y1, x0:x1] = inner if region is None else inner * region[y0:y1, x0:x1]
 
     with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(work, _tiles(alpha.shape)))
+        list(pool.map(work, tiles((0, 0, width, height), TILE_PX)))
     return alpha
 
 
@@ -92,15 +86,16 @@ def _tile_ink(flat: Image, paper: Color, rule: PaperConfig, rim: int, config: In
         return np.zeros(ink.shape, np.float32)
     reach = 2 * config.beside_rims * rim + 1
     beside = cv2.dilate(ink.view(np.uint8), np.ones((reach, reach), np.uint8)) > 0
-    ink = _joined(ink, beside & (away > config.faint * rule.distance))  # a thin or faint stroke goes on
+    faint = beside & (away > config.faint * rule.distance)
+    ink = parts_holding(ink | faint, ink)  # a thin or faint stroke continues
     full = cv2.dilate(away * ink, disc(rim))  # the ink beside it, unmixed
-    inside = cv2.erode(ink.view(np.uint8), disc(rim), borderValue=1) > 0
-    near = cv2.dilate(ink.view(np.uint8), disc(1)) > 0  # few pixels, and nothing is opaque beyond them
+    inside = erode(ink, rim)
+    near = dilate(ink, 1)  # few pixels; everything beyond is transparent
     coverage = np.minimum(away[near] / np.maximum(full[near], 1), 1)
-    coverage[coverage <= config.faintest] = 0
+    coverage[coverage <= config.min_coverage] = 0
     coverage[inside[near]] = 1
     alpha = np.zeros(ink.shape, np.float32)
-    alpha[near] = np.where(ink[near], coverage, np.minimum(coverage, 0.49))  # what is paper by the rule goes
+    alpha[near] = np.where(ink[near], coverage, np.minimum(coverage, 0.49))  # paper by the rule stays below 0.5
     return alpha
 
 
@@ -111,38 +106,8 @@ def _noise(image: Image) -> float:
     return float(1.4826 * np.median(np.abs(here - beside)) / np.sqrt(2)) if here.size else 0.0
 
 
-def _joined(sure: Mask, faint: Mask) -> Mask:
-    """Return `sure` and what of `faint` hangs on it."""
-    count, labels = cv2.connectedComponents((sure | faint).view(np.uint8), connectivity=8)
-    kept = np.zeros(count, np.bool_)
-    kept[labels[sure]] = True
-    kept[0] = False
-    return np.asarray(kept[labels])
-
-
 def _cells(shading: Shading, size: tuple[int, ...], box: Box) -> Shading:
     """Return the part of the small map `shading` from which `box` is interpolated."""
     down, across = shading.shape[0] / size[0], shading.shape[1] / size[1]
     rows = slice(max(int(box[1] * down - 1), 0), int(box[3] * down) + 2)
     return shading[rows, max(int(box[0] * across - 1), 0) : int(box[2] * across) + 2]
-
-
-def _read(shading: Shading, size: tuple[int, ...], box: Box) -> Shading:
-    """Return the small map `shading` of a picture of `size`, read bilinearly over `box`."""
-    down, across = shading.shape[0] / size[0], shading.shape[1] / size[1]
-    way_back = np.array(
-        [[across, 0, (box[0] + 0.5) * across - 0.5], [0, down, (box[1] + 0.5) * down - 0.5]], np.float64
-    )
-    return np.asarray(
-        cv2.warpAffine(
-            shading, way_back, (box[2] - box[0], box[3] - box[1]),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
-        ),
-        np.float32,
-    )  # fmt: skip
-
-
-def _tiles(size: tuple[int, ...]) -> Iterator[Box]:
-    for y in range(0, size[0], TILE_PX):
-        for x in range(0, size[1], TILE_PX):
-            yield x, y, min(x + TILE_PX, size[1]), min(y + TILE_PX, size[0])

@@ -1,44 +1,43 @@
-"""Chalk on a blackboard, a white signature on black: a dark ground with light strokes is a page in the negative."""
+"""Chalk on a blackboard, a white signature on black: light strokes on a dark ground are read as a negative."""
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from backend.images.arrays import Image, Mask, check_image
-from backend.images.geometry import disc
-from backend.images.resize import shrink, working_shape
-from backend.matte.documents.perimeter import look_around
+from backend.images.geometry import opened
+from backend.images.resize import fit_longest_side
+from backend.matte.documents.perimeter import measure_perimeter
 
 
 @dataclass(frozen=True)
 class LightInkConfig:
-    darkest: float = 0.35  # HSL lightness: a ground below it is dark
-    even: float = 60.0  # 8-bit RGB: so near to the ground's colour
-    all_around: float = 0.75  # are so many of the border's samples
-    stands_out: float = 60.0  # 8-bit steps by which ink is lighter than the ground
-    side_px: int = 256  # of the copy that is looked at
-    stroke: float = 0.045  # of its longer side: what is thinner is a stroke
-    solid: float = 0.2  # of what is there may be thicker; more of it is an object, or a page on a dark desk
+    darkest: float = 0.35  # HSL lightness below which a ground is dark
+    even: float = 60.0  # 8-bit RGB distance within which a border sample has the ground's colour
+    all_around: float = 0.75  # share of the border's samples that must have the ground's colour
+    stands_out: float = 60.0  # 8-bit steps by which ink must be lighter than the ground
+    side_px: int = 256  # longer side of the copy that is examined
+    stroke: float = 0.045  # greatest width of a stroke, as a share of the copy's longer side
+    solid: float = 0.2  # share of the light area that may be wider; more is an object, or a page on a dark desk
 
 
-def is_light_ink(image: Image, config: LightInkConfig | None = None) -> bool:
+CONFIG = LightInkConfig()
+
+
+def is_light_ink(image: Image) -> bool:
     """Return whether `image` shows light strokes on a dark ground that runs all around."""
     check_image(image)
-    config = config or LightInkConfig()
-    samples = look_around(image).samples
+    samples = measure_perimeter(image).samples
     ground = np.median(samples, axis=0)
-    around = float((np.linalg.norm(samples - ground, axis=1) < config.even).mean())
-    if ground.max() + ground.min() >= 2 * 255 * config.darkest or around < config.all_around:
+    around = float((np.linalg.norm(samples - ground, axis=1) < CONFIG.even).mean())
+    if ground.max() + ground.min() >= 2 * 255 * CONFIG.darkest or around < CONFIG.all_around:
         return False
-    small = shrink(image, working_shape(image.shape, config.side_px))
-    return is_thin(small.mean(axis=2) > ground.mean() + config.stands_out, config)
+    small = fit_longest_side(image, CONFIG.side_px)
+    return is_thin(small.mean(axis=2) > ground.mean() + CONFIG.stands_out)
 
 
-def is_thin(mask: Mask, config: LightInkConfig | None = None) -> bool:
-    """Return whether `mask` has something in it, and that is strokes: hardly any of it is wider than one."""
-    config = config or LightInkConfig()
-    small = shrink(mask.astype(np.uint8) * 255, working_shape(mask.shape, config.side_px)) > 127
-    radius = max(1, round(config.stroke * max(small.shape) / 2))
-    opened = cv2.morphologyEx(small.astype(np.uint8), cv2.MORPH_OPEN, disc(radius))
-    return bool(small.any()) and float(opened.sum()) <= config.solid * float(small.sum())
+def is_thin(mask: Mask) -> bool:
+    """Return whether `mask` holds strokes and hardly anything wider than a stroke."""
+    small = fit_longest_side(mask.astype(np.uint8) * 255, CONFIG.side_px) > 127
+    wide = opened(small, max(1, round(CONFIG.stroke * max(small.shape) / 2)))
+    return bool(small.any()) and float(wide.sum()) <= CONFIG.solid * float(small.sum())

@@ -1,4 +1,4 @@
-"""What paper is: a colour found in the picture, and the rule by which a pixel of that colour goes."""
+"""The colour of the paper, found in the picture, and the rule that decides which pixels are paper."""
 
 from dataclasses import dataclass
 
@@ -9,23 +9,23 @@ from numpy.typing import NDArray
 from backend.images.arrays import Image, Mask
 
 Color = tuple[float, float, float]
-BUCKETS = 16  # a channel
-MIN_SHARE = 0.01  # of the pixels: a bucket of paper under a dense stamp holds at least so many
+BUCKETS = 16  # per channel
+MIN_SHARE = 0.01  # of the pixels; even under a dense stamp the paper's bucket holds at least this share
 
 
 @dataclass(frozen=True)
 class PaperConfig:
-    """A pixel is paper when it is near to the paper's colour, pale, and light: all three."""
+    """A pixel is paper when all three hold: near the paper's colour, pale, and light."""
 
-    distance: float = 80.0  # PAPER_DISTANCE, 8-bit RGB, Euclidean
-    saturation: float = 0.20  # PAPER_SATURATION, HSV
-    lightness: float = 0.70  # PAPER_LIGHTNESS, HSL
+    distance: float = 80.0  # a pixel nearer than this to the paper's colour may be paper (8-bit RGB, PAPER_DISTANCE)
+    saturation: float = 0.20  # a pixel is pale below this HSV saturation (PAPER_SATURATION)
+    lightness: float = 0.70  # a pixel is light above this HSL lightness (PAPER_LIGHTNESS)
 
 
 def paper_color(pixels: NDArray[np.uint8], config: PaperConfig) -> Color | None:
-    """Return the mean colour of the fullest of 16 × 16 × 16 buckets that could be paper; None where none could.
+    """Return the mean colour of the fullest pale and light bucket (16 × 16 × 16 in RGB), or None if there is none.
 
-    `pixels` is (N, 3). Under a dense stamp the fullest bucket of all is ink, which is why it has to be pale and light.
+    `pixels` is (N, 3). The fullest bucket of all may be ink, under a dense stamp for example.
     """
     if not len(pixels):
         return None
@@ -65,5 +65,5 @@ def is_pale_and_light(colors: Image | NDArray[np.float32], config: PaperConfig) 
 
 
 def _as_image(colors: Image | NDArray[np.float32]) -> Image | NDArray[np.float32]:
-    """Return `colors` (..., 3) in the shape that OpenCV takes for an image: its loops are faster here."""
+    """Return `colors` (..., 3) in the shape of an image, for OpenCV's faster loops."""
     return colors if colors.ndim == 3 else colors.reshape(-1, 1, 3)

@@ -1,4 +1,4 @@
-"""An image in, whether its border is of one colour out: a hint that there is a background to remove."""
+"""An image in, the colour of its border out; a border of one colour hints at a background to remove."""
 
 from dataclasses import dataclass
 
@@ -8,18 +8,17 @@ from numpy.typing import NDArray
 from backend.contract.report import BorderReport
 from backend.images.arrays import Image, check_image
 
-A_SIDE = 20  # samples
-PATCH_PX = 5  # of which each sample is the mean: noise is no colour
+SAMPLES_PER_SIDE = 20
+PATCH_PX = 5  # side of the square that each sample averages, against noise
 
 
 @dataclass(frozen=True)
 class Perimeter:
-    """The border's mean colour (RGB), how far its samples are from it (root mean square, 8-bit RGB), and the samples
-    themselves, (80, 3)."""
+    """The border's colours in 8-bit RGB."""
 
-    color: tuple[float, float, float]
-    deviation: float
-    samples: NDArray[np.float32]
+    color: tuple[float, float, float]  # mean of the samples
+    deviation: float  # root mean square of the samples' distances from the mean
+    samples: NDArray[np.float32]  # (80, 3)
 
     def report(self, max_deviation: float) -> BorderReport:
         """Return the part of the report; up to `max_deviation` the border counts as uniform."""
@@ -28,8 +27,8 @@ class Perimeter:
         return BorderReport(uniform=uniform, color=color, deviation=round(self.deviation, 1))
 
 
-def look_around(image: Image) -> Perimeter:
-    """Return the border of `image` as 80 samples, 20 a side, corners among them."""
+def measure_perimeter(image: Image) -> Perimeter:
+    """Return the border of `image` in 80 samples, 20 a side, corners included."""
     check_image(image)
     height, width = image.shape[:2]
     samples = np.array([_mean(image, row, column) for row, column in _places(height, width)], np.float32)
@@ -40,7 +39,7 @@ def look_around(image: Image) -> Perimeter:
 
 
 def _places(height: int, width: int) -> list[tuple[int, int]]:
-    rows, columns = (np.linspace(0, side - 1, A_SIDE).round().astype(int).tolist() for side in (height, width))
+    rows, columns = (np.linspace(0, end - 1, SAMPLES_PER_SIDE).round().astype(int).tolist() for end in (height, width))
     sides = [(row, column) for row in (0, height - 1) for column in columns]
     return sides + [(row, column) for column in (0, width - 1) for row in rows]
 

@@ -1,1 +1,1 @@
-"""What a person does to a matte by hand: strokes, clicks, a new background."""
+"""Edits by hand: strokes, clicks, a new background."""

@@ -1,4 +1,4 @@
-"""`add_background`: a cutout, or a photo and its mask -> the object on a colour or on another picture."""
+"""`add_background`: a cutout, or a photo and its mask, in; the object on a colour or on another picture out."""
 
 from dataclasses import dataclass
 
@@ -11,25 +11,24 @@ from backend.contract.trace import Trace
 from backend.contract.work import File
 from backend.engines.registry import Engines, default_engines
 from backend.images.arrays import Alpha, Image
+from backend.images.compositing import over, plain
+from backend.images.encode import encode_cutout_png, encode_jpeg, encode_rgb_png
 from backend.images.image_io import Picture
-from backend.images.jpeg import encode_jpeg
 from backend.images.open_picture import Source, open_picture
-from backend.images.png import encode_cutout_png, encode_rgb_png
-from backend.matte.editing.compositing import over
 from backend.matte.editing.fitting import fit_picture
 from backend.matte.refine.foreground import foreground_colors
 from backend.matte.report import base_report, image_report
 from backend.matte.subject import mask_as_alpha
 
-PAPER = "#ffffff"  # behind what a JPEG cannot leave transparent
+PAPER = "#ffffff"  # behind parts that a JPEG cannot leave transparent
 
 
 @dataclass(frozen=True)
 class OnBackground:
-    """The picture (H, W, 3), its opacity (None: opaque all over), and its file."""
+    """The composed picture and its file."""
 
-    image: Image
-    opacity: Alpha | None
+    image: Image  # (H, W, 3)
+    opacity: Alpha | None  # None: opaque everywhere
     file: File
     report: BackgroundReport
 
@@ -43,18 +42,15 @@ def add_background(
     engines: Engines | None = None,
     trace: Trace | None = None,
 ) -> OnBackground:
-    """Return the object of `source` before `background`, or before the options' colour.
+    """Return the object of `source` in front of `background`, or of the options' colour.
 
-    `source` is a cutout, whose transparency says what the object is, or a photo with a `mask`; of a photo the rim gets
-    the object's own colours first. Raises MissingFileError when neither says what the object is,
-    InvalidParameterError when there is nothing to put behind it or for a mask of another shape, and the caller's errors
-    of `open_picture`.
+    `source` is a cutout, whose transparency marks the object, or a photo with a `mask`; a photo's rim first gets the
+    object's own colours. Raises MissingFileError when neither marks the object, InvalidParameterError without a
+    background or for a mask of another aspect ratio, and the caller's errors of `open_picture`.
     """
     engines, trace = engines or default_engines(), trace or Trace()
     if background is None and options.color is None:
-        raise InvalidParameterError(
-            "Say what to put behind: a `color`, or a picture as `background`.", parameter="color"
-        )
+        raise InvalidParameterError("Send a `color`, or a picture as the part `background`.", parameter="color")
     with trace.stage("decode"):
         picture = open_picture(source, engines.settings)
         own_mask, behind = (
@@ -98,16 +94,12 @@ def _object(picture: Picture, mask: Picture | None, trace: Trace) -> tuple[Image
 def _backdrop(
     behind: Picture | None, size: tuple[int, int], options: BackgroundOptions, trace: Trace
 ) -> tuple[Image, Alpha | None]:
-    """Return what lies behind the object, and its opacity; None where it is opaque all over."""
+    """Return the picture behind the object and its opacity, None where it is opaque everywhere."""
     if behind is None:
-        return _plain(options.color or PAPER, size), None
+        return plain(options.color or PAPER, size), None
     back, opacity = fit_picture(behind.image, behind.alpha, size, options.fit)
     if opacity is None or (options.color is None and options.format == "png"):
         return back, opacity
     if options.color is None:
-        trace.note("A JPEG has no transparency; what the background leaves free is white.")
-    return over(back, opacity, _plain(options.color or PAPER, size), None)
-
-
-def _plain(color: str, size: tuple[int, int]) -> Image:
-    return np.full((*size, 3), [int(color[start : start + 2], 16) for start in (1, 3, 5)], np.uint8)
+        trace.note("A JPEG has no transparency, so the parts that the background leaves free are white.")
+    return over(back, opacity, plain(options.color or PAPER, size), None)

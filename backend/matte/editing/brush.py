@@ -1,8 +1,8 @@
-"""Strokes of a round brush laid over an alpha, in order.
+"""An alpha and strokes of a round brush in, the painted alpha out.
 
-A stroke is the sweep of one disc along its line: its coverage depends on the distance to the line alone, so there are
-no beads where points lie close together, and a stroke that crosses itself is no darker there. Only tiles that a stroke
-reaches are worked on, and in each only the pieces of its line that can be the nearest there.
+A stroke is the sweep of one disc along its line. Its coverage depends only on the distance to the line: close points
+make no beads, and a stroke that crosses itself is not darker there. Only tiles that a stroke reaches are worked on, and
+in each only the pieces of its line that can be nearest.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,18 +14,19 @@ from skimage.measure import approximate_polygon
 from backend.contract.errors import InvalidParameterError
 from backend.contract.marks import Stroke
 from backend.images.arrays import Alpha, Box, Mask, check_alpha
+from backend.images.geometry import tiles
 
 TILE_PX = 64
-STRAIGHT_PX = 0.01  # a point this near to the line without it changes no more than a rounding would
-MAX_PAINTED_PX = 1_000_000_000  # the boxes of all strokes together: about ten seconds of painting
+STRAIGHT_PX = 0.01  # points this near to the line through their neighbours are dropped
+MAX_PAINTED_PX = 1_000_000_000  # area of all strokes' boxes together: about ten seconds of painting
 Floats = NDArray[np.float32]
 
 
 def paint(alpha: Alpha, strokes: Iterable[Stroke]) -> tuple[Alpha, Mask]:
-    """Return `alpha` under the strokes, each over what the ones before it left, and where any of them reaches.
+    """Return `alpha` with the strokes painted over it in order, and a mask of the pixels that any of them reaches.
 
-    Where none does, every value is what it was, to the bit. Raises InvalidParameterError when the strokes would paint
-    over MAX_PAINTED_PX.
+    All other values stay bit-equal. Raises InvalidParameterError when the strokes' boxes add up to more than
+    MAX_PAINTED_PX.
     """
     check_alpha(alpha)
     painted, touched = alpha.copy(), np.zeros(alpha.shape, np.bool_)
@@ -35,7 +36,7 @@ def paint(alpha: Alpha, strokes: Iterable[Stroke]) -> tuple[Alpha, Mask]:
         total += max(0, box[2] - box[0]) * max(0, box[3] - box[1])
         if total > MAX_PAINTED_PX:
             raise InvalidParameterError(
-                f"The strokes cover over {MAX_PAINTED_PX // 10**6} megapixels in all; send fewer or smaller ones.",
+                f"The strokes cover more than {MAX_PAINTED_PX // 10**6} megapixels; send fewer or smaller ones.",
                 parameter="strokes",
                 limit=MAX_PAINTED_PX,
             )
@@ -48,7 +49,7 @@ def paint(alpha: Alpha, strokes: Iterable[Stroke]) -> tuple[Alpha, Mask]:
 
 
 def stroke_box(stroke: Stroke, height: int, width: int) -> Box:
-    """Return the pixels that `stroke` can reach in a picture of that size; empty when it stays outside."""
+    """Return the box of the pixels that `stroke` can reach in a picture of that size; empty when it stays outside."""
     path = np.array(stroke.path)
     low, high = path.min(axis=0) - stroke.radius - 1, path.max(axis=0) + stroke.radius + 1
     x0, y0 = (int(max(0, np.floor(value))) for value in low)
@@ -59,7 +60,7 @@ def stroke_box(stroke: Stroke, height: int, width: int) -> Box:
 def coverage_at(distance: Floats, radius: float, hardness: float) -> Floats:
     """Return the brush's coverage in [0, 1] at a `distance` in pixels from its line: 1 inside, falling smoothly to 0.
 
-    The fall takes (1 − hardness) of the radius, but at least the one pixel of an antialiased rim.
+    The fall takes (1 − hardness) of the radius, at least one pixel for an antialiased rim.
     """
     rim = radius + 0.5 * hardness
     fall = np.clip((rim - distance) / max(1.0, (1 - hardness) * radius), 0, 1)
@@ -67,29 +68,27 @@ def coverage_at(distance: Floats, radius: float, hardness: float) -> Floats:
 
 
 def _swept(stroke: Stroke, box: Box) -> Iterator[tuple[tuple[slice, slice], Floats | np.float32]]:
-    """Yield the windows that `stroke` reaches, with its coverage there."""
+    """Yield the windows that `stroke` reaches and its coverage there."""
     starts, ways = _pieces(stroke)
     solid = stroke.radius - 0.5 if stroke.hardness == 1 else -1.0  # up to here the coverage is 1
-    for y in range(box[1], box[3], TILE_PX):
-        for x in range(box[0], box[2], TILE_PX):
-            bottom, right = min(y + TILE_PX, box[3]), min(x + TILE_PX, box[2])
-            center = np.array([[(x + right) / 2, (y + bottom) / 2]], np.float32)
-            reach = float(np.hypot(right - x, bottom - y)) / 2
-            away = _distances(center, starts, ways)[0]
-            nearest = float(away.min())
-            if nearest - reach > stroke.radius + 1:
-                continue
-            window = (slice(y, bottom), slice(x, right))
-            if nearest + reach < solid:
-                yield window, np.float32(1)
-                continue
-            near = away <= nearest + 2 * reach  # no other piece can be the nearest to any pixel of the tile
-            distance = _distance_over(window, starts[near], ways[near])
-            yield window, coverage_at(distance, stroke.radius, stroke.hardness)
+    for x, y, right, bottom in tiles(box, TILE_PX):
+        center = np.array([[(x + right) / 2, (y + bottom) / 2]], np.float32)
+        reach = float(np.hypot(right - x, bottom - y)) / 2
+        away = _distances(center, starts, ways)[0]
+        nearest = float(away.min())
+        if nearest - reach > stroke.radius + 1:
+            continue
+        window = (slice(y, bottom), slice(x, right))
+        if nearest + reach < solid:
+            yield window, np.float32(1)
+            continue
+        near = away <= nearest + 2 * reach  # no other piece can be the nearest to any pixel of the tile
+        distance = _distance_over(window, starts[near], ways[near])
+        yield window, coverage_at(distance, stroke.radius, stroke.hardness)
 
 
 def _pieces(stroke: Stroke) -> tuple[Floats, Floats]:
-    """Return where each straight piece of the line starts, and its way to its end; a dab is one of no length."""
+    """Return the start of each straight piece of the line and the vector to its end; a dab is a piece of length 0."""
     path = approximate_polygon(np.array(stroke.path), STRAIGHT_PX).astype(np.float32)
     return (path[:-1], np.diff(path, axis=0)) if len(path) > 1 else (path, np.zeros_like(path))
 

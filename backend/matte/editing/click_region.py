@@ -1,7 +1,7 @@
-"""A side of a mask, the photo and one place in, the part of the picture around that place out.
+"""A photo, one side of its mask and a place in, the part of the picture around that place out.
 
-The part is what a flood from the place fills before it has to cross an edge all around; colour models of the part and
-of what lies beside it then settle its outline (GrabCut).
+A flood from the place fills the part until it would have to cross an edge all around. Colour models of the part and of
+its surroundings then settle the outline (GrabCut).
 """
 
 from collections.abc import Sequence
@@ -23,34 +23,36 @@ Place = tuple[int, int]  # row, column
 
 @dataclass(frozen=True)
 class ClickRegionConfig:
-    levels: int = 192  # of the flood, each some percent larger than the one before
-    flat: float = 0.1  # what a step through a plain area costs the flood,
-    faint_edge: float = 5.0  # against 1 for one across an edge of so many Lab units a pixel; it grows as their square
-    unlike: float = 8.0  # and this for one into colours that only the other side has
-    min_edge: float = 2.0  # Lab units a pixel, mean along a part's outline: less is no edge
-    behind: float = 0.4  # of an outline's edge: what the flood's outline falls to behind it, when it is a part's own
-    about: float = 0.6
-    small_outline_px: float = 8.0  # outlines about this long are doubted: a spot, not a part
-    band_px: int = 5  # in which colours may move the outline
+    levels: int = 192  # contours of the flood that are compared; their areas grow geometrically
+    plain_step_cost: float = 0.1  # flood cost per pixel without an edge
+    faint_edge: float = 5.0  # Lab units a pixel that add a flood cost of 1; the cost grows with their square
+    unlike_cost: float = 8.0  # flood cost per pixel of a colour that only the other side of the mask has
+    min_edge: float = 2.0  # Lab units a pixel; a contour with a lower mean does not lie on an edge
+    falloff_ratio: float = 0.4  # stop at a contour once a later one's mean edge drops below this share of its own
+    near_best: float = 0.6  # without such a drop: take the first contour with this share of the strongest mean edge
+    small_outline_px: float = 8.0  # damps the mean edge of contours about this long: they are spots, not parts
+    band_px: int = 5  # pixels on each side of the outline in which colours may move it
 
 
 def region_under_click(
     image: Image, taken: Mask, place: Place, barred: Sequence[Place], max_px: int, config: ClickRegionConfig
 ) -> Mask:
-    """Return the part around `place` that has edges of its own, outside of `taken`, without any place of `barred` and
-    about `max_px` large at most; an empty mask when there is none."""
+    """Return the part around `place` that has edges of its own, outside `taken`, or an empty mask if there is none.
+
+    The part holds no place of `barred` and about `max_px` pixels at most.
+    """
     strength = edge_strength(image)
     likeness = _likeness(image, taken)
     window = tuple(slice(max(at - 2, 0), at + 3) for at in place)
     unlike = np.maximum(np.median(likeness[window][~taken[window]]) - 0.2 - likeness, 0)
-    cost = config.flat + (strength / config.faint_edge) ** 2 + config.unlike * unlike
+    cost = config.plain_step_cost + (strength / config.faint_edge) ** 2 + config.unlike_cost * unlike
     cost = np.where(taken, np.inf, cost)
     distance = np.asarray(MCP_Geometric(cost, fully_connected=True).find_costs([place])[0], np.float64)
     free = np.isfinite(distance)
     limit = min([distance[other] for other in barred], default=np.inf)
     level = _strongest_level(distance, free & (distance < limit), strength, max_px, config)
     if level is None:
-        # Plain all over: it is a piece of its own, or else the rest of the picture.
+        # No edge anywhere: the part is a piece of its own, or else the whole rest of the picture.
         _, labels = cv2.connectedComponents((~taken).view(np.uint8), connectivity=8)
         largest = np.argmax(np.bincount(labels[~taken]))
         return free if labels[place] != largest and np.isinf(limit) else np.zeros_like(taken)
@@ -59,7 +61,7 @@ def region_under_click(
 
 
 def _likeness(image: Image, taken: Mask) -> NDArray[np.float32]:
-    """Return how much rather each pixel's colour is found in `taken` than outside of it, in [0, 1]."""
+    """Return how likely each pixel's colour is in `taken` rather than outside, in [0, 1]."""
     bins = image.astype(np.int32) >> 4
     index = (bins[..., 0] * 16 + bins[..., 1]) * 16 + bins[..., 2]
     shares = []
@@ -73,7 +75,7 @@ def _likeness(image: Image, taken: Mask) -> NDArray[np.float32]:
 def _strongest_level(
     distance: NDArray[np.float64], free: Mask, strength: EdgeStrength, max_px: int, config: ClickRegionConfig
 ) -> float | None:
-    """Return up to which distance the flood's outline, where it borders on free pixels, lies on the strongest edges."""
+    """Return the distance at which the flood's contour, where it borders free pixels, lies on the strongest edges."""
     nearest_first = np.sort(distance[free])
     max_px = max(1, min(max_px, len(nearest_first)))
     areas = np.geomspace(min(8, max_px), max_px, config.levels)
@@ -94,16 +96,16 @@ def _strongest_level(
     means = totals / (counts + config.small_outline_px)
     if means.max() < config.min_edge:
         return None
-    # The first outline with an edge behind which the flood runs on over plain ground: there may be stronger ones yet
-    # beyond it, the frame of a picture in the picture for one.
+    # Take the first contour on an edge with plain ground behind it. A stronger edge may follow farther out, for example
+    # the frame of a picture within the picture.
     best = 0
     for place, mean in enumerate(means):
         if mean > means[best]:
             best = place
-        elif means[best] >= config.min_edge and mean < config.behind * means[best]:
+        elif means[best] >= config.min_edge and mean < config.falloff_ratio * means[best]:
             return float(levels[best])
-    # Edges everywhere: the first outline that is about as strong as any.
-    best = int(np.argmax(means >= config.about * means.max()))
+    # Edges everywhere: take the first contour that is about as strong as any.
+    best = int(np.argmax(means >= config.near_best * means.max()))
     while best + 1 < len(means) and means[best + 1] > means[best]:
         best += 1
     return float(levels[best])
@@ -112,7 +114,7 @@ def _strongest_level(
 def _settle(
     image: Image, taken: Mask, part: Mask, place: Place, barred: Sequence[Place], config: ClickRegionConfig
 ) -> Mask:
-    """Return `part` with its outline where the colours of the two sides part, in one piece and without pinholes."""
+    """Return `part` with its outline between the colours of both sides, in one piece and without pinholes."""
     how = GrabCutConfig()
     sure, clear = erode(part, config.band_px) & ~taken, ~dilate(part, config.band_px) & ~taken
     inside = sure if sure.sum() > 200 else part

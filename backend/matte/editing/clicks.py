@@ -1,7 +1,7 @@
-"""A mask, the photo and clicks in, the mask with the part under each click added or taken away out.
+"""A photo, its mask and clicks in, the mask with the part under each click added or removed out.
 
-Taking a part away is adding it to the background. Parts are told apart on a working copy of bounded size, a small one
-on a nearer copy; only the edge of what changed is worked on at full size.
+Removing a part is adding it to the background. Parts are found on a working copy of bounded size, small ones on a
+closer copy; only the edge of the change is worked on at full size.
 """
 
 from collections.abc import Sequence
@@ -18,40 +18,40 @@ from backend.matte.editing.click_region import ClickRegionConfig, Place, region_
 from backend.matte.editing.redraw import redraw_region
 
 SENTENCES = {
-    "already": "the mask there is so already.",
+    "already": "nothing to do, the mask is already like that there.",
     "unclear": "no part with edges of its own was found there; use the brush.",
-    "outside": "it lies outside of the picture.",
+    "outside": "it lies outside the picture.",
 }
 
 
 @dataclass(frozen=True)
 class ClicksConfig:
-    side_px: int = 512  # of the working copy
-    small_px: int = 32  # a part smaller than this on the working copy is looked at again from nearer
-    max_added: float = 1.5  # of the object's area: a larger part is no part,
-    max_removed: float = 0.7
-    always_allowed_share: float = 0.05  # but so much of the picture may always be one
+    side_px: int = 512  # longer side of the working copy
+    small_px: int = 32  # a part smaller than this on the working copy is searched again on a closer copy
+    max_added: float = 1.5  # largest region one click may add, as a share of the object
+    max_removed: float = 0.7  # largest region one click may remove, as a share of the object
+    always_allowed: float = 0.05  # share of the picture that one click may change whatever the object's size
     beyond_px: int = 8  # working pixels around a part in which the mask may change
     region: ClickRegionConfig = field(default_factory=ClickRegionConfig)
 
 
 @dataclass(frozen=True)
 class Clicked:
-    """The alpha, a word for each click ("added", "removed", "already", "unclear", "outside"), and what to tell."""
+    """The new alpha and the outcome of each click."""
 
     alpha: Alpha
-    outcomes: list[str]
-    notes: list[str]
+    outcomes: list[str]  # for each click: "added", "removed", "already", "unclear" or "outside"
+    notes: list[str]  # a sentence for each click without effect
 
 
-def click_parts(image: Image, alpha: Alpha, clicks: Sequence[Click], config: ClicksConfig | None = None) -> Clicked:
-    """Return `alpha` after `clicks`, in order; earlier ones hold against later ones.
+def click_parts(image: Image, alpha: Alpha, clicks: Sequence[Click]) -> Clicked:
+    """Return `alpha` after `clicks`, in order; a later click does not undo an earlier one of the other mode.
 
-    Away from the parts that changed every value is what it was, to the bit. Raises ValueError for arrays of two sizes.
+    Away from the parts that changed every value stays bit-equal. Raises ValueError for arrays of two sizes.
     """
     check_image(image)
     check_same_size(image, alpha)
-    config = config or ClicksConfig()
+    config = ClicksConfig()
     outcomes: list[str] = []
     for number, click in enumerate(clicks):
         against = [other for other in clicks[: number + 1] if other.mode != click.mode]
@@ -83,12 +83,12 @@ def _one_click(
         barred = [_on_view((int(other.y), int(other.x)), view) for other in against if _inside(other, box)]
         taken[place] = False
         most = (config.max_added if keep else config.max_removed) * np.count_nonzero(view.saliency >= 0.5)
-        max_px = int(max(most, config.always_allowed_share * taken.size))
+        max_px = int(max(most, config.always_allowed * taken.size))
         part = region_under_click(view.image, taken, place, barred, max_px, config.region)
-        nearer = _nearer(part, (row, column), view, config)
-        if nearer is None or nearer == box:
+        closer = _closer_box(part, (row, column), view, config)
+        if closer is None or closer == box:
             break
-        box = nearer
+        box = closer
     if not part.any():
         return alpha, "unclear"
     joined = taken | part
@@ -99,8 +99,8 @@ def _one_click(
     return redraw_region(image, alpha, view, decided, region), "added" if keep else "removed"
 
 
-def _nearer(part: Mask, place: Place, view: View, config: ClicksConfig) -> Box | None:
-    """Return the box to look at from nearer, None when the part is large enough on this view."""
+def _closer_box(part: Mask, place: Place, view: View, config: ClicksConfig) -> Box | None:
+    """Return the box of a closer view, or None when the part is large enough on this one."""
     rows, columns = np.flatnonzero(part.any(1)), np.flatnonzero(part.any(0))
     side = max(np.ptp(rows), np.ptp(columns)) + 1 if len(rows) else 0
     if view.scale == 1 or side >= config.small_px:

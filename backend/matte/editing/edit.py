@@ -1,8 +1,7 @@
-"""`edit_mask`: a mask and what a person drew on it -> the new mask, of the same size, with nothing else changed.
+"""`edit_mask`: a mask, clicks and strokes in, the new mask of the same size out.
 
-The mask is the caller's; without one it is what the photo says of itself, or what a segmenter finds. Clicks come first,
-for they settle whole parts; then the strokes, in order; then, if asked, what the strokes changed is snapped to the
-photo's edges.
+The mask is the caller's, else the photo's own transparency, else a segmenter's. Clicks come first because they settle
+whole parts, then the strokes in order. If asked, the outlines that the strokes drew are snapped to the photo's edges.
 """
 
 from dataclasses import dataclass
@@ -17,9 +16,9 @@ from backend.contract.trace import Trace
 from backend.contract.work import File
 from backend.engines.registry import Engines, default_engines
 from backend.images.arrays import Alpha, Image
+from backend.images.encode import encode_mask_png
 from backend.images.image_io import Picture
 from backend.images.open_picture import Source, open_picture
-from backend.images.png import encode_mask_png
 from backend.matte.configs import scorecard_config
 from backend.matte.editing.brush import paint
 from backend.matte.editing.clicks import click_parts
@@ -48,10 +47,10 @@ def edit_mask(
 ) -> EditedMask:
     """Return `mask` (grey, or a cutout's transparency) with the options' clicks and strokes.
 
-    Without a `mask` the photo's own transparency is taken; a photo without any colour is taken for a mask itself,
-    but for a JPEG; of any other one the mask is made as `/remove-bg` makes it by default. Raises MissingFileError when
-    there is neither, or when clicks or `refine` have no photo to go by, InvalidParameterError for a photo of another
-    size, and the caller's errors of `open_picture` and `find_subject`.
+    Without a `mask` the photo's own transparency is used. A grey photo that is not a JPEG counts as a mask itself. For
+    any other photo the mask is made as `/remove-bg` makes it by default. Raises MissingFileError when there is neither,
+    or when clicks or `refine` have no photo, InvalidParameterError for a photo of another size, and the caller's errors
+    of `open_picture` and `find_subject`.
     """
     engines, trace = engines or default_engines(), trace or Trace()
     image, picture, before, source = _open(mask, photo, options, engines, trace)
@@ -91,12 +90,12 @@ def edit_mask(
 def _open(
     mask: Source | None, photo: Source | None, options: EditOptions, engines: Engines, trace: Trace
 ) -> tuple[Image | None, Picture, Alpha, str]:
-    """Return the photo if there is one, the picture that the mask is of, the mask, and where it came from."""
+    """Return the photo if there is one, the picture that the mask belongs to, the mask, and its source."""
     if mask is None:
         return _open_photo(photo, options, engines, trace)
     asks = "refine" if options.refine else "clicks" if options.clicks else None
     if asks and photo is None:
-        raise MissingFileError(f"`{asks}` goes by the photo; send it as the part `file`.", parameter="file")
+        raise MissingFileError(f"`{asks}` needs the photo; send it as the part `file`.", parameter="file")
     with trace.stage("decode"):
         drawn = open_picture(mask, engines.settings)
         alpha = _alpha_of(drawn, trace)
@@ -127,14 +126,14 @@ def _open_photo(
     if is_grey and picture.format != "jpeg":
         if options.refine or options.clicks:
             raise MissingFileError("This is a mask; send it as `mask`, and its photo as `file`.", parameter="mask")
-        trace.note("A picture without colour is taken for a mask; send it with a `mask` if it is a photo.")
+        trace.note("A picture without colour counts as a mask; if it is a photo, send its `mask` too.")
         return None, picture, mask_as_alpha(picture, picture, trace), "own-mask"
     subject = find_subject(picture, None, MaskOptions(), engines, trace)
     return picture.image, picture, subject.alpha, subject.source
 
 
 def _alpha_of(mask: Picture, trace: Trace) -> Alpha:
-    # A cutout in which everything is kept has no transparency left to be told by, only its colours.
+    # A cutout that keeps everything is opaque: only its mode and its colours show that it is not a mask.
     opaque = mask.alpha is None and mask.facts.get("mode") == "RGBA"
     if opaque and (mask.image != mask.image[..., :1]).any():
         return np.ones(mask.image.shape[:2], np.float32)

@@ -1,4 +1,4 @@
-"""A picture and a frame in, the picture in the frame's size out: cropped, with room around it, or stretched."""
+"""A picture and a size in, the picture at that size out: cropped, with room around it, or stretched."""
 
 from typing import Literal
 
@@ -12,9 +12,9 @@ Fit = Literal["cover", "contain", "stretch"]
 
 
 def fit_picture(image: Image, alpha: Alpha | None, size: tuple[int, int], fit: Fit) -> tuple[Image, Alpha | None]:
-    """Return `image` at `size` (height, width) and its opacity there, None where it is opaque all over.
+    """Return `image` at `size` (height, width) and its opacity there, None where it is opaque everywhere.
 
-    `cover` keeps the middle of what it crops; `contain` centres the picture, and what it leaves free has opacity 0.
+    `cover` crops to the middle; `contain` centres the picture, and the room around it has opacity 0.
     """
     check_image(image)
     height, width = size

@@ -1,4 +1,4 @@
-"""A mask decided on a working copy in, the full-size alpha with it in one region out, and elsewhere as it was."""
+"""A mask decided on a working copy in, the full-size alpha redrawn in one region out."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,12 +8,13 @@ from backend.images.geometry import dilate, distance_to
 from backend.images.view import View, sample_map
 from backend.matte.refine.edges import Decisions, EdgesConfig, finish_edges
 
-RAMP_PX = 2.0  # working pixels over which the new alpha passes into the old one, inside the region
+RAMP_PX = 2.0  # working pixels inside the region over which the new alpha passes into the old one
 
 
 def redraw_region(image: Image, alpha: Alpha, view: View, decided: Mask, region: Mask) -> Alpha:
-    """Return `alpha` with the decided mask in `region` (both maps of `view`), its edges finished as tier 1 finishes
-    them. Outside of the region, and outside of the view, every value is what it was, to the bit.
+    """Return `alpha` with the decided mask in `region` (both maps of `view`) and its edges finished as by tier 1.
+
+    Outside the region, and outside the view, every value stays bit-equal.
     """
     changed = dilate(decided ^ (view.saliency >= 0.5), 2)
     everywhere = np.ones_like(decided)
@@ -30,5 +31,5 @@ def redraw_region(image: Image, alpha: Alpha, view: View, decided: Mask, region:
 
 
 def _ramp(region: Mask) -> NDArray[np.float32]:
-    """Return 0 outside of `region` and 1 inside, except along its boundary, where it rises."""
+    """Return a weight that is 0 outside `region` and rises to 1 inside along its boundary."""
     return np.asarray(np.clip((distance_to(~region) - 1) / RAMP_PX, 0, 1), np.float32)

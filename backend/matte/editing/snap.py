@@ -1,7 +1,7 @@
-"""What a brush changed, and the photo, in; the same change with its outline on the photo's edges out.
+"""The photo and the strokes of a brush in, the same change with its outline on the photo's edges out.
 
-A hand says which side of an edge it means, not where the edge runs: the middle of each stroke is taken at its word, its
-rim looks for an edge near by, and where there is none it stays as it was drawn.
+A hand shows which side of an edge it means, not where the edge runs. The middle of each stroke is final; its rim moves
+to an edge nearby, and stays as drawn where there is none.
 """
 
 from collections.abc import Sequence
@@ -19,36 +19,30 @@ from backend.images.view import View, box_around, make_view
 from backend.matte.editing.brush import paint
 from backend.matte.editing.redraw import redraw_region
 
-MAX_PIECES = 256  # an outline in noise falls into thousands, and none of them is worth the time
+MAX_PIECES = 256  # an outline in noise falls into thousands of pieces, none of them worth the time
 
 
 @dataclass(frozen=True)
 class SnapConfig:
-    side_px: int = 512  # of the working copy
-    core: float = 0.4  # of a stroke's radius: so much of it is certain
-    beyond: float = 0.5  # of the radius: so far outside of the stroke an edge is looked for,
-    min_beyond_px: float = 5.0  # but at least so many working pixels
-    gain: float = 1.2  # an outline is moved to an edge this many times stronger,
-    min_gain: float = 0.5  # and stronger by this many Lab units a pixel: noise is no edge
-    context: float = 0.5  # of the strokes' box: seen around it, to learn the two sides' colours
+    side_px: int = 512  # longer side of the working copy
+    core: float = 0.4  # share of a stroke's radius inside which the stroke is final
+    beyond: float = 0.5  # how far outside a stroke an edge is searched, as a share of its radius
+    min_beyond_px: float = 5.0  # how far at least, in working pixels
+    gain: float = 1.2  # an outline moves to an edge only if that is this many times stronger
+    min_gain: float = 0.5  # and only if it is stronger by this many Lab units a pixel; less is noise
+    context: float = 0.5  # margin around the strokes that teaches both sides' colours, as a share of their box
 
 
-def snap_strokes(
-    image: Image,
-    painted: Alpha,
-    touched: Mask,
-    strokes: Sequence[Stroke],
-    config: SnapConfig | None = None,
-) -> Alpha:
+def snap_strokes(image: Image, painted: Alpha, touched: Mask, strokes: Sequence[Stroke]) -> Alpha:
     """Return `painted` with the outlines that the strokes drew moved onto the image's edges.
 
-    `touched` is where the strokes reached; nothing changes farther from it than a band of half a radius (or five
-    working pixels), nor where there is no edge to go to. Raises ValueError for arrays of two sizes.
+    `touched` is where the strokes reached. Nothing changes farther from it than half a stroke's radius (at least five
+    working pixels), nor where there is no edge to move to. Raises ValueError for arrays of two sizes.
     """
     check_image(image)
     check_same_size(image, painted)
     check_same_size(image, touched)
-    config = config or SnapConfig()
+    config = SnapConfig()
     height, width = touched.shape
     frame = (0, 0, width, height)
     view = make_view(image, painted, box_around(touched, frame, config.context, 16), config.side_px)
@@ -65,7 +59,7 @@ def snap_strokes(
 
 
 def _cut(view: View, drawn: Mask, trimap: Trimap, config: SnapConfig) -> Mask:
-    """Return `drawn` with those pieces changed as colours and edges propose that thereby come to lie on an edge."""
+    """Return `drawn` with GrabCut's proposal in each piece whose outline then lies on a stronger edge."""
     how = GrabCutConfig()
     models = learn_colors(view.image, trimap == 255, trimap == 0, how)
     if models is None:
@@ -85,12 +79,11 @@ def _cut(view: View, drawn: Mask, trimap: Trimap, config: SnapConfig) -> Mask:
 
 
 def _scaled_strokes(strokes: Sequence[Stroke], view: View, share: float) -> Alpha:
-    """Return what the strokes say, drawn with `share` of their radius on the working copy: 1 where they add, 0 where
-    they remove, 0.5 elsewhere and at their rims."""
-    said = np.full(view.size, 0.5, np.float32)
+    """Return the strokes drawn with `share` of their radius on the working copy: 1 where they add, 0 where they
+    remove, 0.5 elsewhere and at their rims."""
     smaller = [_moved(stroke, view.box, view.scale, share) for stroke in strokes]
-    said, touched = paint(said, smaller)
-    return np.where(touched, np.where(said > 0.6, 1, np.where(said < 0.4, 0, 0.5)), 0.5).astype(np.float32)
+    drawn, touched = paint(np.full(view.size, 0.5, np.float32), smaller)
+    return np.where(touched, np.where(drawn > 0.6, 1, np.where(drawn < 0.4, 0, 0.5)), 0.5).astype(np.float32)
 
 
 def _moved(stroke: Stroke, box: Box, scale: float, share: float) -> Stroke:

@@ -1,1 +1,1 @@
-"""Tiers 2 and 3: what a disparity map says about the object, and how that is fused with the segmentation."""
+"""Tiers 2 and 3: the object in a disparity map, and its fusion with the segmentation."""

@@ -1,4 +1,4 @@
-"""A mask from depth alone: what stands nearest, with its support taken out."""
+"""A mask from depth alone: whatever rises above its support by more than a cut."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.images.arrays import Alpha, Disparity, Image, Mask, check_image, check_same_size
-from backend.images.resize import enlarge, shrink, working_shape
+from backend.images.geometry import disc, opened
+from backend.images.guided_filter import guided_filter
+from backend.images.resize import WORKING_SIDE_PX, enlarge_alpha, fit_longest_side
 from backend.matte.fusion.support_plane import Backdrop, fit_backdrop, robust_range
 
 Percentile = float | Literal["auto"]
@@ -16,21 +18,21 @@ Percentile = float | Literal["auto"]
 
 @dataclass(frozen=True)
 class DepthCutConfig:
-    """Where the cut lies and how its outline is cleaned. Lengths in pixels of the working size."""
+    """Lengths are pixels of the working size."""
 
-    percentile: Percentile = 30.0  # of the range of rises, from the far end: a larger one keeps less
-    morph_kernel_size: int = 7
-    blur_size: int = 7
-    flat: float = 0.06  # a picture whose rises span less of the disparity's range has nothing standing in it
+    percentile: Percentile = 30.0  # where to cut in the range of rises, from the far end; a larger one keeps less
+    morph_kernel_size: int = 7  # width of the disc that opens and closes the cut; below 2 it is left as it is
+    blur_size: int = 7  # radius of the guided filter that softens the outline; below 2 the alpha is 0 or 1
+    flat: float = 0.06  # rises that span less than this share of the disparity's range mean that nothing stands out
 
 
 @dataclass(frozen=True)
 class DepthCut:
-    """The alpha, and the cut in use as a percentile (the one asked for, or the one "auto" found)."""
+    """All that rises above the cut."""
 
     alpha: Alpha
-    percentile: float
-    flat: bool
+    percentile: float  # the one asked for, or the one that "auto" found
+    flat: bool  # nothing stands out, the alpha is 0
 
 
 def depth_mask(
@@ -40,31 +42,30 @@ def depth_mask(
     morph_kernel_size: int = 7,
     blur_size: int = 7,
 ) -> Alpha:
-    """Return an alpha of what rises above its support by more than the cut, (H, W) float32 of the image's size.
+    """Return an alpha of everything that rises above its support by more than the cut, (H, W) float32.
 
-    `percentile` is a point of the range of rises (0 at the backdrop, 100 at the nearest), so a larger one keeps less;
+    `percentile` is a point in the range of rises (0 at the backdrop, 100 at the nearest), so a larger one keeps less;
     "auto" puts it into the valley of their histogram. The kernel and blur sizes are pixels of the working size. The
-    picture's margin is taken for backdrop. All zero where nothing stands out. Raises ValueError for arrays that
-    do not fit each other or a percentile outside 0 to 100.
+    picture's margin counts as backdrop. The alpha is 0 where nothing stands out. Raises ValueError for arrays of two
+    sizes or a percentile outside 0 to 100.
     """
     check_image(image)
     check_same_size(disparity, image)
     if percentile != "auto" and not 0 <= percentile <= 100:
         raise ValueError(f"a depth percentile lies between 0 and 100, not {percentile}")
-    shape = working_shape(disparity.shape)
-    small = shrink(disparity, shape)
-    backdrop = fit_backdrop(small, _margin(shape))
+    small = fit_longest_side(disparity, WORKING_SIDE_PX)
+    backdrop = fit_backdrop(small, _margin(small.shape))
     config = DepthCutConfig(percentile, morph_kernel_size, blur_size)
-    cut = cut_by_depth(small, shrink(image, shape), backdrop, config)
-    return enlarge(cut.alpha, disparity.shape)
+    cut = cut_by_depth(small, fit_longest_side(image, WORKING_SIDE_PX), backdrop, config)
+    return enlarge_alpha(cut.alpha, disparity.shape)
 
 
 def cut_by_depth(
     disparity: Disparity, image: Image, backdrop: Backdrop, config: DepthCutConfig, segmentation: Alpha | None = None
 ) -> DepthCut:
-    """Return what rises above `backdrop` by more than the cut; arrays of one working size.
+    """Return everything that rises above `backdrop` by more than the cut; arrays of one working size.
 
-    `segmentation` tells "auto" where to look for the valley between the object and its surroundings.
+    With a `segmentation`, "auto" searches the valley of the histogram near its outline only.
     """
     rise = np.maximum(disparity - backdrop.surface, 0)
     low, high = robust_range(disparity)
@@ -99,13 +100,11 @@ def _valley(share: NDArray[np.float32], segmentation: Alpha | None) -> float:
 def _clean(mask: Mask, size: int) -> Mask:
     if size < 2:
         return mask
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size | 1, size | 1))
-    opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, kernel)
-    return np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, kernel) > 0, bool)
+    without_specks = opened(mask, size // 2).view(np.uint8)
+    return np.asarray(cv2.morphologyEx(without_specks, cv2.MORPH_CLOSE, disc(size // 2)) > 0, bool)
 
 
 def _soften(mask: Mask, image: Image, size: int) -> Alpha:
     if size < 2:
         return mask.astype(np.float32)
-    soft = cv2.ximgproc.guidedFilter(image, mask.astype(np.float32), size, 1e-4 * 255**2)
-    return np.asarray(np.clip(soft, 0, 1), np.float32)
+    return np.clip(guided_filter(image, mask.astype(np.float32), size, 1e-4 * 255**2), 0, 1)

@@ -1,7 +1,6 @@
-"""Which pixels belong to the object's own layer of depth, seen from where the segmentation is sure.
+"""A working-size disparity and alpha in, the picture's layers of depth out: backdrop, the object, other things.
 
-Input: a working-size disparity and alpha. Output: a map of the picture in four words (support or backdrop, the object's
-layer, other things that stand, unclear), which the fusion reads.
+The object's layer is whatever a path reaches from the certain part of the segmentation without a jump in depth.
 """
 
 from dataclasses import dataclass
@@ -16,15 +15,15 @@ from backend.matte.fusion.support_plane import Backdrop, fit_backdrop, robust_ra
 
 @dataclass(frozen=True)
 class LayerConfig:
-    """Shares without a unit are of the object's contrast: how far, in disparity, it stands before its backdrop."""
+    """The contrast is how far, in disparity, the object stands in front of its backdrop."""
 
-    sure: float = 0.9  # alpha from which a pixel is certainly object; 1 − sure: certainly not
-    standing: float = 0.035  # of the disparity's range: what rises less above the backdrop is on it
-    slack: float = 0.01  # change of disparity a pixel that costs nothing: surfaces that recede
-    reach: float = 0.35  # sum of steeper changes up to which a path stays on the object
-    same_level: float = 0.12  # difference of mean disparity up to which two sure pieces are one object
-    min_contrast: float = 0.08  # of the range: below it the object is flat or lies on its support
-    noise_factor: float = 5.0  # and the contrast must be so many times the backdrop's noise
+    certain: float = 0.9  # alpha above which a pixel is certainly object; below 1 − certain it is certainly not
+    standing: float = 0.035  # share of the disparity's range up to which a rise counts as lying on the backdrop
+    slack: float = 0.01  # change per pixel, as a share of the contrast, that costs a path nothing: receding surfaces
+    reach: float = 0.35  # sum of steeper changes, as a share of the contrast, up to which a path stays on the object
+    same_level: float = 0.12  # difference of mean disparity, as a share of the contrast, between pieces of one object
+    min_contrast: float = 0.08  # share of the disparity's range; with less the object is flat or lies on its support
+    noise_factor: float = 5.0  # the contrast must be this many times the backdrop's noise
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Layers:
 
     rise: Disparity  # disparity above the backdrop
     standing: Mask  # rises above the backdrop
-    core: Mask  # where object and depth are sure
+    core: Mask  # certainly object, and standing without a jump inside
     own: Mask  # reached from the core without a jump in depth
     own_disparity: Disparity  # the object's disparity, carried to every pixel from the nearest one of its layer
     backdrop: Backdrop
@@ -42,12 +41,12 @@ class Layers:
     tolerance: float  # rise up to which a pixel lies on the backdrop
 
 
-def find_layers(disparity: Disparity, alpha: Alpha, config: LayerConfig | None = None) -> Layers:
-    """Return the layers of `disparity` as seen from the sure part of `alpha` (both of the working size)."""
-    config = config or LayerConfig()
+def find_layers(disparity: Disparity, alpha: Alpha) -> Layers:
+    """Return the layers of `disparity` around the certain part of `alpha` (both of the working size)."""
+    config = LayerConfig()
     low, high = robust_range(disparity)
     span = high - low
-    around = cv2.dilate((alpha > 1 - config.sure).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    around = cv2.dilate((alpha > 1 - config.certain).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
     backdrop = fit_backdrop(disparity, ~around)
     rise = (disparity - backdrop.surface).astype(np.float32)
     tolerance = max(config.standing * span, 2 * backdrop.noise)
@@ -61,9 +60,9 @@ def find_layers(disparity: Disparity, alpha: Alpha, config: LayerConfig | None =
     )
 
 
-def is_clear(layers: Layers, config: LayerConfig | None = None) -> bool:
-    """Say whether the object stands out in depth enough for depth to have a say."""
-    config = config or LayerConfig()
+def is_clear(layers: Layers) -> bool:
+    """Return whether the object stands out in depth enough to judge the segmentation by it."""
+    config = LayerConfig()
     least = max(config.min_contrast * layers.span, config.noise_factor * layers.backdrop.noise)
     return layers.contrast > least
 
@@ -78,8 +77,8 @@ def _steepness(disparity: Disparity) -> Disparity:
 def _core(
     alpha: Alpha, standing: Mask, disparity: Disparity, rise: Disparity, steep: Disparity, config: LayerConfig
 ) -> Mask:
-    """Return the largest piece of the sure object that stands and has no jump inside; the nearer wins a near tie."""
-    sure = (alpha > min(config.sure, 0.8 * float(alpha.max()))) & standing
+    """Return the largest piece of the certain object that stands without a jump inside; nearer pieces weigh more."""
+    sure = (alpha > min(config.certain, 0.8 * float(alpha.max()))) & standing
     if not sure.any():
         return sure
     scale = float(np.median(rise[sure]))
@@ -99,7 +98,7 @@ def _core(
 
 
 def _reach(core: Mask, standing: Mask, steep: Disparity, config: LayerConfig) -> Mask:
-    """Return what a path from the core reaches over standing pixels without climbing a jump in disparity."""
+    """Return the pixels that a path from the core reaches over standing ground without a jump in disparity."""
     cost = np.where(standing, np.where(steep > config.slack, steep, 1e-5), -1.0)  # negative: closed to paths
     distance, _ = MCP_Geometric(cost).find_costs(np.argwhere(core))
     return np.asarray(distance < config.reach, bool)

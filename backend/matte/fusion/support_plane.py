@@ -1,8 +1,8 @@
-"""What the object stands on and before, taken out of a disparity map, so that the near end of a table is not "near".
+"""A disparity map in, the surface behind and below the object out: without it the near end of a table is "near".
 
-A plane in the world is an affine function of the pixel in disparity, and stays one under a network's unknown scale and
-shift. Floor, wall and sky are found one after the other by RANSAC (Fischler and Bolles 1981) on pixels that are not the
-object; each then bends by a quadratic, because a network does not keep planes quite flat.
+In disparity a plane of the world is an affine function of the pixel, whatever scale and shift the network adds. Floor,
+walls and sky are found one by one by RANSAC (Fischler and Bolles 1981) on pixels outside the object. Each is then bent
+by a quadratic, because networks do not keep planes quite flat.
 """
 
 from dataclasses import dataclass
@@ -18,24 +18,22 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class PlaneConfig:
-    """How planes are looked for. Tolerances are shares of the robust range of the disparity."""
-
-    planes: int = 4  # floor, two walls, sky
-    trials: int = 250  # random triples for each plane
-    samples: int = 3000  # pixels that vote
-    tolerance: float = 0.025
-    min_share: float = 0.08  # of the voting pixels, for a plane to count
-    seed: int = 7  # fixed: the same picture gives the same answer
+    planes: int = 4  # largest number of planes: floor, two walls, sky
+    trials: int = 250  # random triples of pixels tried for each plane
+    samples: int = 3000  # pixels that vote on a plane
+    tolerance: float = 0.025  # distance from a plane that counts as on it, as a share of the disparity's robust range
+    min_share: float = 0.08  # share of the pixels outside the object that a plane must hold
+    seed: int = 7  # fixed, so that the same picture gives the same answer
 
 
 @dataclass(frozen=True)
 class Backdrop:
-    """The surface behind and below everything that stands, and how well the picture keeps to it."""
+    """The surface behind and below everything that stands, and how well the picture fits it."""
 
-    surface: Disparity  # (H, W): disparity of the backdrop at every pixel, also where something hides it
-    noise: float  # robust deviation of the backdrop's own pixels from it, in disparity
-    explained: float  # share of the pixels asked that lie on it
-    planes: int
+    surface: Disparity  # (H, W): disparity of the backdrop at every pixel, hidden ones included
+    noise: float  # robust deviation of the backdrop's own pixels from the surface, in disparity
+    explained: float  # share of the pixels outside the object that lie on the surface
+    planes: int  # how many were found
 
 
 def robust_range(disparity: Disparity) -> tuple[float, float]:
@@ -44,13 +42,13 @@ def robust_range(disparity: Disparity) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def fit_backdrop(disparity: Disparity, outside: Mask, config: PlaneConfig | None = None) -> Backdrop:
-    """Return the backdrop of `disparity` from the pixels where `outside` says that the object is not.
+def fit_backdrop(disparity: Disparity, outside: Mask) -> Backdrop:
+    """Return the backdrop of `disparity`, found on the pixels `outside` the object.
 
-    Where no plane is found, or next to none of the picture is outside, the surface is the low end of the disparity.
-    Raises ValueError for arrays that do not fit each other.
+    Where no plane is found, or hardly any of the picture is outside, the surface is the low end of the disparity.
+    Raises ValueError for arrays of two sizes.
     """
-    config = config or PlaneConfig()
+    config = PlaneConfig()
     check_mask(outside)
     check_same_size(disparity, outside)
     low, high = robust_range(disparity)
@@ -92,7 +90,7 @@ def _largest_plane(
     generator: np.random.Generator,
     asked: int,
 ) -> Floats | None:
-    """Return the three coefficients of the plane most of the `left` pixels lie on, or None where none has enough."""
+    """Return the three coefficients of the plane that holds most `left` pixels, or None where none holds enough."""
     rows, columns = np.nonzero(left)
     if rows.size < max(64, config.min_share * asked):
         return None
@@ -101,7 +99,7 @@ def _largest_plane(
     values = disparity[rows[pick], columns[pick]].astype(np.float64)
     triples = generator.integers(0, pick.size, (config.trials, 3))
     corners, heights = points[triples], values[triples]
-    sound = np.abs(np.linalg.det(corners)) > 0.02  # three pixels in a row say nothing about a plane
+    sound = np.abs(np.linalg.det(corners)) > 0.02  # three pixels in a row do not span a plane
     if not sound.any():
         return None
     planes = np.linalg.solve(corners[sound], heights[sound][..., None])[..., 0]
@@ -120,14 +118,14 @@ def _bend(disparity: Disparity, basis: Floats, left: Mask, plane: Floats, tolera
         near = left & (np.abs(disparity - bent) < reach * tolerance)
         rows = basis[near][:: max(1, int(near.sum()) // 4000)]
         values = disparity[near][:: max(1, int(near.sum()) // 4000)]
-        ridge = np.diag([0.0, 0, 0, 1, 1, 1]) * 0.02 * len(rows)  # bend only where there is something to bend for
+        ridge = np.diag([0.0, 0, 0, 1, 1, 1]) * 0.02 * len(rows)  # bend only where the pixels ask for it
         weights = np.linalg.solve(rows.T @ rows + ridge + 1e-9 * np.eye(6), rows.T @ values)
         bent = basis @ weights
     return bent
 
 
 def _reach(near: Mask, left: Mask) -> tuple[Mask, Mask]:
-    """Return the convex reach of the plane's larger patches (it holds behind the object too), and those patches."""
+    """Return the plane's larger patches, and before them their convex hull, which covers the object too."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
     patches = cv2.morphologyEx((near & left).astype(np.uint8), cv2.MORPH_OPEN, kernel)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(patches)

@@ -1,4 +1,4 @@
-"""A mask of several parts in, the main object and what belongs to it out, with a line on each part that was dropped."""
+"""A mask of several parts in, the main object and its parts out, with a reason for each dropped part."""
 
 from dataclasses import dataclass
 
@@ -9,51 +9,51 @@ from numpy.typing import NDArray
 from backend.images.arrays import Image, Mask, Saliency, check_image, check_mask, check_same_size
 from backend.images.geometry import dilate, distance_to, erode
 
-MAX_PARTS = 60  # judged one by one; beyond that a mask is noise and the smallest go
+MAX_PARTS = 60  # judged one by one; a mask with more is noise, and the lightest parts are dropped
 
 
 @dataclass(frozen=True)
 class ComponentsConfig:
-    """A part stays when it stands out from what surrounds it and is either close to the main object or, farther
-    off, about as large or of the same colours. Lengths are shares of the main object's diagonal, areas of its area."""
+    """A part stays if it contrasts with its surroundings and is near the main object, or is far but large or alike.
 
-    near: float = 0.06  # a bird's beak tip
-    near_area: float = 0.0005
-    touching: float = 0.02  # smaller things this close are fragments of the object's own edge: hair, a spine
-    far: float = 1.0  # the second of two cherries
-    far_area: float = 0.02
-    alike: float = 0.45  # overlap of the two colour histograms, 0 to 1
-    twin_area: float = 0.05  # from this size on the colours need not be alike
-    contrast_lab: float = 7.0  # mean colour inside against outside, 8-bit Lab; a blob of background has none
-    contrast_spread: float = 0.6  # and this many deviations of the colours outside
-    margin_px: int = 7  # the first guess may reach this far beyond the thing itself
+    Distances are shares of the main object's diagonal, areas shares of its area.
+    """
+
+    near: float = 0.06  # distance up to which a part is near, a bird's beak tip for example
+    near_area: float = 0.0005  # smallest near part that is kept
+    touching: float = 0.02  # smaller parts up to this distance are kept too: hair or a spine of the object's own edge
+    far: float = 1.0  # distance beyond which a part is dropped; the second of two cherries is nearer
+    far_area: float = 0.02  # smallest part that is kept when it is not near
+    alike: float = 0.45  # overlap of colour histograms, 0 to 1, that a far part needs
+    twin_area: float = 0.05  # from this area on a far part is kept whatever its colours
+    contrast_lab: float = 7.0  # smallest distance of mean colours inside and outside a part, in 8-bit Lab
+    contrast_spread: float = 0.6  # the same distance in deviations of the colours outside; the larger bound counts
+    margin_px: int = 7  # how far the first guess may reach beyond the thing itself
 
 
 @dataclass(frozen=True)
 class DroppedPart:
-    """A part that was taken for a stray; `area_share` of the main object's area, centre as shares of the picture."""
+    """A part that does not belong to the object."""
 
-    area_share: float
-    center: tuple[float, float]  # x, y
+    area_share: float  # of the main object's area
+    center: tuple[float, float]  # x and y as shares of the picture
     reason: str
 
 
-@dataclass(frozen=True)
-class PartsKept:
-    mask: Mask
-    kept: int
-    dropped: tuple[DroppedPart, ...]
+def keep_object(
+    image: Image, mask: Mask, saliency: Saliency, config: ComponentsConfig
+) -> tuple[Mask, int, tuple[DroppedPart, ...]]:
+    """Return the main object of `mask` with the parts that belong to it, how many parts that is, and the dropped ones.
 
-
-def keep_object(image: Image, mask: Mask, saliency: Saliency, config: ComponentsConfig) -> PartsKept:
-    """Return the main object of `mask` and the parts that belong to it. Raises ValueError for arrays of two sizes."""
+    Raises ValueError for arrays of two sizes.
+    """
     check_image(image)
     check_mask(mask)
     check_same_size(image, mask)
     check_same_size(mask, saliency)
     count, labels, stats, centers = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
     if count <= 2:
-        return PartsKept(mask.copy(), count - 1, ())
+        return mask.copy(), count - 1, ()
     areas = stats[:, cv2.CC_STAT_AREA].astype(np.float64)
     order = np.argsort(-_weight(labels, areas, centers, saliency)[1:]) + 1
     main = labels == order[0]
@@ -68,7 +68,7 @@ def keep_object(image: Image, mask: Mask, saliency: Saliency, config: Components
         part = labels[window] == label
         share = areas[label] / areas[order[0]]
         gap = float(distance[window][part].min()) / diagonal
-        reason = "too many parts" if rank >= MAX_PARTS else ""
+        reason = "there are too many parts" if rank >= MAX_PARTS else ""
         reason = reason or _why_stray(lab, lab[window], part, mask[window], main, share, gap, config)
         if reason:
             center = (float(centers[label][0] / mask.shape[1]), float(centers[label][1] / mask.shape[0]))
@@ -76,13 +76,13 @@ def keep_object(image: Image, mask: Mask, saliency: Saliency, config: Components
         else:
             kept[window] |= part
             total += 1
-    return PartsKept(kept, total, tuple(dropped))
+    return kept, total, tuple(dropped)
 
 
 def _weight(
     labels: NDArray[np.int32], areas: NDArray[np.float64], centers: NDArray[np.float64], saliency: Saliency
 ) -> NDArray[np.float64]:
-    """Return how much each part is the main object: its saliency summed up, less toward the picture's rim."""
+    """Return how likely each part is the main object: the sum of its saliency, reduced toward the picture's rim."""
     height, width = labels.shape
     total = np.bincount(labels.ravel(), saliency.ravel(), minlength=len(areas))
     off = np.hypot(centers[:, 0] / width - 0.5, centers[:, 1] / height - 0.5) / np.sqrt(0.5)
@@ -93,23 +93,23 @@ def _why_stray(
     lab: NDArray[np.uint8], near_lab: NDArray[np.uint8], part: Mask, others: Mask, main: Mask,
     share: float, gap: float, config: ComponentsConfig,
 ) -> str:  # fmt: skip
-    """Return why the part does not belong to the object, or nothing."""
+    """Return why the part does not belong to the object, or an empty string."""
     if gap <= config.touching and share < config.near_area:
         return ""
     close = gap <= config.near
     if share < (config.near_area if close else config.far_area):
-        return "too small"
+        return "it is too small"
     if not close and gap > config.far:
-        return "too far off"
+        return "it is too far from the object"
     if not _stands_out(near_lab, part, others, config):
-        return "looks like the background around it"
+        return "it looks like the background around it"
     if close or share >= config.twin_area:
         return ""
-    return "" if _overlap(lab[main], near_lab[part]) >= config.alike else "other colours than the object"
+    return "" if _overlap(lab[main], near_lab[part]) >= config.alike else "its colours are not the object's"
 
 
 def _stands_out(lab: NDArray[np.uint8], part: Mask, others: Mask, config: ComponentsConfig) -> bool:
-    # The middle of the part against a ring clear of it: the guess may be a few pixels too wide or too narrow.
+    # Compare the part's middle with a ring clear of it: the guess may be a few pixels too wide or too narrow.
     margin = config.margin_px
     inside = next(core for radius in (margin, 3, 1, 0) if (core := erode(part, radius)).any())
     ring = dilate(part, 2 * margin) & ~dilate(part, 2) & ~others

@@ -1,10 +1,9 @@
 """Decisions made on a working copy in, the finished alpha at full size out.
 
-Only tiles that an edge runs through are worked on. In them the guided filter (He et al. 2013) carries the decided mask
-onto the image's edges; hard edges are steepened again, hair keeps the filter's softness, glass its own alpha.
+Only tiles with an edge in them are worked on. There the guided filter (He et al. 2013) moves the decided mask onto the
+image's edges. Hard edges are steepened again, hair keeps the filter's softness, glass keeps the saliency as its alpha.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -12,44 +11,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.images.arrays import Alpha, Box, Image, Mask, Saliency
+from backend.images.geometry import tiles
+from backend.images.guided_filter import guided_filter
 from backend.images.view import View, sample_map
 from backend.matte.refine.softness import Softness
 
 TILE_PX = 256
-PIXEL_EXACT = 0.5  # working pixels per photo pixel from which the decided outline is left where it is
-MIXED_STEP = 60  # 8-bit colour steps between the two sides of an edge from which a mix of them can be read
-MIXED_OFF = 0.015  # squared distance from the line between them, over its squared length, up to which it is a mix
-JUST_OUT = np.float32(0.499)
+PIXEL_EXACT = 0.5  # working pixels per photo pixel from which the decided outline is not moved
+MIXED_STEP = 60  # 8-bit colour steps between the two sides of an edge that make a mix of them readable
+MIXED_OFF = 0.015  # squared distance of a mix from the line between both colours, over the line's squared length
+JUST_OUT = np.float32(0.499)  # largest alpha of a pixel that was decided to be background
 
 
 @dataclass(frozen=True)
 class EdgesConfig:
-    radius_px: int = 2  # of the guided filter for hard edges, in working pixels; 0 leaves the decided mask as it is
-    epsilon: float = 20.0  # squared 8-bit colour steps that count as noise, not as an edge
-    strand: float = 0.12  # between two colours, so much at either end is noise
-    mixed_reach_px: int = 3  # how far a half-covered pixel looks for the two colours that it mixes
-    ramp_px: float = 2.0  # a hard edge's transition, at most
-    crisp: float = 0.62  # a first guess at least this steep is its own best edge (0.5: three pixels, 0.75: one)
+    radius_px: int = 2  # radius of the guided filter in working pixels; 0 leaves the decided mask as it is
+    epsilon: float = 20.0  # squared 8-bit colour steps that are noise, not an edge
+    strand: float = 0.12  # hair's opacity below this, and above 1 less this, is noise and becomes 0 or 1
+    mixed_reach_px: int = 3  # how far from a half-covered pixel the two colours that it mixes are searched
+    ramp_px: float = 2.0  # greatest width of a hard edge's transition
+    crisp: float = 0.62  # steepness from which a first guess keeps its own edge (0.5: three pixels wide, 0.75: one)
 
 
 @dataclass(frozen=True)
 class Decisions:
-    """What the stages before have settled, as maps of one view (h, w) at working size."""
+    """The results of the earlier stages, as (h, w) maps of one view at working size."""
 
-    level: float
+    level: float  # saliency from which a pixel counts as object
     mask: Mask
-    belongs: Mask  # nearer to the object than to anything that was left out
-    changed: Mask  # where `mask` is not what `saliency >= level` says
+    belongs: Mask  # nearer to the object than to anything that was dropped
+    changed: Mask  # where `mask` differs from `saliency >= level`
     see_through: Mask  # keeps the saliency as its alpha
-    softness: Softness | None = None  # None: hard edges all around
+    softness: Softness | None = None  # None: all edges are hard
 
 
 def finish_edges(image: Image, saliency: Saliency, view: View, decisions: Decisions, config: EdgesConfig) -> Alpha:
-    """Return the alpha of the whole picture: 0 outside the view, and in it the decided mask with finished edges."""
+    """Return the alpha of the whole picture: the decided mask with finished edges in the view, 0 outside it."""
     alpha = np.zeros(saliency.shape, np.float32)
     busy = _busy(view, decisions)
     reach = 2 * _radius(config, view.scale) + 8
-    for tile in _tiles(view.box):
+    for tile in tiles(view.box, TILE_PX):
         inner = (slice(tile[1], tile[3]), slice(tile[0], tile[2]))
         if not _touches(busy, view, tile):
             alpha[inner] = _at_center(decisions.mask, view, tile)
@@ -94,7 +95,8 @@ def _hard_edges(image: Image, solid: Mask, as_guessed: Mask, radius: int, config
     if solid.all() or not solid.any():
         return hard
     if radius > 0:
-        hard = _steepen(_guided(image, hard, radius, config.epsilon), radius, config.ramp_px)
+        grid = 1.0 if radius < 4 else 0.5 if radius < 8 else 0.25  # a large window's coefficients are smooth
+        hard = _steepen(guided_filter(image, hard, radius, config.epsilon, grid), radius, config.ramp_px)
     if scale >= PIXEL_EXACT:
         hard = _mixed(image, hard, config)
         exact = np.where(solid, np.maximum(hard, np.float32(0.5)), np.minimum(hard, JUST_OUT))
@@ -103,7 +105,7 @@ def _hard_edges(image: Image, solid: Mask, as_guessed: Mask, radius: int, config
 
 
 def _mixed(image: Image, alpha: Alpha, config: EdgesConfig) -> Alpha:
-    """Return `alpha` with each half-covered pixel as opaque as its colour lies between those on its two sides.
+    """Return `alpha` with the opacity of each half-covered pixel read from its colour between those of both sides.
 
     Only where the sides differ and the colour lies on the line between them; elsewhere the alpha stays.
     """
@@ -122,7 +124,7 @@ def _mixed(image: Image, alpha: Alpha, config: EdgesConfig) -> Alpha:
 
 
 def _strands(image: Image, alpha: Alpha, softness: Softness, of: Box, at: Box, config: EdgesConfig) -> Alpha:
-    """Return `alpha` with each pixel of hair as opaque as its colour lies between the background's and the hair's."""
+    """Return `alpha` with the opacity of hair read from each pixel's colour between background and hair."""
     size = image.shape[:2]
     amount = sample_map(softness.amount, of, at, size)
     if amount.max() < 0.01:
@@ -139,16 +141,10 @@ def _radius(config: EdgesConfig, scale: float) -> int:
     return 0 if config.radius_px == 0 else max(1, round(config.radius_px / scale) - 1)
 
 
-def _guided(image: Image, start: Alpha, radius: int, epsilon: float) -> Alpha:
-    # Large windows are solved on a thinned grid (He and Sun, "Fast Guided Filter", 2015): the coefficients are smooth.
-    thinned = 1.0 if radius < 4 else 0.5 if radius < 8 else 0.25
-    return np.asarray(cv2.ximgproc.guidedFilter(image, start, radius, epsilon, scale=thinned), np.float32)
-
-
 def _steepen(alpha: Alpha, radius: int, ramp_px: float) -> Alpha:
-    """Return `alpha` with its transitions at most about `ramp_px` wide; steeper ones are left alone.
+    """Return `alpha` with its transitions at most about `ramp_px` wide; steeper ones stay.
 
-    Where the image has no edge the filter leaves a ramp as wide as its window; there is no hair to keep in it.
+    Where the image has no edge the filter leaves a ramp as wide as its window, which is not hair.
     """
     square = np.ones((3, 3), np.uint8)
     slope = (cv2.dilate(alpha, square) - cv2.erode(alpha, square)) / 2  # per pixel
@@ -158,8 +154,10 @@ def _steepen(alpha: Alpha, radius: int, ramp_px: float) -> Alpha:
 
 
 def _is_crisp(guess: Saliency, radius: int, least: float) -> Mask | None:
-    """Return where the guess's own edges are at least so steep (the range over 3 x 3 pixels, weighted by itself, around
-    each pixel); None where no pixel is."""
+    """Return where the guess's own edges are at least as steep as `least`, or None if they are so nowhere.
+
+    Steepness is the range over 3 × 3 pixels, weighted by itself around each pixel.
+    """
     square = np.ones((3, 3), np.uint8)
     span = cv2.dilate(guess, square) - cv2.erode(guess, square)
     if span.max() < least:
@@ -169,13 +167,13 @@ def _is_crisp(guess: Saliency, radius: int, least: float) -> Mask | None:
 
 
 def _near_edge(solid: Mask, guess: Saliency) -> Mask:
-    # A crisp guess is taken at its edge only: faint specks of it off the object stay out.
+    # Keep a crisp guess at the object's edge only, without its faint specks elsewhere.
     edge = cv2.dilate(solid.view(np.uint8), np.ones((7, 7), np.uint8)) > 0
     return np.asarray(edge & (guess > 0))
 
 
 def _busy(view: View, decisions: Decisions) -> Mask:
-    """Return the working pixels whose photo pixels are not all alike."""
+    """Return the working pixels whose photo pixels may differ from each other."""
     mask = decisions.mask.view(np.uint8)
     square = np.ones((5, 5), np.uint8)
     edge = cv2.dilate(mask, square) != cv2.erode(mask, square, borderValue=255)
@@ -183,14 +181,8 @@ def _busy(view: View, decisions: Decisions) -> Mask:
     return np.asarray(edge | undecided | decisions.changed | decisions.see_through)
 
 
-def _tiles(box: Box) -> Iterator[Box]:
-    for y in range(box[1], box[3], TILE_PX):
-        for x in range(box[0], box[2], TILE_PX):
-            yield x, y, min(x + TILE_PX, box[2]), min(y + TILE_PX, box[3])
-
-
 def _window(view: View, tile: Box) -> tuple[slice, slice]:
-    """Return the working pixels under `tile`, and one more on each side: reading bilinearly reaches that far."""
+    """Return the working pixels under `tile` and one more on each side, as far as a bilinear read reaches."""
     height, width = view.size
     down, across = height / (view.box[3] - view.box[1]), width / (view.box[2] - view.box[0])
     rows = slice(max(int((tile[1] - view.box[1]) * down) - 1, 0), int(np.ceil((tile[3] - view.box[1]) * down)) + 1)

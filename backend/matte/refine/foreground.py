@@ -1,36 +1,35 @@
 """An image and its alpha in, the image with the object's own colours in the rim out.
 
-A pixel of the rim shows object and old background mixed; laid over a new background it would keep a halo of the old
-one. The colours are estimated by blurred fusion at two scales (Forte, "Approximate Fast Foreground Colour Estimation",
-ICIP 2021), in the tiles that a rim runs through.
+A pixel of the rim mixes the object with the old background, which would stay visible as a halo over a new one. The
+colours are estimated by blurred fusion at two scales (Forte, "Approximate Fast Foreground Colour Estimation", ICIP
+2021), only in tiles with a rim in them.
 """
-
-from collections.abc import Iterator
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from backend.images.arrays import Alpha, Box, Image, check_alpha, check_image, check_same_size
+from backend.images.geometry import tiles
 
 WIDE_PX, FINE_PX = 45, 4  # blur radii: colours come from this far, then from close by
 TILE_PX = 256
-THINNED = 4  # the wide estimate is smooth: every fourth pixel tells it
-OPAQUE = 0.995  # from here on a pixel shows the object alone
+THINNED = 4  # the wide estimate is made on every fourth pixel, because it is smooth
+OPAQUE = 0.995  # alpha from which a pixel shows the object only
 
 
 def foreground_colors(image: Image, alpha: Alpha) -> Image:
-    """Return a copy of `image` in which every pixel with 0 < alpha < 1 has the colour of the object there, and the
-    background next to the rim goes on with the object's colour (a viewer that interpolates would show it).
+    """Return a copy of `image` in which every pixel with 0 < alpha < 1 has the object's own colour.
 
-    Opaque pixels, and the background clear of the rim, stay as they are. Raises ValueError for arrays of two sizes.
+    So has the background next to the rim, because viewers that interpolate would show it. Opaque pixels and the rest of
+    the background stay as they are. Raises ValueError for arrays of two sizes.
     """
     check_image(image)
     check_alpha(alpha)
     check_same_size(image, alpha)
     result = image.copy()
     height, width = alpha.shape
-    for x0, y0, x1, y1 in _tiles(height, width):
+    for x0, y0, x1, y1 in tiles((0, 0, width, height), TILE_PX):
         inner = (slice(y0, y1), slice(x0, x1))
         rim = _rim(alpha, (x0, y0, x1, y1))
         if not rim.any():
@@ -56,7 +55,7 @@ def _estimate(image: NDArray[np.float32], alpha: Alpha) -> NDArray[np.float32]:
 def _fuse(
     image: NDArray[np.float32], alpha: Alpha, front: NDArray[np.float32], back: NDArray[np.float32], radius: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return both colours: their blurred estimates, and for the object what the pixel's own mix still asks for."""
+    """Return both colours: blurred estimates, the object's corrected by the residual of each pixel's mix."""
     front = _blur_under(front, alpha, radius)
     back = _blur_under(back, 1 - alpha, radius)
     cover = alpha[..., None]
@@ -65,7 +64,7 @@ def _fuse(
 
 
 def _blur_under(colors: NDArray[np.float32], weight: Alpha, radius: int) -> NDArray[np.float32]:
-    # Squared: a pixel half covered knows less than half of the colour.
+    # Squared: a half-covered pixel shows less than half of the colour.
     weight = weight * weight + np.float32(1e-5)
     size = (2 * radius + 1, 2 * radius + 1)
     total = cv2.blur(colors * weight[..., None], size)
@@ -78,9 +77,3 @@ def _rim(alpha: Alpha, tile: Box) -> NDArray[np.bool_]:
     part = alpha[top : y1 + 2, left : x1 + 2]
     beside = cv2.dilate(part, np.ones((5, 5), np.uint8)) > 0
     return np.asarray((beside & (part < OPAQUE))[y0 - top : y1 - top, x0 - left : x1 - left])
-
-
-def _tiles(height: int, width: int) -> Iterator[Box]:
-    for y in range(0, height, TILE_PX):
-        for x in range(0, width, TILE_PX):
-            yield x, y, min(x + TILE_PX, width), min(y + TILE_PX, height)

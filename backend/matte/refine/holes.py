@@ -1,4 +1,4 @@
-"""A mask in, the same mask with its pinholes filled out; a ring, a mug's handle and a chair's back stay open."""
+"""A mask in, the same mask with its pinholes filled out; a ring, a mug's handle or a chair's back stays open."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,31 +13,26 @@ HolePolicy = Literal["auto", "keep", "fill"]
 
 @dataclass(frozen=True)
 class HolesConfig:
-    policy: HolePolicy = "auto"
-    pinhole_share: float = 0.0008  # of the object's area: `auto` fills smaller ones if the saliency is unsure of them
-    fill_share: float = 0.25  # of the object's area: `fill` leaves larger ones open, they are no fault of a network
-    open_below: float = 0.46  # mean saliency of a pinhole that the network itself rather calls background
+    policy: HolePolicy = "auto"  # auto: fill unsure pinholes; fill: fill holes up to `fill_share`; keep: fill none
+    pinhole_share: float = 0.0008  # largest hole that `auto` fills, as a share of the object's area
+    fill_share: float = 0.25  # largest hole that `fill` fills, as a share of the object's area
+    open_below: float = 0.46  # `auto` keeps a pinhole whose mean saliency is at most this: it is background
 
     def __post_init__(self) -> None:
         if self.policy not in ("auto", "keep", "fill"):
-            raise ValueError(f"holes are auto, keep or fill, not {self.policy}")
+            raise ValueError(f"a hole policy is auto, keep or fill, not {self.policy}")
 
 
-@dataclass(frozen=True)
-class HolesSettled:
-    mask: Mask
-    filled: int
-    open: int
+def settle_holes(mask: Mask, saliency: Saliency, config: HolesConfig) -> tuple[Mask, int]:
+    """Return `mask` with holes filled by the policy, and how many were filled.
 
-
-def settle_holes(mask: Mask, saliency: Saliency, config: HolesConfig) -> HolesSettled:
-    """Return `mask` with the holes filled that the policy fills. A hole is background that the frame cannot be
-    reached from, in 4-neighbour steps."""
+    A hole is background without a path of 4-neighbour steps to the frame.
+    """
     check_mask(mask)
     check_same_size(mask, saliency)
     labels, areas = label_holes(mask)
     if not len(areas):
-        return HolesSettled(mask.copy(), 0, 0)
+        return mask.copy(), 0
     limit = config.fill_share if config.policy == "fill" else config.pinhole_share
     closing = areas <= limit * np.count_nonzero(mask)
     if config.policy == "keep":
@@ -46,7 +41,7 @@ def settle_holes(mask: Mask, saliency: Saliency, config: HolesConfig) -> HolesSe
         total = np.bincount(labels.ravel(), saliency.ravel(), minlength=len(areas) + 1)[1:]
         closing &= total / areas > config.open_below
     fill = np.concatenate([[False], closing])
-    return HolesSettled(mask | fill[labels], int(closing.sum()), int((~closing).sum()))
+    return mask | fill[labels], int(closing.sum())
 
 
 def label_holes(

@@ -1,4 +1,4 @@
-"""A decided mask in, the same mask without specks and cracks out; thin parts that hang on the object stay."""
+"""A decided mask in, the same mask without specks and cracks out; thin parts of the object stay."""
 
 from dataclasses import dataclass
 
@@ -6,16 +6,16 @@ import cv2
 import numpy as np
 
 from backend.images.arrays import Mask, Saliency, check_mask, check_same_size
-from backend.images.geometry import disc
+from backend.images.geometry import disc, erode, parts_holding
 
-REFERENCE_SIDE_PX = 1024  # the picture for which `kernel_size` is given: ISNet's own output
+REFERENCE_SIDE_PX = 1024  # picture side that `kernel_size` refers to: ISNet's output
 
 
 @dataclass(frozen=True)
 class MorphologyConfig:
-    kernel_size: int = 5  # px across, on a picture 1,024 px long; 0 or 1: off
-    sure: float = 0.8  # saliency that the opening may not remove
-    doubtful: float = 0.48  # saliency below which the closing may not fill: gaps between hairs are no cracks
+    kernel_size: int = 5  # pixels across, on a picture 1,024 px long; 0 or 1 turns the stage off
+    sure: float = 0.8  # saliency from which the opening removes nothing
+    doubtful: float = 0.48  # saliency up to which the closing fills nothing: gaps between hairs are not cracks
 
     def __post_init__(self) -> None:
         if self.kernel_size < 0 or not 0 <= self.doubtful <= self.sure <= 1:
@@ -32,27 +32,17 @@ def kernel_radius(config: MorphologyConfig, longest_side_px: int) -> int:
 def clean_mask(mask: Mask, saliency: Saliency, config: MorphologyConfig) -> Mask:
     """Return `mask` opened and closed with an elliptic kernel scaled to the picture.
 
-    The opening is by reconstruction: what holds no whole kernel goes, what hangs on something that does stays as it
-    was (a bird's leg, a cactus's spine). Neither step overrules a saliency that is sure.
+    The opening is by reconstruction: a part without room for the kernel goes, a part connected to one with room stays
+    whole (a bird's leg, a cactus's spine). Neither step overrules a sure saliency.
     """
     check_mask(mask)
     check_same_size(mask, saliency)
     radius = kernel_radius(config, max(mask.shape))
     if radius == 0 or not mask.any():
         return mask.copy()
-    opened = cv2.erode(mask.view(np.uint8), disc(radius), borderValue=255) > 0
-    kept = mask & (_reconstruct(opened, mask) | (saliency >= config.sure))
+    kept = mask & (parts_holding(mask, erode(mask, radius)) | (saliency >= config.sure))
     closed = cv2.morphologyEx(_padded(kept, radius), cv2.MORPH_CLOSE, disc(radius))[radius:-radius, radius:-radius]
     return np.asarray(kept | ((closed > 0) & (saliency > config.doubtful)))
-
-
-def _reconstruct(seeds: Mask, mask: Mask) -> Mask:
-    """Return the 8-connected parts of `mask` that hold a seed."""
-    count, labels = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)
-    hit = np.zeros(count, bool)
-    hit[labels[seeds]] = True
-    hit[0] = False
-    return np.asarray(hit[labels])
 
 
 def _padded(mask: Mask, radius: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

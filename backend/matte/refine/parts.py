@@ -1,7 +1,7 @@
-"""A mask and a wide proposal in, the mask with its missing parts and without its filled holes out.
+"""A mask and a wide proposal in, the mask with missing parts added and filled holes opened out.
 
-Whole regions are judged, not pixels: what is added must hang on the object across a line that is no edge and end at
-lines that are; what is opened must have edges all around and the colour of the background beside the object.
+Whole regions are judged, not pixels. An added part must meet the object where the image has no edge and end where it
+has one. An opened hole must have edges all around and the colour of the background beside the object.
 """
 
 from dataclasses import dataclass
@@ -13,32 +13,25 @@ from numpy.typing import NDArray
 from backend.images.arrays import Image, Mask, check_image, check_same_size
 from backend.images.geometry import EdgeStrength, dilate, disc, erode, outline
 
-SEAM_PX = 4  # the spoiled rim of the mask is this uneven where a part is joined to it
+SEAM_PX = 4  # widest crack that is closed between the object and an added part
 
 
 @dataclass(frozen=True)
 class PartsConfig:
-    min_share: float = 0.006  # of the object's area; smaller regions are noise
-    stronger_rim: float = 1.5  # edge strength of a part's free rim over that of the line where it meets the object
-    weakest_rim: float = 1.25  # the same for the weakest tenth of the rim: a shadow's end is sharp in places only
-    min_edge: float = 0.5  # of the object's median edge strength, for a rim and for a hole's boundary
-    max_unclosed: float = 0.1  # share of a part's boundary that may run into the end of the search
-    min_contact: float = 0.1  # share of a part's boundary that touches the object
-    hole_color: float = 0.33  # a hole's distance from the background's colour over that from the object around it
-    hole_color_lab: float = 12.0  # and never more than this, in 8-bit Lab
-    max_alike: float = 0.25  # share of the rest of the object that may have the holes' colour: more is a line drawing
-
-
-@dataclass(frozen=True)
-class PartsSettled:
-    mask: Mask
-    added: int
-    opened: int
+    min_share: float = 0.006  # smallest region, as a share of the object's area; smaller ones are noise
+    stronger_rim: float = 1.5  # least edge strength of a part's free rim over that of its contact with the object
+    weakest_rim: float = 1.25  # the same for the rim's weakest tenth: the end of a shadow is sharp in places only
+    min_edge: float = 0.5  # least edge strength of a rim or a hole's boundary over the object's median
+    max_unclosed: float = 0.1  # largest share of a part's boundary at the limit of the search
+    min_contact: float = 0.1  # least share of a part's boundary that touches the object
+    hole_color: float = 0.33  # largest distance of a hole's colour from the background's over that from the object's
+    hole_color_lab: float = 12.0  # largest distance of a hole's colour from the background's in 8-bit Lab
+    max_alike: float = 0.25  # largest share of the rest of the object in the holes' colour; more is a line drawing
 
 
 @dataclass(frozen=True)
 class _Scene:
-    """What every region is judged against."""
+    """The evidence that every region is judged by."""
 
     lab: NDArray[np.float32]  # (H, W, 3), 8-bit Lab
     strength: EdgeStrength
@@ -50,16 +43,17 @@ class _Scene:
 
 def settle_parts(
     image: Image, mask: Mask, proposal: Mask, searched: Mask, strength: EdgeStrength, band_px: int, config: PartsConfig
-) -> PartsSettled:
-    """Return `mask` with those regions of `proposal` added or taken away that the image's edges confirm.
+) -> tuple[Mask, dict[str, int]]:
+    """Return `mask` with the regions of `proposal` added or removed that the image's edges confirm, and the report's
+    counts `parts_added` and `holes_opened`.
 
-    `searched` is where the proposal was free to differ, `band_px` how far from the outline background is sure.
+    `searched` is where the proposal was free to differ; beyond `band_px` from the outline background is certain.
     """
     check_image(image)
     for array in (proposal, searched, strength):
         check_same_size(mask, array)
     if not (mask ^ proposal).any():
-        return PartsSettled(mask.copy(), 0, 0)
+        return mask.copy(), {"parts_added": 0, "holes_opened": 0}
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32)
     typical = float(np.median(strength[outline(mask)]))
     scene = _Scene(lab, strength, mask, searched, ~dilate(mask, band_px), typical)
@@ -74,7 +68,7 @@ def settle_parts(
         settled[window] |= _seam(settled[window], region)
     for window, region in holes:
         settled[window] &= ~region
-    return PartsSettled(settled, len(missing), len(holes))
+    return settled, {"parts_added": len(missing), "holes_opened": len(holes)}
 
 
 Window = tuple[slice, slice]
@@ -82,8 +76,8 @@ Window = tuple[slice, slice]
 
 def _regions(difference: Mask, min_area: float) -> list[tuple[Window, Mask]]:
     """Return the 4-connected regions, opened by 2 px, as (window with 6 px to spare, region inside the window)."""
-    opened = cv2.morphologyEx(difference.view(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
+    thick = cv2.morphologyEx(difference.view(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(thick, connectivity=4)
     found = []
     for label in np.flatnonzero(stats[:, cv2.CC_STAT_AREA] >= max(min_area, 1))[:64]:
         x, y, width, height = stats[label, :4]
@@ -94,7 +88,7 @@ def _regions(difference: Mask, min_area: float) -> list[tuple[Window, Mask]]:
 
 
 def _seam(mask: Mask, region: Mask) -> Mask:
-    """Return the cracks and pinholes between a part and the object it was added to."""
+    """Return the cracks and pinholes between the object and an added part."""
     closed = cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_CLOSE, disc(SEAM_PX), borderValue=0) > 0
     return np.asarray(closed & dilate(region, SEAM_PX + 1))
 
@@ -115,7 +109,7 @@ def _belongs(window: Window, region: Mask, scene: _Scene, config: PartsConfig) -
 
 
 def _is_common(holes: list[tuple[Window, Mask]], scene: _Scene, band_px: int, config: PartsConfig) -> bool:
-    """Whether the rest of the object has the holes' colour too, so that this colour proves nothing."""
+    """Return whether the rest of the object has the holes' colour too, so that this colour proves nothing."""
     rest = erode(scene.mask, band_px)  # the rim of a mask that is too wide is background
     colors = []
     for window, region in holes:

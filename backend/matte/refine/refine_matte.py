@@ -2,8 +2,8 @@
 
     matte = refine_matte(image, saliency, PRESETS["balanced"], trace)
 
-Decisions (what belongs to the object, where its outline runs) are made on a working copy of bounded size; only the edge
-itself is finished at full size, so a large photo costs little more than a small one.
+Which parts belong to the object and where its outline runs is decided on a working copy of bounded size. Only the edge
+is finished at full size, so a large photo costs little more than a small one.
 """
 
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from backend.images.geometry import EdgeStrength, dilate, distance_to, erode
 from backend.images.grabcut import GrabCutConfig, grabcut, learn_colors
 from backend.images.trimap import TrimapConfig, make_trimap, make_wide_trimap
 from backend.images.view import View, box_around, make_view, sample_map
-from backend.matte.refine.components import ComponentsConfig, DroppedPart, PartsKept, keep_object
+from backend.matte.refine.components import ComponentsConfig, DroppedPart, keep_object
 from backend.matte.refine.edges import Decisions, EdgesConfig, finish_edges
 from backend.matte.refine.holes import HolesConfig, settle_holes
 from backend.matte.refine.morphology import MorphologyConfig, clean_mask
@@ -28,7 +28,7 @@ from backend.matte.refine.threshold import ThresholdConfig, choose_level
 
 @dataclass(frozen=True)
 class MatteConfig:
-    """Everything tier 1 can be told; a stage that is None is left out."""
+    """The configs of tier 1's stages; a stage that is None is skipped."""
 
     working_side_px: int = 512  # longer side of the copy on which the outline is decided
     threshold: ThresholdConfig = field(default_factory=ThresholdConfig)
@@ -49,27 +49,27 @@ PRESETS: dict[str, MatteConfig] = {
     "best": MatteConfig(working_side_px=896, trimap=TrimapConfig(band_px=12), grabcut=GrabCutConfig(20_000, rounds=2)),
 }
 NETWORK_GRID = 320  # cells a side of the smallest network output in use (U2-Net)
-OVERVIEW_SIDE_PX = 512  # on which the parts of the picture are told apart
-RIM = 0.12  # of the root of the object's area
-MIN_NOTED_SHARE = 0.001  # of the object's area: smaller parts are dropped without a line of their own
-ROOM = 0.25  # kept around the object, of its longer side: what its background's colours are learnt from
-
+OVERVIEW_SIDE_PX = 512  # longer side of the copy on which the object's parts are chosen
+RIM = 0.12  # depth of the object's rim that teaches its colours, as a share of the root of its area
+MIN_NOTED_SHARE = 0.001  # smallest dropped part with a note of its own, as a share of the object's area
+MAX_NOTED = 5  # dropped parts with a note of their own; a sixth is only counted
+ROOM = 0.25  # room around the object that teaches the background's colours, as a share of its longer side
 
 Facts = dict[str, float | int | str | bool]
 
 
 @dataclass(frozen=True)
 class Matte:
-    """The refined alpha, its decided mask (alpha >= 0.5), and what was done on the way, for the report."""
+    """The refined alpha and the figures of its stages."""
 
     alpha: Alpha
-    mask: Mask
+    mask: Mask  # alpha >= 0.5
     dropped: tuple[DroppedPart, ...]
-    facts: Facts
+    facts: Facts  # figures for the report
 
 
 def refine_matte(image: Image, saliency: Saliency, config: MatteConfig, trace: Trace) -> Matte:
-    """Return the clean matte of the object that `saliency` points at; of nothing, an empty one and a note.
+    """Return the clean matte of the object in `saliency`; without an object, an empty matte and a note.
 
     Raises ValueError for arrays of the wrong kind or of two sizes.
     """
@@ -84,13 +84,13 @@ def refine_matte(image: Image, saliency: Saliency, config: MatteConfig, trace: T
         found = overview.saliency >= level
     trace.picture("threshold", found)
     with trace.stage("components"):
-        kept = _keep(overview, found, config, trace)
-    trace.picture("components", kept.mask)
-    if not kept.mask.any():
+        kept, parts_kept, dropped = _keep(overview, found, config, trace)
+    trace.picture("components", kept)
+    if not kept.any():
         trace.note("Nothing was found to cut out.")
-        return Matte(np.zeros_like(saliency), np.zeros(saliency.shape, bool), kept.dropped, {"level": level})
+        return Matte(np.zeros_like(saliency), np.zeros(saliency.shape, bool), dropped, {"level": level})
     with trace.stage("morphology"):
-        view, belongs = _look_closer(image, saliency, overview, found, kept.mask, config)
+        view, belongs = _look_closer(image, saliency, overview, found, kept, config)
         first = (view.saliency >= level) & belongs
         cleaned = clean_mask(first, view.saliency, config.morphology)
         strength = edge_strength(view.image)
@@ -98,15 +98,14 @@ def refine_matte(image: Image, saliency: Saliency, config: MatteConfig, trace: T
         glass = find_see_through(view.saliency, cleaned, config.softness) & belongs
         if softness is not None:
             glass &= softness.amount < 0.1
-        holes = settle_holes(cleaned | glass, view.saliency, config.holes)
-    trace.picture("morphology", holes.mask)
+        mask, holes_filled = settle_holes(cleaned | glass, view.saliency, config.holes)
+    trace.picture("morphology", mask)
     facts: Facts = {
         "level": round(level, 3),
-        "parts_kept": kept.kept,
-        "parts_dropped": len(kept.dropped),
-        "holes_filled": holes.filled,
+        "parts_kept": parts_kept,
+        "parts_dropped": len(dropped),
+        "holes_filled": holes_filled,
     }
-    mask = holes.mask
     if config.grabcut is not None:
         with trace.stage("grabcut"):
             grid_px = max(saliency.shape) * view.scale / NETWORK_GRID
@@ -119,13 +118,13 @@ def refine_matte(image: Image, saliency: Saliency, config: MatteConfig, trace: T
     if softness is not None:
         trace.picture("softness", softness.amount)
     trace.picture("alpha", alpha)
-    return Matte(alpha, alpha >= 0.5, kept.dropped, facts)
+    return Matte(alpha, alpha >= 0.5, dropped, facts)
 
 
 def _look_closer(
     image: Image, saliency: Saliency, overview: View, found: Mask, kept: Mask, config: MatteConfig
 ) -> tuple[View, Mask]:
-    """Return the working view around the kept object, and where in it the object is nearer than anything left out."""
+    """Return the working view around the kept object, and where in it the object is nearer than any dropped part."""
     frame = overview.box
     box = box_around(kept, frame, ROOM, 12)
     if _nearly_whole(box, frame) and config.working_side_px == OVERVIEW_SIDE_PX:
@@ -140,34 +139,34 @@ def _nearly_whole(box: Box, frame: Box) -> bool:
     return (box[2] - box[0]) * (box[3] - box[1]) > 0.9 * frame[2] * frame[3]
 
 
-def _keep(overview: View, found: Mask, config: MatteConfig, trace: Trace) -> PartsKept:
+def _keep(overview: View, found: Mask, config: MatteConfig, trace: Trace) -> tuple[Mask, int, tuple[DroppedPart, ...]]:
+    """Return the kept object, its number of parts and the dropped parts; the larger of these get a note."""
     if config.components is None:
-        return PartsKept(found, int(found.any()), ())
-    kept = keep_object(overview.image, found, overview.saliency, config.components)
-    worth_saying = [part for part in kept.dropped if part.area_share >= MIN_NOTED_SHARE]
-    for part in worth_saying[:5]:
+        return found, int(found.any()), ()
+    kept, parts_kept, dropped = keep_object(overview.image, found, overview.saliency, config.components)
+    for part in [part for part in dropped if part.area_share >= MIN_NOTED_SHARE][:MAX_NOTED]:
         across, down = (round(100 * place) for place in part.center)
         trace.note(
             f"Left out a part of {part.area_share:.1%} of the object's size at {across} % from the left and {down} % "
             f"from the top: {part.reason}."
         )
-    if len(kept.dropped) > 5:
-        trace.note(f"Left out {len(kept.dropped)} parts in all.")
-    return kept
+    if len(dropped) > MAX_NOTED:
+        trace.note(f"Left out {len(dropped)} parts in all.")
+    return kept, parts_kept, dropped
 
 
 def _cut(
     view: View, mask: Mask, fixed: Mask, strength: EdgeStrength, grid_px: float, how: GrabCutConfig,
     config: MatteConfig, trace: Trace, facts: Facts,
 ) -> Mask:  # fmt: skip
-    """Return `mask` corrected within a band, then by whole parts; `fixed` keeps what it was."""
+    """Return `mask` corrected within a band, then by whole parts; pixels in `fixed` stay."""
     band = config.trimap.band_px
     trimap = make_trimap(mask, band)
     trace.picture("trimap", trimap)
     sure = trimap == 255
     models = learn_colors(view.image, sure if sure.sum() > 200 else mask, trimap == 0, how)
     if models is None:
-        trace.note("Too little of the object or of its background is certain; GrabCut stepped aside.")
+        trace.note("GrabCut was skipped: too little of the object or of its background is certain.")
         return mask
     proposal = grabcut(view.image, trimap, mask, models, how)
     corrected = prefer_edges(mask, proposal, strength, band, grid_px, config.edge_preference)
@@ -175,7 +174,7 @@ def _cut(
     trace.picture("grabcut", corrected)
     wide = make_wide_trimap(corrected, strength, config.trimap)
     searched = wide == 128
-    # From the rim only: a hole that the guess has filled lies deeper, and must not teach the object its colours.
+    # Learn from the rim only: a hole that the guess has filled lies deeper and must not count as the object's colour.
     depth = max(2 * band, int(RIM * np.sqrt(np.count_nonzero(corrected))))
     sure = erode(corrected, band) & (distance_to(~corrected) <= band + depth)
     clear = (wide == 0) & ~dilate(corrected, band)
@@ -183,7 +182,7 @@ def _cut(
     if models is None:
         return corrected
     proposal = grabcut(view.image, wide, corrected, models, how)
-    settled = settle_parts(view.image, corrected, proposal, searched, strength, band, config.parts)
-    facts.update(parts_added=settled.added, holes_opened=settled.opened)
-    trace.picture("parts", settled.mask)
-    return np.where(fixed, mask, settled.mask)
+    settled, counts = settle_parts(view.image, corrected, proposal, searched, strength, band, config.parts)
+    facts.update(counts)
+    trace.picture("parts", settled)
+    return np.where(fixed, mask, settled)

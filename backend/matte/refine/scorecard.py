@@ -1,4 +1,4 @@
-"""A finished alpha in, figures about it, a grade from A to E and advice in words out."""
+"""A finished alpha in, its figures, a grade from A to E and advice in words out."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,35 +8,34 @@ import numpy as np
 
 from backend.contract.report import Grade, Scorecard
 from backend.images.arrays import Alpha, Mask, check_alpha
+from backend.images.resize import rescale, scale_to_fit
 from backend.matte.refine.holes import label_holes
 
-SIDE_PX = 1024  # figures are taken on a copy of at most this side: they cost the same for every photo
+SIDE_PX = 1024  # longer side of the copy that is measured, so that every photo costs the same
 SIDES = ("left", "top", "right", "bottom")
 GRADES: tuple[tuple[int, Grade], ...] = ((85, "A"), (70, "B"), (55, "C"), (40, "D"))
-MAX_POINTS_IN_DOUBT = 69  # the most points of a C
+MAX_POINTS_IN_DOUBT = 69  # the highest points of a C
 
 
 @dataclass(frozen=True)
 class ScorecardConfig:
-    min_coverage: float = 0.05  # MIN_OBJECT_COVERAGE, share of the picture
-    max_coverage: float = 0.95  # MAX_OBJECT_COVERAGE
-    part_share: float = 0.01  # of the object's area; smaller parts are not counted
-    hole_share: float = 0.002
+    min_coverage: float = 0.05  # share of the picture below which the object loses points (MIN_OBJECT_COVERAGE)
+    max_coverage: float = 0.95  # share of the picture above which the object loses points (MAX_OBJECT_COVERAGE)
+    part_share: float = 0.01  # smallest part that is counted, as a share of the object's area
+    hole_share: float = 0.002  # smallest hole that is counted, as a share of the object's area
 
 
 def score_matte(alpha: Alpha, config: ScorecardConfig | None = None, doubts: tuple[str, ...] = ()) -> Scorecard:
-    """Return the scorecard of `alpha`; an empty one is graded E and is no error. Raises ValueError for no alpha.
+    """Return the scorecard of `alpha`; an empty one gets the grade E. Raises ValueError for an array that is not an
+    alpha.
 
-    `doubts` are sentences in which the segmenter itself distrusts its mask: they come first in the advice, and the
-    grade is then at most C, however clean the mask looks.
+    `doubts` are the segmenter's own reasons to distrust its mask: they come first in the advice, and the grade is then
+    C at best.
     """
     check_alpha(alpha)
     config = config or ScorecardConfig()
-    scale = min(1.0, SIDE_PX / max(alpha.shape))
-    small = alpha
-    if scale < 1:
-        size = (max(1, round(alpha.shape[1] * scale)), max(1, round(alpha.shape[0] * scale)))
-        small = np.clip(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), 0, 1)
+    scale = scale_to_fit(alpha.shape, SIDE_PX)
+    small = np.clip(rescale(alpha, scale), 0, 1)
     mask = small >= 0.5
     if not mask.any():
         return _nothing(doubts)
@@ -69,7 +68,7 @@ def score_matte(alpha: Alpha, config: ScorecardConfig | None = None, doubts: tup
 
 
 def _judge(figures: dict[str, Any], config: ScorecardConfig) -> tuple[int, tuple[str, ...]]:
-    """Return the points that are left of 100, and a sentence for each reason that took some."""
+    """Return the points left of 100, and a sentence for each loss."""
     points, advice = 100.0, []
 
     def take(loss: float, sentence: str) -> None:
@@ -78,7 +77,7 @@ def _judge(figures: dict[str, Any], config: ScorecardConfig) -> tuple[int, tuple
         advice.append(sentence)
 
     for side in figures["touches"]:
-        take(12, f"The object is cut by the {side} edge; a photo that shows it whole makes a better mesh.")
+        take(12, f"The object is cut by the {side} edge; a photo that shows all of it makes a better mesh.")
     if figures["coverage"] < config.min_coverage:
         take(20, f"The object covers {figures['coverage']:.1%} of the picture; move closer or crop.")
     if figures["coverage"] > config.max_coverage:
@@ -95,12 +94,12 @@ def _judge(figures: dict[str, Any], config: ScorecardConfig) -> tuple[int, tuple
     if figures["edge_sharpness"] < 0.3:
         take(10, "The edge is soft; a sharper photo gives a cleaner cut.")
     if figures["offset_percent"] > 50:
-        take(5, "The object stands far from the picture's centre.")
+        take(5, "The object is far from the picture's centre; crop the photo around it.")
     return max(0, round(points)), tuple(advice)
 
 
 def _nothing(doubts: tuple[str, ...]) -> Scorecard:
-    advice = (*doubts, "Nothing was found to cut out; a plainer background or a mask of your own helps.")
+    advice = (*doubts, "Nothing was found to cut out; try a plainer background or send your own mask.")
     shares = (
         "confidence_mean",
         "confidence_deviation",
@@ -116,7 +115,7 @@ def _nothing(doubts: tuple[str, ...]) -> Scorecard:
 def _sharpness(alpha: Alpha) -> float:
     """Return 2 px over the mean width of the transitions, at most 1, measured at full size where the edge runs."""
     step = max(1, max(alpha.shape) // 4096)
-    sample: Alpha = alpha[::step]  # every nth row: transitions are measured along rows and columns inside them
+    sample: Alpha = alpha[::step]  # every nth row: transitions are measured along these rows
     between = int(np.count_nonzero((sample > 0.05) & (sample < 0.95)))
     across = int(np.count_nonzero((sample[:, 1:] >= 0.5) != (sample[:, :-1] >= 0.5)))
     down = across if step > 1 else np.count_nonzero((sample[1:] >= 0.5) != (sample[:-1] >= 0.5))
@@ -131,7 +130,7 @@ def _parts(mask: Mask, min_area: float) -> int:
 
 
 def _touches(mask: Mask) -> tuple[str, ...]:
-    """Return the sides along which the object runs for more than a corner's graze (2 px or 1 % of the side)."""
+    """Return the sides of the frame that the object touches over more than 2 px and 1 % of the side."""
     lines = (mask[:, 0], mask[0], mask[:, -1], mask[-1])
     return tuple(
         side for side, line in zip(SIDES, lines, strict=True) if np.count_nonzero(line) > max(2, 0.01 * len(line))

@@ -1,8 +1,8 @@
-"""A saliency and the image in, where the edge is hair and where the object is see-through out.
+"""A saliency and the image in, maps of hair and of see-through parts out.
 
-A segmenter is unsure of hair over a zone that the image fills with edges; of glass it is evenly unsure over an area,
-without a slope. Where hair and its background have colours that differ clearly, those two colours come along: each
-strand's opacity follows from its place between them.
+A segmenter is unsure of hair over a zone full of image edges, and evenly unsure of glass over an area without a slope.
+Where the colours of hair and background differ clearly, both come along: a strand's opacity follows from where its
+colour lies between them.
 """
 
 from dataclasses import dataclass
@@ -12,38 +12,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.images.arrays import Image, Mask, Saliency, check_alpha, check_image, check_same_size
-from backend.images.geometry import EdgeStrength, dilate, distance_to, erode, outline
+from backend.images.geometry import EdgeStrength, dilate, distance_to, erode, outline, parts_holding
 
-MIN_WINDOW_PX = 24  # in a smaller one a plain soft edge looks as wide as hair
+MIN_WINDOW_PX = 24  # in a smaller window a plain soft edge looks as wide as hair
 Colors = NDArray[np.float32]  # (h, w, 3) RGB in [0, 255]
 
 
 @dataclass(frozen=True)
 class SoftnessConfig:
-    """Lengths are shares of the working copy's longer side; set on the drawn scenes of benchmarks/matte.py."""
+    """Lengths are shares of the working copy's longer side; values were set on benchmarks/matte.py's drawn scenes."""
 
-    window: float = 0.05  # how far around a pixel its kind is judged
-    unsure_share: float = 0.42  # hair: share of the window of which the saliency is unsure
-    dense: float = 0.55  # hair: share of the unsure pixels that lie on an edge of the image
-    color_reach: float = 0.08  # how far the colours of hair and background are taken from
-    separation: float = 2.0  # they must differ by this many of their deviations
-    glass_width: float = 0.03  # see-through: unsure over a disc of at least this width
-    glass_slope: float = 0.12  # and its saliency deviates by less than this inside the disc
-    glass_low: float = 0.15  # see-through saliency lies between
-    glass_high: float = 0.90
+    window: float = 0.05  # side of the window in which a pixel is judged
+    unsure_share: float = 0.42  # hair: share of the window in which the saliency is unsure
+    dense: float = 0.55  # hair: share of the unsure pixels on an edge of the image
+    color_reach: float = 0.08  # distance within which the colours of hair and background are averaged
+    separation: float = 2.0  # hair: distance of both colours in sums of their deviations
+    glass_width: float = 0.03  # see-through: width of a disc in which every pixel is unsure
+    glass_slope: float = 0.12  # see-through: largest deviation of the saliency inside that disc
+    glass_low: float = 0.15  # see-through: lowest saliency
+    glass_high: float = 0.90  # see-through: highest saliency
 
 
 @dataclass(frozen=True)
 class Softness:
-    """Maps of one working copy: `amount` (h, w) is 0 at hard edges and 1 in hair."""
+    """Maps of one working copy."""
 
-    amount: NDArray[np.float32]
-    front: Colors
-    back: Colors
+    amount: NDArray[np.float32]  # (h, w): 0 at hard edges, 1 in hair
+    front: Colors  # the object's colour around each pixel
+    back: Colors  # the background's colour around each pixel
 
 
 def find_see_through(saliency: Saliency, mask: Mask, config: SoftnessConfig) -> Mask:
-    """Return the areas of even, in-between saliency that touch the object; haze far from it is none."""
+    """Return the areas of even, in-between saliency that touch the object; haze elsewhere does not count."""
     check_alpha(saliency)
     check_same_size(saliency, mask)
     # A blurred edge is unsure over some width, too: the disc must not fit into it.
@@ -55,18 +55,13 @@ def find_see_through(saliency: Saliency, mask: Mask, config: SoftnessConfig) -> 
     seeds = erode(between, radius) & (spread < config.glass_slope)
     if not seeds.any() or not mask.any():
         return np.zeros_like(mask)
-    area = dilate(seeds, radius) & between
-    count, labels = cv2.connectedComponents(area.view(np.uint8))
-    touching = np.zeros(count, bool)
-    touching[np.unique(labels[dilate(mask, 2)])] = True
-    touching[0] = False
-    return np.asarray(touching[labels])
+    return parts_holding(dilate(seeds, radius) & between, dilate(mask, 2))
 
 
 def find_softness(
     image: Image, saliency: Saliency, mask: Mask, strength: EdgeStrength, config: SoftnessConfig
 ) -> Softness | None:
-    """Return where the edge of `mask` is hair, or None where there is none.
+    """Return where the edge of `mask` is hair, or None without any.
 
     Raises ValueError for arrays of two sizes.
     """
@@ -80,7 +75,7 @@ def find_softness(
     hairy = _hairy(unsure, mask, strength, line, config)
     if hairy.max() < 0.05:
         return None
-    # Hair's own zone: what is unsure, and as much again beside it (a spoiled guess may have cut the tips).
+    # Hair's zone is the unsure part and 2 px beside it, because a poor guess may have cut the tips.
     near = distance_to(unsure | line) <= 2
     reach = max(2, round(config.color_reach * max(mask.shape)))
     front, front_spread = _local_color(image, (saliency >= 0.95) & mask, reach)
@@ -110,7 +105,7 @@ def _share_of(edges: Mask, zone: Mask, size: tuple[int, int]) -> NDArray[np.floa
 
 
 def _edge_width(saliency: Saliency, mask: Mask) -> float:
-    """Return how wide the saliency's transition is along the outline of `mask`, in pixels (the median)."""
+    """Return the median width in pixels of the saliency's transition along the outline of `mask`."""
     square = np.ones((3, 3), np.uint8)
     slope = (cv2.dilate(saliency, square) - cv2.erode(saliency, square)) / 2
     line = outline(mask)
@@ -118,7 +113,7 @@ def _edge_width(saliency: Saliency, mask: Mask) -> float:
 
 
 def _local_color(image: Image, sure: Mask, reach: int) -> tuple[Colors, NDArray[np.float32]]:
-    """Return the mean colour of the sure pixels around each pixel and its deviation; where none is in reach, of all."""
+    """Return the mean colour of the sure pixels around each pixel and its deviation, 1000 where none is in reach."""
     pixels = image.astype(np.float32)
     weight = sure.astype(np.float32) + np.float32(1e-6)
     side = (2 * reach + 1, 2 * reach + 1)
@@ -126,5 +121,5 @@ def _local_color(image: Image, sure: Mask, reach: int) -> tuple[Colors, NDArray[
     mean = cv2.blur(pixels * weight[..., None], side) / total[..., None]
     square = cv2.blur((pixels * pixels).sum(axis=2) * weight, side) / total
     spread = np.sqrt(np.maximum(square - (mean * mean).sum(axis=2), 0))
-    # Only the faint weight was in reach: such a mean says nothing, and its spread says so.
+    # Without a sure pixel in reach the mean means nothing, so its spread is set high.
     return np.asarray(mean, np.float32), np.where(total > 2e-3, spread, np.float32(1e3))

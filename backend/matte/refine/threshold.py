@@ -1,4 +1,4 @@
-"""Saliency in, one level out: where the object begins, for decisions only. The alpha stays continuous."""
+"""A saliency in, the level from which a pixel counts as object out; the alpha itself stays continuous."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,11 @@ from backend.images.arrays import Saliency, check_alpha
 
 @dataclass(frozen=True)
 class ThresholdConfig:
-    """`fixed` (MASK_THRESHOLD) wins over Otsu's level, which is held between `lowest` and `highest`.
+    """The clamp is narrow because a network's 0.5 is meaningful; Otsu is for a guess whose whole scale is off."""
 
-    The clamp is narrow because a network's 0.5 means something: Otsu is there for the guess whose whole scale is off.
-    """
-
-    fixed: float | None = None
-    lowest: float = 0.35  # MASK_THRESHOLD_MIN
-    highest: float = 0.65  # MASK_THRESHOLD_MAX
+    fixed: float | None = None  # used instead of Otsu's level (MASK_THRESHOLD)
+    lowest: float = 0.35  # lower bound of Otsu's level (MASK_THRESHOLD_MIN)
+    highest: float = 0.65  # upper bound of Otsu's level (MASK_THRESHOLD_MAX)
 
     def __post_init__(self) -> None:
         levels = (self.lowest, self.highest) if self.fixed is None else (self.fixed, self.fixed)
@@ -25,10 +22,10 @@ class ThresholdConfig:
 
 
 def choose_level(saliency: Saliency, config: ThresholdConfig) -> float:
-    """Return the saliency from which on a pixel counts as object: `saliency >= level`.
+    """Return the saliency from which a pixel counts as object: `saliency >= level`.
 
-    Otsu (1979) finds where the two heaps of the histogram part; any level between two clean heaps is as good as
-    another, so 0.5 is taken when it parts them nearly as well (between-class variance within 1 %).
+    Otsu (1979) separates the two peaks of the histogram. Between two clean peaks any level is as good, so 0.5 is
+    preferred where its between-class variance is within 1 % of the best.
     """
     check_alpha(saliency)
     if config.fixed is not None:

@@ -26,7 +26,7 @@ from backend.engines.registry import Engines
 from backend.engines.remote.bria import is_in_store
 from backend.engines.remote.exchange import ExchangeConfig
 from backend.engines.remote.segmenter import RemoteSegmenter, copy_to_send
-from backend.images.png import encode_rgb_png
+from backend.images.encode import encode_rgb_png
 from backend.pipeline import cut_out
 from backend.weights.listing import list_models
 from tests.helpers.fake_service import (

@@ -159,7 +159,7 @@ def test_the_report_tells_of_border_and_paper() -> None:
 
 def test_blank_paper_and_no_paper_are_said() -> None:
     blank = photographed(np.zeros((120, 160), np.float32), (0, 0, 0))
-    assert "Nothing but paper was found." in document(blank).report.notes
+    assert "Only paper was found; there is no ink to keep." in document(blank).report.notes
     dark = np.random.default_rng(0).integers(0, 60, (120, 160, 3)).astype(np.uint8)
     assert any("No paper" in note for note in document(dark).report.notes)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from backend.matte.fusion.depth_cut import depth_mask
-from backend.matte.fusion.depth_map import color_depth
+from backend.matte.fusion.pictures import color_depth
 
 
 def test_the_near_end_of_the_table_is_not_kept_and_the_object_is(table):

@@ -28,30 +28,30 @@ def test_a_notch_that_is_open_to_the_frame_is_no_hole():
 
 def test_auto_fills_a_doubtful_pinhole_and_leaves_a_mug_handle_open():
     mask = plate((40, 40, 2), (70, 70, 20))
-    settled = settle_holes(mask, np.full(mask.shape, 0.48, np.float32), HolesConfig())
-    assert np.array_equal(settled.mask, plate((70, 70, 20)))
-    assert (settled.filled, settled.open) == (1, 1)
+    settled, filled = settle_holes(mask, np.full(mask.shape, 0.48, np.float32), HolesConfig())
+    assert np.array_equal(settled, plate((70, 70, 20)))
+    assert filled == 1
 
 
 def test_auto_leaves_a_pinhole_open_that_the_network_calls_background():
     mask = plate((40, 40, 2))
-    assert np.array_equal(settle_holes(mask, mask.astype(np.float32), HolesConfig()).mask, mask)
+    assert np.array_equal(settle_holes(mask, mask.astype(np.float32), HolesConfig())[0], mask)
 
 
 def test_keep_fills_nothing_and_fill_fills_up_to_its_limit():
     mask = plate((40, 40, 2), (70, 70, 20))
     saliency = np.full(mask.shape, 0.48, np.float32)
-    assert np.array_equal(settle_holes(mask, saliency, HolesConfig(policy="keep")).mask, mask)
-    assert np.array_equal(settle_holes(mask, saliency, HolesConfig(policy="fill")).mask, plate())
-    small_only = settle_holes(mask, saliency, HolesConfig(policy="fill", fill_share=0.01))
-    assert np.array_equal(small_only.mask, plate((70, 70, 20)))
+    assert np.array_equal(settle_holes(mask, saliency, HolesConfig(policy="keep"))[0], mask)
+    assert np.array_equal(settle_holes(mask, saliency, HolesConfig(policy="fill"))[0], plate())
+    small_only, _ = settle_holes(mask, saliency, HolesConfig(policy="fill", fill_share=0.01))
+    assert np.array_equal(small_only, plate((70, 70, 20)))
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1)])
 @pytest.mark.parametrize("value", [False, True])
 def test_empty_full_and_thin_masks_have_no_holes(shape: tuple[int, int], value: bool):
-    settled = settle_holes(np.full(shape, value), np.zeros(shape, np.float32), HolesConfig())
-    assert (settled.mask == value).all() and settled.filled == settled.open == 0
+    settled, filled = settle_holes(np.full(shape, value), np.zeros(shape, np.float32), HolesConfig())
+    assert (settled == value).all() and filled == 0
 
 
 def test_an_unknown_policy_is_refused():

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from backend.images.guided_upsampling import guided_upsample
+from backend.images.guided_filter import guided_upsample
 
 
 def disc(size: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The encoder quantises once, to the nearest level, and sends nothing but pixels."""
+"""The encoders quantise once, to the nearest level, and send nothing but pixels."""
 
 import io
 import struct
@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from backend.images.png import encode_cutout_png, encode_mask_png, encode_rgb_png
+from backend.images.encode import encode_cutout_png, encode_jpeg, encode_mask_png, encode_rgb_png
+from tests.helpers.drawn import toy
 from tests.helpers.picture_files import scene
 
 
@@ -120,3 +121,28 @@ def test_image_and_alpha_must_be_of_one_size() -> None:
         encode_cutout_png(scene(4, 4), np.zeros((4, 5), np.float32))
     with pytest.raises(ValueError, match="image"):
         encode_rgb_png(np.zeros((4, 4), np.uint8))
+
+
+def test_a_jpeg_opens_as_the_same_picture_without_metadata() -> None:
+    image, _ = toy()
+    opened = Image.open(io.BytesIO(encode_jpeg(image, 95)))
+    assert (opened.format, opened.mode, opened.size) == ("JPEG", "RGB", (160, 120))
+    assert np.abs(np.asarray(opened).astype(int) - image).mean() < 2
+    assert not opened.getexif()
+
+
+def test_a_higher_quality_is_larger_and_nearer() -> None:
+    image, _ = toy()
+    sizes, errors = [], []
+    for quality in (10, 50, 89, 90, 100):
+        data = encode_jpeg(image, quality)
+        sizes.append(len(data))
+        errors.append(np.abs(np.asarray(Image.open(io.BytesIO(data))).astype(int) - image).mean())
+    assert sizes == sorted(sizes)
+    assert errors == sorted(errors, reverse=True)
+
+
+@pytest.mark.parametrize("quality", [0, 101, -1])
+def test_a_quality_that_there_is_not_is_refused(quality: int) -> None:
+    with pytest.raises(ValueError, match="quality"):
+        encode_jpeg(toy()[0], quality)

@@ -1,0 +1,69 @@
+"""Finished arrays -> PNG or JPEG bytes without metadata. The only place where alpha is quantised.
+
+PNG keeps OpenCV's default, run-length matching after a horizontal difference: at 12 Mpx it is two to four times faster
+than any zlib level, and its files are up to a quarter larger (benchmarks/image_io.py).
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.images.arrays import Alpha, Image, check_alpha, check_image, check_same_size
+
+
+def encode_mask_png(alpha: Alpha) -> bytes:
+    """Return `alpha` ((H, W) float32 in [0, 1]) as an 8-bit grey PNG, rounded to the nearest of 256 levels.
+
+    Raises ValueError for another shape, dtype or range.
+    """
+    check_alpha(alpha)
+    return _encode(_quantise(alpha))
+
+
+def encode_cutout_png(image: Image, alpha: Alpha) -> bytes:
+    """Return `image` ((H, W, 3) uint8 RGB) with `alpha` ((H, W) float32) as an RGBA PNG, not premultiplied.
+
+    Where the quantised alpha is 0 the colour is written as black, which makes the file a fraction of the size. Raises
+    ValueError for arrays of another shape, dtype or range, or of two sizes.
+    """
+    check_image(image)
+    check_alpha(alpha)
+    check_same_size(image, alpha)
+    opacity = _quantise(alpha)
+    visible = cv2.bitwise_and(image, image, mask=opacity)  # the mask is any value but 0
+    pixels = np.empty((*opacity.shape, 4), np.uint8)
+    cv2.mixChannels([visible, opacity], [pixels], [2, 0, 1, 1, 0, 2, 3, 3])  # RGB and A -> BGRA
+    return _encode(pixels)
+
+
+def encode_rgb_png(image: Image) -> bytes:
+    """Return `image` ((H, W, 3) uint8 RGB) as an RGB PNG. Raises ValueError for anything else."""
+    check_image(image)
+    return _encode(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+
+
+def encode_jpeg(image: Image, quality: int) -> bytes:
+    """Return `image` ((H, W, 3) uint8 RGB) as a JPEG of `quality` 1 to 100. Raises ValueError for anything else."""
+    check_image(image)
+    if not 1 <= quality <= 100:
+        raise ValueError(f"a JPEG's quality is 1 to 100, not {quality}")
+    # Colours at full resolution from 90 on: at half of it red edges on a plain ground fray.
+    sampling = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444 if quality >= 90 else cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420
+    how = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
+    return _encode(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), ".jpg", how)
+
+
+def _quantise(alpha: Alpha) -> NDArray[np.uint8]:
+    levels: NDArray[np.uint8] = cv2.convertScaleAbs(alpha, alpha=255)  # rounds; 0 and 1 are met exactly
+    return levels
+
+
+def _encode(pixels: NDArray[np.uint8], extension: str = ".png", how: Sequence[int] = ()) -> bytes:
+    """Return grey, BGR or BGRA `pixels` as a file of the kind that `extension` names."""
+    done, encoded = cv2.imencode(extension, pixels, how)
+    if not done:
+        raise RuntimeError(f"OpenCV could not encode a {extension} file")
+    result: bytes = encoded.tobytes()
+    return result
