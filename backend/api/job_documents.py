@@ -4,9 +4,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, Field
+from pydantic.config import JsonValue
 
-from backend.contract.work import CacheOutcome
+from backend.api.openapi import SCHEMA
+from backend.contract.work import KINDS, CacheOutcome
 from backend.jobs.records import JOB_KINDS, Job, State
+
+REPORTS: list[JsonValue] = [{"$ref": SCHEMA.format(model=KINDS[kind].report.__name__)} for kind in JOB_KINDS]
 
 
 class JobStage(BaseModel):
@@ -55,7 +59,7 @@ class JobDocument(BaseModel):
     attempts: int = Field(description="how often it was begun; a job that loses its worker is begun once more")
     options: dict[str, Any]
     progress: JobProgress
-    report: dict[str, Any] | None
+    report: dict[str, Any] | None = Field(json_schema_extra={"anyOf": [*REPORTS, {"type": "null"}]})
     problem: dict[str, Any] | None = Field(description="what went wrong (RFC 9457)")
     cache: CacheOutcome | None
     files: list[JobFile] = Field(description="the result first")

@@ -32,7 +32,7 @@ from backend.jobs.service import Jobs
 PING_S = 15  # keep-alive comments, or a proxy closes a quiet stream
 SEND_TIMEOUT_S = 30.0  # a client that reads nothing for this long has gone
 STREAM_END_S = 1.0  # time for a stream to end in good order when the service stops
-KIND_ERRORS = {error for kind in JOB_KINDS for error in KINDS[kind].raises}
+KIND_ERRORS = dict.fromkeys(error for kind in JOB_KINDS for error in KINDS[kind].raises)
 KEY = re.compile(r"[ -~]{1,255}")
 router = APIRouter(tags=["jobs"])
 EVENT = {  # OpenAPI 3.1 cannot describe an event stream: this is the schema of one event

@@ -350,7 +350,10 @@ def test_a_hit_of_the_cache_is_told(script: tuple[TestClient, ScriptedRunner]) -
 
 def test_everything_is_documented(client: TestClient) -> None:
     document = client.get("/openapi.json").json()
-    assert document["components"]["schemas"]["JobDocument"]["properties"]["kind"]["enum"] == [*JOB_KINDS]
+    schemas = document["components"]["schemas"]
+    assert schemas["JobDocument"]["properties"]["kind"]["enum"] == [*JOB_KINDS]
+    reports = [each["$ref"] for each in schemas["JobDocument"]["properties"]["report"]["anyOf"] if "$ref" in each]
+    assert len(reports) == len(JOB_KINDS) and {name.rpartition("/")[2] for name in reports} <= set(schemas)
     paths = document["paths"]
     assert set(paths["/jobs"]["post"]["responses"]) >= {"200", "202", "409", "422", "413", "503", "507"}
     form = paths["/jobs"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
