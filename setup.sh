@@ -95,6 +95,7 @@ test)
     "$python" -m ruff check .
     "$python" -m ruff format --check .
     "$python" -m mypy
+    "$venv/bin/lint-imports" --no-logo --no-cache
     # A test file stays in one process; each of these does its sums on one core, as there are as many as cores.
     OMP_NUM_THREADS=1 exec "$python" -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder "$@"
     ;;
