@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class MeshFormat:
-    """What the rest of the service has to know about one format; its name is also the file's extension."""
+    """One format; its name in the table is also the file's extension."""
 
     media_type: str
     about: str  # what a file holds: part of the option's description

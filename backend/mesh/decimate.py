@@ -1,4 +1,4 @@
-"""A mesh and a number of faces in, the same shape with about that many out (quadric error, Garland and Heckbert)."""
+"""Mesh -> the same shape with about a given number of faces (quadric error metric, Garland and Heckbert 1997)."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,12 @@ from backend.mesh.mend import is_closed, mend
 from backend.mesh.mesh import ColorAt, Mesh
 from backend.mesh.topology import weld
 
-FEWEST_FACES = 4  # a tetrahedron
+MIN_FACES = 4  # a tetrahedron
 
 
 @dataclass(frozen=True)
 class Decimated:
-    """The lighter mesh, the number of faces asked for and the number it has."""
+    """A lighter mesh, the number of faces that was asked for and the number that it has."""
 
     mesh: Mesh
     asked: int
@@ -22,15 +22,15 @@ class Decimated:
 
 
 def decimate(mesh: Mesh, target_faces: int, color_at: ColorAt) -> Decimated:
-    """Return `mesh` with at most about `target_faces` faces, its vertex colours taken anew from `color_at`.
+    """Return `mesh` with at most about `target_faces` faces and vertex colours from `color_at`.
 
-    A closed mesh stays closed: handles too small for the new faces are cut or filled, so a few faces more or fewer than
-    asked for may come back. A mesh that is light enough comes back as it is. A texture does not survive: bake after.
+    A closed mesh stays closed: handles too small for the new faces are cut or filled, so the number of faces may be off
+    by a few. A mesh that is light enough is returned as it is. The texture is dropped: bake it afterwards.
 
     Raises ValueError for fewer than 4 faces.
     """
-    if target_faces < FEWEST_FACES:
-        raise ValueError(f"a closed mesh has at least {FEWEST_FACES} faces, not {target_faces}")
+    if target_faces < MIN_FACES:
+        raise ValueError(f"a closed mesh has at least {MIN_FACES} faces, not {target_faces}")
     if len(mesh.faces) <= target_faces:
         return Decimated(mesh, target_faces, len(mesh.faces))
     welded = weld(mesh)

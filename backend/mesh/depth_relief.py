@@ -1,7 +1,7 @@
-"""Disparity -> how the solid's middle leans and how far its front stands out, as planes on the relief's lattice.
+"""Disparity -> how the solid's middle surface leans and how far its front bulges, as planes on the relief's lattice.
 
-Monocular disparity has no unit and errs most at the object's rim, so it is not believed as a height: it is scaled to
-agree with the inflated front, and may only move the front within bounds that shrink to nothing at the contour.
+Monocular disparity has no unit and errs most at the object's rim, so it is no height: it is scaled to agree with the
+inflated front, and moves the front only within bounds that shrink to zero at the contour.
 """
 
 from dataclasses import dataclass
@@ -13,16 +13,17 @@ from backend.images.arrays import Alpha, Disparity
 from backend.mesh.poisson import Plane, domain_of, extend_inward
 from backend.mesh.silhouette import RING, Lattice, lattice_of
 
-LEAN = 0.25  # world units that the middle surface may leave the plane x = 0 by
-FLAT_FRONT, FULL_FRONT, HOLLOW_FRONT = 0.25, 1.55, -0.4  # front heights in half thicknesses: no relief, most, least
+MAX_LEAN = 0.25  # world units between the middle surface and the plane x = 0
+FLAT_FRONT = 0.25  # height of the front without any relief, in half thicknesses
+MAX_FRONT, MIN_FRONT = 1.55, -0.4  # bounds of that height; below 0 the front is hollow
 
 
 @dataclass(frozen=True)
 class Relief:
-    """The middle surface's x and the front's height above it, in half thicknesses, (R, R) each."""
+    """The shape of the solid's front, (R, R) planes on the lattice."""
 
-    middle: Plane
-    front: Plane
+    middle: Plane  # x of the middle surface, world units
+    front: Plane  # height of the front above the middle surface, in half thicknesses
 
 
 def no_relief(lattice: Lattice) -> Relief:
@@ -31,7 +32,7 @@ def no_relief(lattice: Lattice) -> Relief:
 
 
 def relief_of(disparity: Disparity, alpha: Alpha, lattice: Lattice, half: Plane) -> Relief | None:
-    """Return the relief that an (n, n) disparity asks for, or None when it is flat over the object or not finite.
+    """Return the relief of an (n, n) disparity, or None when that is flat over the object or not finite.
 
     `half` is half the thickness on the lattice, in world units.
     """
@@ -40,23 +41,24 @@ def relief_of(disparity: Disparity, alpha: Alpha, lattice: Lattice, half: Plane)
         return None
     lean = _rim_surface(plane, alpha, lattice)
     swell = np.where(lattice.inside, plane - lean, 0.0)
-    # Least squares of the swell against the inflated height, kept to what an object of this size can have.
+    # Least-squares fit of the swell to the inflated height, within what an object of this size can have.
     size = float(np.percentile(half[lattice.inside], 95))
     fitted = float((swell * half).sum()) / max(float((swell * swell).sum()), 1e-9)
     scale = float(np.clip(fitted, 0.5 * size, 2.0 * size))
     ratio = scale * swell / np.maximum(half, 0.02 * size)
-    centre, reach = (FULL_FRONT + HOLLOW_FRONT) / 2.0, (FULL_FRONT - HOLLOW_FRONT) / 2.0
+    centre, reach = (MAX_FRONT + MIN_FRONT) / 2.0, (MAX_FRONT - MIN_FRONT) / 2.0
     offset = reach * np.arctanh((FLAT_FRONT - centre) / reach)
     front = centre + reach * np.tanh((ratio + offset) / reach)
     middle = scale * lean
-    middle = LEAN * np.tanh((middle - np.median(middle[lattice.inside])) / LEAN)
+    middle = MAX_LEAN * np.tanh((middle - np.median(middle[lattice.inside])) / MAX_LEAN)
     return Relief(middle, _smoothed(front, lattice))
 
 
 def _steady(disparity: Disparity, alpha: Alpha, lattice: Lattice) -> Plane | None:
-    """Return the disparity on the lattice, about 0 to 1 over the object, smooth, carried outward from well inside."""
+    """Return the disparity on the lattice: smooth, about 0 to 1 over the object, extrapolated outward from well inside;
+    None when it is flat over the object or not finite."""
     peak = float(np.abs(disparity).max())
-    if not 0.0 < peak < np.inf:  # NaN fails too
+    if not 0.0 < peak < np.inf:  # false for NaN too
         return None
     sure = _on_lattice((alpha > 0.9).astype(np.float32), lattice) > 0.99
     inner = cv2.erode(sure.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=max(1, lattice.size // 100)) > 0
@@ -75,7 +77,7 @@ def _steady(disparity: Disparity, alpha: Alpha, lattice: Lattice) -> Plane | Non
 
 
 def _rim_surface(plane: Plane, alpha: Alpha, lattice: Lattice) -> Plane:
-    """Return the smoothest surface through what the plane is at the contour: where front and back shall meet."""
+    """Return the smoothest surface through the plane's values at the contour, where front and back have to meet."""
     coarse = lattice_of(alpha, max(8, lattice.size // 4))
     picture = plane[RING : RING + lattice.size, RING : RING + lattice.size]
     small = cv2.resize(picture, (coarse.size, coarse.size), interpolation=cv2.INTER_AREA)

@@ -1,4 +1,4 @@
-"""What every mesh engine is asked and what it answers."""
+"""The interface of a mesh engine: its request and its result."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -11,26 +11,26 @@ from backend.mesh.mesh import Mesh
 
 @dataclass(frozen=True)
 class MeshRequest:
-    """What the caller may choose; an engine ignores what has no meaning for it and says so in the trace."""
+    """Options of one mesh. An engine notes in the trace which of them it ignores."""
 
-    resolution: int = 256  # lattice points a side
-    isovalue: float = 25.0  # density on the surface
-    texture: Literal["auto", "vertex", "baked"] = "auto"
-    target_faces: int | None = None
-    smooth: bool = False  # even out the triangles, on the surface
-    project_photo: bool = False  # the photo's own colours where the camera saw the surface
+    resolution: int = 256  # lattice points per side, of engines that sample a density field
+    isovalue: float = 25.0  # density on the surface, of engines that have a density
+    texture: Literal["auto", "vertex", "baked"] = "auto"  # colours per vertex or a texture; auto: the engine decides
+    target_faces: int | None = None  # reduce the mesh to about this many faces; None: the engine's own number
+    smooth: bool = False  # even out the triangles, with vertices kept on the surface
+    project_photo: bool = False  # take the photo's colours wherever the camera saw the surface
 
 
 @dataclass(frozen=True)
 class Built:
-    """The mesh, and what the engine has to say of it for the report."""
+    """A mesh with the engine's own entries for the report."""
 
     mesh: Mesh
     facts: dict[str, Any] = field(default_factory=dict)
 
 
 class MeshEngine(Protocol):
-    """Anything that makes a mesh of a framed object; safe to share between threads."""
+    """Makes a mesh of a framed object. Threads may share one."""
 
     @property
     def name(self) -> str: ...
@@ -39,5 +39,5 @@ class MeshEngine(Protocol):
     def device(self) -> str: ...
 
     def build(self, framed: Framed, disparity: Disparity | None, request: MeshRequest, trace: Trace) -> Built:
-        """Return the object's mesh in the world frame; `disparity` is in the framed square, or None."""
+        """Return the object's mesh in the world frame. `disparity` is (n, n) like the framed square, or None."""
         ...

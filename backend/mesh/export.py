@@ -1,8 +1,7 @@
-"""Mesh -> the bytes of a file.
+"""Mesh -> the bytes of a file in one of the formats of `backend.contract.mesh_formats`.
 
-The turn from the world frame (x toward the viewer, z up) into the file's happens here and nowhere else: y up and the
-front toward +z as glTF has it, which OBJ, PLY and STL follow here; or z up and the front toward −y, as Blender shows
-what it does not turn itself.
+Only this module turns the world frame (x toward the viewer, z up) into a file's frame: y up and the front toward +z, as
+glTF defines it and OBJ, PLY and STL follow here; or z up and the front toward −y, Blender's own frame.
 """
 
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from backend.mesh.reread import check_reads_back
 from backend.mesh.topology import Welded, vertex_normals, weld
 
 Up = Literal["y", "z"]
-Writer = Callable[[Mesh], bytes]  # of a mesh in the file's frame, with normals
+Writer = Callable[[Mesh], bytes]  # gets a mesh in the file's frame, with normals
 TURNS: dict[str, NDArray[np.float32]] = {
     "y": np.array([[0, 1, 0], [0, 0, 1], [1, 0, 0]], np.float32),  # (x, y, z) -> (y, z, x)
     "z": np.array([[0, 1, 0], [-1, 0, 0], [0, 0, 1]], np.float32),  # (x, y, z) -> (y, −x, z)
@@ -27,20 +26,20 @@ TURNS: dict[str, NDArray[np.float32]] = {
 
 
 def export_mesh(mesh: Mesh, format: str = "glb", up: Up = "y", check: bool = False) -> bytes:
-    """Return the file of a mesh, a row of `MESH_FORMATS`: the same bytes for the same mesh.
+    """Return the mesh as a file of a format in `MESH_FORMATS`; the same mesh gives the same bytes.
 
-    GLB carries normals and the texture, or without one the vertex colours; OBJ and PLY carry vertex colours and
-    normals with one vertex a place; STL the shape alone. `check` reads the file back, which costs as much as writing
-    it. Raises ValueError for an unknown format or frame, or a mesh without faces or with a value that is not finite;
-    RuntimeError when a checked file is not the mesh.
+    A textured format stores the mesh with the vertices that its texture's seams double; the others store one vertex per
+    place, so that programs that do not weld find the mesh closed. `check` reads the file back.
+    Raises ValueError for an unknown format or frame, for a mesh without faces and for coordinates that are not finite;
+    RuntimeError when a checked file does not hold the mesh.
     """
     if format not in MESH_FORMATS or up not in TURNS:
-        raise ValueError(f"no format {format!r} with {up!r} up: formats are {', '.join(MESH_FORMATS)}, up is y or z")
+        raise ValueError(f"format is one of {', '.join(MESH_FORMATS)} and up is y or z, not {format!r} and {up!r}")
     if len(mesh.faces) == 0 or not np.isfinite(mesh.vertices).all():
-        raise ValueError("a mesh to export has faces, and finite vertices only")
+        raise ValueError("a mesh to export needs faces and finite vertices")
     stored = turn_mesh(mesh, up)
     if not MESH_FORMATS[format].textured:
-        stored = _one_vertex_a_place(stored, weld(stored))
+        stored = _one_vertex_per_place(stored, weld(stored))
     data = WRITERS[format](stored)
     if check:
         check_reads_back(data, format, stored)
@@ -48,7 +47,7 @@ def export_mesh(mesh: Mesh, format: str = "glb", up: Up = "y", check: bool = Fal
 
 
 def _trimesh_writer(format: str, **options: Any) -> Writer:
-    """Return the writer of one of trimesh's formats, with its own options for it."""
+    """Return the writer of a format that trimesh exports; `options` are its exporter's."""
 
     def write(mesh: Mesh) -> bytes:
         colors = None if mesh.colors is None else np.rint(np.clip(mesh.colors, 0.0, 1.0) * 255.0).astype(np.uint8)
@@ -70,10 +69,10 @@ WRITERS: dict[str, Writer] = {
 
 
 def turn_mesh(mesh: Mesh, up: Up) -> Mesh:
-    """Return the mesh in a file's frame; a turn, so faces keep their winding."""
+    """Return the mesh, with normals, in a file's frame: a rotation, so faces keep their winding."""
     turn = TURNS[up]
     normals = mesh.normals if mesh.normals is not None else vertex_normals(mesh)
-    # Picked column by column, not multiplied: exact, and −0.0 is never written for 0.
+    # Columns are picked, not multiplied: exact, and 0 never becomes −0.0.
     vertices, turned_normals = (_picked(rows, turn) for rows in (mesh.vertices, normals))
     return Mesh(vertices, mesh.faces, mesh.colors, mesh.texture, turned_normals)
 
@@ -84,8 +83,8 @@ def _picked(rows: NDArray[np.float32], turn: NDArray[np.float32]) -> NDArray[np.
     return picked
 
 
-def _one_vertex_a_place(mesh: Mesh, welded: Welded) -> Mesh:
-    """Return the mesh welded, so that programs that do not weld find it closed; its normals the mean at each place."""
+def _one_vertex_per_place(mesh: Mesh, welded: Welded) -> Mesh:
+    """Return the welded mesh with the mean normal of each place."""
     count = len(welded.points)
     assert mesh.normals is not None  # turn_mesh gives them
     sums = np.stack([np.bincount(welded.place, mesh.normals[:, k], count) for k in range(3)], axis=-1)

@@ -1,4 +1,4 @@
-"""Mesh and the matte that made it -> the figures of the report, and in words what a person should know of them."""
+"""Mesh and the matte that it was made from -> the mesh figures of the report, and advice in words."""
 
 import cv2
 import numpy as np
@@ -12,18 +12,18 @@ from backend.mesh.mesh import Mesh
 from backend.mesh.raster import fragments
 from backend.mesh.topology import Topology, Welded, topology, weld
 
-FINEST_PX, COARSEST_PX = 1024, 512  # the picture that silhouettes are compared in
-PAPER_FLATNESS = 0.06  # a coin is 0.08
-PAPER_THICKNESS = 0.04  # of the size
-POOR_IOU = 0.85  # a matte and the solid of it should differ by rim pixels only
+MAX_VIEW_PX, MIN_VIEW_PX = 1024, 512  # sides of the picture in which silhouettes are compared
+MIN_FLATNESS = 0.06  # below it a mesh counts as paper-thin; a coin has 0.08
+MIN_THICKNESS = 0.04  # mean thickness as a share of the extent; below it a mesh counts as paper-thin
+MIN_IOU = 0.85  # below it the advice names the overlap; a good mesh and its matte differ in rim pixels only
 
 
 def measure(mesh: Mesh, framed: Framed) -> MeshFigures:
-    """Return the figures of a mesh made from a framed object. Raises ValueError for a mesh without faces."""
+    """Return the figures of a mesh that was made from a framed object. Raises ValueError for a mesh without faces."""
     if len(mesh.faces) == 0:
-        raise ValueError("a mesh to measure has faces")
+        raise ValueError("a mesh to measure needs faces")
     welded = weld(mesh)
-    hangs = topology(welded)
+    found = topology(welded)
     points = welded.points[np.unique(welded.faces)]
     flatness = _flatness(welded)
     seen, thickness = _view(mesh, len(framed.alpha))
@@ -33,30 +33,31 @@ def measure(mesh: Mesh, framed: Framed) -> MeshFigures:
     return MeshFigures(
         vertices=len(points),
         faces=len(mesh.faces),
-        watertight=hangs.closed,
-        winding_consistent=hangs.consistent,
-        volume=_volume(welded) if hangs.closed else None,
+        watertight=found.closed,
+        winding_consistent=found.consistent,
+        volume=_volume(welded) if found.closed else None,
         bounds=(low, high),
-        components=hangs.components,
+        components=found.components,
         flatness=flatness,
         mean_thickness=thickness,
         silhouette_iou=iou,
-        advice=_advice(hangs, flatness, thickness / max(extent, 1e-9), iou),
+        advice=_advice(found, flatness, thickness / max(extent, 1e-9), iou),
     )
 
 
 def silhouette_iou(mesh: Mesh, alpha: Alpha) -> float:
-    """Return the overlap, 0 to 1, of the mesh seen by the input camera with the framed matte (n, n) at 0.5.
+    """Return the overlap (intersection over union, 0 to 1) of the mesh, seen by the input camera, with a framed matte
+    (n, n) cut at 0.5.
 
-    Compared at the matte's own size between 512 and 1,024 px: a smaller matte is interpolated, a larger one averaged.
+    They are compared at the matte's size between 512 and 1,024 px: a smaller matte is interpolated, a larger averaged.
     """
     check_alpha(alpha)
     return _iou(_view(mesh, len(alpha))[0], alpha)
 
 
 def _view(mesh: Mesh, side: int) -> tuple[Mask, float]:
-    """Return the pixels that the mesh covers in the input camera's picture, and its mean thickness over them."""
-    size = int(np.clip(side, COARSEST_PX, FINEST_PX))
+    """Return which pixels of the input camera's picture the mesh covers, and its mean thickness over them."""
+    size = int(np.clip(side, MIN_VIEW_PX, MAX_VIEW_PX))
     across, down, depth = project(mesh.vertices)
     faces = mesh.faces[(depth[mesh.faces] > 0.01).all(axis=1)]
     closest, farthest = np.zeros(size * size), np.full(size * size, np.inf)  # of 1 / depth
@@ -73,12 +74,12 @@ def _view(mesh: Mesh, side: int) -> tuple[Mask, float]:
 def _iou(seen: Mask, alpha: Alpha) -> float:
     how = cv2.INTER_AREA if len(alpha) >= len(seen) else cv2.INTER_LINEAR
     matte = cv2.resize(alpha, seen.shape[::-1], interpolation=how)
-    held = matte >= min(0.5, 0.5 * float(matte.max()))
-    return float((seen & held).sum() / max(1, (seen | held).sum()))
+    inside = matte >= min(0.5, 0.5 * float(matte.max()))
+    return float((seen & inside).sum() / max(1, (seen | inside).sum()))
 
 
 def _flatness(welded: Welded) -> float:
-    """Return the smallest over the largest extent along the axes of the surface's own scatter, weighted by area."""
+    """Return the smallest over the largest extent along the principal axes of the surface, weighted by area."""
     corners = welded.points[welded.faces].astype(np.float64)
     areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
     if not areas.sum() > 0.0:
@@ -98,23 +99,23 @@ def _volume(welded: Welded) -> float:
     return float(volume)
 
 
-def _advice(hangs: Topology, flatness: float, thickness: float, iou: float) -> tuple[str, ...]:
-    said = []
-    if flatness < PAPER_FLATNESS or thickness < PAPER_THICKNESS:
-        said.append(
+def _advice(found: Topology, flatness: float, thickness: float, iou: float) -> tuple[str, ...]:
+    advice = []
+    if flatness < MIN_FLATNESS or thickness < MIN_THICKNESS:
+        advice.append(
             "The mesh is paper-thin; a cleaner mask, a photo from an angle that shows the object's depth, "
             "or another mesh engine may help."
         )
-    if not hangs.closed:
-        said.append(
-            f"The mesh is cut open along {hangs.open_edges} edges; the object may reach out of the engine's box: "
+    if not found.closed:
+        advice.append(
+            f"The mesh is cut open along {found.open_edges} edges, probably where the object leaves the engine's box; "
             "try a smaller foreground_ratio."
-            if hangs.open_edges
-            else "The mesh has edges that more than two faces share, so some programs will not take it for a solid."
+            if found.open_edges
+            else "The mesh has edges that more than two faces share, so some programs will not accept it as a solid."
         )
-    if iou < POOR_IOU:
-        said.append(
-            f"Seen from the photo's side, the mesh covers the mask to {iou:.0%} only; look at the mask and the mesh "
-            "before using it."
+    if iou < MIN_IOU:
+        advice.append(
+            f"Seen by the camera, the mesh covers the mask to only {iou:.0%}; check the mask and the mesh before you "
+            "use it."
         )
-    return tuple(said)
+    return tuple(advice)

@@ -1,7 +1,7 @@
-"""Photo and matte -> the object centred in a square, as TripoSR's training pictures were.
+"""Photo and matte -> the object centred in a square, like TripoSR's training pictures.
 
-A mesh engine is told nothing about where the object stands or how large it is; the framing gives it both: the object
-fills a fixed share of the picture, and the picture is what a camera 1.9 away sees with a field of view of 40°.
+A mesh engine knows neither the object's place nor its size. Framing fixes both: the object fills a given share of the
+picture, and the picture is what a camera 1.9 away sees with a field of view of 40°.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from backend.images.arrays import Alpha, Box, Image, check_alpha, check_image, c
 
 T = TypeVar("T", bound=np.generic)
 
-# 50 Mpx in a strip would be padded to 371 Mpx. No engine uses more than 2,048 px of the object.
+# A strip of 50 Mpx would be padded to 371 Mpx, and no engine uses more than 2,048 px of the object.
 MAX_SIDE_PX = 6144
 
 
@@ -35,27 +35,27 @@ class Framed:
     box: Box  # the object in the photo
     corner: tuple[int, int]  # row and column of the box's first pixel in the square
     scale: float  # framed pixels per photo pixel
-    cut: tuple[bool, bool, bool, bool]  # left, top, right, bottom: the object runs into the photo's frame there
+    cut: tuple[bool, bool, bool, bool]  # left, top, right, bottom: the object touches the photo's frame there
 
     def place(self, plane: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return another float32 (H, W) map of the same photo (a disparity) in the same square, 0 outside the box.
+        """Return a float32 (H, W) map of the same photo, such as a disparity, in the same square; 0 outside the box.
 
         Raises ValueError when `plane` does not hold the box.
         """
         x0, y0, x1, y1 = self.box
         if plane.ndim != 2 or plane.shape[0] < y1 or plane.shape[1] < x1:
             raise ValueError(f"a {plane.shape} map does not hold the box {self.box}")
-        return _pad(_shrink(plane[y0:y1, x0:x1], self.scale), self.corner, len(self.alpha))
+        return _pad(_resized(plane[y0:y1, x0:x1], self.scale), self.corner, len(self.alpha))
 
 
 def frame_object(image: Image, alpha: Alpha, foreground_ratio: float = 0.85, smart: bool = False) -> Framed:
-    """Return the object centred in a square whose side it fills to `foreground_ratio`, at the photo's resolution.
+    """Return the object centred in a square, at the photo's resolution; it fills `foreground_ratio` of the side.
 
     The box of alpha > 0 (in 8 bits) is kept whole, padded to a square of its longer side s and then to
-    n = ⌊s / ratio⌋; the padding before is ⌊(s − h) / 2⌋, then ⌊(n − s) / 2⌋. With `smart`, padding goes by shape: a
-    long object fills more of the square, at most half of the margin more, and the centre of mass comes as near to the
-    middle as leaves every side half of its margin. Raises NoSubjectError when no alpha is
-    above 0, ValueError for arrays of two sizes or a ratio outside (0, 1].
+    n = ⌊s / ratio⌋; the padding before is ⌊(s − h) / 2⌋, then ⌊(n − s) / 2⌋. With `smart`, padding follows the shape:
+    a long object fills more of the square, by at most half of the margin, and the centre of mass moves toward the
+    middle until a side is left with half of its margin.
+    Raises NoSubjectError when no alpha is above 0, ValueError for arrays of two sizes or a ratio outside [0.05, 1].
     """
     check_image(image)
     check_alpha(alpha)
@@ -65,7 +65,7 @@ def frame_object(image: Image, alpha: Alpha, foreground_ratio: float = 0.85, sma
     box = object_box(alpha)
     x0, y0, x1, y1 = box
     scale = min(1.0, MAX_SIDE_PX * foreground_ratio / max(x1 - x0, y1 - y0))
-    crop, matte = _shrink(image[y0:y1, x0:x1], scale), _shrink(alpha[y0:y1, x0:x1], scale)
+    crop, matte = _resized(image[y0:y1, x0:x1], scale), _resized(alpha[y0:y1, x0:x1], scale)
     height, width = matte.shape
     square = max(height, width)
     side = floor(square / (_ratio_by_shape(foreground_ratio, height, width) if smart else foreground_ratio))
@@ -83,17 +83,17 @@ def _ratio_by_shape(ratio: float, height: int, width: int) -> float:
     return min(ratio * 2**0.5 / hypot(1.0, short / long), (1.0 + ratio) / 2)
 
 
-def _corner_by_mass(matte: Alpha, side: int, least_margin: int) -> tuple[int, int]:
-    """Return the corner that puts the centre of mass into the middle, or as near as `least_margin` px allow."""
+def _corner_by_mass(matte: Alpha, side: int, min_margin: int) -> tuple[int, int]:
+    """Return the corner that puts the centre of mass in the middle, or as near as `min_margin` px around allow."""
     corner = []
     for length, weight in zip(matte.shape, (matte.sum(1), matte.sum(0)), strict=True):
         center = float(weight @ np.arange(length)) / float(weight.sum()) + 0.5
-        corner.append(int(np.clip(round(side / 2 - center), least_margin, side - length - least_margin)))
+        corner.append(int(np.clip(round(side / 2 - center), min_margin, side - length - min_margin)))
     return corner[0], corner[1]
 
 
 def object_box(alpha: Alpha) -> Box:
-    """Return the smallest box that holds every pixel of alpha > 0 (in 8 bits). Raises NoSubjectError without one."""
+    """Return the smallest box of all pixels with alpha > 0 (in 8 bits). Raises NoSubjectError without such pixels."""
     box = visible_box(alpha)
     if box is None:
         raise NoSubjectError("The matte is empty: no object was found in the picture.")
@@ -101,9 +101,9 @@ def object_box(alpha: Alpha) -> Box:
 
 
 def on_grey(framed: Framed, size: int = 512) -> NDArray[np.float32]:
-    """Return the (size, size, 3) float32 picture in [0, 1] that TripoSR is shown: rgb·alpha + 0.5·(1 − alpha).
+    """Return the (size, size, 3) float32 picture in [0, 1] that TripoSR gets: rgb·alpha + 0.5·(1 − alpha).
 
-    Composited first and resized after (bilinear, antialiased), so that colours under alpha 0 never bleed in.
+    It is composited before it is resized (bilinear, antialiased), so that colours under alpha 0 never bleed in.
     """
     if size < 1:
         raise ValueError(f"size is at least 1, not {size}")
@@ -116,7 +116,7 @@ def on_grey(framed: Framed, size: int = 512) -> NDArray[np.float32]:
     return grey
 
 
-def _shrink(plane: NDArray[T], scale: float) -> NDArray[T]:
+def _resized(plane: NDArray[T], scale: float) -> NDArray[T]:
     if scale == 1.0:
         return plane
     height, width = (max(1, round(length * scale)) for length in plane.shape[:2])

@@ -1,4 +1,4 @@
-"""Mesh in glTF's frame -> one GLB file (glTF 2.0), by the rules that the Khronos validator checks."""
+"""Mesh in glTF's frame -> one GLB file (glTF 2.0) that the Khronos validator accepts without a warning."""
 
 import json
 import struct
@@ -18,7 +18,7 @@ GENERATOR = "Mattemesh"
 
 
 class _Buffer:
-    """The binary chunk as it grows, and what the JSON says of its pieces."""
+    """The binary chunk under construction, with the JSON's views and accessors of it."""
 
     def __init__(self) -> None:
         self.data = bytearray()
@@ -26,7 +26,7 @@ class _Buffer:
         self.accessors: list[dict[str, Any]] = []
 
     def view(self, payload: bytes, target: int | None = None) -> int:
-        """Append bytes at a multiple of four, as every component type allows; return the view's index."""
+        """Append bytes, aligned to four as every component type requires at most; return the view's index."""
         self.data += b"\0" * (-len(self.data) % 4)
         entry: dict[str, Any] = {"buffer": 0, "byteOffset": len(self.data), "byteLength": len(payload)}
         if target is not None:
@@ -36,7 +36,7 @@ class _Buffer:
         return len(self.views) - 1
 
     def accessor(self, rows: NDArray[np.float32], kind: str, bounds: bool = False) -> int:
-        """Append float rows and return the accessor's index; `bounds` are required for positions."""
+        """Append float rows and return the accessor's index; glTF requires `bounds` for positions."""
         entry: dict[str, Any] = {
             "bufferView": self.view(np.ascontiguousarray(rows, "<f4").tobytes(), ARRAY_BUFFER),
             "componentType": FLOAT,
@@ -49,7 +49,8 @@ class _Buffer:
         return len(self.accessors) - 1
 
     def indices(self, faces: NDArray[np.int64], vertices: int) -> int:
-        short = vertices <= 65535  # 65535 itself restarts a strip and may not be an index
+        """Append the faces' vertex indices, in 16 bits where they fit, and return the accessor's index."""
+        short = vertices <= 65535  # glTF reserves the index 65535 for primitive restart
         kind = np.dtype("<u2") if short else np.dtype("<u4")
         self.accessors.append(
             {
@@ -63,9 +64,12 @@ class _Buffer:
 
 
 def glb_bytes(mesh: Mesh) -> bytes:
-    """Return the GLB of a mesh whose normals are set; its texture goes in as a JPEG, else its colours as COLOR_0."""
+    """Return the GLB of a mesh with normals: its texture as an embedded JPEG, or else its vertex colours as COLOR_0.
+
+    Raises ValueError for a mesh without normals.
+    """
     if mesh.normals is None:
-        raise ValueError("a mesh for a GLB has normals")
+        raise ValueError("a mesh for a GLB needs normals")
     buffer = _Buffer()
     attributes = {
         "POSITION": buffer.accessor(mesh.vertices, "VEC3", bounds=True),
@@ -101,7 +105,7 @@ def glb_bytes(mesh: Mesh) -> bytes:
 
 
 def linear_from_srgb(colors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return sRGB colours in [0, 1] as linear light, which COLOR_0 is defined to be (IEC 61966-2-1)."""
+    """Return sRGB colours in [0, 1] as linear light, which glTF defines for COLOR_0 (IEC 61966-2-1)."""
     clipped = np.clip(colors, 0.0, 1.0)
     linear = np.where(clipped <= 0.04045, clipped / 12.92, ((clipped + 0.055) / 1.055) ** 2.4)
     return linear.astype(np.float32)

@@ -1,7 +1,7 @@
-"""A surface that some operation left open or pinched in, the same surface closed out.
+"""Surface that simplification left open or pinched -> the same surface, closed.
 
-Simplifying collapses a handle thinner than its edges to an edge with four faces. Such places are small: their faces are
-cut out, and each hole that is left gets a cap of its own.
+Simplification collapses a handle thinner than its edges to an edge with four faces. Such places are small: their faces
+are cut out, and each hole gets a cap of its own.
 """
 
 import numpy as np
@@ -12,10 +12,10 @@ Faces = NDArray[np.int64]
 
 
 def mend(points: Points, faces: Faces) -> tuple[Points, Faces]:
-    """Return points (N, 3) and consistently turned faces (M, 3) with every edge in exactly two faces, run both ways.
+    """Return points (N, 3) and consistently wound faces (M, 3) in which every edge belongs to exactly two faces.
 
-    The surface that comes in is closed but for pinches: edges that more than two faces run, as many one way as the
-    other. Where there is none, it comes back as it is.
+    The given surface has to be closed except for pinches: edges of more than two faces, half of which run along them in
+    each direction. A surface without pinches is returned as it is.
     """
     faces = _without_pinches(_without_flaps(faces), len(points))
     start, end = _open_sides(faces, len(points))
@@ -23,23 +23,24 @@ def mend(points: Points, faces: Faces) -> tuple[Points, Faces]:
 
 
 def is_closed(faces: Faces, count: int) -> bool:
-    """Return whether every edge of `faces` over `count` vertices is run once in each direction."""
+    """Return whether the faces over `count` vertices run along every edge once in each direction."""
     sides = _sides(faces, count)
     return len(np.unique(sides)) == len(sides) and bool(np.isin(_turned(sides, count), sides).all())
 
 
 def _sides(faces: Faces, count: int) -> NDArray[np.int64]:
-    """Return the directed sides of all faces as numbers (3 M,), face by face."""
+    """Return the directed edges of all faces, encoded as start · count + end (3 M,), face by face."""
     sides: NDArray[np.int64] = (faces * count + np.roll(faces, -1, axis=1)).reshape(-1)
     return sides
 
 
 def _turned(sides: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Return the same edges in the other direction."""
     return sides % count * count + sides // count
 
 
 def _without_flaps(faces: Faces) -> Faces:
-    """Leave out faces with a vertex twice, and pairs of faces that are each other's back."""
+    """Return the faces without degenerate ones and without pairs that are each other's back side."""
     faces = faces[(faces != np.roll(faces, 1, axis=1)).all(axis=1)]
     _, same, uses = np.unique(np.sort(faces, axis=1), axis=0, return_inverse=True, return_counts=True)
     once: NDArray[np.bool_] = uses[same.reshape(-1)] == 1
@@ -47,7 +48,7 @@ def _without_flaps(faces: Faces) -> Faces:
 
 
 def _without_pinches(faces: Faces, count: int) -> Faces:
-    """Cut out the faces around sides that two faces run the same way, and around vertices where two holes touch."""
+    """Return the faces without those around pinched edges, and without those around vertices where two holes touch."""
     while len(faces):
         sides, uses = np.unique(_sides(faces, count), return_counts=True)
         bad = np.concatenate([sides[uses > 1] // count, sides[uses > 1] % count])
@@ -62,14 +63,14 @@ def _without_pinches(faces: Faces, count: int) -> Faces:
 
 
 def _open_sides(faces: Faces, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return where the sides start and end (K,) that no other face runs back."""
+    """Return start and end (K,) of the edges that no other face runs along in the other direction."""
     sides = _sides(faces, count)
     alone = sides[~np.isin(_turned(sides, count), sides)]
     return alone // count, alone % count
 
 
 def _capped(points: Points, faces: Faces, start: NDArray[np.int64], end: NDArray[np.int64]) -> tuple[Points, Faces]:
-    """Close every hole with a fan around a new vertex in its middle; a vertex is on one hole at most."""
+    """Return the surface with every hole closed by a fan around a new vertex; a vertex lies on one hole at most."""
     follows = dict(zip(start.tolist(), end.tolist(), strict=True))
     middles: list[Points] = []
     caps: list[Faces] = []

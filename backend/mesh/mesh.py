@@ -1,7 +1,7 @@
-"""The one mesh that every engine makes and every exporter takes.
+"""The mesh that every engine returns and every writer takes.
 
 World frame (TripoSR's): right-handed, x toward the viewer, y to the viewer's right, z up, the object inside ±0.87.
-The turn into a file's own frame happens at export only.
+Only `export_mesh` turns it into a file's own frame.
 """
 
 from collections.abc import Callable
@@ -15,15 +15,15 @@ ColorAt = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # (N, 3) world p
 
 @dataclass(frozen=True)
 class Texture:
-    """A picture laid over the faces; `uv` has glTF's origin: (0, 0) is the picture's top left corner, v runs down."""
+    """A picture laid over the faces; `uv` has glTF's origin: (0, 0) is the picture's top left corner, v points down."""
 
-    uv: NDArray[np.float32]  # (N, 2), one per vertex of the mesh; vertices on a seam stand there twice
+    uv: NDArray[np.float32]  # (N, 2), one per vertex of the mesh; a vertex on a seam is stored once per chart
     image: NDArray[np.uint8]  # (h, w, 3) RGB
 
 
 @dataclass(frozen=True)
 class Mesh:
-    """A triangle mesh in the world frame; faces are counter-clockwise seen from outside.
+    """A triangle mesh in the world frame; faces wind counter-clockwise seen from outside.
 
     Raises ValueError when the arrays do not fit together.
     """
@@ -32,7 +32,7 @@ class Mesh:
     faces: NDArray[np.int64]  # (M, 3)
     colors: NDArray[np.float32] | None = None  # (N, 3) RGB in [0, 1], sRGB as in the photo
     texture: Texture | None = None
-    normals: NDArray[np.float32] | None = None  # (N, 3) unit; None: the viewer computes them
+    normals: NDArray[np.float32] | None = None  # (N, 3) unit vectors; None: computed from the faces when needed
 
     def __post_init__(self) -> None:
         count = len(self.vertices)

@@ -1,8 +1,8 @@
 """Framed photo and matte -> one texture picture: the photo itself for the front, its rim's colours for the back.
 
-The back is a guess and must not pretend: a blurred mirror of the front would put a ghost of the face on the back of
-the head. What the front shows at its rim (hair, cloth, glaze) is what goes on around the corner, so the back is spread
-inward from there; both sides then meet in the same colour.
+The back is a guess: a blurred mirror of the front would put a ghost of the face on the back of the head. What the
+front shows at its rim (hair, cloth, glaze) most likely continues around the corner, so its colours are spread inward
+over the back; both sides then meet in the same colour.
 """
 
 from dataclasses import dataclass
@@ -16,21 +16,21 @@ from backend.mesh.framing import object_box
 from backend.mesh.poisson import domain_of, extend_inward
 from backend.mesh.silhouette import RING, lattice_of
 
-LARGEST_PX = 2048  # the front tile's longer side
-BACK_NODES = 128  # the back is smooth: more would store nothing
-GAP_PX = 8  # between the tiles, so that a viewer's smaller copies of the texture do not mix them
-RIM_SHARE = 0.03  # of the object's size: how far the front's detail goes on around the corner
-FRONT_SHARE = 0.35  # of the back's colour, from the low-passed front, so that large colour areas keep their place
+MAX_TILE_PX = 2048  # longer side of the front tile
+BACK_NODES = 128  # lattice nodes per side for the back, which is too smooth to need more
+GAP_PX = 8  # between the tiles, so that mipmaps do not mix them
+RIM_SHARE = 0.03  # how far the front's detail continues onto the back, as a share of the object's size
+FRONT_SHARE = 0.35  # share of the low-passed front in the back's colour: large areas of colour keep their place
 
 
 @dataclass(frozen=True)
 class Atlas:
-    """The texture picture and where the two tiles lie in it."""
+    """The texture picture and the places of its two tiles."""
 
     image: Image
-    box: tuple[float, float, float, float]  # what both tiles show, as fractions of the framed picture: x0, y0, x1, y1
-    front: tuple[int, int, int, int]  # x0, y0, x1, y1 in the atlas
-    back: tuple[int, int, int, int]
+    box: tuple[float, float, float, float]  # shown by both tiles: x0, y0, x1, y1 as shares of the framed picture
+    front: tuple[int, int, int, int]  # the front's tile: x0, y0, x1, y1 in the atlas
+    back: tuple[int, int, int, int]  # the back's tile
 
     def uv(self, across: NDArray[np.float64], down: NDArray[np.float64], back: bool) -> NDArray[np.float32]:
         """Return the (N, 2) texture coordinates of places in the framed picture (0 to 1 from its left and top)."""
@@ -45,9 +45,9 @@ class Atlas:
 
 
 def make_atlas(image: Image, alpha: Alpha) -> Atlas:
-    """Return the atlas of the framed (n, n, 3) picture: the front at the photo's resolution, up to 2,048 px."""
+    """Return the atlas of a framed (n, n, 3) picture: the front at the photo's resolution, up to 2,048 px."""
     x0, y0, x1, y1 = _crop_box(alpha)
-    scale = min(1.0, LARGEST_PX / max(x1 - x0, y1 - y0))
+    scale = min(1.0, MAX_TILE_PX / max(x1 - x0, y1 - y0))
     size = max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale))
     crop = cv2.resize(np.ascontiguousarray(image[y0:y1, x0:x1]), size, interpolation=cv2.INTER_AREA)
     matte = cv2.resize(np.ascontiguousarray(alpha[y0:y1, x0:x1]), size, interpolation=cv2.INTER_AREA)
@@ -69,66 +69,66 @@ def make_atlas(image: Image, alpha: Alpha) -> Atlas:
 
 
 def sure_pixels(alpha: Alpha) -> Mask:
-    """Return where the photo's colour is the object's own: opaque, and a little away from the matte's edge.
+    """Return the pixels whose colour is the object's own: opaque, and a little away from the matte's edge.
 
-    A matte that is a pixel too wide would give the whole rim the background's colour. Parts too thin to lose a
-    pixel keep what they have.
+    A matte that is a pixel too wide would give the whole rim the background's colour. Parts too thin to erode count
+    as they are.
     """
     peak = float(alpha.max())
     opaque = alpha > 0.9 * min(1.0, peak)
     radius = _edge_px(alpha)
     eroded = _eroded(opaque, radius)
     reached = cv2.dilate(eroded.astype(np.uint8), np.ones((2 * radius + 3, 2 * radius + 3), np.uint8)) > 0
-    # Glass and gauze let the background through everywhere; away from their edge it is the colour they have.
+    # Glass and gauze show the background everywhere; away from their edge that is their colour.
     sheer = _eroded(alpha > 0.5 * min(1.0, peak), 3 * radius)
     sure: Mask = eroded | (opaque & ~reached) | sheer
     return sure
 
 
 def _eroded(mask: Mask, radius: int) -> Mask:
-    """Return the mask's pixels farther than `radius` from its outside; the picture's frame is no outside."""
+    """Return the mask's pixels farther than `radius` from the outside; the picture's frame is not outside."""
     if mask.all():
         return mask
-    # The distance, because the time of an erosion grows with its radius.
+    # A distance map, because the time of an erosion grows with its radius.
     deep: Mask = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5) > radius
     return deep
 
 
 def _edge_px(plane: NDArray[np.generic]) -> int:
-    """Return how many pixels at a matte's edge are not trusted with the object's colour."""
+    """Return the width of the band at a matte's edge whose colours are not trusted."""
     return max(2, round(float(max(plane.shape[:2])) / 200.0))
 
 
 def _crop_box(alpha: Alpha) -> tuple[int, int, int, int]:
-    """Return the object's box and two pixels around it, where the picture has them."""
+    """Return the object's box with a margin of two pixels, inside the picture."""
     x0, y0, x1, y1 = object_box(alpha)
     return max(0, x0 - 2), max(0, y0 - 2), min(len(alpha), x1 + 2), min(len(alpha), y1 + 2)
 
 
 def _pull_outward(image: Image, sure: Mask) -> Image:
-    """Return the image with every other pixel given the colours of the sure ones nearest to it, softly."""
+    """Return the image with the colours of the sure pixels spread over all others, blurred."""
     distance, labels = cv2.distanceTransformWithLabels(
         (~sure).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    # The nearest sure pixel is always one at the border of the sure ones: few, and only they are looked up.
+    # The nearest sure pixel always lies at the border of the sure ones: only those few are looked up.
     inner = cv2.erode(sure.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) > 0
     border = np.flatnonzero(sure & ~inner)
     palette = np.zeros((int(labels.max()) + 1, 3), np.uint8)
     palette[labels.ravel()[border]] = image.reshape(-1, 3)[border]
     edge_px = _edge_px(image)
     pulled = image.copy()
-    # Farther out nothing is ever sampled, except by a viewer's smallest copies of the texture.
+    # Pixels farther out are sampled by a viewer's smallest mipmaps only.
     pulled[distance >= 12 * edge_px] = np.rint(cv2.mean(image, sure.astype(np.uint8))[:3])
     near = np.flatnonzero((distance > 0.0) & (distance < 12 * edge_px))
     flat = pulled.reshape(-1, 3)
     flat[near] = palette[labels.ravel()[near]]
-    # Smoothed, because from the side a rim of single pixels is seen as a comb of streaks.
+    # Blurred, because single rim pixels show as a comb of streaks from the side.
     flat[near] = cv2.GaussianBlur(pulled, (0, 0), 0.7 * edge_px).reshape(-1, 3)[near]
     return pulled
 
 
 def _back(front: Image, matte: Alpha) -> Image:
-    """Return the back's tile over the same box, half as fine: the mirrored front at the rim, a guess further in."""
+    """Return the back's tile of the same box at half the resolution: the mirrored front at the rim, a guess inside."""
     size = max(1, front.shape[1] // 2), max(1, front.shape[0] // 2)
     guess = cv2.resize(_guess(front, matte), size, interpolation=cv2.INTER_LINEAR).astype(np.float32)
     near = cv2.resize(front, size, interpolation=cv2.INTER_AREA).astype(np.float32)
@@ -140,7 +140,7 @@ def _back(front: Image, matte: Alpha) -> Image:
 
 
 def _guess(front: Image, matte: Alpha) -> Image:
-    """Return what the back may look like, at most 128 px a side."""
+    """Return a guess of the back's colours, at most 128 px a side."""
     side = max(matte.shape)
     square = np.zeros((side, side), np.float32)
     square[: matte.shape[0], : matte.shape[1]] = matte
@@ -152,7 +152,7 @@ def _guess(front: Image, matte: Alpha) -> Image:
     rim = cv2.GaussianBlur(ringed, (0, 0), 1.0)
     spread = extend_inward(domain_of(lattice.field, lattice.level), rim)
     inside = lattice.inside.astype(np.float64)[..., None]
-    # Wider across than up: bands (a hem, a belt, a rim of glaze) mostly go round an object.
+    # Blurred more across than up: bands (a hem, a belt, a rim of glaze) mostly run around an object.
     blurred, weight = (
         cv2.GaussianBlur(plane, (0, 0), nodes / 8, sigmaY=nodes / 40) for plane in (ringed * inside, inside)
     )

@@ -1,9 +1,9 @@
 """Matte on a lattice -> a flat triangle mesh: fine at the contour, up to eight times coarser inside.
 
-The contour is marching squares', so its vertices lie on the level line itself. Inside, squares of cells merge (a
-quadtree in which neighbours differ by one level at most), because a smooth middle needs few triangles and a silhouette
-needs many. Every edge that is not the contour's has an end inside the object: two copies of the mesh, one in front of
-the other, then meet in the contour only and close to a manifold.
+Marching squares makes the contour, so its vertices lie on the level line itself. Inside, squares of cells merge (a
+quadtree in which neighbours differ by at most one level), because a smooth middle needs few triangles and a silhouette
+many. Every edge off the contour has an end inside the object: two copies of the mesh, one behind the other, then meet
+in the contour only and close to a manifold.
 """
 
 from dataclasses import dataclass
@@ -12,36 +12,41 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion
 
-from backend.mesh.poisson import NEAREST
+from backend.mesh.poisson import MIN_FRACTION
 
 Triangles = list[NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
 class PlanarMesh:
-    """Triangles over the lattice, clockwise on the page (rows run down).
+    """Triangles over the lattice, clockwise when rows point down.
 
     The first `inner` points are lattice nodes inside the object, the others lie on the contour.
     """
 
     points: NDArray[np.float64]  # (P, 2): row, column in cells
-    owner: NDArray[np.int64]  # (P, 2): row and column of the inside node itself, or of the one before the contour
+    owner: NDArray[
+        np.int64
+    ]  # (P, 2): row and column of the node itself, or of the inside node next to the point on the contour
     triangles: NDArray[np.int64]  # (T, 3)
-    inner: int
+    inner: int  # number of lattice nodes among the points
 
     def rim(self) -> NDArray[np.int64]:
-        """Return the contour's edges (E, 2), the object on their right hand on the page."""
+        """Return the contour's edges (E, 2), with the object on their right when rows point down."""
         edges = self.triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
         outer = edges[(edges >= self.inner).all(axis=1)]
         return outer
 
 
 def triangulate(field: NDArray[np.float32], level: float, merges: int = 3) -> PlanarMesh:
-    """Return the planar mesh of `field > level`; (R, R) with R − 1 a multiple of 2**merges and its border outside."""
+    """Return the planar mesh of `field > level`.
+
+    The field is (R, R) with R − 1 a multiple of 2**merges, and its border lies outside the object.
+    """
     inside = field > level
     corners = np.stack([inside[:-1, :-1], inside[:-1, 1:], inside[1:, 1:], inside[1:, :-1]])
     code = (corners * np.array([1, 2, 4, 8])[:, None, None]).sum(axis=0)
-    # A saddle's halves are joined where its middle is inside.
+    # The halves of a saddle are joined where its middle is inside.
     middle = (field[:-1, :-1] + field[:-1, 1:] + field[1:, 1:] + field[1:, :-1]) / 4.0 > level
     code[np.isin(code, (5, 10)) & middle] += 16
     ids = _Numbering(inside)
@@ -50,13 +55,13 @@ def triangulate(field: NDArray[np.float32], level: float, merges: int = 3) -> Pl
 
 
 class _Numbering:
-    """Numbers that tell nodes, then crossings of horizontal edges, then of vertical ones, apart."""
+    """Unique numbers of the nodes, then of the crossings on horizontal edges, then of those on vertical edges."""
 
     def __init__(self, inside: NDArray[np.bool_]) -> None:
         count = inside.size
         self.node = np.arange(count).reshape(inside.shape)
-        self.across = self.node + count  # between a node and the next to its right
-        self.down = self.node + 2 * count  # between a node and the next below
+        self.across = self.node + count  # between a node and its right neighbour
+        self.down = self.node + 2 * count  # between a node and its lower neighbour
 
 
 def _rim_cells(code: NDArray[np.int64], ids: _Numbering) -> Triangles:
@@ -79,29 +84,29 @@ def _rim_cells(code: NDArray[np.int64], ids: _Numbering) -> Triangles:
 
 
 def _polygons(case: int) -> list[tuple[int, int, int]]:
-    """Return the triangles of one marching-squares case over the eight places around a cell, corners being even."""
+    """Return the triangles of a marching-squares case over a cell's eight places, the even ones corners."""
     if case >= 16 and case not in (16 + 5, 16 + 10):
         return []
-    held = [bool(case & 15 & (1 << corner)) for corner in range(4)]
+    inside = [bool(case & 15 & (1 << corner)) for corner in range(4)]
     if case in (5, 10):
-        return [(2 * k, (2 * k + 1) % 8, (2 * k - 1) % 8) for k in range(4) if held[k]]
+        return [(2 * k, (2 * k + 1) % 8, (2 * k - 1) % 8) for k in range(4) if inside[k]]
     walk: list[int] = []
     for corner in range(4):
-        if held[corner]:
+        if inside[corner]:
             walk.append(2 * corner)
-        if held[corner] != held[(corner + 1) % 4]:
+        if inside[corner] != inside[(corner + 1) % 4]:
             walk.append(2 * corner + 1)
-    # Fanned from an inside corner, no diagonal joins two points of the contour. Of three corners the middle one is
-    # taken, so that the fan is even.
+    # A fan from an inside corner has no diagonal between two points of the contour. Of three corners the middle one
+    # gives the most even fan.
     first = next(
-        k for k, place in enumerate(walk) if place % 2 == 0 and (sum(held) != 3 or held[(place // 2 + 2) % 4] is False)
+        k for k, place in enumerate(walk) if place % 2 == 0 and (sum(inside) != 3 or not inside[(place // 2 + 2) % 4])
     )
     walk = walk[first:] + walk[:first]
     return [(walk[0], walk[k], walk[k + 1]) for k in range(1, len(walk) - 1)]
 
 
 def _inner_cells(code: NDArray[np.int64], ids: _Numbering, merges: int) -> Triangles:
-    """Return the triangles of the cells wholly inside, merged where their neighbours are inside too."""
+    """Return the triangles of the cells inside the object, merged where their neighbours are inside too."""
     levels = [code == 15]
     for _ in range(merges):
         deep = binary_erosion(levels[-1]) if len(levels) > 1 else levels[-1]
@@ -126,11 +131,11 @@ def _inner_cells(code: NDArray[np.int64], ids: _Numbering, merges: int) -> Trian
 def _leaf(
     row: NDArray[np.int64], column: NDArray[np.int64], width: int, used: NDArray[np.bool_], node: NDArray[np.int64]
 ) -> Triangles:
-    """Return the triangles of squares `width` cells wide, which meet the middles of edges that finer squares use."""
+    """Return the triangles of squares `width` cells wide; edges are split where finer squares use their middles."""
     corner = [(0, 0), (0, width), (width, width), (width, 0)]
     at = [node[row + down, column + across] for down, across in corner]
     if width == 1:
-        # Diagonals in turn, so that none of the two directions shows.
+        # Diagonals alternate, so that neither direction is visible.
         even = (row + column) % 2 == 0
         a, b, c, d = (np.where(even, at[k], at[(k + 1) % 4]) for k in range(4))
         return [np.stack([a, b, c], axis=-1), np.stack([a, c, d], axis=-1)]
@@ -148,7 +153,7 @@ def _leaf(
 
 
 def _compact(field: NDArray[np.float32], level: float, ids: _Numbering, triangles: NDArray[np.int64]) -> PlanarMesh:
-    """Return the mesh with only the points in use, nodes first, each in its place."""
+    """Return the mesh of the points in use, nodes first, with their places."""
     number, triangles = np.unique(triangles, return_inverse=True)
     kind, place = np.divmod(number, field.size)
     row, column = np.divmod(place, field.shape[1])
@@ -156,8 +161,8 @@ def _compact(field: NDArray[np.float32], level: float, ids: _Numbering, triangle
     here, there = field[row, column].astype(np.float64), field[other_row, other_column].astype(np.float64)
     crossed = kind > 0
     fraction = np.where(crossed, (here - level) / np.where(crossed, here - there, 1.0), 0.0)
-    # Kept off the nodes as in the solver, or the mesh would have needles there.
-    fraction = np.where(crossed, np.clip(fraction, NEAREST, 1.0 - NEAREST), 0.0)
+    # Kept off the nodes as in the solver, or needles would appear there.
+    fraction = np.where(crossed, np.clip(fraction, MIN_FRACTION, 1.0 - MIN_FRACTION), 0.0)
     points = np.stack([row + fraction * (kind == 2), column + fraction * (kind == 1)], axis=-1)
     first_inside = here > level
     owner = np.stack([np.where(first_inside, row, other_row), np.where(first_inside, column, other_column)], axis=-1)

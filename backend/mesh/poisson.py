@@ -13,17 +13,17 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import splu
 
 Plane = NDArray[np.float64]
-NEAREST = 0.05  # of a cell: a contour closer to a node than this would make needles and an ill-posed matrix
-TOLERANCE, MAX_STEPS = 3e-3, 40  # of conjugate gradients: residual as a share of the source, and rounds at most
-STEPS = ((0, -1), (0, 1), (-1, 0), (1, 0))  # left, right, up, down: rows, columns
+MIN_FRACTION = 0.05  # of a cell between node and contour: less makes needles and an ill-conditioned matrix
+TOLERANCE, MAX_ROUNDS = 3e-3, 40  # conjugate gradients stop at this share of the source, or after these rounds
+STEPS = ((0, -1), (0, 1), (-1, 0), (1, 0))  # left, right, up, down: row and column
 
 
 @dataclass(frozen=True)
 class Domain:
-    """The inside nodes of a lattice, and how far the contour is from each, in cells.
+    """The inside nodes of a lattice and their distances to the contour, in cells.
 
-    `reach[k]` (R, R) is 1 toward an inside neighbour in direction STEPS[k], the fraction to the contour toward an
-    outside one, and infinite where the domain is cut open (no flow across, no value given).
+    `reach[k]` (R, R) looks in direction STEPS[k]: 1 toward an inside neighbour, the fraction of a cell to the contour
+    toward an outside one, and infinite where the domain is cut open (no flow across, no boundary value).
     """
 
     inside: NDArray[np.bool_]
@@ -33,9 +33,9 @@ class Domain:
 def domain_of(
     field: NDArray[np.float32], level: float, open_lines: tuple[tuple[int, NDArray[np.bool_]], ...] = ()
 ) -> Domain:
-    """Return the domain `field > level`, whose outermost nodes are outside.
+    """Return the domain `field > level`; the outermost nodes have to be outside.
 
-    `open_lines` names directions (an index into STEPS) and nodes from which the domain is open in that direction.
+    `open_lines` are pairs of a direction (an index into STEPS) and the nodes from which the domain is open there.
     """
     inside = field > level
     reach = np.ones((4, *field.shape))
@@ -43,7 +43,7 @@ def domain_of(
         beyond = np.roll(field, (-step[0], -step[1]), (0, 1))
         crossing = inside & ~(beyond > level)
         fraction = (field[crossing] - level) / (field[crossing] - beyond[crossing])
-        reach[k][crossing] = np.clip(fraction, NEAREST, 1.0 - NEAREST)
+        reach[k][crossing] = np.clip(fraction, MIN_FRACTION, 1.0 - MIN_FRACTION)
         for direction, nodes in open_lines:
             if direction == k:
                 reach[k][crossing & nodes] = np.inf
@@ -69,8 +69,8 @@ def _assemble(domain: Domain) -> csr_matrix:
 def solve_poisson(domain: Domain, source: float, start: Plane | None = None) -> Plane:
     """Return u (R, R) with −∇²u = `source` per cell area, u = 0 on the contour and outside.
 
-    Exact without a `start`; with one (the answer of a coarser lattice), improved by conjugate gradients until the
-    residual is 0.003 of the source, or 40 steps are done: what is left then is smooth and far under a cell.
+    Exact without a `start`. With one, the answer of a coarser lattice, conjugate gradients improve it until the
+    residual is 0.003 of the source, for 40 rounds at most: the remaining error is smooth and far below a cell.
     """
     matrix = _assemble(domain)
     right = np.full(matrix.shape[0], source)
@@ -78,24 +78,24 @@ def solve_poisson(domain: Domain, source: float, start: Plane | None = None) -> 
         values = splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A").solve(right)
     else:
         values = _conjugate_gradients(matrix, right, start[domain.inside])
-    # With neighbours at 0 a node has source / diagonal, and the truth is never less: an answer cut short may be, and a
-    # solid would have no thickness there.
+    # The exact answer is never below source / diagonal, which a node has with all neighbours at 0. Stopped early, it
+    # may be, and the solid would have no thickness there.
     return _plane(domain, np.maximum(values, right / matrix.diagonal()))
 
 
 def _conjugate_gradients(
     matrix: csr_matrix, right: NDArray[np.float64], start: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return an improved answer; preconditioned by the diagonal, since 1/t makes rim rows twenty times heavier.
+    """Return an improved answer. The diagonal is the preconditioner, since 1/t makes rim rows twenty times heavier.
 
-    Inner products are plain sums: a threaded BLAS spends fifteen times longer on them when a core is shared.
+    Inner products are plain sums: a threaded BLAS takes fifteen times longer when it has to share a core.
     """
     values, scale = start, 1.0 / matrix.diagonal()
     residual = right - matrix @ values
     target = TOLERANCE * float(np.sqrt((right * right).sum()))
     direction = balanced = scale * residual
     strength = float((residual * balanced).sum())
-    for _ in range(MAX_STEPS):
+    for _ in range(MAX_ROUNDS):
         if float(np.sqrt((residual * residual).sum())) <= target:
             break
         pushed = matrix @ direction
@@ -109,7 +109,7 @@ def _conjugate_gradients(
 
 
 def extend_inward(domain: Domain, rim: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the smoothest planes (R, R, C) that take the values `rim` (R, R, C) has at the outside nodes."""
+    """Return the smoothest planes (R, R, C) that equal `rim` (R, R, C) at the outside nodes."""
     matrix = _assemble(domain).tocsc()
     right = np.zeros((matrix.shape[0], rim.shape[2]))
     for k, step in enumerate(STEPS):

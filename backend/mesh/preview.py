@@ -1,6 +1,6 @@
-"""Mesh -> a picture of it, in software: for the demo, the debug bundle and tests that look at a mesh from outside.
+"""Software renderer: mesh -> pictures for jobs, batch thumbnails, the debug bundle and tests.
 
-The camera is the input camera turned about the object; the light is a soft one from above its left shoulder.
+The camera is the input camera turned about the object; a soft light comes from above its left shoulder.
 """
 
 from dataclasses import replace
@@ -19,18 +19,19 @@ from backend.mesh.topology import vertex_normals
 
 PAPER = (244, 243, 240)  # the background, a light warm grey
 LIGHT = (0.62, -0.38, 0.68)  # toward the lamp, in the camera's own frame (x toward the camera)
-AMBIENT, BRIGHT = 0.6, 1.08  # of the colour in full shade and in full light: the photo has its own shading already
-WIDEST = 0.97 * DISTANCE * sin(radians(FOV_DEG / 2.0))  # the radius of a ball that the camera sees whole
+AMBIENT, BRIGHT = 0.6, 1.08  # factors of the colour in full shade and full light; the photo brings its own shading
+FIT_RADIUS = 0.97 * DISTANCE * sin(radians(FOV_DEG / 2.0))  # of a ball that the camera sees whole
 CONTACT_VIEWS_DEG = ((0.0, 0.0), (45.0, 15.0), (90.0, 0.0), (180.0, 0.0))  # azimuth, elevation
 
 TURNTABLE_PX, TURNTABLE_STEPS, TURNTABLE_ELEVATION_DEG = 288, 8, 12.0
 
 
 def render_mesh(mesh: Mesh, azimuth_deg: float = 0.0, elevation_deg: float = 0.0, size: int = 512) -> Image:
-    """Return the (size, size, 3) uint8 picture of the mesh, twofold antialiased.
+    """Return the (size, size, 3) uint8 picture of the mesh, antialiased by two samples per side.
 
-    Azimuth 0 is the input camera's view; it grows from +x toward +y, so that 90 shows the object's left hand side.
-    Textured where the mesh has a texture, else in its vertex colours, else in a neutral clay.
+    Azimuth 0 is the input camera's view; it grows from +x toward +y, so that 90 shows the object's left side. Colours
+    come from the texture, or else from the vertices, or else are a neutral clay. Raises ValueError for a size outside
+    [1, 4096].
     """
     if not 1 <= size <= 4096:
         raise ValueError(f"size lies in [1, 4096], not {size}")
@@ -43,7 +44,7 @@ def render_mesh(mesh: Mesh, azimuth_deg: float = 0.0, elevation_deg: float = 0.0
     canvas[:] = PAPER
     seen = np.flatnonzero(face >= 0)
     corners = faces[face[seen]]
-    # Divided by the depths and made to add up again: linear on the surface, not on the picture.
+    # Divided by the depths and normalised: linear on the surface, not on the picture.
     nearness = weights[seen] / depth[corners]
     mix = np.asarray(nearness / (nearness[:, 0] + nearness[:, 1] + nearness[:, 2])[:, None], np.float32)
     normals = _turned(mesh.normals if mesh.normals is not None else vertex_normals(mesh), turn)
@@ -56,15 +57,15 @@ def render_mesh(mesh: Mesh, azimuth_deg: float = 0.0, elevation_deg: float = 0.0
 def contact_sheet(mesh: Mesh, size: int = 384) -> Image:
     """Return the mesh from the front, from 45°, from the side and from behind, side by side: (size, 4 * size, 3).
 
-    A mesh that would leave the picture when turned is shown smaller, alike in all four.
+    A mesh that would leave the picture when turned is drawn smaller in all four.
     """
     fitted = _fitted(mesh)
     return np.concatenate([render_mesh(fitted, *view, size) for view in CONTACT_VIEWS_DEG], axis=1)
 
 
 def turntable(mesh: Mesh) -> list[Image]:
-    """Return (288, 288, 3) pictures of a closed mesh, once around it from the front in steps of 45°, a little from
-    above. Only the faces toward the camera are drawn, which halves the time."""
+    """Return eight (288, 288, 3) pictures of a closed mesh: around it from the front in steps of 45°, slightly from
+    above. Only faces toward the camera are drawn, which halves the time."""
     fitted = _fitted(mesh)
     fitted = replace(fitted, normals=mesh.normals if mesh.normals is not None else vertex_normals(fitted))
     corners = fitted.vertices[fitted.faces].astype(np.float64)
@@ -80,14 +81,14 @@ def turntable(mesh: Mesh) -> list[Image]:
 
 
 def _fitted(mesh: Mesh) -> Mesh:
-    """Return the mesh so small that no turn takes it out of the picture."""
+    """Return the mesh, scaled down if some turn would take it out of the picture."""
     reach = float(np.sqrt((mesh.vertices.astype(np.float64) ** 2).sum(axis=1)).max(initial=0.0))
-    shrink = np.float32(min(1.0, WIDEST / max(reach, 1e-9)))
+    shrink = np.float32(min(1.0, FIT_RADIUS / max(reach, 1e-9)))
     return replace(mesh, vertices=mesh.vertices * shrink)
 
 
 def _turn(azimuth_deg: float, elevation_deg: float) -> NDArray[np.float64]:
-    """Return the matrix that turns the world so that the camera asked for comes to stand where the input camera is."""
+    """Return the matrix that turns the world so that the wanted camera coincides with the input camera."""
     a, e = np.radians(azimuth_deg), np.radians(elevation_deg)
     about_z = np.array([[np.cos(a), np.sin(a), 0.0], [-np.sin(a), np.cos(a), 0.0], [0.0, 0.0, 1.0]])
     about_y = np.array([[np.cos(e), 0.0, np.sin(e)], [0.0, 1.0, 0.0], [-np.sin(e), 0.0, np.cos(e)]])
@@ -96,7 +97,7 @@ def _turn(azimuth_deg: float, elevation_deg: float) -> NDArray[np.float64]:
 
 
 def _turned(vectors: NDArray[np.floating], turn: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return (N, 3) vectors after the turn; column by column, for a threaded matrix product is slower on three."""
+    """Return (N, 3) vectors after the turn; column by column, since a threaded product of width three is slower."""
     columns = [sum((row[k] * vectors[:, k] for k in range(3)), start=np.zeros(len(vectors))) for row in turn]
     return np.stack(columns, axis=-1).astype(np.float32)
 
@@ -104,7 +105,7 @@ def _turned(vectors: NDArray[np.floating], turn: NDArray[np.float64]) -> NDArray
 def _nearest(
     corners: NDArray[np.float64], depth: NDArray[np.float64], faces: NDArray[np.int64], size: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the face (size²,) seen at each pixel, −1 for none, and the weights (size², 3) of its corners there."""
+    """Return the nearest face (size²,) at each pixel, −1 for none, and the weights (size², 3) of its corners there."""
     seen = np.full(size * size, -1)
     weights = np.zeros((size * size, 3), np.float32)
     buffer = np.zeros(size * size)
@@ -119,7 +120,7 @@ def _nearest(
 
 
 def _mixed(values: NDArray[np.floating], corners: NDArray[np.int64], mix: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the corners' values (N, C) mixed by their weights: (K, C)."""
+    """Return the mean (K, C) of the corners' values (N, C), weighted by `mix`."""
     mixed = sum(values[corners[:, k]] * mix[:, k, None] for k in range(3))
     return np.asarray(mixed, np.float32)
 
@@ -134,7 +135,7 @@ def _albedo(mesh: Mesh, corners: NDArray[np.int64], mix: NDArray[np.float32]) ->
 
 
 def _shading(normals: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the light (K,) that falls on a surface with such normals, in the camera's frame."""
+    """Return the light (K,) on surfaces with these normals, in the camera's frame."""
     length = np.sqrt(normals[:, 0] ** 2 + normals[:, 1] ** 2 + normals[:, 2] ** 2)
     lamp = np.array(LIGHT) / np.linalg.norm(LIGHT)
     facing = (normals[:, 0] * lamp[0] + normals[:, 1] * lamp[1] + normals[:, 2] * lamp[2]) / np.maximum(length, 1e-9)

@@ -1,7 +1,7 @@
-"""A mesh and the photo it was made of -> colours that are the photo's own where the camera saw the surface.
+"""Photo projection: a mesh and its photo -> the photo's colours wherever the camera saw the surface.
 
-A network's colours are softer than the photo. Where the input camera saw the surface squarely they are replaced by the
-photo's; toward grazing angles, the matte's rim and whatever something else hides, they fade into the network's.
+A network's colours are softer than the photo's, which replace them where the surface faces the input camera; they blend
+into the network's toward grazing angles and the matte's rim, and are not used where another part hides the surface.
 """
 
 import cv2
@@ -15,16 +15,18 @@ from backend.mesh.raster import fragments
 from backend.mesh.sampling import sample
 from backend.mesh.topology import vertex_normals
 
-DEPTH_PX = 768  # of the depth map that tells what is hidden
-HIDDEN = 0.008  # world units behind the nearest surface: farther is hidden; a pixel of a steep side spans as much
-SQUARE, GRAZING = 0.55, 0.2  # cosine to the line of sight where the photo is taken wholly, and not at all
-RIM = 0.01  # of the picture's side: so near the matte's edge the photo may show its background
+DEPTH_PX = 768  # side of the depth map that finds hidden surfaces
+HIDDEN = (
+    0.008  # world units behind the nearest surface beyond which a point is hidden; a pixel of a steep side spans it
+)
+SQUARE, GRAZING = 0.55, 0.2  # cosines between normal and ray: from the first on only the photo, up to the second none
+RIM = 0.01  # band at the matte's edge, as a share of the side, where the photo may show its background
 
 
 def photo_colors(mesh: Mesh, framed: Framed, color_at: ColorAt) -> ColorAt:
-    """Return a function of (N, 3) world points on the surface of `mesh` to (N, 3) RGB in [0, 1].
+    """Return a function from (N, 3) world points on the surface of `mesh` to (N, 3) RGB in [0, 1].
 
-    `color_at` gives the colours where the photo has none.
+    `color_at` gives the colours where the photo does not show the surface.
     """
     depth, facing = _seen(mesh)
     side = len(framed.alpha)
@@ -45,7 +47,7 @@ def photo_colors(mesh: Mesh, framed: Framed, color_at: ColorAt) -> ColorAt:
 
 
 def _seen(mesh: Mesh) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return, for each pixel of the input camera, how far the nearest surface is and how squarely it faces it."""
+    """Return for each pixel of the input camera the depth of the nearest surface and its cosine to the ray."""
     across, down, depth = project(mesh.vertices)
     toward = np.stack([np.full(len(depth), 1.9), np.zeros(len(depth)), np.zeros(len(depth))], axis=-1) - mesh.vertices
     toward /= np.linalg.norm(toward, axis=1, keepdims=True)

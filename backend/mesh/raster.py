@@ -1,7 +1,6 @@
-"""Triangles on a picture -> the pixels whose centres they cover, with NumPy alone.
+"""Rasterizer: triangles on a picture -> the pixels whose centres they cover, in NumPy, without OpenGL.
 
-Every triangle is cut into rows and every row into pixels, so the work is the number of covered pixels and not of
-bounding boxes; there is no OpenGL to be absent.
+Triangles are cut into rows and rows into pixels, so the work grows with the covered pixels and not with bounding boxes.
 """
 
 from collections.abc import Iterator
@@ -10,24 +9,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-CHUNK_PIXELS = 2_000_000  # covered at a time: 100 MB of working memory
-CHUNK_ROWS = 1_000_000
+CHUNK_PIXELS = 2_000_000  # pixels at a time: 100 MB of working memory
+CHUNK_ROWS = 1_000_000  # rows of triangles at a time
 
 
 @dataclass(frozen=True)
 class Fragments:
-    """The covered pixels of some triangles: which triangle, where, and its corners' weights there (their sum is 1)."""
+    """The covered pixels of some triangles, one row per triangle and pixel."""
 
-    face: NDArray[np.int64]  # (K,)
+    face: NDArray[np.int64]  # (K,) index of the triangle
     pixel: NDArray[np.int64]  # (K,) row * width + column
-    weights: NDArray[np.float64]  # (K, 3)
+    weights: NDArray[np.float64]  # (K, 3) of the triangle's corners at the pixel's centre; they sum to 1
 
 
 def fragments(corners: NDArray[np.float64], faces: NDArray[np.int64], height: int, width: int) -> Iterator[Fragments]:
-    """Yield what `faces` (M, 3) over `corners` (N, 2) cover, in the order of the faces.
+    """Yield the pixels that `faces` (M, 3) over `corners` (N, 2) cover, in the order of the faces.
 
-    Corners are column, row in pixels; the centre of the first pixel is (0.5, 0.5). Both windings count; a triangle
-    that touches no pixel centre yields nothing.
+    Corners are column, row in pixels; the centre of the first pixel is (0.5, 0.5). Both windings are drawn; a triangle
+    without a pixel centre yields nothing.
     """
     triangles = corners[faces]  # (M, 3, 2)
     top = np.clip(np.ceil(triangles[..., 1].min(axis=1) - 0.5), 0, height).astype(np.int64)
@@ -44,7 +43,7 @@ def fragments(corners: NDArray[np.float64], faces: NDArray[np.int64], height: in
 
 
 def _counted(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return 0, 1, …, n − 1 for each n of `lengths`, one after the other."""
+    """Return 0, 1, …, n − 1 for each n of `lengths`, concatenated."""
     ends = np.cumsum(lengths)
     return np.arange(int(ends[-1]) if len(ends) else 0) - np.repeat(ends - lengths, lengths)
 
@@ -52,7 +51,7 @@ def _counted(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
 def _span(
     triangles: NDArray[np.float64], y: NDArray[np.float64], width: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the first column (K,) whose centre lies in each triangle at height `y`, and the one after the last."""
+    """Return the first column (K,) whose centre lies in each triangle at height `y`, and the column after the last."""
     low, high = np.full(len(y), np.inf), np.full(len(y), -np.inf)
     for k in range(3):
         (x0, y0), (x1, y1) = triangles[:, k].T, triangles[:, (k + 1) % 3].T

@@ -1,7 +1,7 @@
-"""Silhouette (and disparity, when there is one) -> a closed, textured solid: the mesh engine that needs no weights.
+"""Embedded mesh engine: silhouette and optional disparity -> a closed, textured solid, without weights.
 
-A flat mesh of the matte is copied to a front and a back that bulge away from each other and meet in the contour.
-Every vertex moves along its own camera ray, so whatever the bulge, the input camera sees exactly the matte.
+A flat mesh of the matte becomes a front and a back that bulge away from each other and meet in the contour. Vertices
+move along their camera rays, so the input camera sees exactly the matte, whatever the bulge.
 """
 
 from dataclasses import replace
@@ -24,10 +24,9 @@ from backend.mesh.silhouette import Lattice, lattice_of
 from backend.mesh.solid import Solid, close_solid
 from backend.mesh.thickness import Sides, half_thickness
 
-LATTICE_NODES = 512  # TripoSR's own picture size: finer contours than this are not seen
-FEWEST_NODES = 24
+MAX_NODES, MIN_NODES = 512, 24  # lattice nodes per side; 512 is TripoSR's own picture size
 MAX_FACES = 60_000
-FARTHEST = 0.86  # world units from the origin along each axis, of the 0.87 that an object may have
+MAX_COORDINATE = 0.86  # world units along each axis, of the 0.87 that an object may have
 UNCUT: Sides = (False, False, False, False)
 
 
@@ -37,22 +36,22 @@ def load_relief(settings: Settings, memoize: Memoize) -> "ReliefEngine":
 
 
 class ReliefEngine:
-    """The embedded mesh engine. Holds nothing, so it may be shared between threads."""
+    """The embedded mesh engine; it has no state, so threads may share it."""
 
     name = "relief"
     device = "cpu"
 
     def build(self, framed: Framed, disparity: Disparity | None, request: MeshRequest, trace: Trace) -> Built:
-        """Return the relief of the framed object, and in `trace` the time and what stepped aside."""
+        """Return the relief of the framed object; `trace` gets the stage's time and a note for each ignored input."""
         with trace.stage("relief"):
             built = make_relief(framed.image, framed.alpha, disparity, framed.cut, request.target_faces or MAX_FACES)
         if disparity is not None and not built.facts["depth_used"]:
-            trace.note("The depth map is flat over the object or broken, so the front is inflated like the back.")
+            trace.note("The depth map is flat or invalid over the object and is ignored: the front mirrors the back.")
         for option, asked in (("smooth", request.smooth), ("project_photo", request.project_photo)):
             if asked:
-                trace.note(f"{option} stood aside: the embedded engine `relief` is smooth and wears the photo anyway.")
+                trace.note(f"`{option}` is ignored: a mesh by `relief` is smooth and has the photo's colours already.")
         if request.target_faces is not None and len(built.mesh.faces) > 1.1 * request.target_faces:
-            trace.note(f"`relief` needs {len(built.mesh.faces)} faces here; target_faces asked for fewer.")
+            trace.note(f"`relief` needs {len(built.mesh.faces)} faces for this shape, more than `target_faces`.")
         if request.texture == "vertex":
             return Built(replace(built.mesh, texture=None), built.facts)
         return built
@@ -63,8 +62,9 @@ def make_relief(
 ) -> Built:
     """Return the solid of a framed picture (n, n, 3), its alpha (n, n) and, when known, its disparity (n, n).
 
-    `cut` names the sides (left, top, right, bottom) where the object goes on beyond the photo: it ends in a flat wall
-    there. At most `max_faces` or 60,000 faces, whichever is less; the lattice is made coarser until they suffice.
+    `cut` marks the sides (left, top, right, bottom) where the object continues beyond the photo: there it ends in a
+    flat wall. The mesh has at most `max_faces` or 60,000 faces, whichever is less: the lattice gets coarser until they
+    suffice, down to 24 nodes per side.
     Raises NoSubjectError for an alpha of zeros, ValueError for arrays that do not fit together.
     """
     check_image(image)
@@ -85,36 +85,37 @@ def make_relief(
 
 
 def _shape_sized(alpha: Alpha) -> Alpha:
-    """Return the matte at no more than twice the lattice: it is averaged to several lattices in turn."""
-    size = 2 * LATTICE_NODES
+    """Return the matte, averaged to at most twice the finest lattice: several lattices are made from it."""
+    size = 2 * MAX_NODES
     return alpha if len(alpha) <= size else cv2.resize(alpha, (size, size), interpolation=cv2.INTER_AREA)
 
 
 def _within_budget(alpha: Alpha, cut: Sides, max_faces: int) -> tuple[Lattice, PlanarMesh]:
-    size = LATTICE_NODES
+    """Return the finest lattice, and its planar mesh, whose solid has at most `max_faces` faces."""
+    size = MAX_NODES
     while True:
         lattice = lattice_of(alpha, size)
         planar = triangulate(lattice.field, lattice.level)
         faces = 2 * len(planar.triangles) + 2 * size * sum(cut)  # front, back, and walls at most a side long
-        if faces <= max_faces or size == FEWEST_NODES:
+        if faces <= max_faces or size == MIN_NODES:
             return lattice, planar
-        size = max(FEWEST_NODES, min(size - 8, int(size * sqrt(0.97 * max_faces / faces))))
+        size = max(MIN_NODES, min(size - 8, int(size * sqrt(0.97 * max_faces / faces))))
 
 
 def _in_bounds(solid: Solid) -> Solid:
-    """Return the solid flattened, where it must be, to stay within 0.86 of the origin along each axis.
+    """Return the solid, flattened if it would leave ±0.86 along some axis.
 
-    A point that moves back moves outward along its ray too: the more so, the nearer it is to the picture's edge.
+    A point that moves back also moves outward along its ray, the more the nearer it is to the picture's edge.
     """
     inside = solid.lattice.inside
     front = solid.relief.middle + solid.relief.front * solid.half
     back = solid.relief.middle - solid.half
     rows, columns = np.nonzero(inside)
-    # The contour reaches up to a cell beyond the nodes.
+    # The contour lies up to a cell beyond the nodes.
     offsets = [np.abs(2.0 * solid.lattice.over_picture(axis.astype(np.float64)) - 1.0) for axis in (rows, columns)]
     ray = HALF_HEIGHT * (np.maximum(*offsets) + 2.0 / solid.lattice.size)
-    room = np.minimum(FARTHEST, FARTHEST / ray - DISTANCE)
+    room = np.minimum(MAX_COORDINATE, MAX_COORDINATE / ray - DISTANCE)
     ahead, behind = np.maximum(front[inside], 1e-9), np.maximum(-back[inside], 1e-9)
-    scale = min(1.0, FARTHEST / float(ahead.max()), float((room / behind).min()))
+    scale = min(1.0, MAX_COORDINATE / float(ahead.max()), float((room / behind).min()))
     relief = Relief(scale * solid.relief.middle, solid.relief.front)
     return Solid(solid.lattice, solid.planar, solid.domain, scale * solid.half, relief)

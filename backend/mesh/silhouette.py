@@ -1,7 +1,7 @@
 """Framed matte -> the matte on the relief's own lattice: smooth, bounded in size, free of specks.
 
-A 12 Mpx matte and a 100 px one both become 512 nodes a side, so that the time and the number of faces depend on the
-object's shape and not on the camera.
+A matte of 12 Mpx and one of 100 px both get 512 nodes per side, so that time and faces depend on the object's shape
+and not on the camera.
 """
 
 from dataclasses import dataclass
@@ -12,39 +12,39 @@ from numpy.typing import NDArray
 
 from backend.images.arrays import Alpha
 
-RING = 1  # nodes outside the picture on each side: a matte that fills its picture still ends somewhere
-BLOCK = 8  # the lattice's cells a side are a multiple of this, so that they merge three times over
+RING = 1  # nodes outside the picture on each side, so that a matte that fills its picture has a contour
+BLOCK = 8  # the cells per side are a multiple of it, so that they can merge three times
 
 
 @dataclass(frozen=True)
 class Lattice:
-    """The matte at the nodes of a square lattice; the object is where `field > level`.
+    """The matte at the nodes of a square lattice; the object is `field > level`.
 
-    Node (row, column) lies at `(row − RING + 0.5) / size` of the picture from its top, columns alike from its left.
+    Node (row, column) lies at `(row − RING + 0.5) / size` of the picture's height from its top; columns likewise.
     """
 
     field: NDArray[np.float32]  # (R, R); R − 1 is a multiple of BLOCK; 0 from the ring outward
-    level: float
-    size: int  # nodes over the picture's side
+    level: float  # of the field on the contour
+    size: int  # nodes along the picture's side
 
     @property
     def inside(self) -> NDArray[np.bool_]:
         return self.field > self.level
 
     def over_picture(self, index: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return where rows (or columns), whole or broken, lie: 0 to 1 from the picture's top (or left)."""
+        """Return the places of rows (or columns), fractions allowed: 0 to 1 from the picture's top (or left)."""
         return (index - RING + 0.5) / self.size
 
 
 def lattice_of(alpha: Alpha, size: int) -> Lattice:
-    """Return the (n, n) matte on a lattice of `size` nodes a side, its contour smoothed by 0.6 of the coarser pixel."""
+    """Return the (n, n) matte on a lattice of `size` nodes per side, smoothed by 0.6 of the coarser pixel."""
     side = len(alpha)
-    shrink = side >= size
-    plane = cv2.resize(alpha, (size, size), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
+    how = cv2.INTER_AREA if side >= size else cv2.INTER_LINEAR
+    plane = cv2.resize(alpha, (size, size), interpolation=how)
     sigma = 0.6 * max(1.0, size / side)
     padded = np.zeros((_multiple(size + 2 * RING - 1) + 1,) * 2, np.float32)
     padded[RING : RING + size, RING : RING + size] = plane
-    # Blurred with the ring, so that the contour of an object that fills the picture stays on the picture's edge.
+    # Blurred with its ring, so that the contour of an object that fills the picture stays on the picture's edge.
     field = cv2.GaussianBlur(padded, (0, 0), sigma) if sigma < size / 8 else padded
     field[:RING] = field[RING + size :] = 0.0
     field[:, :RING] = field[:, RING + size :] = 0.0
@@ -57,7 +57,7 @@ def _multiple(cells: int) -> int:
 
 
 def _level(field: NDArray[np.float32], mass: float) -> float:
-    """Return 0.5, or less where the object is too thin or too faint for the lattice to show half of it at 0.5."""
+    """Return 0.5, or less for an object so thin or faint that the lattice would show under half of it at 0.5."""
     for level in (0.5, 0.25, 0.12):
         if np.count_nonzero(field > level) >= 0.5 * mass and float(field.max()) > 1.2 * level:
             return level
@@ -65,7 +65,7 @@ def _level(field: NDArray[np.float32], mass: float) -> float:
 
 
 def _without_specks(field: NDArray[np.float32], level: float) -> NDArray[np.float32]:
-    """Return the field without parts under a thousandth of the largest, and without holes of a few nodes."""
+    """Return the field without parts below a thousandth of the largest and without holes of under eight nodes."""
     cleaned = field.copy()
     _, parts, stats, _ = cv2.connectedComponentsWithStats((field > level).astype(np.uint8), connectivity=4)
     areas = stats[:, cv2.CC_STAT_AREA]

@@ -1,8 +1,8 @@
-"""A mesh of a density field's surface in, the same faces with even triangles that lie closer to the surface out.
+"""Mesh of a density field's surface -> the same faces as even triangles that lie closer to the surface.
 
-Marching cubes leaves slivers, and steps where it took a steep density for linear. Each round moves a vertex toward its
-neighbours along the surface only, then back onto the surface along the gradient of the logarithm of the density, which
-a network makes near linear. So nothing shrinks and no detail that the field has is lost.
+Marching cubes leaves slivers, and steps where a steep density is far from linear. Each round moves a vertex toward its
+neighbours along the surface only, then back onto the surface along the gradient of the density's logarithm, which is
+near linear for a network. So nothing shrinks, and the field's detail stays.
 """
 
 from collections.abc import Callable
@@ -20,18 +20,18 @@ Vectors = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class SmoothConfig:
-    """`reach` bounds how far a vertex may go: about the lattice's step, 2 · 0.87 / 255 at 256 points a side."""
+    """Bounds and rounds of the smoothing."""
 
-    reach: float = 0.0068  # world units
-    rounds: int = 4  # slivers are gone after three
-    relax: float = 0.5  # part of the way to the neighbours' middle; above 0.6 rounds begin to swing
+    reach: float = 0.0068  # world units a vertex may move; the default is a lattice step, 2 · 0.87 / 255
+    rounds: int = 4  # three remove the slivers
+    relax: float = 0.5  # share of the way to the neighbours' mean per round; above 0.6 vertices begin to oscillate
 
 
 def smooth_on_field(mesh: Mesh, density_at: DensityAt, isovalue: float, config: SmoothConfig | None = None) -> Mesh:
-    """Return `mesh` with its vertices evened out on the surface `density_at(points) == isovalue`.
+    """Return `mesh` with its vertices spread evenly on the surface `density_at(points) == isovalue`.
 
-    Faces stay, so a closed mesh stays closed; colours, normals and texture are dropped: take them anew. Vertices that
-    are farther than `reach` from the surface, such as those of a cap at the box, do not move.
+    Faces stay, so a closed mesh stays closed; colours, normals and texture are dropped, because they belong to the old
+    vertices. A vertex farther than `reach` from the surface, such as one of a cap at the box, does not move.
 
     Raises ValueError for an isovalue, a reach or a number of rounds that is not positive.
     """
@@ -55,7 +55,7 @@ def smooth_on_field(mesh: Mesh, density_at: DensityAt, isovalue: float, config: 
 
 
 def _neighbours(faces: NDArray[np.int64], count: int) -> coo_array:
-    """Return the matrix (N, N) that takes every vertex to the mean of its neighbours."""
+    """Return the sparse matrix (N, N) whose product with the vertices is the mean of each one's neighbours."""
     sides = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     sides = np.unique(np.concatenate([sides, sides[:, ::-1]]), axis=0)
     degree = np.bincount(sides[:, 0], minlength=count)
@@ -65,7 +65,7 @@ def _neighbours(faces: NDArray[np.int64], count: int) -> coo_array:
 def _to_surface(
     points: Vectors, density_at: DensityAt, isovalue: float, reach: float
 ) -> tuple[NDArray[np.float64], Vectors]:
-    """Return how far the surface is (N,), by one step of Newton's, along outward unit normals (N, 3)."""
+    """Return the distance (N,) to the surface by one Newton step, along the outward unit normals (N, 3)."""
     step = 0.25 * reach  # wide enough for float32 densities, narrow enough for the field's detail
     shifts = np.concatenate([np.zeros((1, 3)), step * np.eye(3), -step * np.eye(3)])
     density = density_at((points + shifts[:, None]).reshape(-1, 3).astype(np.float32)).astype(np.float64)
@@ -77,7 +77,7 @@ def _to_surface(
 
 
 def _near(points: Vectors, start: Vectors, free: NDArray[np.bool_], reach: float) -> Vectors:
-    """Return `points` with those that are not free at their start, and none farther than `reach` from it."""
+    """Return `points` no farther than `reach` from their start; those that are not free stay at it."""
     way = np.where(free[:, None], points - start, 0.0)
     length = np.linalg.norm(way, axis=1, keepdims=True)
     nearer: Vectors = start + way * np.minimum(1.0, reach / np.maximum(length, 1e-12))
@@ -85,7 +85,7 @@ def _near(points: Vectors, start: Vectors, free: NDArray[np.bool_], reach: float
 
 
 def _without_folds(points: Vectors, start: Vectors, faces: NDArray[np.int64]) -> Vectors:
-    """Return `points` with the corners of faces that turned over put back to `start`."""
+    """Return `points` with the corners of flipped faces put back to `start`."""
     before, after = _normals(start, faces), _normals(points, faces)
     folded = (before * after).sum(axis=1) <= 0.0
     points = points.copy()
@@ -94,6 +94,7 @@ def _without_folds(points: Vectors, start: Vectors, faces: NDArray[np.int64]) ->
 
 
 def _normals(points: Vectors, faces: NDArray[np.int64]) -> Vectors:
+    """Return the faces' normals (M, 3), twice the area long."""
     a, b, c = (points[faces[:, k]] for k in range(3))
     across: Vectors = np.cross(b - a, c - a)
     return across

@@ -1,8 +1,8 @@
 """Planar mesh and heights -> the closed mesh: front, back, walls where the photo cut the object, normals, texture.
 
-The normals are those of the surface that the heights describe and not of its triangles: with F = (x − middle)² −
-(factor · half)² the gradient of F stays finite at the rim, where the surface itself stands upright and its triangles
-are long and thin.
+Normals come from the surface that the heights describe, not from its triangles: with F = (x − middle)² −
+(factor · half)² the gradient of F stays finite at the rim, where the surface is upright and its triangles are long and
+thin.
 """
 
 from dataclasses import dataclass
@@ -26,19 +26,19 @@ Vectors = NDArray[np.float64]  # (N, 3)
 
 @dataclass(frozen=True)
 class Solid:
-    """Everything that says where the surface is: (R, R) planes on the lattice, and the mesh laid over them."""
+    """The shape of a solid: (R, R) planes on the lattice, and the planar mesh over them."""
 
-    lattice: Lattice
-    planar: PlanarMesh
-    domain: Domain
+    lattice: Lattice  # the matte
+    planar: PlanarMesh  # triangles of the matte, shared by front and back
+    domain: Domain  # the inside nodes and the sides where the photo cut the object
     half: Plane  # half the thickness, world units
-    relief: Relief
+    relief: Relief  # the middle surface and the front's height above it
 
 
 def close_solid(solid: Solid, atlas: Atlas) -> Mesh:
-    """Return the closed mesh with smooth normals, its texture, and the texture's colours at the vertices.
+    """Return the closed mesh with smooth normals, the texture, and the texture's colours at the vertices.
 
-    Front and back have their own vertices along the contour, at the same places: the texture has a seam there.
+    Along the contour front and back have vertices of their own at the same places: the texture has a seam there.
     """
     planar = solid.planar
     across, down = (solid.lattice.over_picture(planar.points[:, axis]) for axis in (1, 0))
@@ -66,7 +66,7 @@ def close_solid(solid: Solid, atlas: Atlas) -> Mesh:
 
 
 def _open_rim(solid: Solid) -> NDArray[np.bool_]:
-    """Return which points (P,) lie where the object was cut: on the contour, and not round to it."""
+    """Return which points (P,) lie on the contour where the photo cut the object."""
     planar = solid.planar
     row, column = planar.owner.T
     step = np.sign(planar.points - planar.owner).astype(int)  # (0, 0) for a node itself
@@ -109,7 +109,7 @@ def _normals(solid: Solid, points: Vectors, side: float) -> Vectors:
 
 
 def _outward(solid: Solid, points: Vectors) -> tuple[NDArray[np.bool_], Vectors]:
-    """Return which points lie on the closed contour, and the direction away from the matte at all of them."""
+    """Return which points lie on the closed contour, and at every point the direction away from the matte."""
     planar = solid.planar
     smooth = cv2.GaussianBlur(solid.lattice.field, (0, 0), 1.0)
     down, across = (-_at(np.gradient(smooth, axis=axis).astype(np.float64), planar) for axis in (0, 1))
@@ -121,7 +121,7 @@ def _outward(solid: Solid, points: Vectors) -> tuple[NDArray[np.bool_], Vectors]
 def _to_world(
     along: NDArray[np.float64], down: NDArray[np.float64], across: NDArray[np.float64], points: Vectors
 ) -> Vectors:
-    """Return a gradient over (x, place in the picture) as one over the world, by the chain rule of the projection."""
+    """Return a gradient over (x, place in the picture) as a gradient over the world: the projection's chain rule."""
     depth = DISTANCE - points[:, 0]
     y, z = across / (2.0 * HALF_HEIGHT * depth), -down / (2.0 * HALF_HEIGHT * depth)
     return np.stack([along + (y * points[:, 1] + z * points[:, 2]) / depth, y, z], axis=-1)
@@ -131,14 +131,14 @@ def _unit(vectors: Vectors, outward: tuple[NDArray[np.bool_], Vectors]) -> Vecto
     closed, away = outward
     chosen = np.where(closed[:, None], away, vectors)
     length = np.linalg.norm(chosen, axis=1)
-    # A single node or a ridge has no slope of its own: any unit vector outward will do.
+    # A single node or a ridge has no slope: any outward unit vector will do.
     chosen[length < 1e-12] = (1.0, 0.0, 0.0)
     unit: Vectors = chosen / np.linalg.norm(chosen, axis=1, keepdims=True)
     return unit
 
 
 def _walls(solid: Solid) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the walls' faces, over front and then back copies of some contour points, and which points those are."""
+    """Return the walls' faces, over the front and then the back copies of contour points, and those points."""
     opened = _open_rim(solid)
     edges = solid.planar.rim()
     edges = edges[opened[edges].any(axis=1)]
@@ -162,8 +162,8 @@ def _wall_normals(points: Vectors, walls: NDArray[np.int64]) -> Vectors:
 
 
 def _colors(atlas: Atlas, uv: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the atlas's colours at (N, 2), averaged over about a vertex's surroundings."""
-    shrink = min(1.0, 640.0 / max(atlas.image.shape))
-    height, width = (max(1, round(shrink * side)) for side in atlas.image.shape[:2])  # a hair is not rounded to nothing
+    """Return the atlas's colours at (N, 2), averaged over about the distance between vertices."""
+    scale = min(1.0, 640.0 / max(atlas.image.shape))
+    height, width = (max(1, round(scale * side)) for side in atlas.image.shape[:2])  # 1 px for a hair, too
     small = cv2.resize(atlas.image, (width, height), interpolation=cv2.INTER_AREA)
     return texture_colors(small, uv) / np.float32(255.0)

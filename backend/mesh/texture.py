@@ -1,6 +1,6 @@
-"""A mesh and the colour of every point of its surface in, the mesh with a picture laid over it out.
+"""Texture baking: a mesh and a function of surface colours -> the mesh with a texture.
 
-Vertex colours blur whatever is finer than a triangle; a picture keeps it on a mesh of few faces.
+Vertex colours blur whatever is finer than a triangle; a texture keeps it on a mesh of few faces.
 """
 
 from dataclasses import dataclass
@@ -17,18 +17,18 @@ from backend.mesh.topology import weld
 
 @dataclass(frozen=True)
 class BakeConfig:
-    """How the surface is laid out on the picture."""
+    """The layout of the surface on the picture."""
 
-    size_px: int = 1024  # of the picture's sides, about: charts are packed as they come
-    gap_px: int = 4  # between charts: they stay apart down to a quarter of the picture's size
+    size_px: int = 1024  # approximate side of the picture: the packing of the charts decides
+    gap_px: int = 4  # distance between charts; at 4 they stay apart in mipmaps down to a quarter of the size
 
 
 def bake_texture(mesh: Mesh, color_at: ColorAt, config: BakeConfig | None = None) -> Mesh:
-    """Return `mesh` with a texture whose every texel has the colour of its own place on the surface.
+    """Return `mesh` with a texture in which each texel has the colour of its own place on the surface.
 
-    The surface is cut into charts (xatlas); vertices on a cut appear once for each chart, so there are more vertices
-    at the same places and the same faces. Vertex colours are dropped, normals too. Texels outside the charts have the
-    colour of the nearest one inside, so filtering brings no seam in.
+    xatlas cuts the surface into charts; a vertex on a cut is stored once per chart, so the result has more vertices at
+    the same places, and the same faces. Vertex colours and normals are dropped. A texel outside the charts has the
+    colour of the nearest one inside, so that filtering shows no seam.
 
     Raises ValueError for a mesh without faces.
     """
@@ -50,7 +50,7 @@ def bake_texture(mesh: Mesh, color_at: ColorAt, config: BakeConfig | None = None
 def _unwrapped(
     points: NDArray[np.float32], faces: NDArray[np.int64], config: BakeConfig
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32], tuple[int, int]]:
-    """Return points and faces cut along seams, uv (N, 2) in [0, 1] with v downward, and the picture's size."""
+    """Return points and faces cut along the seams, uv (N, 2) in [0, 1] with v downward, and the picture's size."""
     atlas = xatlas.Atlas()
     atlas.add_mesh(points, faces.astype(np.uint32))
     pack = xatlas.PackOptions()
@@ -61,7 +61,7 @@ def _unwrapped(
 
 
 def _spread(image: NDArray[np.uint8], painted: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Return `image` with every texel that is not painted in the colour of the nearest that is."""
+    """Return `image` with each unpainted texel in the colour of the nearest painted one."""
     if not painted.any():
         return image
     row, column = distance_transform_edt(~painted, return_distances=False, return_indices=True)

@@ -1,7 +1,7 @@
-"""Silhouette -> how thick the solid is at each lattice node: thin parts thin, thick parts thick, round everywhere.
+"""Silhouette -> the solid's thickness at each lattice node: narrow parts thin, wide parts thick, round everywhere.
 
-With −∇²u = 4 and u = 0 on the contour, √u over a disc is the half ball on it, and over a bar a half round bar: the
-half thickness follows the local width without any skeleton being found.
+With −∇²u = 4 and u = 0 on the contour, √u over a disc is a half ball and over a bar a half cylinder: the thickness
+follows the local width without a skeleton.
 """
 
 import cv2
@@ -15,15 +15,15 @@ from backend.mesh.poisson import STEPS, Domain, Plane, domain_of, solve_poisson
 from backend.mesh.silhouette import RING, Lattice, lattice_of
 
 Sides = tuple[bool, bool, bool, bool]  # left, top, right, bottom
-DIRECTIONS = (0, 2, 1, 3)  # the step in poisson.STEPS that leads out of each side
-ROUNDNESS = 0.9  # of a ball's depth: what stands in a photo is more often flatter than deeper than it is wide
-DEEPEST = 0.55  # world units that half a thickness tends to; ±0.87 holds twice that with relief on top
+DIRECTIONS = (0, 2, 1, 3)  # for each side the index in poisson.STEPS of the step that leads out of it
+ROUNDNESS = 0.9  # depth as a share of a ball's: objects in photos are more often flatter than deeper than their width
+MAX_HALF = 0.55  # world units that half the thickness approaches; twice that and a relief fit into ±0.87
 
 
 def half_thickness(alpha: Alpha, lattice: Lattice, cut: Sides) -> tuple[Domain, Plane]:
     """Return the domain and half the thickness (R, R) in world units, 0 outside.
 
-    `cut` names the sides where the object runs into the photo's frame: there the solid ends in a flat wall.
+    `cut` marks the sides where the object touches the photo's frame: there the solid ends in a flat wall.
     """
     coarse = lattice_of(alpha, max(8, lattice.size // 4))
     squared = solve_poisson(cut_domain(coarse, alpha, cut), 4.0)
@@ -32,7 +32,7 @@ def half_thickness(alpha: Alpha, lattice: Lattice, cut: Sides) -> tuple[Domain, 
         squared = solve_poisson(domain, 4.0, _carried(coarse, squared, finer))
         coarse = finer
     height = ROUNDNESS * np.sqrt(squared) * PICTURE_SIDE / lattice.size
-    limited: Plane = DEEPEST * np.tanh(height / DEEPEST)
+    limited: Plane = MAX_HALF * np.tanh(height / MAX_HALF)
     return domain, limited
 
 
@@ -52,7 +52,7 @@ def cut_domain(lattice: Lattice, alpha: Alpha, cut: Sides) -> Domain:
 
 
 def _has_rim(domain: Domain) -> bool:
-    """Return whether every part keeps a quarter of its contour: what is open all round has nothing to be round to."""
+    """Return whether every part keeps a quarter of its contour closed: a part open all around has no thickness."""
     count, parts = cv2.connectedComponents(domain.inside.astype(np.uint8), connectivity=4)
     closed, opened = np.zeros(count), np.zeros(count)
     for k, step in enumerate(STEPS):
@@ -64,7 +64,7 @@ def _has_rim(domain: Domain) -> bool:
 
 
 def _carried(coarse: Lattice, plane: Plane, fine: Lattice) -> NDArray[np.float64]:
-    """Return a coarser lattice's answer (cells²) on a finer one."""
+    """Return a coarser lattice's answer (in cells²) on a finer lattice."""
     picture = plane[RING : RING + coarse.size, RING : RING + coarse.size]
     carried = np.zeros(fine.field.shape)
     carried[RING : RING + fine.size, RING : RING + fine.size] = cv2.resize(

@@ -1,6 +1,6 @@
-"""What of a mesh does not depend on how its vertices are stored: places welded, edges counted, parts, normals.
+"""Welding, closedness, connected parts and normals: the properties of a mesh that its vertex order does not change.
 
-A texture's seam puts two vertices at one place; closedness is a property of the places.
+Along a texture's seam two vertices share one place; closedness is a property of the places.
 """
 
 from dataclasses import dataclass
@@ -15,26 +15,26 @@ from backend.mesh.mesh import Mesh
 
 @dataclass(frozen=True)
 class Welded:
-    """The mesh over its distinct places; `source[i]` is a vertex at place i, `place[v]` the place of vertex v."""
+    """A mesh over its distinct places."""
 
     points: NDArray[np.float32]  # (P, 3)
-    faces: NDArray[np.int64]  # (M', 3), without faces that a weld made degenerate
-    source: NDArray[np.int64]
-    place: NDArray[np.int64]
+    faces: NDArray[np.int64]  # (M', 3), without those that welding made degenerate
+    source: NDArray[np.int64]  # (P,) one vertex at each place
+    place: NDArray[np.int64]  # (N,) the place of each vertex
 
 
 @dataclass(frozen=True)
 class Topology:
-    """`closed`: every edge belongs to exactly two faces. `consistent`: each pair runs along it in both directions."""
+    """The connectivity of a welded mesh."""
 
-    closed: bool
-    consistent: bool
-    open_edges: int
-    components: int
+    closed: bool  # every edge belongs to exactly two faces
+    consistent: bool  # closed, and the two faces of an edge run along it in opposite directions
+    open_edges: int  # edges of a single face
+    components: int  # connected parts
 
 
 def weld(mesh: Mesh) -> Welded:
-    """Return the mesh with vertices at exactly the same place made one."""
+    """Return the mesh with vertices at exactly the same place merged."""
     _, source, place = np.unique(mesh.vertices, axis=0, return_index=True, return_inverse=True)
     place = place.reshape(-1)
     faces = place[mesh.faces]
@@ -43,7 +43,7 @@ def weld(mesh: Mesh) -> Welded:
 
 
 def topology(welded: Welded) -> Topology:
-    """Return how the welded mesh hangs together."""
+    """Return how the faces of the welded mesh are connected."""
     count = len(welded.points)
     directed = welded.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
     forward = directed[:, 0] < directed[:, 1]
@@ -58,7 +58,7 @@ def topology(welded: Welded) -> Topology:
 
 
 def vertex_normals(mesh: Mesh) -> NDArray[np.float32]:
-    """Return unit normals (N, 3), the faces' averaged by area over each place."""
+    """Return unit normals (N, 3): at each place the mean of its faces' normals, weighted by area."""
     welded = weld(mesh)
     a, b, c = (welded.points[welded.faces[:, k]].astype(np.float64) for k in range(3))
     across = np.cross(b - a, c - a)

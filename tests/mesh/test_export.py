@@ -1,4 +1,4 @@
-"""A file says what the mesh said, stands upright, faces the viewer, and passes the Khronos validator."""
+"""Files hold the mesh, stand upright, face the viewer and pass the Khronos validator."""
 
 import io
 import json

@@ -60,7 +60,7 @@ def test_one_face_turned_round_is_seen():
     assert figures.watertight and not figures.winding_consistent
 
 
-def test_a_ball_with_a_piece_cut_off_is_called_open():
+def test_a_ball_with_a_piece_cut_off_is_open():
     ball = trimesh.creation.icosphere(4, 0.5)
     open_ball = Mesh(ball.vertices.astype(np.float32), ball.faces[ball.triangles_center[:, 1] < 0.3].astype(np.int64))
     figures = measure(open_ball, framed(ball_picture(0.5)))
@@ -87,7 +87,7 @@ def test_parts_are_counted():
     assert measure(mesh_of(two), framed(ball_picture(0.2))).components == 2
 
 
-def test_another_silhouette_is_told_in_words():
+def test_the_advice_names_a_silhouette_that_differs():
     figures = measure(mesh_of(trimesh.creation.icosphere(3, 0.25)), framed(ball_picture(0.5)))
     assert figures.silhouette_iou == pytest.approx(0.235, abs=0.02)
     assert any("covers the mask" in sentence for sentence in figures.advice)

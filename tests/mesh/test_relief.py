@@ -151,7 +151,7 @@ def test_flat_depth_steps_aside_and_says_so():
     assert (plain.mesh.vertices == built.mesh.vertices).all()
 
 
-def test_one_colour_a_vertex_is_made_when_asked_for():
+def test_vertex_colours_replace_the_texture_on_request():
     framed = frame_object(photo(), SCENES["ring"][0].astype(np.float32))
     textured = ReliefEngine().build(framed, None, MeshRequest(), Trace()).mesh
     plain = ReliefEngine().build(framed, None, MeshRequest(texture="vertex"), Trace()).mesh
@@ -159,13 +159,13 @@ def test_one_colour_a_vertex_is_made_when_asked_for():
     assert np.array_equal(plain.colors, textured.colors)
 
 
-def test_what_has_no_meaning_for_a_relief_is_noted():
+def test_options_that_a_relief_ignores_are_noted():
     framed, trace = frame_object(photo(), SCENES["ring"][0].astype(np.float32)), Trace()
     ReliefEngine().build(framed, None, MeshRequest(smooth=True, project_photo=True), trace)
-    assert [note.split()[0] for note in trace.notes] == ["smooth", "project_photo"]
+    assert [note.split("`")[1] for note in trace.notes] == ["smooth", "project_photo"]
 
 
-def test_more_faces_than_asked_for_are_noted():
+def test_more_faces_than_target_faces_are_noted():
     framed, trace = frame_object(photo(), SCENES["ring"][0].astype(np.float32)), Trace()
     ReliefEngine().build(framed, None, MeshRequest(target_faces=5000), trace)
     assert not trace.notes
@@ -174,7 +174,7 @@ def test_more_faces_than_asked_for_are_noted():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
-def test_broken_depth_steps_aside_or_is_bounded(value):
+def test_invalid_depth_is_ignored_or_bounded(value):
     disparity = np.where(RADIUS < 50, value, 1.0).astype(np.float32)
     built = make_relief(photo(), SCENES["ball"][0].astype(np.float32), disparity)
     assert built.facts["depth_used"] == np.isfinite(value)
@@ -191,7 +191,7 @@ def test_the_photo_is_on_the_front_unmirrored():
     assert (mesh.colors[front & (mesh.vertices[:, 1] > 0.1)][:, 1] > 0.9).all()
 
 
-def test_fewer_faces_are_made_when_asked_for():
+def test_max_faces_bounds_the_faces():
     built = make_relief(photo(), SCENES["letter"][0].astype(np.float32), max_faces=5000)
     assert 2000 < len(built.mesh.faces) <= 5000
     assert topology(weld(built.mesh)).closed

@@ -17,7 +17,7 @@ def paint(points: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def solid() -> Mesh:
-    """A body with an arm: no turn of it is itself."""
+    """Return a body with an arm: a shape without symmetry."""
     body = trimesh.creation.icosphere(3, radius=0.5)
     arm = trimesh.creation.cylinder(0.1, 0.6, sections=24).subdivide()
     arm.apply_translation([0.6, 0.2, 0.5])
@@ -43,7 +43,7 @@ def test_every_point_shows_the_colour_of_its_place_up_to_the_seams(weights: tupl
     assert error.max() < 0.06 and error.mean() < 0.006
 
 
-def test_the_picture_at_half_its_size_brings_no_stranger_in_at_a_seam() -> None:
+def test_a_mipmap_shows_no_foreign_colour_at_a_seam() -> None:
     mesh = bake_texture(solid(), paint, CONFIG)
     corner = np.array([0.9, 0.05, 0.05])
     place = np.einsum("k,nkd->nd", corner, mesh.vertices[mesh.faces])
