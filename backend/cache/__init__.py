@@ -1,1 +1,1 @@
-"""Results and stages that were computed before: where their bytes lie, under which keys, and in which frame."""
+"""Cached results and stages: their keys, their format and the stores that hold them."""

@@ -1,6 +1,7 @@
-"""The front of a store: sealed entries in, sealed entries out, and no trouble for whoever asks.
+"""Fail-open cache: a store error counts as a miss and pauses the store with exponential back-off.
 
-A store that fails is left alone for a while, longer each time; meanwhile every look-up is a miss and nothing is kept.
+During a pause every look-up is a miss and nothing is kept. Another kind of store is a `ByteStore` and a line in
+`open_cache`.
 """
 
 import logging
@@ -16,30 +17,30 @@ from backend.cache.stores import ByteStore, RedisStore, StoreError
 from backend.contract.settings import Settings
 from backend.contract.work import CacheOutcome
 
-FIRST_REST_S, LONGEST_REST_S = 1.0, 60.0
-SILENCE_S = 600.0  # between two lines in the log about the same cache
+MIN_PAUSE_S, MAX_PAUSE_S = 1.0, 60.0  # of a failing store; doubles with each failure in a row
+LOG_INTERVAL_S = 600.0  # at most one log line about a failing store in this time
 logger = logging.getLogger("mattemesh")
 
 
 class Cache:
-    """What was computed before, by key; safe to share between threads. It never raises for what a store does.
+    """Earlier results by key. Threads may share one; a store's errors never reach the caller.
 
-    `counts` is for `/metrics`: how often each named cache ("result", "segment", "depth", …) hit or missed, as far as
-    this process was told; the service's own process hears of the workers' stages through `Done.stage_caches`.
+    `counts` is for `/metrics`: the hits and misses of each named cache ("result", "segment", "depth", …) that were
+    reported to this process. `Done.stage_caches` carries those of the workers' stages to the service's process.
     """
 
     def __init__(self, store: ByteStore) -> None:
         self._store = store
         self.counts: Counter[tuple[str, CacheOutcome]] = Counter()
         self._lock = threading.Lock()
-        self._rests_until = 0.0
-        self._rest_s = FIRST_REST_S
-        self._told_at = -SILENCE_S
+        self._paused_until = 0.0
+        self._pause_s = MIN_PAUSE_S
+        self._logged_at = -LOG_INTERVAL_S
         self._why = ""
 
     def find(self, key: str) -> tuple[dict[str, Any], list[memoryview]] | None:
-        """Return the header and the parts kept under `key`, or None."""
-        if self._rests():
+        """Return the header and the parts that are kept under `key`, or None."""
+        if self._is_paused():
             return None
         try:
             data = self._store.get(key)
@@ -50,8 +51,8 @@ class Cache:
         return None if data is None else unseal(key, data)
 
     def keep(self, key: str, header: Mapping[str, Any], parts: Sequence[bytes | memoryview]) -> None:
-        """Keep `header` and `parts` under `key` if the store will have them."""
-        if self._rests() or sum(len(part) for part in parts) > self._store.largest_bytes:
+        """Keep `header` and `parts` under `key`, unless the entry is too large or the store fails."""
+        if self._is_paused() or sum(len(part) for part in parts) > self._store.max_entry_bytes:
             return
         try:
             self._store.put(key, seal(key, header, parts))
@@ -61,46 +62,45 @@ class Cache:
             self._worked()
 
     def count(self, outcomes: Mapping[str, CacheOutcome]) -> None:
-        """Add what the named caches did for one piece of work."""
+        """Add the hits and misses of one piece of work."""
         with self._lock:
             self.counts.update(outcomes.items())
 
     def tidy(self) -> None:
-        """Remove what was left behind; for the start of the service. Takes some ten milliseconds a thousand files."""
-        if isinstance(self._store, DiskStore):
-            try:
-                self._store.tidy()
-            except StoreError as error:
-                self._failed(error)
+        """Let the store remove what is left over; for the start of the service, about 10 ms per thousand files."""
+        try:
+            self._store.tidy()
+        except StoreError as error:
+            self._failed(error)
 
     def describe(self) -> dict[str, str]:
-        """Return where entries lie and, when the store does not work, why, for `/health`."""
+        """Return the store's name and, while it fails, the reason, for `/health`."""
         return {"store": self._store.name, "why": self._why}
 
-    def _rests(self) -> bool:
-        return time.monotonic() < self._rests_until
+    def _is_paused(self) -> bool:
+        return time.monotonic() < self._paused_until
 
     def _worked(self) -> None:
         with self._lock:
-            self._rest_s, self._why = FIRST_REST_S, ""
+            self._pause_s, self._why = MIN_PAUSE_S, ""
 
     def _failed(self, error: StoreError) -> None:
         now = time.monotonic()
         with self._lock:
-            self._rests_until = now + self._rest_s
-            self._rest_s = min(2 * self._rest_s, LONGEST_REST_S)
-            self._why = f"{error}; the work is done without it"
-            tell = now - self._told_at >= SILENCE_S
-            if tell:
-                self._told_at = now
-        if tell:
-            logger.warning("the cache is left out: %s", error)
+            self._paused_until = now + self._pause_s
+            self._pause_s = min(2 * self._pause_s, MAX_PAUSE_S)
+            self._why = f"{error}; the service works without it"
+            is_due = now - self._logged_at >= LOG_INTERVAL_S
+            if is_due:
+                self._logged_at = now
+        if is_due:
+            logger.warning("working without the cache: %s", error)
 
 
 def open_cache(settings: Settings) -> Cache | None:
-    """Return the cache that the settings describe, or None where there is none. Nothing is opened yet.
+    """Return the cache that the settings describe, or None for CACHE_BYTES=0. The store opens at the first use.
 
-    Raises ValueError for a CACHE_URL that is no Redis URL.
+    Raises ValueError for a CACHE_URL that is not a Redis URL.
     """
     if not settings.cache_bytes:
         return None

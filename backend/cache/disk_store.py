@@ -1,7 +1,7 @@
-"""The store on disk: diskcache's SQLite file, with the larger values in files beside it.
+"""The store on disk: diskcache's SQLite file, with larger values in files beside it.
 
-diskcache unpickles what its database says is a pickle, and reads and removes whatever file a row names. A row is only
-as trustworthy as whoever can write to the folder, so both are refused here.
+diskcache unpickles values that a row marks as pickles, and reads and removes any file that a row names. Rows are only
+as trustworthy as everyone who can write to the folder, so this store refuses both.
 """
 
 import contextlib
@@ -17,18 +17,21 @@ from diskcache.core import MODE_BINARY, MODE_RAW
 
 from backend.cache.stores import StoreError
 
-BUSY_S = 1.0  # the longest wait for another process that is writing
-LARGEST_SHARE = 1 / 8  # of the whole store, for one entry: a huge one must not drive out everything else
+LOCK_TIMEOUT_S = 1.0  # longest wait for another process that is writing
+MAX_ENTRY_SHARE = 1 / 8  # of the store for one entry: a huge one must not evict everything else
 _FILE = re.compile(r"[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{28}\.val")
-_PRAGMAS = {"sqlite_cache_size": 500, "sqlite_mmap_size": 0}  # pages: 2 MB for each thread's connection, not 32
+_PRAGMAS = {
+    "sqlite_cache_size": 500,
+    "sqlite_mmap_size": 0,
+}  # in pages: 2 MB per thread, not 32
 
 
 class _BytesOnly(diskcache.Disk):  # type: ignore[misc]  # diskcache has no types
-    """How diskcache writes a value and reads a row: text keys, bytes, and files with names of its own making."""
+    """How diskcache stores values: text keys, bytes only, and only files whose names it has made itself."""
 
     def store(self, value: Any, read: bool, key: Any = None) -> tuple[int, int, str | None, Any]:
         if type(value) is not bytes:
-            raise TypeError("the store keeps bytes and nothing else")
+            raise TypeError("the store keeps bytes only")
         stored: tuple[int, int, str | None, Any] = super().store(value, read, key)
         return stored
 
@@ -37,7 +40,7 @@ class _BytesOnly(diskcache.Disk):  # type: ignore[misc]  # diskcache has no type
             return value
         if mode == MODE_BINARY and filename is not None and _FILE.fullmatch(filename):
             return (Path(self._directory) / filename).read_bytes()
-        raise OSError("a row that this store has not written")  # what diskcache takes for a missing entry
+        raise OSError("not a row of this store")  # diskcache treats it as a missing entry
 
     def get(self, key: Any, raw: bool) -> str:
         return str(key)
@@ -49,40 +52,40 @@ class _BytesOnly(diskcache.Disk):  # type: ignore[misc]  # diskcache has no type
     def _write(self, full_path: str, iterator: Iterator[bytes], mode: str, encoding: str | None = None) -> Any:
         try:
             return super()._write(full_path, iterator, mode, encoding)
-        except OSError:  # no room: what was written of it would stay for ever
+        except OSError:  # disk full: the partial file would stay for ever
             Path(full_path).unlink(missing_ok=True)
             raise
 
 
 class DiskStore:
-    """A folder of at most `limit_bytes`, the oldest entries dropped first; processes and threads may share it.
+    """A folder of at most `limit_bytes`; the oldest entries are evicted first. Processes and threads may share it.
 
-    Reading writes nothing, so a reader never waits for a writer. Opened at the first use.
+    Reading writes nothing, so a reader never waits for a writer. The folder is opened at the first use.
     """
 
     name = "disk"
 
     def __init__(self, folder: Path, limit_bytes: int, ttl_s: float) -> None:
         self.folder, self.limit_bytes, self._ttl_s = folder, limit_bytes, ttl_s
-        self.largest_bytes = int(limit_bytes * LARGEST_SHARE)
+        self.max_entry_bytes = int(limit_bytes * MAX_ENTRY_SHARE)
         self._cache: diskcache.Cache | None = None
         self._lock = threading.Lock()
 
     def get(self, key: str) -> bytes | None:
-        with self._told("read"):
+        with self._store_errors("read"):
             data: bytes | None = self._opened().get(key)
             return data
 
     def put(self, key: str, data: bytes) -> None:
-        with self._told("written"):
+        with self._store_errors("written"):
             cache = self._opened()
             cache.set(key, data, expire=self._ttl_s)
-            if cache.volume() > self.limit_bytes:  # it drops ten small ones for a large one
+            if cache.volume() > self.limit_bytes:  # `set` evicts ten entries at most, which may be small
                 cache.cull()
 
     def tidy(self) -> None:
-        """Remove what has expired, and the files that a killed process left without a row. Raises StoreError."""
-        with self._told("tidied"):
+        """Remove expired entries, and files that a killed process left without a row. Raises StoreError."""
+        with self._store_errors("tidied"):
             cache = self._opened()
             cache.expire()
             cache.check(fix=True)
@@ -101,7 +104,7 @@ class DiskStore:
                 _discard_broken(self.folder)
                 self._cache = diskcache.Cache(
                     str(self.folder),
-                    timeout=BUSY_S,
+                    timeout=LOCK_TIMEOUT_S,
                     disk=_BytesOnly,
                     size_limit=self.limit_bytes,
                     eviction_policy="least-recently-stored",
@@ -110,11 +113,12 @@ class DiskStore:
             return self._cache
 
     @contextlib.contextmanager
-    def _told(self, verb: str) -> Iterator[None]:
+    def _store_errors(self, verb: str) -> Iterator[None]:
+        """Raise the errors of the disk and of SQLite as StoreError."""
         try:
             yield
         except (OSError, sqlite3.Error, diskcache.Timeout) as error:
-            if type(error) is sqlite3.DatabaseError:  # not one of its many descendants: the file itself is broken
+            if type(error) is sqlite3.DatabaseError:  # the class itself, none of its subclasses: the file is broken
                 self.close()
             reason = (
                 error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
@@ -123,9 +127,9 @@ class DiskStore:
 
 
 def _discard_broken(folder: Path) -> None:
-    """Remove a database that SQLite finds broken; only what was computed before is lost. Raises sqlite3.Error."""
+    """Remove a database that SQLite finds broken; the cached entries are lost. Raises sqlite3.Error."""
     try:
-        with contextlib.closing(sqlite3.connect(folder / "cache.db", timeout=BUSY_S)) as database:
+        with contextlib.closing(sqlite3.connect(folder / "cache.db", timeout=LOCK_TIMEOUT_S)) as database:
             sound = database.execute("PRAGMA quick_check(1)").fetchall() == [("ok",)]
     except sqlite3.OperationalError:
         raise

@@ -1,4 +1,4 @@
-"""What a cached entry looks like: a mark, a digest, a JSON header and raw bytes. A damaged one reads as none at all."""
+"""Format of a cached entry: a mark, a digest, a JSON header and raw bytes. A damaged entry reads as a miss."""
 
 import hashlib
 import json
@@ -6,21 +6,21 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-MARK = b"MMCACHE1"  # the last figure changes with the layout
+MARK = b"MMCACHE1"  # the last digit is the version of the format
 _LENGTH = struct.Struct(">I")
 _DIGEST_AT = len(MARK)
 _BODY_AT = _DIGEST_AT + hashlib.sha256().digest_size
 
 
 def seal(key: str, header: Mapping[str, Any], parts: Sequence[bytes | memoryview]) -> bytes:
-    """Return one entry that holds `header` (what JSON can say) and `parts`, and is good for `key` alone."""
+    """Return one entry with `header`, which has to be JSON, and `parts`; it is valid under `key` only."""
     text = json.dumps({"sizes": [len(part) for part in parts], **header}, separators=(",", ":")).encode()
     body = b"".join([_LENGTH.pack(len(text)), text, *parts])
     return MARK + _digest(key, body) + body
 
 
 def unseal(key: str, data: bytes) -> tuple[dict[str, Any], list[memoryview]] | None:
-    """Return the header and the parts of an entry, or None when it is truncated, changed, or another key's."""
+    """Return the header and the parts of an entry, or None when it is truncated, changed or another key's."""
     body = memoryview(data)[_BODY_AT:]
     if data[:_DIGEST_AT] != MARK or data[_DIGEST_AT:_BODY_AT] != _digest(key, body):
         return None

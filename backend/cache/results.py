@@ -1,4 +1,4 @@
-"""Finished work, kept by its content: the same picture with the same options comes back at once."""
+"""Result cache: the same files with the same options return the earlier result at once."""
 
 import asyncio
 import time
@@ -14,17 +14,17 @@ from backend.contract.settings import Settings
 from backend.contract.work import Done, File, OnStage, Stage, Work
 from backend.weights.remote_services import REMOTE_SERVICES
 
-PATIENCE_S = 2.0  # with the store, for one step; then the work is done as if there were none
-THREADS = 4  # of their own, so that a slow store holds up nobody else's
+STORE_TIMEOUT_S = 2.0  # of one step with the store; after it the work continues without the cache
+THREADS = 4  # a pool of its own, so that a slow store holds up no other thread
 Answer = TypeVar("Answer")
 
 
 class CachingRunner(RunnerWrapper):
-    """A runner that looks for the finished result before it hands work on, and keeps what comes of it.
+    """A runner that looks up the finished result before it runs the work, and keeps the result of the run.
 
-    `Done.cache` says which it was. What fails is not kept, nor is a result of other models than those on the disk (a
-    file that was exchanged under a running worker), nor any while each run has to leave its debug bundle, nor what a
-    service of others was asked for: its report tells that the picture left this machine, and what for.
+    `Done.cache` is `hit` or `miss`. Not kept: failures; results of models that differ from those on disk, because a
+    file was exchanged under a running worker; any result while DEBUG_DIR wants a bundle from each run; and results of
+    remote services, whose report has to say each time that the picture left this machine.
     """
 
     def __init__(self, runner: Runner, cache: Cache, settings: Settings) -> None:
@@ -33,20 +33,20 @@ class CachingRunner(RunnerWrapper):
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="cache")
 
     async def run(self, work: Work, on_stage: OnStage = ignore_stage) -> Done:
-        """Return what came of the same work before, or what comes of it now; raises as the runner does."""
-        if work.cache == "avoid" or self._settings.debug_dir is not None or _leaves(work):
+        """Return the earlier result of the same work, or the result of running it now. Raises the runner's errors."""
+        if work.cache == "avoid" or self._settings.debug_dir is not None or _is_remote(work):
             return self._counted(await self._runner.run(work, on_stage))
         start = time.perf_counter()
-        key = await self._patiently(lambda: result_key(work, models_of(work, self._settings), self._settings))
+        key = await self._within_timeout(lambda: result_key(work, models_of(work, self._settings), self._settings))
         if key is not None and work.cache == "use":
-            kept = await self._patiently(lambda: find_result(self._cache, key))
+            kept = await self._within_timeout(lambda: find_result(self._cache, key))
             if kept is not None:
                 on_stage("start")
                 self._cache.count({"result": "hit"})
                 return replace(kept, cache="hit", stages=(Stage("cache", time.perf_counter() - start, "cpu"),))
         done = self._counted(await self._runner.run(work, on_stage))
         if key is not None:
-            await self._patiently(lambda: self._keep(work, key, done))
+            await self._within_timeout(lambda: self._keep(work, key, done))
         return done
 
     def start(self) -> None:
@@ -63,24 +63,25 @@ class CachingRunner(RunnerWrapper):
 
     def _keep(self, work: Work, key: str, done: Done) -> None:
         models = models_of(work, self._settings)
-        # What took part must be what the key was made of, and still is on the disk.
+        # The models that ran must be those of the key, and still those on disk.
         if result_key(work, models, self._settings) == key and done.models.items() <= models.items():
             keep_result(self._cache, key, done)
 
-    async def _patiently(self, step: Callable[[], Answer]) -> Answer | None:
+    async def _within_timeout(self, step: Callable[[], Answer]) -> Answer | None:
+        """Return the answer of `step`, or None when the store takes too long."""
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(STORE_TIMEOUT_S):
                 return await asyncio.get_running_loop().run_in_executor(self._pool, step)
         except TimeoutError:
             return None
 
 
-def _leaves(work: Work) -> bool:
+def _is_remote(work: Work) -> bool:
     return getattr(work.options, "model", "") in REMOTE_SERVICES
 
 
 def keep_result(cache: Cache, key: str, done: Done) -> None:
-    """Keep `done` under `key`, all but what is told of this one run."""
+    """Keep `done` under `key`, without what belongs to this one run."""
     header = {
         "files": [{"name": file.name, "media_type": file.media_type} for file in done.files],
         "stages": [asdict(stage) for stage in done.stages],
@@ -91,7 +92,7 @@ def keep_result(cache: Cache, key: str, done: Done) -> None:
 
 
 def find_result(cache: Cache, key: str) -> Done | None:
-    """Return what was kept under `key`, or None."""
+    """Return the result that is kept under `key`, or None."""
     found = cache.find(key)
     if found is None:
         return None

@@ -1,7 +1,7 @@
-"""What networks answered before, kept by what exactly they were asked: their input, weights and precision.
+"""Stage cache: the networks' earlier answers by input, weights and precision.
 
-A network is wrapped where arrays go in and arrays come out, so what comes back is bit for bit what was computed, and
-everything around the network (resizing, refining, exporting) is done anew with the options of the day.
+Only the network itself is memoized, arrays in and arrays out, so an answer is bit for bit the computed one, and
+everything around it (resizing, refining, exporting) runs with the options of each request.
 """
 
 import hashlib
@@ -25,15 +25,15 @@ DTYPES = frozenset({"float32", "float64", "uint8", "bool"})
 
 @dataclass
 class Run:
-    """What the caches did for one piece of work, while it runs."""
+    """Cache use of one piece of work while it runs."""
 
-    use: CacheUse
-    outcomes: dict[str, CacheOutcome] = field(default_factory=dict)  # a hit: each time that the stage asked
-    models: dict[str, str] = field(default_factory=dict)  # the engines that took part: name -> fingerprint
+    use: CacheUse  # whether answers are looked up and kept
+    outcomes: dict[str, CacheOutcome] = field(default_factory=dict)  # stage -> hit if each of its look-ups was one
+    models: dict[str, str] = field(default_factory=dict)  # engine that ran -> its fingerprint
 
 
 class StageCache:
-    """Stages by content, for all networks of one process. Outside a `run` it only computes: a warm-up has to be one."""
+    """Answers by content, for all networks of one process. Outside a `run` it only computes, as a warm-up must."""
 
     def __init__(self, cache: Cache | None = None) -> None:
         self._cache = cache
@@ -41,7 +41,7 @@ class StageCache:
 
     @contextmanager
     def run(self, use: CacheUse) -> Iterator[Run]:
-        """Yield the notebook of the work that the body does, in this thread."""
+        """Yield the record of the work that the body does in this thread."""
         run = Run(use)
         token = self._run.set(run)
         try:
@@ -50,7 +50,7 @@ class StageCache:
             self._run.reset(token)
 
     def took_part(self, model: str, fingerprint: str) -> None:
-        """Note that the work in hand uses `model`."""
+        """Record that the current work uses `model`."""
         run = self._run.get()
         if run is not None:
             run.models[model] = fingerprint
@@ -75,7 +75,7 @@ class StageCache:
 
 
 def stage_key(stage: str, detail: str, given: NDArray[Any]) -> str:
-    """Return the key of a stage's answer to `given`: its shape, type and every byte count."""
+    """Return the key of a stage's answer to `given`: it depends on shape, dtype and every byte."""
     digest = hashlib.sha256(f"{build_fingerprint()} {detail} {given.dtype} {given.shape}\n".encode())
     digest.update(np.ascontiguousarray(given).data)
     return f"{stage}/{digest.hexdigest()}"
@@ -100,5 +100,5 @@ def _keep(cache: Cache, key: str, answer: Arrays) -> None:
 
 
 def open_stages(settings: Settings) -> StageCache:
-    """Return the stage caches that the settings describe; where there is no cache, one that only computes."""
+    """Return the stage cache that the settings describe; without a cache, one that only computes."""
     return StageCache(open_cache(settings))

@@ -1,7 +1,7 @@
-"""Where cached bytes lie: a folder that every process of the service shares, or a Redis server.
+"""The interface of a cache store, and the store on a Redis server; the one on disk is in `disk_store.py`.
 
-Bytes go in and the same bytes come out; nothing that lies there is ever unpickled. Whatever keeps a store from working
-is raised as `StoreError`, which `backend.cache.cache` turns into a miss.
+Bytes go in and the same bytes come out; nothing from a store is ever unpickled. A store that cannot work raises
+`StoreError`, which `Cache` turns into a miss.
 """
 
 from typing import Protocol
@@ -10,49 +10,53 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-NAMESPACE = "mattemesh:1:"  # of every key in a Redis that others may use too
-REDIS_TIMEOUT_S = 1.0  # for one command, and for connecting
-REDIS_LARGEST_BYTES = 32 * 1024 * 1024  # what a network of 1 Gbit/s carries well within the timeout
+NAMESPACE = "mattemesh:1:"  # prefix of every key, since others may use the same Redis
+REDIS_TIMEOUT_S = 1.0  # of one command, and of connecting
+REDIS_MAX_ENTRY_BYTES = 32 * 1024 * 1024  # 1 Gbit/s carries them well within the timeout
 
 
 class StoreError(Exception):
-    """The store cannot be used at the moment; the message may be logged, it names no path, address or password."""
+    """The store cannot be used now. Its message is safe to log: no path, address or password."""
 
 
 class ByteStore(Protocol):
-    """Bytes by key, for a limited time; both may forget whatever they like. Threads may share one."""
+    """Bytes by key, for a limited time. A store may forget any entry at any time; threads may share one."""
 
     @property
     def name(self) -> str: ...
 
     @property
-    def largest_bytes(self) -> int:
-        """What is larger is not worth its room."""
+    def max_entry_bytes(self) -> int:
+        """The size above which an entry is not kept."""
         ...
 
     def get(self, key: str) -> bytes | None:
-        """Return what was put under `key`, or None. Raises StoreError."""
+        """Return the bytes under `key`, or None. Raises StoreError."""
         ...
 
     def put(self, key: str, data: bytes) -> None:
         """Keep `data` under `key`. Raises StoreError."""
         ...
 
+    def tidy(self) -> None:
+        """Remove what expired entries and killed processes left over. Raises StoreError."""
+        ...
+
 
 class RedisStore:
-    """A Redis server, by its URL; how much it keeps and what it drops is its own setting (`maxmemory`)."""
+    """A Redis server. Its own `maxmemory` settings decide how much it keeps and what it drops."""
 
     name = "redis"
-    largest_bytes = REDIS_LARGEST_BYTES
+    max_entry_bytes = REDIS_MAX_ENTRY_BYTES
 
     def __init__(self, url: str, ttl_s: float) -> None:
-        """Connect at the first use. Raises ValueError for a URL that is none."""
+        """The connection opens at the first use. Raises ValueError for a URL that is not a Redis URL."""
         self._ttl_ms = max(1, round(1000 * ttl_s))
         self._client = redis.Redis.from_url(
             url,
             socket_timeout=REDIS_TIMEOUT_S,
             socket_connect_timeout=REDIS_TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),  # a second try would cost a second second
+            retry=Retry(NoBackoff(), 0),  # a retry would wait for the timeout again
         )
 
     def get(self, key: str) -> bytes | None:
@@ -67,3 +71,6 @@ class RedisStore:
             self._client.set(NAMESPACE + key, data, px=self._ttl_ms)
         except (redis.RedisError, OSError) as error:
             raise StoreError(f"Redis cannot be written ({type(error).__name__})") from error
+
+    def tidy(self) -> None:
+        """Do nothing: Redis removes expired entries itself."""

@@ -1,4 +1,4 @@
-"""What the tests of the caches ask for."""
+"""Fixtures of the cache tests."""
 
 import shutil
 from collections.abc import Iterator
@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from backend.cache import results
 from tests.helpers.cache_stores import MemoryStore, RedisServer
+
+
+@pytest.fixture(autouse=True)
+def no_store_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine even a store in memory may take longer than the service would wait."""
+    monkeypatch.setattr(results, "STORE_TIMEOUT_S", 60.0)
 
 
 @pytest.fixture

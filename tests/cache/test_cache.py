@@ -1,4 +1,4 @@
-"""The front of a store: it never raises, it leaves a broken store alone for a while, and says so once."""
+"""The fail-open cache: it never raises, it pauses a failing store with back-off, and it logs that once."""
 
 import logging
 from itertools import pairwise
@@ -14,7 +14,7 @@ from tests.helpers.cache_stores import MemoryStore
 
 
 class Clock:
-    """Time that passes when it is told to."""
+    """A clock that the test sets."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
@@ -26,7 +26,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
-def test_what_is_kept_is_found(store: MemoryStore) -> None:
+def test_a_kept_entry_is_found(store: MemoryStore) -> None:
     cache = Cache(store)
     assert cache.find("key") is None
     cache.keep("key", {"a": 1}, [b"part"])
@@ -42,35 +42,35 @@ def test_a_broken_entry_is_a_miss(store: MemoryStore) -> None:
     assert cache.find("key") is not None
 
 
-def test_what_is_too_large_is_not_kept(store: MemoryStore) -> None:
-    Cache(store).keep("key", {}, [bytes(store.largest_bytes), b"!"])
+def test_an_entry_over_the_size_limit_is_not_kept(store: MemoryStore) -> None:
+    Cache(store).keep("key", {}, [bytes(store.max_entry_bytes), b"!"])
     assert store.entries == {}
 
 
-def test_a_broken_store_is_a_miss_and_left_alone_longer_each_time(store: MemoryStore, clock: Clock) -> None:
+def test_a_failing_store_is_a_miss_and_is_paused_twice_as_long_each_time(store: MemoryStore, clock: Clock) -> None:
     cache, store.broken = Cache(store), True
-    asked_at: list[float] = []
+    used_at: list[float] = []
     while clock.now < 1300:
-        before = store.asked
+        before = store.uses
         assert cache.find("key") is None
         cache.keep("key", {}, [])
-        asked_at += [clock.now] * (store.asked - before)
+        used_at += [clock.now] * (store.uses - before)
         clock.now += 0.5
-    rests = [later - earlier for earlier, later in pairwise(asked_at)]
-    assert rests == sorted(rests)
-    assert rests[0] == 1
-    assert rests[-1] == 60
+    pauses = [later - earlier for earlier, later in pairwise(used_at)]
+    assert pauses == sorted(pauses)
+    assert pauses[0] == 1
+    assert pauses[-1] == 60
     store.broken = False
     clock.now += 61
     cache.keep("key", {}, [])
     assert cache.find("key") is not None
     store.broken = True
     cache.find("key")
-    store.broken, clock.now = False, clock.now + 1.5  # once it has worked, it is trusted as before
+    store.broken, clock.now = False, clock.now + 1.5  # one success resets the pause
     assert cache.find("key") is not None
 
 
-def test_a_failure_is_logged_once_and_told_while_it_lasts(
+def test_a_failure_is_logged_once_and_shown_while_it_lasts(
     store: MemoryStore, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     cache, store.broken = Cache(store), True
@@ -86,6 +86,15 @@ def test_a_failure_is_logged_once_and_told_while_it_lasts(
     assert cache.describe()["why"] == ""
 
 
+def test_tidying_reaches_every_store_and_never_raises(store: MemoryStore) -> None:
+    cache = Cache(store)
+    cache.tidy()
+    assert store.tidied == 1
+    store.broken = True
+    cache.tidy()
+    assert "cannot be used" in cache.describe()["why"]
+
+
 def test_hits_and_misses_are_counted_by_name(store: MemoryStore) -> None:
     cache = Cache(store)
     cache.count({"result": "miss", "segment": "hit"})
@@ -93,7 +102,7 @@ def test_hits_and_misses_are_counted_by_name(store: MemoryStore) -> None:
     assert cache.counts == {("result", "miss"): 2, ("segment", "hit"): 1}
 
 
-def test_the_settings_say_where_the_cache_is(tmp_path: Path) -> None:
+def test_the_settings_choose_the_store(tmp_path: Path) -> None:
     assert open_cache(Settings(cache_bytes=0)) is None
     assert open_cache(Settings(cache_bytes=0, cache_url=SecretStr("redis://127.0.0.1:1"))) is None
     disk = open_cache(Settings(cache_bytes=10_000_000, data_dir=tmp_path))
@@ -101,5 +110,5 @@ def test_the_settings_say_where_the_cache_is(tmp_path: Path) -> None:
     assert disk is not None
     assert redis is not None
     assert (disk.describe()["store"], redis.describe()["store"]) == ("disk", "redis")
-    assert list(tmp_path.iterdir()) == []  # nothing is made before something is kept
+    assert list(tmp_path.iterdir()) == []  # nothing is created before something is kept
     assert "secret" not in repr(Settings(cache_url=SecretStr("redis://:secret@127.0.0.1:1")))

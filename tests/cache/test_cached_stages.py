@@ -1,4 +1,4 @@
-"""Stages by content: what networks answered to the very same input comes back bit for bit, and for nothing else."""
+"""The stage cache: a network's answer comes back bit for bit for the same input, and for no other."""
 
 import json
 from dataclasses import replace
@@ -42,7 +42,7 @@ GIVEN = np.arange(12, dtype=np.float32).reshape(3, 4)
 
 @pytest.fixture
 def stages(store: MemoryStore) -> StageCache:
-    store.largest_bytes = 10**9
+    store.max_entry_bytes = 10**9
     return StageCache(Cache(store))
 
 
@@ -92,20 +92,20 @@ def test_an_answer_comes_back_bit_for_bit_and_may_be_written_to(stages: StageCac
     [{"given": GIVEN + 1}, {"given": GIVEN.reshape(4, 3)}, {"given": GIVEN.view(np.int32)}, {"detail": "cuda"},
      {"fingerprint": "two"}, {"stage": "depth"}, {"given": np.asfortranarray(GIVEN.T)}],
 )  # fmt: skip
-def test_another_question_is_another_answer(stages: StageCache, other: dict[str, Any]) -> None:
+def test_another_input_or_detail_is_computed(stages: StageCache, other: dict[str, Any]) -> None:
     network = Network()
     ask(stages, network)
     assert list(ask(stages, network, **other)[1].values()) == ["miss"]
     assert network.asked == 2
 
 
-def test_how_the_input_lies_in_memory_does_not_matter(stages: StageCache) -> None:
+def test_the_inputs_memory_layout_does_not_matter(stages: StageCache) -> None:
     network = Network()
     ask(stages, network)
     assert ask(stages, network, np.asfortranarray(GIVEN))[1] == {"segment": "hit"}
 
 
-def test_the_work_says_what_the_cache_may_do(stages: StageCache, store: MemoryStore) -> None:
+def test_the_work_decides_the_use_of_the_cache(stages: StageCache, store: MemoryStore) -> None:
     network = Network()
     assert ask(stages, network, use="avoid")[1] == {}
     assert store.entries == {}
@@ -244,7 +244,7 @@ ALL = {"encode": "hit", "lattice": "hit", "surface": "hit"}
 @pytest.fixture(scope="module")
 def after_first(model: TripoSR, framed: Framed) -> dict[str, bytes]:
     """What the cache holds when FIRST has been built."""
-    store = MemoryStore(largest_bytes=10**9)
+    store = MemoryStore(max_entry_bytes=10**9)
     stages = StageCache(Cache(store))
     with stages.run("use"):
         engine_of(model, stages).build(framed, None, FIRST, Trace())
@@ -288,7 +288,7 @@ CHANGES: list[dict[str, Any]] = [
 def test_a_memoized_matte_is_the_computed_one(
     store: MemoryStore, stages: StageCache, tmp_path: Path, change: dict[str, Any]
 ) -> None:
-    store.largest_bytes = 10**8
+    store.max_entry_bytes = 10**8
     settings = Settings(checkpoints_dir=tmp_path)
     memoizing, plain = Engines(settings, stages), Engines(settings)
     photo = {"file": encoded(toy(320, 240)[0])}
@@ -311,7 +311,7 @@ def test_the_result_says_which_models_took_part(stages: StageCache, tmp_path: Pa
     assert named.models == {"border": "embedded"}
 
 
-def test_an_exchanged_network_is_told_apart_from_the_loaded_one(stages: StageCache, tmp_path: Path) -> None:
+def test_an_exchanged_network_has_another_fingerprint(stages: StageCache, tmp_path: Path) -> None:
     (tmp_path / "models.toml").write_text(
         '[shoes]\nfile = "shoes.onnx"\ninput_size = 320\nmean = [0, 0, 0]\nstd = [1, 1, 1]\nactivation = "none"\n'
     )

@@ -1,4 +1,4 @@
-"""The store on disk: bounded, shared by processes, and deaf to what others have put into its folder."""
+"""The store on disk: bounded, shared by processes, and safe against files and rows planted in its folder."""
 
 import errno
 import os
@@ -43,7 +43,7 @@ def test_bytes_come_back_as_they_were(disk: DiskStore, data: bytes) -> None:
     assert disk.get("key") == b"new"
 
 
-def test_nobody_else_may_look_into_the_folder(disk: DiskStore) -> None:
+def test_the_folder_is_closed_to_other_users(disk: DiskStore) -> None:
     disk.put("key", SMALL)
     assert disk.folder.stat().st_mode & 0o077 == 0
 
@@ -88,11 +88,11 @@ def test_the_folder_never_outgrows_its_limit(disk: DiskStore) -> None:
     assert disk.get("large 11") is not None
 
 
-def test_what_is_old_is_forgotten(tmp_path: Path) -> None:
-    disk = DiskStore(tmp_path, 4_000_000, 0.2)
+def test_expired_entries_are_forgotten(disk: DiskStore, monkeypatch: pytest.MonkeyPatch) -> None:
     disk.put("key", LARGE)
     assert disk.get("key") == LARGE
-    time.sleep(0.25)
+    later = time.time() + 3601
+    monkeypatch.setattr("diskcache.core.time.time", lambda: later)
     assert disk.get("key") is None
     disk.tidy()
     assert files_of(disk) == []
@@ -145,7 +145,7 @@ def test_a_lost_file_is_a_miss(disk: DiskStore) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no database at all" * 100, b"SQLite format 3\0" + b"\xff" * 5000])
-def test_a_broken_database_is_begun_anew(disk: DiskStore, content: bytes) -> None:
+def test_a_broken_database_is_replaced(disk: DiskStore, content: bytes) -> None:
     disk.put("key", LARGE)
     disk.close()
     for path in disk.folder.glob("cache.db-*"):
@@ -156,20 +156,20 @@ def test_a_broken_database_is_begun_anew(disk: DiskStore, content: bytes) -> Non
     again.put("key", SMALL)
     assert again.get("key") == SMALL
     again.tidy()
-    assert files_of(again) == []  # nor does what it lost stay on the disk
+    assert files_of(again) == []  # the files of the lost rows are gone, too
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     disk = DiskStore(tmp_path / "file" / "cache", 4_000_000, 3600)
-    with pytest.raises(StoreError) as told:
+    with pytest.raises(StoreError) as raised:
         disk.put("key", SMALL)
-    assert str(tmp_path) not in str(told.value)
+    assert str(tmp_path) not in str(raised.value)
     with pytest.raises(StoreError):
         disk.get("key")
 
 
-def test_a_full_disk_is_told_and_leaves_nothing_half_written(disk: DiskStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_no_partial_file(disk: DiskStore, monkeypatch: pytest.MonkeyPatch) -> None:
     disk.put("before", LARGE)
 
     class Full:
@@ -193,14 +193,12 @@ def test_a_reader_does_not_wait_for_a_writer(disk: DiskStore) -> None:
     disk.put("key", SMALL)
     with sqlite3.connect(disk.folder / "cache.db", isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
-        start = time.perf_counter()
-        assert disk.get("key") == SMALL
-        assert time.perf_counter() - start < 0.5
+        assert disk.get("key") == SMALL  # waiting for the lock would end as a StoreError
         other.execute("ROLLBACK")
 
 
 def change(disk: DiskStore, assignment: str, *values: object) -> None:
-    """Write over the one row behind the store's back."""
+    """Change the only row directly in the database."""
     with sqlite3.connect(disk.folder / "cache.db") as database:
         database.execute(f"UPDATE Cache SET {assignment}", values)
     database.close()

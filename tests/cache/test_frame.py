@@ -1,4 +1,4 @@
-"""The frame: what went in comes out, and nothing that was changed on the way."""
+"""The format of entries: contents survive, and any changed byte makes a miss."""
 
 import pytest
 
@@ -8,23 +8,23 @@ HEADER = {"name": "mask.png", "notes": ["ä note"]}
 PARTS = [b"first", b"", bytes(range(256))]
 
 
-def test_what_was_sealed_comes_back() -> None:
+def test_a_sealed_entry_is_read_back() -> None:
     found = unseal("key", seal("key", HEADER, PARTS))
     assert found is not None
     assert found[0] == HEADER
     assert [bytes(part) for part in found[1]] == PARTS
 
 
-def test_an_entry_without_parts_is_one_too() -> None:
+def test_an_entry_may_have_no_parts() -> None:
     assert unseal("key", seal("key", {}, [])) == ({}, [])
 
 
-def test_no_truncation_is_taken_for_an_entry() -> None:
+def test_every_truncation_is_a_miss() -> None:
     data = seal("key", HEADER, PARTS)
     assert [length for length in range(len(data)) if unseal("key", data[:length]) is not None] == []
 
 
-def test_no_flipped_bit_is_taken_for_an_entry() -> None:
+def test_every_flipped_bit_is_a_miss() -> None:
     data = seal("key", HEADER, PARTS)
     for at in range(len(data)):
         spoilt = bytearray(data)
@@ -32,12 +32,12 @@ def test_no_flipped_bit_is_taken_for_an_entry() -> None:
         assert unseal("key", bytes(spoilt)) is None
 
 
-def test_an_entry_is_good_for_its_own_key_alone() -> None:
+def test_an_entry_is_valid_under_its_own_key_only() -> None:
     assert unseal("other", seal("key", HEADER, PARTS)) is None
 
 
 @pytest.mark.parametrize("data", [b"", b"MMCACHE", MARK, b"<html>404</html>", b"\x80\x04}." * 40, b"\0" * 100])
-def test_foreign_bytes_are_no_entry(data: bytes) -> None:
+def test_foreign_bytes_are_a_miss(data: bytes) -> None:
     assert unseal("key", data) is None
 
 

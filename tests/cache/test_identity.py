@@ -1,4 +1,4 @@
-"""The key of a result: equal for the same work, and another one for whatever could change a byte of it."""
+"""The key of a result: equal for the same work, and different for anything that could change a byte of it."""
 
 import os
 from pathlib import Path
@@ -29,7 +29,7 @@ def mask(**options: Any) -> Work:
     return Work("remove-bg", FILES, MaskOptions(**options))
 
 
-def test_the_same_work_has_the_same_key_whoever_asks_for_it(settings: Settings) -> None:
+def test_the_same_work_of_other_clients_has_the_same_key(settings: Settings) -> None:
     first = Work("remove-bg", {"file": b"photo", "mask": b"own"}, MaskOptions(crop=True), name="one")
     again = Work("remove-bg", {"mask": b"own", "file": b"photo"}, MaskOptions(crop=True, margin=0.0), name="two")
     assert key(first, settings) == key(again, settings)
@@ -135,7 +135,7 @@ def test_own_weights_are_a_file_or_a_folder(tmp_path: Path) -> None:
     assert model_fingerprint("triposr", own.model_copy(update={"triposr_weights": folder})) == as_folder
 
 
-def test_how_an_own_model_is_fed_is_part_of_it(tmp_path: Path) -> None:
+def test_the_input_settings_of_a_custom_model_are_part_of_it(tmp_path: Path) -> None:
     entry = '[shoes]\nfile = "shoes.onnx"\ninput_size = {}\nmean = [0, 0, 0]\nstd = [1, 1, 1]\nactivation = "none"\n'
     (tmp_path / "shoes.onnx").write_bytes(b"network")
     settings = Settings(checkpoints_dir=tmp_path)
@@ -146,6 +146,6 @@ def test_how_an_own_model_is_fed_is_part_of_it(tmp_path: Path) -> None:
     assert fingerprints[0] != fingerprints[1]
 
 
-def test_a_name_nobody_knows_is_absent(settings: Settings) -> None:
-    assert model_fingerprint("nobody", settings) == ABSENT
-    assert models_of(mask(model="nobody"), settings)["nobody"] == ABSENT
+def test_an_unknown_model_is_absent(settings: Settings) -> None:
+    assert model_fingerprint("unknown", settings) == ABSENT
+    assert models_of(mask(model="unknown"), settings)["unknown"] == ABSENT

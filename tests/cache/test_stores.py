@@ -1,4 +1,4 @@
-"""Redis as the store, against a real server: bytes only, for a limited time, and gone without harm."""
+"""The store on Redis, against a real server: bytes only, for a limited time, with errors that name no secret."""
 
 import pickle
 import socket
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from backend.cache import cache as cache_module
 from backend.cache.cache import Cache
 from backend.cache.stores import NAMESPACE, RedisStore, StoreError
 from tests.helpers.cache_stores import RedisServer
@@ -22,7 +23,7 @@ def test_bytes_come_back_as_they_were(redis_server: RedisServer) -> None:
         assert other.get("key") == data
 
 
-def test_entries_have_an_end_and_a_namespace(redis_server: RedisServer) -> None:
+def test_entries_have_an_expiry_and_a_namespace(redis_server: RedisServer) -> None:
     RedisStore(redis_server.url, 60).put("key", b"data")
     client = redis.Redis.from_url(redis_server.url)
     assert client.keys() == [(NAMESPACE + "key").encode()]
@@ -42,44 +43,45 @@ def test_a_planted_pickle_or_another_type_is_a_miss(redis_server: RedisServer, t
     assert cache.find("list") is None
 
 
-def test_a_killed_server_is_told_at_once_and_taken_again_when_it_is_back(redis_server: RedisServer) -> None:
+def test_a_killed_server_is_a_store_error_until_it_is_back(redis_server: RedisServer) -> None:
     store = RedisStore(redis_server.url, 60)
     store.put("key", b"data")
     redis_server.kill()
-    start = time.perf_counter()
     with pytest.raises(StoreError):
         store.get("key")
     with pytest.raises(StoreError):
         store.put("key", b"data")
-    assert time.perf_counter() - start < 1
     redis_server.start()
     assert store.get("key") is None
     store.put("key", b"data")
     assert store.get("key") == b"data"
 
 
-def test_a_server_that_is_full_is_told(redis_server: RedisServer) -> None:
+def test_a_full_server_is_a_store_error(redis_server: RedisServer) -> None:
     redis.Redis.from_url(redis_server.url).config_set("maxmemory", "1mb")
     with pytest.raises(StoreError):
         RedisStore(redis_server.url, 60).put("key", bytes(3_000_000))
 
 
-def test_a_server_that_does_not_answer_costs_its_timeout_once() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as deaf:
-        cache = Cache(RedisStore(f"redis://127.0.0.1:{deaf.getsockname()[1]}/0", 60))
-        start = time.perf_counter()
+def test_a_server_that_does_not_answer_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache_module, "MIN_PAUSE_S", 60.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        cache = Cache(RedisStore(f"redis://127.0.0.1:{silent.getsockname()[1]}/0", 60))
         assert [cache.find("key") for _ in range(50)] == [None] * 50
-        assert 0.5 < time.perf_counter() - start < 2
+        silent.setblocking(False)
+        silent.accept()
+        with pytest.raises(BlockingIOError):
+            silent.accept()
 
 
-def test_the_password_is_not_told() -> None:
+def test_an_error_does_not_contain_the_password() -> None:
     store = RedisStore("redis://:hunter2@127.0.0.1:1/0", 60)
-    with pytest.raises(StoreError) as told:
+    with pytest.raises(StoreError) as raised:
         store.get("key")
-    assert "hunter2" not in str(told.value)
+    assert "hunter2" not in str(raised.value)
 
 
-def test_what_is_no_redis_url_is_refused_at_once() -> None:
+def test_another_url_is_refused_at_once() -> None:
     with pytest.raises(ValueError, match="redis"):
         RedisStore("http://127.0.0.1/", 60)
 

@@ -1,4 +1,4 @@
-"""Stores to test against: one in memory that can be broken, and a real Redis."""
+"""Stores for tests: one in memory that can fail, and a real Redis."""
 
 import socket
 import subprocess
@@ -11,30 +11,35 @@ from backend.cache.stores import StoreError
 
 @dataclass
 class MemoryStore:
-    """A dictionary; with `broken` it fails, as a disk or a server does."""
+    """A dictionary; with `broken` every use fails, as with a disk or a server."""
 
     name: str = "memory"
-    largest_bytes: int = 1_000_000
+    max_entry_bytes: int = 1_000_000
     broken: bool = False
-    asked: int = 0
+    uses: int = 0
+    tidied: int = 0
     entries: dict[str, bytes] = field(default_factory=dict)
 
     def get(self, key: str) -> bytes | None:
-        self._ask()
+        self._use()
         return self.entries.get(key)
 
     def put(self, key: str, data: bytes) -> None:
-        self._ask()
+        self._use()
         self.entries[key] = data
 
-    def _ask(self) -> None:
-        self.asked += 1
+    def tidy(self) -> None:
+        self._use()
+        self.tidied += 1
+
+    def _use(self) -> None:
+        self.uses += 1
         if self.broken:
             raise StoreError("the store cannot be used")
 
 
 class RedisServer:
-    """A redis-server of the test's own, which can be ended and started again."""
+    """A redis-server that the test can kill and start again."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
