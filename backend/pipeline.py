@@ -6,19 +6,17 @@ reconstruct("photo.jpg").file.data            # a GLB
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from backend.contract.mesh_engines import DEFAULT_MESH
 from backend.contract.mesh_formats import MESH_FORMATS
 from backend.contract.options import MaskOptions, MatteOptions, MeshOptions
-from backend.contract.report import EngineReport, MaskReport, MeshReport, Scorecard, SegmenterReport
+from backend.contract.report import EngineReport, MaskReport, MeshReport, Scorecard
 from backend.contract.settings import Settings
 from backend.contract.trace import Trace
 from backend.contract.work import File
 from backend.engines.registry import Engines, default_engines
 from backend.images.arrays import Alpha, Box, Image
-from backend.images.compositing import on_color
-from backend.images.encode import encode_cutout_png, encode_mask_png, encode_rgb_png
+from backend.images.encode import encode_matte
 from backend.images.image_io import Picture
 from backend.images.open_picture import Source, open_picture
 from backend.matte.configs import scorecard_config
@@ -28,7 +26,7 @@ from backend.matte.fuse import fuse, segmentation_alone
 from backend.matte.refine.finish import crop_box, feather
 from backend.matte.refine.foreground import foreground_colors
 from backend.matte.refine.scorecard import score_matte
-from backend.matte.report import base_report, image_report, model_licences
+from backend.matte.report import matte_report
 from backend.matte.subject import Subject, find_subject
 from backend.mesh.engine import MeshEngine, MeshRequest
 from backend.mesh.export import export_mesh
@@ -42,19 +40,19 @@ ALONE = "The segmentation is used alone; name a strategy to fuse it with depth."
 
 @dataclass(frozen=True)
 class Cutout:
-    """What `cut_out` gives: the matte of the whole picture, and the PNG that was asked for."""
+    """The matte of the whole picture, and the PNG that was asked for."""
 
     alpha: Alpha  # (H, W)
     image: Image  # (H, W, 3)
-    box: Box  # what the PNG shows of the picture
+    box: Box  # x0, y0, x1, y1: the part of the picture that the file shows
     file: File
     report: MaskReport
-    clean: bool  # whether the rim's colours in `image` are the object's own, without the background's
+    clean: bool  # whether the rim's colours in `image` are free of the background
 
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """What `reconstruct` gives: the mesh in the world frame, the framed object it was made of, and the file."""
+    """The mesh in the world frame, the framed object that it was made from, and the file."""
 
     mesh: Mesh
     framed: Framed
@@ -84,7 +82,7 @@ def cut_out(
     alpha = subject.alpha
     depth_models: tuple[str, ...] = ()
     if options.strategy != "segmentation" and options.mode == "document":
-        trace.note("Depth takes no part in a document.")
+        trace.note("Depth is not used for a document.")
     elif options.strategy != "segmentation":
         fused = fuse(picture.image, subject, options, engines, trace)
         alpha, fusion, depth_models = fused.alpha, fused.report, fused.models
@@ -97,8 +95,8 @@ def cut_out(
         image = _clean_rim(image, alpha, trace)
     box = crop_box(alpha, options.margin) if options.crop else (0, 0, alpha.shape[1], alpha.shape[0])
     with trace.stage("encode"):
-        data = _encode(image, alpha, box, options)
-    common = _matte_report(picture, subject, scorecard, options, engines, trace, *depth_models)
+        data = encode_matte(image, alpha, box, as_cutout=options.wants_cutout, background=options.background)
+    common = matte_report(picture, subject, scorecard, options, engines.settings, trace, *depth_models)
     background = measure_perimeter(picture.image).report(engines.settings.uniform_deviation)
     report = MaskReport(**common, fusion=fusion, box=box, background=background)
     file = File("cutout.png" if options.wants_cutout else "mask.png", "image/png", data)
@@ -145,7 +143,7 @@ def reconstruct(
     if trace.keep_pictures:
         trace.picture("mesh", contact_sheet(built.mesh))
     report = MeshReport(
-        **_matte_report(picture, subject, scorecard, options, engines, trace, engine.name, *fused.models),
+        **matte_report(picture, subject, scorecard, options, engines.settings, trace, engine.name, *fused.models),
         fusion=fused.report,
         engine=EngineReport(name=engine.name, device=engine.device, **built.facts),
         mesh=figures,
@@ -174,40 +172,12 @@ def _clean_rim(image: Image, alpha: Alpha, trace: Trace) -> Image:
     return cleaned
 
 
-def _encode(image: Image, alpha: Alpha, box: Box, options: MaskOptions) -> bytes:
-    x0, y0, x1, y1 = box
-    image, alpha = image[y0:y1, x0:x1], alpha[y0:y1, x0:x1]
-    if options.background is not None:
-        return encode_rgb_png(on_color(image, alpha, options.background))
-    return encode_cutout_png(image, alpha) if options.wants_cutout else encode_mask_png(alpha)
-
-
 def _mesh_engine(options: MeshOptions, engines: Engines, trace: Trace) -> MeshEngine:
     with trace.stage("load engine"):
         engine = engines.mesh_engine(options.engine)
     if options.engine == "auto" and engine.name != DEFAULT_MESH:
         trace.note(f"The embedded engine `{engine.name}` made this mesh. {engines.why_not(DEFAULT_MESH)}")
     return engine
-
-
-def _matte_report(
-    picture: Picture,
-    subject: Subject,
-    scorecard: Scorecard,
-    options: MatteOptions,
-    engines: Engines,
-    trace: Trace,
-    *others: str,
-) -> dict[str, Any]:
-    """Return the fields that the reports of a mask and of a mesh share; `others` are the models used besides."""
-    return {
-        "image": image_report(picture),
-        "segmenter": SegmenterReport(name=subject.source, **subject.facts),
-        "mask": scorecard,
-        "options": options.model_dump(),
-        "models": model_licences([subject.source, *others], engines.settings.checkpoints_dir),
-        **base_report(trace),
-    }
 
 
 def _open(source: Source, mask: Source | None, engines: Engines, trace: Trace) -> tuple[Picture, Picture | None]:

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.images.arrays import Alpha, Image, check_alpha, check_image, check_same_size
+from backend.images.arrays import Alpha, Box, Image, check_alpha, check_image, check_same_size
+from backend.images.compositing import on_color
 
 
 def encode_mask_png(alpha: Alpha) -> bytes:
@@ -53,6 +54,15 @@ def encode_jpeg(image: Image, quality: int) -> bytes:
     sampling = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444 if quality >= 90 else cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420
     how = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
     return _encode(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), ".jpg", how)
+
+
+def encode_matte(image: Image, alpha: Alpha, box: Box, *, as_cutout: bool, background: str | None) -> bytes:
+    """Return the part `box` of a picture as a PNG: its mask, its cutout, or the object on `background` (#rrggbb)."""
+    x0, y0, x1, y1 = box
+    image, alpha = image[y0:y1, x0:x1], alpha[y0:y1, x0:x1]
+    if background is not None:
+        return encode_rgb_png(on_color(image, alpha, background))
+    return encode_cutout_png(image, alpha) if as_cutout else encode_mask_png(alpha)
 
 
 def _quantise(alpha: Alpha) -> NDArray[np.uint8]:

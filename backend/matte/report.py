@@ -1,13 +1,16 @@
-"""The parts of a report that every pipeline call has: picture, stages, notes, versions and licences."""
+"""The parts that reports share: picture, segmenter, scorecard, stages, notes, versions and licences."""
 
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from backend.contract.report import ImageReport, ModelUse, StageTime
+from backend.contract.options import MatteOptions
+from backend.contract.report import ImageReport, ModelUse, Scorecard, SegmenterReport, StageTime
+from backend.contract.settings import Settings
 from backend.contract.trace import Trace
 from backend.contract.versions import versions
 from backend.images.image_io import Picture
+from backend.matte.subject import Subject
 from backend.weights.catalogue import CATALOGUE, EMBEDDED_ENGINES
 from backend.weights.custom_models import read_custom_models
 from backend.weights.remote_services import REMOTE_SERVICES
@@ -25,8 +28,28 @@ def base_report(trace: Trace) -> dict[str, Any]:
     }
 
 
+def matte_report(
+    picture: Picture,
+    subject: Subject,
+    scorecard: Scorecard,
+    options: MatteOptions,
+    settings: Settings,
+    trace: Trace,
+    *others: str,
+) -> dict[str, Any]:
+    """Return the fields of `MatteReport` but for the fusion; `others` are the models used besides the segmenter."""
+    return {
+        "image": image_report(picture),
+        "segmenter": SegmenterReport(name=subject.source, **subject.facts),
+        "mask": scorecard,
+        "options": options.model_dump(),
+        "models": model_licences([subject.source, *others], settings.checkpoints_dir),
+        **base_report(trace),
+    }
+
+
 def image_report(picture: Picture) -> ImageReport:
-    """Return what the report says of the picture that came in."""
+    """Return the part of the report on the picture that came in."""
     height, width = picture.image.shape[:2]
     stored_height, stored_width = picture.source_size
     return ImageReport.model_validate(
@@ -43,7 +66,7 @@ def image_report(picture: Picture) -> ImageReport:
 
 
 def model_licences(names: Iterable[str], checkpoints: Path) -> list[ModelUse]:
-    """Return id, licence and whether commercial use is allowed for every model of `names`; own masks are no models."""
+    """Return id, licence and commercial use of every model in `names`; names that are no models are skipped."""
     rows = []
     known = {**CATALOGUE, **read_custom_models(checkpoints).models}
     for name in names:
