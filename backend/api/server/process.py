@@ -52,6 +52,7 @@ def server_of(app: object, settings: Settings, stopping: Stopping, host: str, po
         app,  # type: ignore[arg-type]
         host=host,
         port=port,
+        loop="asyncio",  # uvloop, which uvicorn prefers, has no `max_size` for the protocol to set
         http=protocol_class(settings),
         ws="none",
         log_level="error",  # our own log has one line per request; malformed requests need none
