@@ -8,6 +8,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 venv=.venv
 python="$venv/bin/python"
+log="$venv/install.log"
+torch_index=""
 
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "setup.sh: $*"; exit 1; }
@@ -24,32 +26,104 @@ find_python() {
     fail "Python 3.11 or newer is needed; name it with PYTHON=/path/to/python3.11"
 }
 
-# A stamp of what was installed: a second run installs nothing and starts within seconds.
-install_stamp() { cat requirements.txt requirements-maskrcnn.txt constraints.txt "$@" | cksum; }
-
-install_requirements() { # install_requirements NAME FILE...: once, until a file changes
-    local name=$1 stamp_file="$venv/installed-$1"
-    shift
-    [ "$(cat "$stamp_file" 2>/dev/null)" = "$(install_stamp "$@")" ] && return
-    say "Installing ($name); the first time this takes a few minutes."
-    # torch first and by itself: nothing that follows may replace it by another build.
-    "$python" -m pip install -q --disable-pip-version-check -c constraints.txt "$(grep '^torch==' requirements.txt)"
-    local file arguments=()
-    for file in requirements.txt "$@"; do arguments+=(-r "$file"); done
-    "$python" -m pip install -q --disable-pip-version-check -c constraints.txt "${arguments[@]}"
-    if [ "$name" = test ]; then # no dependencies: they would replace torch by another build
-        "$python" -m pip install -q --disable-pip-version-check --no-deps -r requirements-maskrcnn.txt
-    fi
-    "$python" -m compileall -q backend tsr
-    install_stamp "$@" > "$stamp_file"
+make_venv() {
+    "$python" -m pip --version >/dev/null 2>&1 && return
+    local found
+    found=$(find_python)
+    say "[1/4] Python environment $venv, with $("$found" --version)"
+    rm -rf "$venv" # moved, or left half-made by a Ctrl-C
+    # Ctrl-C ends it without a trace.
+    "$found" -c 'import signal, sys, venv; signal.signal(signal.SIGINT, signal.SIG_DFL); venv.main(sys.argv[1:])' "$venv" ||
+        fail "cannot make $venv (on Debian: apt install python3-venv)"
 }
 
-prepare() { # prepare NAME FILE...
-    if ! "$python" -m pip --version >/dev/null 2>&1; then # absent, moved, or left half-made by a Ctrl-C
-        rm -rf "$venv"
-        "$(find_python)" -m venv "$venv" || fail "cannot make $venv (on Debian: apt install python3-venv)"
+# Linux without an NVIDIA driver takes PyTorch's CPU builds: from PyPI it would get gigabytes of CUDA.
+choose_torch() {
+    if [ "$(uname)" != Linux ]; then
+        torch_size="about 100 MB"
+    elif command -v nvidia-smi >/dev/null; then
+        torch_size="with CUDA about 3 GB"
+    else
+        torch_size="190 MB"
+        torch_index="--extra-index-url https://download.pytorch.org/whl/cpu --retries 1"
     fi
-    install_requirements "$@"
+}
+
+# pip's output goes into the log. A terminal shows the latest package in one line; elsewhere a large one is a line.
+show_packages() {
+    trap '' INT # pip hears the Ctrl-C and ends; its last words are still read
+    local line name shown count=0
+    while IFS= read -r line; do
+        printf '%s\n' "$line" >> "$log"
+        case "$line" in
+        Collecting\ * | Processing\ *) count=$((count + 1)) ;;
+        esac
+        case "$line" in
+        Processing\ *) name=${line#Processing } name=${name%% *} name=${name##*/} ;;
+        *Downloading\ * | *Using\ cached\ *) name=${line#*ing } name="${name%%-[cp][py]*} (${name#*\(}" ;;
+        Installing\ collected*) name="writing to the disk, which takes about a minute" ;;
+        *) continue ;;
+        esac
+        shown="      $count: $name"
+        if [ -t 2 ]; then
+            printf '\r\033[K%s' "${shown:0:78}" >&2
+        elif [[ "$line" == Installing* || "$line" == *[0-9][0-9].[0-9]\ MB\) ]]; then
+            say "$shown"
+        fi
+    done
+    [ ! -t 2 ] || printf '\r\033[K' >&2
+}
+
+pip_install() { "$python" -m pip install --disable-pip-version-check -c constraints.txt "$@"; }
+install() { # install OPTION...: one file of many megabytes shows pip's own bar on a terminal, many packages one line
+    if [ "$1" = --no-deps ] && [ -t 2 ]; then
+        pip_install "$@" >&2 && return
+    elif pip_install --progress-bar off "$@" 2>&1 | show_packages; then
+        return
+    fi
+    grep '^ERROR' "$log" | tail -n 3 >&2 || true
+    fail "pip did not finish; run the same command again and it goes on from here. All it said is in $log."
+}
+
+# A stamp of what was installed: a second run installs nothing and starts within seconds.
+stamp_of() { cat constraints.txt "$@" | cksum; }
+is_installed() { # is_installed NAME FILE...
+    local stamp="$venv/installed-$1"
+    shift
+    [ "$(cat "$stamp" 2>/dev/null)" = "$(stamp_of "$@")" ]
+}
+
+# Half a package, which a Ctrl-C leaves now and then, looks whole to pip; without its record it is installed again.
+forget_half_packages() {
+    local info
+    : > "$log"
+    for info in "$venv"/lib/python*/site-packages/*.dist-info; do
+        [ -f "$info/RECORD" ] || rm -rf "$info"
+    done
+    rm -rf "$venv"/lib/python*/site-packages/~*
+}
+
+install_libraries() {
+    is_installed run requirements.txt && return
+    forget_half_packages
+    # torch first and by itself: nothing that follows may replace it by another build.
+    say "[2/4] $(grep '^torch==' requirements.txt) ($torch_size)"
+    # shellcheck disable=SC2086  # two options or none
+    install --no-deps $torch_index "$(grep '^torch==' requirements.txt)"
+    say "[3/4] libraries (about 85 packages, 290 MB; 1.9 GB on the disk with torch)"
+    install -r requirements.txt
+    "$python" -m compileall -q backend tsr
+    stamp_of requirements.txt > "$venv/installed-run"
+}
+
+install_test_tools() {
+    is_installed test requirements-dev.txt requirements-maskrcnn.txt && return
+    forget_half_packages
+    say "      for the checks: ruff, mypy, pytest, a browser's driver, torchvision (about 45 packages, 110 MB)"
+    install -r requirements-dev.txt
+    # shellcheck disable=SC2086
+    install --no-deps $torch_index -r requirements-maskrcnn.txt # its dependencies would replace torch by another build
+    stamp_of requirements-dev.txt requirements-maskrcnn.txt > "$venv/installed-test"
 }
 
 # The page's viewer of meshes, and for the tests the glTF validator.
@@ -57,10 +131,11 @@ install_node_tools() {
     [ node_modules/.package-lock.json -nt package-lock.json ] && return
     local without="the page shows the server's own pictures of a mesh in place of the viewer"
     if ! command -v npm >/dev/null; then
-        say "npm is not here: $without, and the glTF validator's test is skipped."
+        say "[4/4] npm is not here: $without, and the glTF validator's test is skipped."
         return
     fi
-    npm ci --silent --no-audit --no-fund || say "npm could not install the viewer: $without."
+    say "[4/4] the page's viewer of meshes (npm, 25 MB)"
+    npm ci --silent --no-audit --no-fund || say "      npm could not install it: $without."
 }
 
 # What some tests need beside Python: a real Redis, a real browser. Where they cannot be had, those tests are skipped.
@@ -73,25 +148,31 @@ install_test_programs() {
         say "${missing[*]} not here; install by hand for their tests to run (on Debian: apt install ${missing[*]})."
         return
     fi
-    say "Installing ${missing[*]} for the tests."
+    say "      for the checks: ${missing[*]} (apt)"
     if ! { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
         "${missing[@]}"; } >/dev/null; then
         say "Not all of ${missing[*]} could be installed; their tests will be skipped."
     fi
 }
 
+prepare() { # prepare STEP...
+    trap 'say ""; say "Stopped. Run the same command again: it goes on from here."; exit 130' INT
+    choose_torch
+    make_venv
+    local step
+    for step in "$@"; do "$step"; done
+    trap - INT
+}
+
 case "${1:-}" in
 run)
     shift
-    prepare run
-    install_node_tools
+    prepare install_libraries install_node_tools
     exec "$python" -m backend serve --fetch "$@"
     ;;
 test)
     shift
-    prepare test requirements-dev.txt
-    install_node_tools
-    install_test_programs
+    prepare install_libraries install_test_tools install_node_tools install_test_programs
     "$python" -m ruff check .
     "$python" -m ruff format --check .
     "$python" -m mypy
@@ -101,7 +182,7 @@ test)
     ;;
 demo)
     shift
-    prepare run
+    prepare install_libraries
     exec "$python" examples/demo.py "$@"
     ;;
 *)
