@@ -59,7 +59,7 @@ show_packages() {
         Collecting\ * | Processing\ *) count=$((count + 1)) ;;
         esac
         case "$line" in
-        Processing\ *) name=${line#Processing } name=${name%% *} name=${name##*/} ;;
+        Processing\ *) name=${line#Processing } name=${name##*/} name=${name%%-[cp][py]*} ;;
         *Downloading\ * | *Using\ cached\ *) name=${line#*ing } name="${name%%-[cp][py]*} (${name#*\(}" ;;
         Installing\ collected*) name="writing to the disk, which takes about a minute" ;;
         *) continue ;;

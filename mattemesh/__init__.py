@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backend.contract.errors import InvalidParameterError, MattemeshError, StorageFullError, is_disk_full
+from backend.contract.errors import InvalidParameterError, MattemeshError
+from backend.contract.files import translate_write_errors, write_atomically
 from backend.contract.mesh_formats import MESH_FORMATS
 from backend.contract.options import MaskOptions, MeshOptions
 from backend.contract.report import MaskReport, MeshReport
@@ -102,8 +103,5 @@ def reconstruct(photo: Source, options: MeshOptions | None = None, *, mask: Sour
 
 
 def _write(path: Path, data: bytes) -> None:
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        kind = StorageFullError if is_disk_full(error) else InvalidParameterError
-        raise kind(f"{path} cannot be written: {error.strerror}.") from error
+    with translate_write_errors(path):
+        write_atomically(path, data)
