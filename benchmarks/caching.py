@@ -1,8 +1,8 @@
-"""What the caches save and what they cost, in one run: `python benchmarks/caching.py [--parts results,stages,costs]`.
+"""Cache benchmark, savings and costs in one run: `python benchmarks/caching.py [--parts results,stages,costs]`.
 
-`results`: the same request again. `stages`: one option changed, with the stages recalled and without. `triposr`: the
-same with full-size weights that end at a known figure (1.7 GB, written once; needs the reference folder). `costs`:
-hashing, keeping and finding arrays of the networks' sizes, raw and compressed. Each row is the best of the rounds.
+`results`: a repeated request. `stages`: one option changed, with cached stages and without. `triposr`: the same with
+full-size synthetic weights (1.7 GB, written once; needs the reference folder). `costs`: hashing, keeping and finding
+arrays of the networks' sizes, raw and compressed. Each row is the best of the rounds.
 """
 
 import argparse
@@ -36,14 +36,14 @@ ROUNDS = 3  # for TripoSR one
 
 
 def photo(longer_px: int) -> bytes:
-    """Return the jug as a JPEG of that size."""
+    """Return the example jug as a JPEG whose longer side has that size."""
     image = cv2.imread(str(REPOSITORY / "examples" / "jug.jpg"))
     scale = longer_px / max(image.shape[:2])
     resized = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     return cv2.imencode(".jpg", resized)[1].tobytes()
 
 
-class Here:
+class ThreadRunner:
     """A runner that does the work in a thread of this process."""
 
     def __init__(self, engines: Engines) -> None:
@@ -60,12 +60,12 @@ class Here:
     def close(self) -> None: ...
 
 
-def asked(kind: str, data: bytes, **options: Any) -> Work:
+def work_of(kind: str, data: bytes, **options: Any) -> Work:
     return Work(kind, {"file": data}, KINDS[kind].options(**options))
 
 
 def best(work: Callable[[], object]) -> float:
-    """Return the least seconds that `work` took."""
+    """Return the shortest time of `work`, in seconds."""
     took = []
     for _ in range(ROUNDS):
         start = time.perf_counter()
@@ -74,36 +74,36 @@ def best(work: Callable[[], object]) -> float:
     return min(took)
 
 
-def row(label: str, without: float, recalled: float) -> None:
-    print(f"{label:62}{without * 1e3:10.1f} ms{recalled * 1e3:10.1f} ms{without / recalled:9.1f} x", flush=True)
+def row(label: str, without: float, cached: float) -> None:
+    print(f"{label:62}{without * 1e3:10.1f} ms{cached * 1e3:10.1f} ms{without / cached:9.1f} x", flush=True)
 
 
 def measure_results(settings: Settings) -> None:
-    """Compare the work with the same request again."""
+    """Compare the work with a repeated request."""
     cache = open_cache(settings)
     assert cache is not None
-    runner = CachingRunner(Here(Engines(settings)), cache, settings)
+    runner = CachingRunner(ThreadRunner(Engines(settings)), cache, settings)
 
     def run(work: Work) -> Done:
         return asyncio.run(runner.run(work))
 
     for kind in ("remove-bg", "generate-mesh"):
         for longer_px in (1200, 4000):
-            work = asked(kind, photo(longer_px))
+            work = work_of(kind, photo(longer_px))
             without = best(lambda work=work: run(replace(work, cache="avoid")))  # type: ignore[misc]
             run(work)
             again = best(lambda work=work: run(work))  # type: ignore[misc]
             assert run(work).cache == "hit"
-            row(f"{kind}, {longer_px} px long: the same again", without, again)
+            row(f"{kind}, {longer_px} px long: repeated", without, again)
     runner.close()
 
 
 def measure_changes(
     settings: Settings, data: bytes, changes: list[tuple[str, dict[str, list[Any]]]], rounds: int = ROUNDS
 ) -> None:
-    """Compare a request with one option changed, with nothing recalled and with the stages of the first request.
+    """Compare a request with one option changed, without the cache and with the stages of the first request.
 
-    A change has a value for each round, so that no round recalls what the one before it left.
+    A change has a value for each round, so that no round finds the entries of the one before.
     """
     engines = Engines(settings, open_stages(settings))
 
@@ -111,10 +111,10 @@ def measure_changes(
         return perform(work, engines, lambda stage: None)
 
     for kind, change in changes:
-        run(asked(kind, data))
+        run(work_of(kind, data))
         took = []
         for turn in range(rounds):
-            work = asked(kind, data, **{name: values[turn] for name, values in change.items()})
+            work = work_of(kind, data, **{name: values[turn] for name, values in change.items()})
             start = time.perf_counter()
             run(replace(work, cache="avoid"))
             between = time.perf_counter()
@@ -137,7 +137,7 @@ TRIPOSR: list[tuple[str, dict[str, list[Any]]]] = [
 
 
 def measure_costs(settings: Settings) -> None:
-    """Print what it costs to hash, keep and find arrays as large as the stages' own."""
+    """Print the costs of hashing, keeping and finding arrays as large as the stages' own."""
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (3000, 4000, 3), np.uint8)
     print(f"sha256 of a 12 Mpx image: {1e3 * best(lambda: hashlib.sha256(image).digest()):.1f} ms")
@@ -169,11 +169,11 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=REPOSITORY.parent / "shared", help="the reference folder")
     default = Path(tempfile.gettempdir()) / "triposr-bench"
     parser.add_argument("--weights", type=Path, default=default, help="where TripoSR's bench weights are kept")
-    parser.add_argument("--redis", help="a Redis URL to use in place of a folder")
+    parser.add_argument("--redis", help="use the Redis at this URL in place of a folder")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(data_dir=Path(folder), cache_bytes=10**9, cache_url=arguments.redis)
-        print(f"{'':62}{'without':>13}{'recalled':>13}{'saved':>11}")
+        print(f"{'':62}{'without':>13}{'cached':>13}{'saved':>11}")
         for part in arguments.parts.split(","):
             if part == "results":
                 measure_results(settings)
@@ -188,7 +188,7 @@ def main() -> None:
             elif part == "costs":
                 measure_costs(settings)
             else:
-                parser.error(f"there is no part {part}")
+                parser.error(f"unknown part {part}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""How fast, how light and how true the relief engine is: over the shared cutouts and pairs, and at 12 megapixels.
+"""Relief benchmark: time, size and fidelity over the shared cutouts and pairs, and at 12 megapixels.
 
     python benchmarks/relief.py [--shared ../shared] [--sheets FOLDER]
 
-Times of a shared machine mean little by themselves: they stand beside the decoding of a 12 Mpx JPEG in the same run.
+Times depend on the machine, so they are compared with decoding a 12 Mpx JPEG in the same run.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from backend.mesh.relief import make_relief  # noqa: E402
 
 
 def cutouts(shared: Path) -> Iterator[tuple[str, Framed]]:
-    """Yield each shared picture that comes with its matte, framed."""
+    """Yield the name and the framed object of each shared picture that has a matte."""
     for path in sorted((shared / "photos" / "cutouts").iterdir()):
         rgba = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         if rgba is not None and rgba.ndim == 3 and rgba.shape[2] == 4 and (rgba[..., 3] < 128).any():
@@ -37,7 +37,7 @@ def cutouts(shared: Path) -> Iterator[tuple[str, Framed]]:
 
 
 def large_photo() -> tuple[np.ndarray, np.ndarray]:
-    """Return a 4000 × 3000 picture and the matte of a large wavy disc in it."""
+    """Return a 4000 × 3000 picture and the matte of a large disc with a wavy edge."""
     rows, columns = np.mgrid[0:3000, 0:4000].astype(np.float32)
     angle = np.arctan2(rows - 1500, columns - 2000)
     edge = 1350 * (1 + 0.08 * np.sin(7 * angle)) - np.hypot(rows - 1500, columns - 2000)
@@ -46,7 +46,7 @@ def large_photo() -> tuple[np.ndarray, np.ndarray]:
 
 
 def timed(work, repeats: int = 3):
-    """Return the best wall-clock time of a few, the best processor time, and the result."""
+    """Return the best wall-clock time of `repeats` runs, the best processor time, and the result."""
     best, busy = float("inf"), float("inf")
     for _ in range(repeats):
         start, used = time.perf_counter(), time.process_time()
@@ -58,7 +58,7 @@ def timed(work, repeats: int = 3):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shared", type=Path, default=REPOSITORY.parent / "shared")
-    parser.add_argument("--sheets", type=Path, help="a folder for pictures of each mesh from four sides")
+    parser.add_argument("--sheets", type=Path, help="write a picture of each mesh from four sides into this folder")
     arguments = parser.parse_args()
 
     image, alpha = large_photo()

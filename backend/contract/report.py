@@ -106,17 +106,19 @@ class EngineReport(_OpenPart):
 class MeshFigures(_Part):
     """The finished mesh. Lengths are in world units, in which the object is about 1.2 across."""
 
-    vertices: int = Field(description="distinct places: a texture's seam does not count twice")
-    faces: int
+    vertices: int = Field(description="distinct places: vertices doubled along a texture's seam count once")
+    faces: int = Field(description="triangles")
     watertight: bool = Field(description="every edge belongs to exactly two faces")
-    winding_consistent: bool
+    winding_consistent: bool = Field(description="watertight, and neighbouring faces wind alike")
     volume: float | None = Field(description="of a watertight mesh; negative when it is inside out")
     bounds: tuple[tuple[float, ...], tuple[float, ...]] = Field(description="lowest and highest x, y, z")
-    components: int
+    components: int = Field(description="connected parts")
     flatness: float = Field(description="smallest over largest extent along the principal axes, 0 to 1")
-    mean_thickness: float = Field(description="along the input camera's view, mean over what it sees")
-    silhouette_iou: float = Field(description="the mesh seen by the input camera against the matte, 0 to 1")
-    advice: tuple[str, ...]
+    mean_thickness: float = Field(
+        description="distance of nearest and farthest surface along the camera's rays, on average"
+    )
+    silhouette_iou: float = Field(description="overlap of the mesh, seen by the input camera, with the matte, 0 to 1")
+    advice: tuple[str, ...] = Field(description="sentences for the user; empty when nothing is wrong")
 
 
 class EditFigures(_Part):

@@ -11,7 +11,7 @@ import numpy as np
 
 from backend.images.arrays import Alpha, Disparity
 from backend.mesh.poisson import Plane, domain_of, extend_inward
-from backend.mesh.silhouette import RING, Lattice, lattice_of
+from backend.mesh.silhouette import Lattice, lattice_of
 
 MAX_LEAN = 0.25  # world units between the middle surface and the plane x = 0
 FLAT_FRONT = 0.25  # height of the front without any relief, in half thicknesses
@@ -79,23 +79,16 @@ def _steady(disparity: Disparity, alpha: Alpha, lattice: Lattice) -> Plane | Non
 def _rim_surface(plane: Plane, alpha: Alpha, lattice: Lattice) -> Plane:
     """Return the smoothest surface through the plane's values at the contour, where front and back have to meet."""
     coarse = lattice_of(alpha, max(8, lattice.size // 4))
-    picture = plane[RING : RING + lattice.size, RING : RING + lattice.size]
-    small = cv2.resize(picture, (coarse.size, coarse.size), interpolation=cv2.INTER_AREA)
-    rim = np.pad(small, ((RING, len(coarse.field) - RING - coarse.size),) * 2, mode="edge")
-    spread = extend_inward(domain_of(coarse.field, coarse.level), cv2.GaussianBlur(rim, (0, 0), 2.0)[..., None])
-    smooth = spread[RING : RING + coarse.size, RING : RING + coarse.size, 0]
+    small = cv2.resize(lattice.crop(plane), (coarse.size, coarse.size), interpolation=cv2.INTER_AREA)
+    rim = cv2.GaussianBlur(coarse.pad(small), (0, 0), 2.0)
+    smooth = coarse.crop(extend_inward(domain_of(coarse.field, coarse.level), rim[..., None])[..., 0])
     wide = cv2.resize(smooth, (lattice.size, lattice.size), interpolation=cv2.INTER_LINEAR)
-    return _smoothed(_with_ring(wide, lattice), lattice)
+    return _smoothed(lattice.pad(wide), lattice)
 
 
 def _on_lattice(plane: Disparity, lattice: Lattice) -> Plane:
     how = cv2.INTER_AREA if len(plane) >= lattice.size else cv2.INTER_LINEAR
-    return _with_ring(cv2.resize(plane, (lattice.size, lattice.size), interpolation=how).astype(np.float64), lattice)
-
-
-def _with_ring(plane: Plane, lattice: Lattice) -> Plane:
-    ringed: Plane = np.pad(plane, ((RING, len(lattice.field) - RING - lattice.size),) * 2, mode="edge")
-    return ringed
+    return lattice.pad(cv2.resize(plane, (lattice.size, lattice.size), interpolation=how).astype(np.float64))
 
 
 def _smoothed(plane: Plane, lattice: Lattice) -> Plane:

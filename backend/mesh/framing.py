@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from math import floor, hypot
 from typing import TypeVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from backend.contract.errors import NoSubjectError
 from backend.images.arrays import Alpha, Box, Image, check_alpha, check_image, check_same_size, visible_box
+from backend.images.resize import rescale
 
 T = TypeVar("T", bound=np.generic)
 
@@ -45,7 +45,7 @@ class Framed:
         x0, y0, x1, y1 = self.box
         if plane.ndim != 2 or plane.shape[0] < y1 or plane.shape[1] < x1:
             raise ValueError(f"a {plane.shape} map does not hold the box {self.box}")
-        return _pad(_resized(plane[y0:y1, x0:x1], self.scale), self.corner, len(self.alpha))
+        return _pad(rescale(plane[y0:y1, x0:x1], self.scale), self.corner, len(self.alpha))
 
 
 def frame_object(image: Image, alpha: Alpha, foreground_ratio: float = 0.85, smart: bool = False) -> Framed:
@@ -65,7 +65,7 @@ def frame_object(image: Image, alpha: Alpha, foreground_ratio: float = 0.85, sma
     box = object_box(alpha)
     x0, y0, x1, y1 = box
     scale = min(1.0, MAX_SIDE_PX * foreground_ratio / max(x1 - x0, y1 - y0))
-    crop, matte = _resized(image[y0:y1, x0:x1], scale), _resized(alpha[y0:y1, x0:x1], scale)
+    crop, matte = rescale(image[y0:y1, x0:x1], scale), rescale(alpha[y0:y1, x0:x1], scale)
     height, width = matte.shape
     square = max(height, width)
     side = floor(square / (_ratio_by_shape(foreground_ratio, height, width) if smart else foreground_ratio))
@@ -114,14 +114,6 @@ def on_grey(framed: Framed, size: int = 512) -> NDArray[np.float32]:
         channels.append(np.asarray(resized))
     grey: NDArray[np.float32] = np.clip(np.stack(channels, axis=-1), 0.0, 1.0)
     return grey
-
-
-def _resized(plane: NDArray[T], scale: float) -> NDArray[T]:
-    if scale == 1.0:
-        return plane
-    height, width = (max(1, round(length * scale)) for length in plane.shape[:2])
-    shrunk: NDArray[T] = cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA)
-    return shrunk
 
 
 def _pad(plane: NDArray[T], corner: tuple[int, int], side: int) -> NDArray[T]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from backend.images.arrays import Alpha, Image, Mask
 from backend.mesh.framing import object_box
 from backend.mesh.poisson import domain_of, extend_inward
-from backend.mesh.silhouette import RING, lattice_of
+from backend.mesh.silhouette import lattice_of
 
 MAX_TILE_PX = 2048  # longer side of the front tile
 BACK_NODES = 128  # lattice nodes per side for the back, which is too smooth to need more
@@ -148,7 +148,7 @@ def _guess(front: Image, matte: Alpha) -> Image:
     lattice = lattice_of(square, nodes)
     colors = np.pad(front, ((0, side - front.shape[0]), (0, side - front.shape[1]), (0, 0)), mode="edge")
     small = cv2.resize(colors, (nodes, nodes), interpolation=cv2.INTER_AREA).astype(np.float64) / 255.0
-    ringed = np.pad(small, ((RING, len(lattice.field) - RING - nodes),) * 2 + ((0, 0),), mode="edge")
+    ringed = lattice.pad(small)
     rim = cv2.GaussianBlur(ringed, (0, 0), 1.0)
     spread = extend_inward(domain_of(lattice.field, lattice.level), rim)
     inside = lattice.inside.astype(np.float64)[..., None]
@@ -159,7 +159,7 @@ def _guess(front: Image, matte: Alpha) -> Image:
     depth = cv2.distanceTransform(lattice.inside.astype(np.uint8), cv2.DIST_L2, 5)
     share = FRONT_SHARE * np.clip(depth / (nodes / 10), 0.0, 1.0)[..., None]
     mixed = spread + share * (blurred / np.maximum(weight[..., None], 1e-3) - spread)
-    tile = cv2.GaussianBlur(mixed, (0, 0), 0.8)[RING : RING + nodes, RING : RING + nodes]
+    tile = lattice.crop(cv2.GaussianBlur(mixed, (0, 0), 0.8))
     height, width = (max(1, round(length / side * nodes)) for length in matte.shape)
     guess: Image = np.rint(np.clip(tile[:height, :width], 0.0, 1.0) * 255.0).astype(np.uint8)
     return guess

@@ -80,7 +80,9 @@ def solve_poisson(domain: Domain, source: float, start: Plane | None = None) -> 
         values = _conjugate_gradients(matrix, right, start[domain.inside])
     # The exact answer is never below source / diagonal, which a node has with all neighbours at 0. Stopped early, it
     # may be, and the solid would have no thickness there.
-    return _plane(domain, np.maximum(values, right / matrix.diagonal()))
+    plane = np.zeros(domain.inside.shape)
+    plane[domain.inside] = np.maximum(values, right / matrix.diagonal())
+    return plane
 
 
 def _conjugate_gradients(
@@ -120,12 +122,6 @@ def extend_inward(domain: Domain, rim: NDArray[np.float64]) -> NDArray[np.float6
     planes = rim.copy()
     planes[domain.inside] = values
     return planes
-
-
-def _plane(domain: Domain, values: NDArray[np.float64]) -> Plane:
-    plane = np.zeros(domain.inside.shape)
-    plane[domain.inside] = values
-    return plane
 
 
 def gradient(domain: Domain, plane: Plane) -> tuple[Plane, Plane]:

@@ -7,13 +7,13 @@ move along their camera rays, so the input camera sees exactly the matte, whatev
 from dataclasses import replace
 from math import sqrt
 
-import cv2
 import numpy as np
 
 from backend.cache.memoize import Memoize
 from backend.contract.settings import Settings
 from backend.contract.trace import Trace
 from backend.images.arrays import Alpha, Disparity, Image, check_alpha, check_image, check_same_size
+from backend.images.resize import fit_longest_side
 from backend.mesh.camera import DISTANCE, HALF_HEIGHT
 from backend.mesh.depth_relief import Relief, no_relief, relief_of
 from backend.mesh.engine import Built, MeshRequest
@@ -75,19 +75,13 @@ def make_relief(
     if disparity is not None:
         check_same_size(disparity, alpha)
     atlas = make_atlas(image, alpha)
-    matte = _shape_sized(alpha)
+    matte = fit_longest_side(alpha, 2 * MAX_NODES)  # averaged once: several lattices are made from it
     lattice, planar = _within_budget(matte, cut, min(max_faces, MAX_FACES))
     domain, half = half_thickness(matte, lattice, cut)
     relief = None if disparity is None else relief_of(disparity, matte, lattice, half)
     facts = {"depth_used": relief is not None, "lattice_nodes": lattice.size}
     solid = _in_bounds(Solid(lattice, planar, domain, half, relief or no_relief(lattice)))
     return Built(close_solid(solid, atlas), facts)
-
-
-def _shape_sized(alpha: Alpha) -> Alpha:
-    """Return the matte, averaged to at most twice the finest lattice: several lattices are made from it."""
-    size = 2 * MAX_NODES
-    return alpha if len(alpha) <= size else cv2.resize(alpha, (size, size), interpolation=cv2.INTER_AREA)
 
 
 def _within_budget(alpha: Alpha, cut: Sides, max_faces: int) -> tuple[Lattice, PlanarMesh]:

@@ -5,6 +5,7 @@ and not on the camera.
 """
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from backend.images.arrays import Alpha
 
+T = TypeVar("T", bound=np.generic)
 RING = 1  # nodes outside the picture on each side, so that a matte that fills its picture has a contour
 BLOCK = 8  # the cells per side are a multiple of it, so that they can merge three times
 
@@ -35,6 +37,15 @@ class Lattice:
         """Return the places of rows (or columns), fractions allowed: 0 to 1 from the picture's top (or left)."""
         return (index - RING + 0.5) / self.size
 
+    def crop(self, plane: NDArray[T]) -> NDArray[T]:
+        """Return a plane's (size, size) nodes over the picture."""
+        return plane[RING : RING + self.size, RING : RING + self.size]
+
+    def pad(self, plane: NDArray[T]) -> NDArray[T]:
+        """Return a (size, size, …) plane over the picture with its edge repeated over the rest: (R, R, …)."""
+        around = (RING, len(self.field) - RING - self.size)
+        return np.pad(plane, (around, around, (0, 0))[: plane.ndim], mode="edge")
+
 
 def lattice_of(alpha: Alpha, size: int) -> Lattice:
     """Return the (n, n) matte on a lattice of `size` nodes per side, smoothed by 0.6 of the coarser pixel."""
@@ -42,7 +53,8 @@ def lattice_of(alpha: Alpha, size: int) -> Lattice:
     how = cv2.INTER_AREA if side >= size else cv2.INTER_LINEAR
     plane = cv2.resize(alpha, (size, size), interpolation=how)
     sigma = 0.6 * max(1.0, size / side)
-    padded = np.zeros((_multiple(size + 2 * RING - 1) + 1,) * 2, np.float32)
+    cells = -(-(size + 2 * RING - 1) // BLOCK) * BLOCK
+    padded = np.zeros((cells + 1, cells + 1), np.float32)
     padded[RING : RING + size, RING : RING + size] = plane
     # Blurred with its ring, so that the contour of an object that fills the picture stays on the picture's edge.
     field = cv2.GaussianBlur(padded, (0, 0), sigma) if sigma < size / 8 else padded
@@ -50,10 +62,6 @@ def lattice_of(alpha: Alpha, size: int) -> Lattice:
     field[:, :RING] = field[:, RING + size :] = 0.0
     level = _level(field, float(plane.sum()))
     return Lattice(_without_specks(field, level), level, size)
-
-
-def _multiple(cells: int) -> int:
-    return -(-cells // BLOCK) * BLOCK
 
 
 def _level(field: NDArray[np.float32], mass: float) -> float:

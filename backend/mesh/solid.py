@@ -65,15 +65,15 @@ def close_solid(solid: Solid, atlas: Atlas) -> Mesh:
     return Mesh(vertices, faces, _colors(atlas, uv), Texture(uv, atlas.image), normals)
 
 
-def _open_rim(solid: Solid) -> NDArray[np.bool_]:
-    """Return which points (P,) lie on the contour where the photo cut the object."""
+def _rims(solid: Solid) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which points (P,) lie on the contour where the photo cut the object, and which on the rest of it."""
     planar = solid.planar
     row, column = planar.owner.T
     step = np.sign(planar.points - planar.owner).astype(int)  # (0, 0) for a node itself
     direction = np.select([step[:, 1] < 0, step[:, 1] > 0, step[:, 0] < 0], [0, 1, 2], 3)
     opened: NDArray[np.bool_] = np.isinf(solid.domain.reach[direction, row, column])
-    opened[: planar.inner] = False
-    return opened
+    on_contour = np.arange(len(opened)) >= planar.inner
+    return opened & on_contour, ~opened & on_contour
 
 
 def _heights(solid: Solid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -81,9 +81,7 @@ def _heights(solid: Solid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     planar = solid.planar
     row, column = planar.owner.T
     half = solid.half[row, column]
-    closed = ~_open_rim(solid)
-    closed[: planar.inner] = False
-    half[closed] = 0.0
+    half[_rims(solid)[1]] = 0.0
     middle = _at(solid.relief.middle, planar)
     return middle + _at(solid.relief.front, planar) * half, middle - half
 
@@ -113,9 +111,7 @@ def _outward(solid: Solid, points: Vectors) -> tuple[NDArray[np.bool_], Vectors]
     planar = solid.planar
     smooth = cv2.GaussianBlur(solid.lattice.field, (0, 0), 1.0)
     down, across = (-_at(np.gradient(smooth, axis=axis).astype(np.float64), planar) for axis in (0, 1))
-    closed = ~_open_rim(solid)
-    closed[: planar.inner] = False
-    return closed, _to_world(np.zeros(len(points)), down, across, points)
+    return _rims(solid)[1], _to_world(np.zeros(len(points)), down, across, points)
 
 
 def _to_world(
@@ -139,7 +135,7 @@ def _unit(vectors: Vectors, outward: tuple[NDArray[np.bool_], Vectors]) -> Vecto
 
 def _walls(solid: Solid) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the walls' faces, over the front and then the back copies of contour points, and those points."""
-    opened = _open_rim(solid)
+    opened, _ = _rims(solid)
     edges = solid.planar.rim()
     edges = edges[opened[edges].any(axis=1)]
     rim, edges = np.unique(edges, return_inverse=True)

@@ -65,9 +65,6 @@ def _has_rim(domain: Domain) -> bool:
 
 def _carried(coarse: Lattice, plane: Plane, fine: Lattice) -> NDArray[np.float64]:
     """Return a coarser lattice's answer (in cells²) on a finer lattice."""
-    picture = plane[RING : RING + coarse.size, RING : RING + coarse.size]
     carried = np.zeros(fine.field.shape)
-    carried[RING : RING + fine.size, RING : RING + fine.size] = cv2.resize(
-        picture, (fine.size, fine.size), interpolation=cv2.INTER_LINEAR
-    )
+    fine.crop(carried)[:] = cv2.resize(coarse.crop(plane), (fine.size, fine.size), interpolation=cv2.INTER_LINEAR)
     return carried * (fine.size / coarse.size) ** 2
