@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import torch
 
-HOW_TO_INSTALL = "Install it with: pip install --no-deps -r requirements-maskrcnn.txt"
+HOW_TO_INSTALL = "Install it with: pip install --no-deps torchvision==0.28.0"  # as in requirements-maskrcnn.txt
 Operators = Literal["absent", "compiled", "stand-ins"]
 
 ROIS_AT_ONCE = 32  # bounds what is gathered: 32 · 14 · 14 samples of 256 channels are 6 MB

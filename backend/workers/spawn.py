@@ -50,7 +50,9 @@ def memory_bytes(pid: int) -> int | None:
 def _environment(devices: Sequence[str], index: int) -> dict[str, str]:
     """Return the worker's environment: our modules, one GPU where there are several, and no API key."""
     environment = {name: value for name, value in os.environ.items() if name.upper() != "API_KEY"}
-    environment["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), *filter(None, sys.path)])
+    path = [*filter(None, sys.path)]  # "" is the working directory, where this process found us: REPOSITORY
+    ours = [] if str(REPOSITORY) in path else [str(REPOSITORY)]  # installed, it never goes before the standard library
+    environment["PYTHONPATH"] = os.pathsep.join([*ours, *path])
     environment.setdefault("OMP_WAIT_POLICY", "passive")  # spinning threads slow a machine with shared cores down
     environment.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
     if devices:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from backend.engines.torchvision_operators import nms, prepare_torchvision, roi_align
+from backend.contract.settings import REPOSITORY
+from backend.engines.torchvision_operators import HOW_TO_INSTALL, nms, prepare_torchvision, roi_align
 
 HERE = importlib.util.find_spec("torchvision") is not None
 
@@ -106,6 +107,11 @@ def test_roi_align_equals_its_slow_form(scale: float, ratio: int, aligned: bool)
 
 def test_of_no_regions_nothing_comes_back() -> None:
     assert roi_align(torch.rand(1, 5, 8, 8), torch.zeros(0, 5), 1.0, 7, 7, 2, False).shape == (0, 5, 7, 7)
+
+
+def test_the_advice_names_the_pinned_version() -> None:
+    pinned = (REPOSITORY / "requirements-maskrcnn.txt").read_text().splitlines()[-1]
+    assert HOW_TO_INSTALL.split()[-1] == pinned
 
 
 @pytest.mark.skipif(not HERE, reason="torchvision is not installed (requirements-maskrcnn.txt)")
