@@ -93,6 +93,14 @@ def test_doctor_names_every_role(photo: Path, capsys: pytest.CaptureFixture[str]
         assert word in printed
 
 
+def test_doctor_takes_a_folder_that_will_be_made_for_writable(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LOGS_DIR", str(tmp_path / "new" / "and" / "deeper"))
+    main(["doctor"])
+    assert "LOGS_DIR" not in capsys.readouterr().out
+
+
 def test_a_wrong_call_is_a_usage_error() -> None:
     with pytest.raises(SystemExit) as stopped:
         main(["remove-bg", "a.jpg", "--quality", "perfect"])

@@ -3,6 +3,7 @@
 import os
 import platform
 import shutil
+from pathlib import Path
 
 from backend.commands.summary import engine_lines
 from backend.contract.settings import Settings
@@ -71,10 +72,16 @@ def _problems(settings: Settings) -> list[str]:
         found.append(
             "OpenCV lacks ximgproc: another OpenCV package overwrote opencv-contrib-python-headless; reinstall it."
         )
-    for name, folder in (("CHECKPOINTS_DIR", settings.checkpoints_dir), ("LOGS_DIR", settings.logs_dir)):
-        if not os.access(folder if folder.exists() else folder.parent, os.W_OK):
-            found.append(f"{name} cannot be written to.")
-    free = shutil.disk_usage(settings.checkpoints_dir if settings.checkpoints_dir.exists() else ".").free
+    for name in ("checkpoints_dir", "logs_dir", "data_dir"):
+        if not os.access(_existing(getattr(settings, name)), os.W_OK):
+            found.append(f"{name.upper()} cannot be written to.")
+    free = shutil.disk_usage(_existing(settings.checkpoints_dir)).free
     if free < 3e9:
         found.append(f"Only {free / 1e9:.1f} GB of disk are free; the default weights take 2 GB.")
     return found
+
+
+def _existing(folder: Path) -> Path:
+    """Return the folder, or the nearest one above it that exists: what is missing is made there."""
+    folder = folder.absolute()
+    return next(parent for parent in (folder, *folder.parents) if parent.exists())

@@ -9,7 +9,7 @@ from backend.weights.availability import is_here, preferred_engines, why_not
 from backend.weights.catalogue import DEFAULT_MODELS
 from backend.weights.on_disk import find_model
 
-NO_VIEWER = "viewer of meshes: not here, `npm ci` brings it; the page shows the server's own pictures instead"
+NO_VIEWER = "viewer of meshes: none, so the page shows pictures of a mesh; `npm ci` in the checkout brings it"
 
 
 def engine_lines(settings: Settings) -> list[str]:
