@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +20,7 @@ from backend.engines.mask_rcnn_outline import settle_outline
 from backend.engines.torch_device import choose_device
 from backend.engines.torchvision_operators import HOW_TO_INSTALL, import_detection
 from backend.images.arrays import Image, check_image
+from backend.images.resize import rescale
 from backend.weights.catalogue import Model
 from backend.weights.on_disk import how_to_get
 
@@ -125,11 +125,7 @@ class MaskRcnn:
 def to_network_size(image: Image) -> Image:
     """Return `image` averaged down to the network's size, as it is where it is smaller: the network enlarges it."""
     height, width = image.shape[:2]
-    scale = min(SHORTER_PX / min(height, width), LONGER_PX / max(height, width))
-    if scale >= 1:
-        return image
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return rescale(image, min(1.0, SHORTER_PX / min(height, width), LONGER_PX / max(height, width)))
 
 
 def build_network(name: str, **sizes: int) -> "torch.nn.Module":

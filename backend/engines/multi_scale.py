@@ -8,6 +8,7 @@ import numpy as np
 
 from backend.engines.first_guess import FirstGuess, Segmenter
 from backend.images.arrays import Image, Saliency, check_image
+from backend.images.resize import fit_longest_side
 
 FARTHER, NEARER = 0.8, 1.2  # size of the picture's content in the network's input, beside 1.0
 VIEW_PX = 2048  # longer side of the copy that the two further views are taken from: twice the largest network input
@@ -23,9 +24,8 @@ def predict_at_scales(segmenter: Segmenter, image: Image) -> FirstGuess:
     check_image(image)
     plain = segmenter.predict(image)
     height, width = image.shape[:2]
-    shrink = min(1.0, VIEW_PX / max(height, width))
-    rows, columns = max(1, round(height * shrink)), max(1, round(width * shrink))
-    view = image if shrink == 1.0 else cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA)
+    view = fit_longest_side(image, VIEW_PX)
+    rows, columns = view.shape[:2]
     y, x = round(rows * (1 / FARTHER - 1) / 2), round(columns * (1 / FARTHER - 1) / 2)
     framed = np.asarray(cv2.copyMakeBorder(view, y, y, x, x, cv2.BORDER_REPLICATE), np.uint8)
     farther = _to_size(segmenter.predict(framed).saliency[y : y + rows, x : x + columns], height, width)

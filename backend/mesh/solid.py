@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
+from backend.images.resize import fit_longest_side
 from backend.mesh.camera import DISTANCE, HALF_HEIGHT, lift
 from backend.mesh.depth_relief import Relief
 from backend.mesh.mesh import Mesh, Texture
@@ -159,7 +160,4 @@ def _wall_normals(points: Vectors, walls: NDArray[np.int64]) -> Vectors:
 
 def _colors(atlas: Atlas, uv: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the atlas's colours at (N, 2), averaged over about the distance between vertices."""
-    scale = min(1.0, 640.0 / max(atlas.image.shape))
-    height, width = (max(1, round(scale * side)) for side in atlas.image.shape[:2])  # 1 px for a hair, too
-    small = cv2.resize(atlas.image, (width, height), interpolation=cv2.INTER_AREA)
-    return texture_colors(small, uv) / np.float32(255.0)
+    return texture_colors(fit_longest_side(atlas.image, 640), uv) / np.float32(255.0)

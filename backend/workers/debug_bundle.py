@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from backend.contract.trace import Trace
 from backend.contract.work import File
 from backend.images.arrays import Image
+from backend.images.resize import rescale
 
 TILE_PX = 360
 COLUMNS = 4
@@ -70,14 +71,12 @@ def overview(pictures: Mapping[str, NDArray[Any]]) -> Image:
 
 
 def _tile(name: str, picture: NDArray[np.uint8]) -> Image:
-    height, width = picture.shape[:2]
-    scale = min((TILE_PX - 16) / max(height, width), 8.0)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
     # Nearest when a tiny picture is enlarged: its pixels are what one wants to see.
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)
+    small = rescale(picture, min((TILE_PX - 16) / max(picture.shape[:2]), 8.0), cv2.INTER_NEAREST)
     tile = np.full((TILE_PX + 28, TILE_PX, 3), PAPER, np.uint8)
-    top, left = 28 + (TILE_PX - size[1]) // 2, (TILE_PX - size[0]) // 2
-    tile[top : top + size[1], left : left + size[0]] = small if small.ndim == 3 else small[..., None]
+    height, width = small.shape[:2]
+    top, left = 28 + (TILE_PX - height) // 2, (TILE_PX - width) // 2
+    tile[top : top + height, left : left + width] = small if small.ndim == 3 else small[..., None]
     cv2.putText(tile, name, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, INK, 1, cv2.LINE_AA)
     return tile
 

@@ -18,6 +18,7 @@ from backend.engines.border.superpixels import split_superpixels
 from backend.engines.first_guess import FirstGuess
 from backend.images.arrays import Image, Mask, Saliency, check_image
 from backend.images.guided_filter import guided_upsample
+from backend.images.resize import fit_longest_side
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class BorderSegmenter:
         saliency = np.zeros(image.shape[:2], np.float32)
         x0, y0, x1, y1 = find_content_box(image)
         content = image[y0:y1, x0:x1]
-        small = _reduce(content, self._config.working_px)
+        small = np.ascontiguousarray(fit_longest_side(content, self._config.working_px))
         if min(small.shape[:2]) < self._config.least_side_px:
             return FirstGuess(saliency, ("The picture is too small or too narrow to find an object in it.",))
         mask, numbers = self._memoize("segment", repr(self._config), small, lambda: _decide(small, self._config))
@@ -85,16 +86,6 @@ def _outline(small: Image, lab: NDArray[np.float32], soft: Saliency, unrest: flo
         return np.zeros(soft.shape, dtype=np.bool_)
     shadow = find_soft_shadows(lab, soft, ground, unrest)
     return cut_object(small, sharpen_guess(soft, ground, shadow, unrest), shadow)
-
-
-def _reduce(image: Image, longer_px: int) -> Image:
-    """Return `image` with its longer side at most `longer_px`, never enlarged."""
-    height, width = image.shape[:2]
-    scale = longer_px / max(height, width)
-    if scale >= 1:
-        return np.ascontiguousarray(image)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def measure_separation(soft: Saliency, mask: Mask) -> float:

@@ -18,6 +18,7 @@ from backend.engines.remote.matte_of import RemoteMatte
 from backend.images.arrays import Image, check_image
 from backend.images.encode import encode_jpeg
 from backend.images.guided_filter import guided_upsample
+from backend.images.resize import rescale
 from backend.weights.remote_services import REMOTE_SERVICES, address_of, require_key
 
 LONGEST_PX = 2048  # longer side of the copy that leaves this machine: at most 4.2 megapixels
@@ -103,12 +104,7 @@ class RemoteSegmenter:
 def copy_to_send(image: Image) -> Image:
     """Return the copy of `image` that is sent: reduced by area, or enlarged where services would refuse it."""
     height, width = image.shape[:2]
-    scale = min(LONGEST_PX / max(height, width), max(1.0, SHORTEST_PX / min(height, width)))
-    if scale == 1:
-        return image
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(cv2.resize(image, size, interpolation=how), np.uint8)
+    return rescale(image, min(LONGEST_PX / max(height, width), max(1.0, SHORTEST_PX / min(height, width))))
 
 
 def open_remote(name: str, settings: Settings, memoize: Memoize = compute_always) -> RemoteSegmenter:

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from backend.images.arrays import Alpha, Image
+from backend.images.resize import rescale
 from backend.mesh.mesh import Mesh
 from backend.mesh.preview import render_mesh
 
@@ -15,22 +16,15 @@ VIEW_DEG = (30.0, 15.0)  # azimuth, elevation
 
 def before_and_after(image: Image, alpha: Alpha) -> bytes:
     """Return a WebP: `image` ((H, W, 3) uint8) and, beside it, the same behind `alpha` ((H, W) float32)."""
-    height, width = image.shape[:2]
-    scale = SIDE_PX / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    small = np.asarray(cv2.resize(image, size, interpolation=method))
-    opacity = np.asarray(np.clip(cv2.resize(alpha, size, interpolation=method), 0, 1))
+    scale = SIDE_PX / max(alpha.shape)
+    small, opacity = rescale(image, scale), np.clip(rescale(alpha, scale), 0, 1)
     return _side_by_side(small, np.dstack([small, np.rint(255 * opacity).astype(np.uint8)]))
 
 
 def photo_and_mesh(image: Image, mesh: Mesh) -> bytes:
     """Return a WebP: `image` ((H, W, 3) uint8) and, beside it, a view of `mesh`."""
     view = render_mesh(mesh, *VIEW_DEG, size=SIDE_PX)
-    height, width = image.shape[:2]
-    scale = SIDE_PX / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+    small = rescale(image, SIDE_PX / max(image.shape[:2]), cv2.INTER_AREA)
     return _side_by_side(small, np.dstack([view, np.full(view.shape[:2], 255, np.uint8)]))
 
 

@@ -17,6 +17,7 @@ from backend.engines.registry import Engines
 from backend.images.arrays import Alpha
 from backend.images.guided_filter import guided_upsample
 from backend.images.image_io import Picture
+from backend.images.resize import rescale
 from backend.matte.refine.foreground import foreground_colors
 from backend.pipeline import cut_out
 
@@ -47,10 +48,7 @@ def find_mask(
 ) -> tuple[Picture, Picture, MaskReport]:
     """Return the picture with its rim cleaned of the background, its mask as a picture, and the mask's report."""
     image = picture.image
-    height, width = image.shape[:2]
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    scaled = np.asarray(cv2.resize(image, size, interpolation=method))
+    scaled = rescale(image, scale, cv2.INTER_CUBIC)
     given = {name: getattr(options, name) for name in _FINDING & options.model_fields_set}
     strategy = options.strategy if isinstance(options, MaskOptions) else "segmentation"
     made = cut_out(Picture(scaled, None, picture.format, picture.source_size),
@@ -58,8 +56,9 @@ def find_mask(
     with trace.stage("bring back"):
         alpha = _brought_back(made.alpha, scaled, picture, scale)
         cleaned = foreground_colors(image, alpha) if alpha.any() else image
-    words = "reduced to" if scale < 1 else "enlarged to"
-    trace.note(f"The picture was {words} {size[0]} × {size[1]} to find the object, and the mask brought back.")
+    change = "reduced to" if scale < 1 else "enlarged to"
+    height, width = scaled.shape[:2]
+    trace.note(f"The picture was {change} {width} × {height} to find the object, and the mask brought back.")
     return replace(picture, image=cleaned, alpha=None), replace(picture, alpha=alpha), made.report
 
 

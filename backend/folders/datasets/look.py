@@ -10,6 +10,7 @@ from PIL import Image as PillowImage
 
 from backend.engines.border.border import BorderConfig, BorderSegmenter
 from backend.images.arrays import Alpha, Image
+from backend.images.resize import fit_longest_side
 
 THUMBNAIL_PX = 120
 GLANCE = BorderConfig(working_px=96, superpixels=100)  # coverage to about 0.02 on plain grounds, in 25 ms
@@ -31,16 +32,16 @@ class Look:
 
 def look_at(image: Image, alpha: Alpha | None) -> Look:
     """Return the look of `image` ((H, W, 3) uint8 RGB), laid on grey where it is see-through."""
-    small = _reduce(image, 2 * THUMBNAIL_PX)
+    small = fit_longest_side(image, 2 * THUMBNAIL_PX)
     coverage = 0.0
     if alpha is not None:
         coverage = float(np.count_nonzero(alpha >= 0.5) / alpha.size)
-        opacity = _reduce(alpha, 2 * THUMBNAIL_PX)[..., None]
+        opacity = fit_longest_side(alpha, 2 * THUMBNAIL_PX)[..., None]
         small = np.rint(opacity * small + (1 - opacity) * _BEHIND).astype(np.uint8)
     else:
-        coverage = float(np.mean(_glancer().predict(_reduce(small, GLANCE.working_px)).saliency >= 0.5))
+        coverage = float(np.mean(_glancer().predict(fit_longest_side(small, GLANCE.working_px)).saliency >= 0.5))
     return Look(
-        thumbnail=jpeg(_reduce(small, THUMBNAIL_PX)),
+        thumbnail=jpeg(fit_longest_side(small, THUMBNAIL_PX)),
         deviation=float(small.reshape(-1, 3).std(axis=0).mean()),
         coverage=coverage,
         measured=alpha is not None,
@@ -61,15 +62,6 @@ def jpeg(image: Image, quality: int = 72) -> bytes:
 @cache
 def _glancer() -> BorderSegmenter:
     return BorderSegmenter(GLANCE)
-
-
-def _reduce(pixels: np.ndarray[tuple[int, ...], np.dtype[np.generic]], longer_px: int) -> Image:
-    height, width = pixels.shape[:2]
-    scale = longer_px / max(height, width)
-    if scale >= 1:
-        return np.ascontiguousarray(pixels)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
 
 
 def _bits(found: imagehash.ImageHash) -> int:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,6 +26,7 @@ from backend.folders.datasets.measures import (
 from backend.folders.datasets.pairs import Pair
 from backend.images.arrays import Alpha, Image
 from backend.images.open_picture import open_picture
+from backend.images.resize import rescale
 from backend.matte.subject import mask_as_alpha
 from backend.pipeline import cut_out
 
@@ -109,9 +109,8 @@ def _strip(image: Image, truth: Alpha, found: Alpha) -> Image:
 def _tile(picture: Image) -> Image:
     width, height = TILE_PX
     scale = min((width - 8) / picture.shape[1], (height - 8) / picture.shape[0])
-    size = max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    small = rescale(picture, scale)
     tile = np.full((height, width, 3), PAPER, np.uint8)
-    top, left = (height - size[1]) // 2, (width - size[0]) // 2
-    tile[top : top + size[1], left : left + size[0]] = small
+    top, left = (height - small.shape[0]) // 2, (width - small.shape[1]) // 2
+    tile[top : top + small.shape[0], left : left + small.shape[1]] = small
     return tile
