@@ -27,7 +27,7 @@ class PlanarMesh:
     points: NDArray[np.float64]  # (P, 2): row, column in cells
     owner: NDArray[
         np.int64
-    ]  # (P, 2): row and column of the node itself, or of the inside node next to the point on the contour
+    ]  # (P, 2): row, column of the node itself, or of the inside node next to the contour's point
     triangles: NDArray[np.int64]  # (T, 3)
     inner: int  # number of lattice nodes among the points
 

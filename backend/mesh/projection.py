@@ -16,9 +16,7 @@ from backend.mesh.sampling import sample
 from backend.mesh.topology import vertex_normals
 
 DEPTH_PX = 768  # side of the depth map that finds hidden surfaces
-HIDDEN = (
-    0.008  # world units behind the nearest surface beyond which a point is hidden; a pixel of a steep side spans it
-)
+HIDDEN = 0.008  # world units behind the nearest surface from which a point is hidden; a pixel of a steep side's depth
 SQUARE, GRAZING = 0.55, 0.2  # cosines between normal and ray: from the first on only the photo, up to the second none
 RIM = 0.01  # band at the matte's edge, as a share of the side, where the photo may show its background
 

@@ -154,8 +154,7 @@ def test_a_remote_service_with_a_key_can_be_chosen_and_says_where_the_picture_go
 
 def test_without_the_viewer_the_pictures_of_the_service_turn(open_page: Any, photo: Path) -> None:
     def without_viewer(page: Any) -> None:
-        facts = {"limits": {"upload_bytes": 2**24, "pixels": 10**7, "side_px": 9999}, "examples": [], "viewer": None}
-        page.route("**/static/page.json", lambda route: route.fulfill(json={**facts, "needs_key": False}))
+        page.route("**/static/page.json", lambda route: route.fulfill(json={**route.fetch().json(), "viewer": None}))
 
     page = matte_of(open_page(prepare=without_viewer), photo)
     page.click("#make-mesh")
