@@ -15,7 +15,6 @@ from backend.contract.mesh_engines import MESH_ENGINES
 Task = Literal["segmentation", "depth", "mesh"]
 Origin = Literal["releases", "hub", "torch", "own"]
 Activation = Literal["none", "sigmoid"]
-Runner = Literal["onnx", "maskrcnn", "rembg"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Model:
     about: str
     network: NetworkInput | None = None  # how the runner "onnx" feeds it
     needs_permission: bool = False  # refused unless the operator allows non-commercial models
-    runner: Runner = "onnx"  # what runs a segmenter
+    runner: str = "onnx"  # what runs a segmenter: a row of RUNNERS in engines/load_segmenter.py
 
     @property
     def size_bytes(self) -> int:
