@@ -1,8 +1,7 @@
-"""A stranger's bytes -> an upright RGB image, or one of the caller's errors.
+"""Untrusted bytes in, an upright RGB image out, or one of the caller's errors.
 
-The order is what keeps it safe: empty, type by the first bytes, size by the header, and only then a decoder. All of it
-works on bytes in memory, so an OSError that leaves here is never the disk's: reading an upload's spool file is the
-caller's step, with the caller's errors.
+The order keeps it safe: an empty file is refused first, then a wrong type by the first bytes, then too large a size by
+the header; only then a decoder runs. Everything works on bytes in memory, so an OSError from here is never the disk's.
 """
 
 import io
@@ -25,24 +24,24 @@ from backend.images.decoding.image_header import ImageFormat, ImageHeader, Image
 from backend.images.decoding.jpeg_header import check_jpeg_scans
 from backend.images.decoding.pixel_modes import split_alpha
 
-# The decoders by name, instead of Image.open: nothing else is ever tried, an MPO is its first JPEG, and Pillow's own
-# limit, which is global, decides nothing (its WebP reader alone still refuses what has more than 179 Mpx).
+# The decoders by name, instead of Image.open: no other format is tried, an MPO is read as its first JPEG, and Pillow's
+# global size limit does not apply (except in its WebP reader, beyond 179 Mpx).
 _DECODERS: dict[ImageFormat, type[ImageFile]] = {"jpeg": JpegImageFile, "png": PngImageFile, "webp": WebPImageFile}
 
-# Pillow warns about a stranger's odd metadata on our stderr. This is the one process-wide setting changed here.
+# Pillow prints warnings about odd metadata to stderr. This is the only process-wide setting changed here.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded upload; `facts` go to the report, `notes` are sentences for the person who sent it."""
+    """A decoded upload."""
 
     image: Image  # (H, W, 3) uint8, sRGB, upright; the colour under a transparent pixel is kept
     alpha: Alpha | None  # (H, W) float32 where the file has any transparency, else None
     format: ImageFormat
-    source_size: tuple[int, int]  # (height, width) as stored, before the turn
-    facts: dict[str, float | int | str | bool] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    source_size: tuple[int, int]  # (height, width) as stored, before the EXIF turn
+    facts: dict[str, float | int | str | bool] = field(default_factory=dict)  # for the report
+    notes: tuple[str, ...] = ()  # sentences for the sender
 
 
 def read_picture(data: bytes, limits: ImageLimits) -> Picture:
@@ -77,7 +76,7 @@ def read_picture(data: bytes, limits: ImageLimits) -> Picture:
 
 @dataclass(frozen=True)
 class _Decoded:
-    """The first frame as stored; the decoder itself, which may hold two canvases more, is gone."""
+    """The first frame as stored, without its decoder, which may hold two more canvases."""
 
     color: PillowImage.Image  # mode L, RGB or CMYK
     alpha: NDArray[np.uint8] | None
@@ -89,19 +88,19 @@ class _Decoded:
 def _decode(data: bytes, header: ImageHeader) -> _Decoded:
     try:
         frame = _DECODERS[header.format](io.BytesIO(data))
-        if frame.size != (header.width, header.height):  # a second header that contradicts the one we judged
+        if frame.size != (header.width, header.height):  # a second header contradicts the one that was checked
             raise ValueError("the size changed after the header")
         frame.load()
         color, alpha = split_alpha(frame, header.bit_depth)
     except MemoryError:
         raise
-    except Exception as error:  # a decoder fed with a stranger's bytes may raise anything
+    except Exception as error:  # a decoder may raise anything for untrusted bytes
         raise ImageCorruptError("The picture is truncated or broken and cannot be decoded.") from error
     return _Decoded(color, alpha, frame.mode, int(getattr(frame, "n_frames", 1)), _metadata(frame))
 
 
 def _metadata(frame: ImageFile) -> dict[str, bytes]:
-    # A PNG's text chunks land in the same dictionary under whatever name their writer chose, as str.
+    # A PNG's text chunks are in the same dictionary, as str, under names that their writer chose.
     return {key: frame.info[key] for key in ("exif", "icc_profile") if isinstance(frame.info.get(key), bytes)}
 
 
@@ -110,5 +109,5 @@ def _notes(frames: int, profile_use: ProfileUse) -> tuple[str, ...]:
     if frames > 1:
         notes.append(f"The file has {frames} frames; only the first was used.")
     if profile_use == "ignored":
-        notes.append("The picture's colour profile could not be used; its colours were taken as sRGB.")
+        notes.append("The picture's colour profile could not be used, so its colours were read as sRGB.")
     return tuple(notes)

@@ -15,7 +15,7 @@ Source = bytes | str | Path | Image | Picture
 
 def open_picture(source: Source, settings: Settings) -> Picture:
     """Return `source` as a Picture. Raises the caller's errors of `read_picture`, UploadTooLargeError and
-    InvalidParameterError for a path that cannot be read, ValueError for an array that is no image."""
+    InvalidParameterError for a path that cannot be read, ValueError for an array that is not an image."""
     if isinstance(source, Picture):
         return source
     if isinstance(source, np.ndarray):
@@ -30,7 +30,7 @@ def open_picture(source: Source, settings: Settings) -> Picture:
 
 
 def _read(path: Path, limit: int) -> bytes:
-    """Return the file's bytes, but no more than one over `limit`, which is then refused: a device has no end."""
+    """Return at most `limit` + 1 bytes of the file; a device file may never end."""
     try:
         with path.open("rb") as file:
             return file.read(limit + 1)

@@ -1,1 +1,1 @@
-"""From a stranger's bytes to upright pixels: the header, the metadata and the pixel modes, one step a file."""
+"""From untrusted bytes to upright pixels, one step a file: header, metadata, pixel modes."""

@@ -1,6 +1,6 @@
-"""An embedded colour profile -> sRGB, because the profile itself is left out of everything we send.
+"""Colours in an embedded profile in, sRGB out: our own files carry no profile.
 
-Phones save Display P3: taken as sRGB, its colours turn dull in the cutout and on the mesh.
+Phones save Display P3. Read as sRGB, its colours turn dull in the cutout and on the mesh.
 """
 
 import io
@@ -16,9 +16,9 @@ _SAME_WITHIN = 3  # of 255; encoders write sRGB in many slightly different ways
 
 
 def to_srgb(picture: Image.Image, profile: bytes | None) -> tuple[Image.Image, ProfileUse]:
-    """Return `picture` (mode L, RGB or CMYK) as sRGB in mode RGB, and what became of its profile.
+    """Return `picture` (mode L, RGB or CMYK) as sRGB in mode RGB, and how its profile was used.
 
-    A profile that is broken, or made for another kind of pixel, is ignored.
+    A profile that is broken, or made for another pixel mode, is ignored.
     """
     if not profile:
         return _plain_rgb(picture), "none"
@@ -30,17 +30,17 @@ def to_srgb(picture: Image.Image, profile: bytes | None) -> tuple[Image.Image, P
         if _changes_nothing(transform, picture.mode):
             return _plain_rgb(picture), "srgb"
         converted = ImageCms.applyTransform(picture, transform)
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):  # what a broken profile raises
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):  # raised for broken profiles
         return _plain_rgb(picture), "ignored"
     return (converted, "converted") if converted is not None else (_plain_rgb(picture), "ignored")
 
 
 def _plain_rgb(picture: Image.Image) -> Image.Image:
-    return picture if picture.mode == "RGB" else picture.convert("RGB")  # convert() copies even when it has no need
+    return picture if picture.mode == "RGB" else picture.convert("RGB")  # convert() would copy an RGB picture
 
 
 def _changes_nothing(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
-    """Tell whether a grid of colours comes through as a plain conversion would leave it: names tell less."""
+    """Return whether a grid of colours is transformed as a plain conversion does; profile names prove nothing."""
     bands = Image.getmodebands(mode)
     levels = np.arange(0, 256, 51, dtype=np.uint8)
     grid = np.stack(np.meshgrid(*[levels] * bands), axis=-1).reshape(-1, bands)

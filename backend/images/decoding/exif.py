@@ -1,6 +1,6 @@
 """An EXIF block's orientation, and the turn that puts a picture upright.
 
-Only this one number is read, by hand: the block is a stranger's, and a broken one must cost nothing but the turn.
+Only this number is read, by hand: the block is untrusted, and a broken one must cost no more than the turn.
 """
 
 from typing import Literal
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 _ORIENTATION = 0x0112
 _INTEGER_BYTES = {1: 1, 3: 2, 4: 4}  # TIFF types BYTE, SHORT and LONG
 
-# What undoes each orientation of the EXIF standard (CIPA DC-008): a flip along the axis, or a turn, or both.
-_HORIZONTAL, _VERTICAL = 1, 0  # cv2.flip's words for left-right and up-down
+# The inverse of each orientation of the EXIF standard (CIPA DC-008): a flip along an axis, a turn, or both.
+_HORIZONTAL, _VERTICAL = 1, 0  # codes of cv2.flip
 _FLIPS = {2: _HORIZONTAL, 4: _VERTICAL}
 _TURNS = {3: cv2.ROTATE_180, 6: cv2.ROTATE_90_CLOCKWISE, 8: cv2.ROTATE_90_COUNTERCLOCKWISE}
 
 
 def orientation_of(exif: bytes) -> int:
-    """Return the orientation, 1 to 8, that the first directory of `exif` gives; 1 where it gives none or nonsense.
+    """Return the orientation, 1 to 8, in the first directory of `exif`; 1 if it is missing or invalid.
 
     `exif` is a TIFF block, with or without the six bytes that a JPEG puts before it.
     """
@@ -43,7 +43,7 @@ def orientation_of(exif: bytes) -> int:
 
 
 def turn_upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """Return `pixels`, (H, W) or (H, W, C), as they were meant to be seen; 5 to 8 swap height and width.
+    """Return `pixels`, (H, W) or (H, W, C), turned upright; 5 to 8 swap height and width.
 
     Orientation 1 gives back the same array. Raises ValueError outside 1 to 8.
     """

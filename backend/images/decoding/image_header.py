@@ -1,7 +1,7 @@
-"""A stranger's bytes -> what they are and how large a picture they announce, before any decoder sees them.
+"""Untrusted bytes in, the picture's type and announced size out, before any decoder sees them.
 
-Decoders trust a header: a WebP of 34 bytes makes them take more than a gigabyte. So type and size are read here, from
-the header's own bytes (ITU-T T.81, W3C PNG, RFC 9649), and judged first.
+Decoders trust a header: a WebP of 34 bytes makes them allocate more than a gigabyte. So type and size are read here
+from the header's own bytes (ITU-T T.81, W3C PNG, RFC 9649) and checked first.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 @dataclass(frozen=True)
 class ImageLimits:
-    """The largest picture that is decoded, as its header announces it."""
+    """The largest picture that is decoded, by the size in its header."""
 
     max_pixels: int = 50_000_000  # width × height
     max_side_px: int = 16_384
@@ -25,7 +25,7 @@ class ImageLimits:
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """What the first bytes say: the format and the stored size, before any turn."""
+    """Format and stored size, before any EXIF turn."""
 
     format: ImageFormat
     height: int
@@ -36,7 +36,7 @@ class ImageHeader:
 def read_header(data: bytes, limits: ImageLimits) -> ImageHeader:
     """Return the header of the picture in `data`.
 
-    Raises, in this order: EmptyFileError; UnsupportedImageTypeError by the first bytes, whatever the file is called;
+    Raises, in this order: EmptyFileError; UnsupportedImageTypeError by the first bytes, not the file's name;
     ImageCorruptError when the header gives no size; TooManyPixelsError with `limit` and `actual`.
     """
     if not data:
@@ -62,20 +62,20 @@ def _format_of(data: bytes) -> ImageFormat | None:
 def _check_size(height: int, width: int, limits: ImageLimits) -> None:
     if max(height, width) > limits.max_side_px:
         raise TooManyPixelsError(
-            f"The picture is {width} × {height} pixels; a side may have up to {limits.max_side_px}.",
+            f"The picture is {width} × {height} pixels; a side may have at most {limits.max_side_px}.",
             limit=limits.max_side_px,
             actual=max(height, width),
         )
     if height * width > limits.max_pixels:
         raise TooManyPixelsError(
-            f"The picture has {height * width} pixels; up to {limits.max_pixels} are taken.",
+            f"The picture has {height * width} pixels; at most {limits.max_pixels} are accepted.",
             limit=limits.max_pixels,
             actual=height * width,
         )
 
 
 def _png_size(data: bytes) -> tuple[int, int]:
-    # IHDR comes first and has 13 bytes; its checksum is the decoder's business.
+    # IHDR comes first and has 13 bytes; the decoder checks its checksum.
     if data[8:16] != b"\x00\x00\x00\rIHDR" or len(data) < 33:
         raise ImageCorruptError("The picture's header is broken.")
     return _known_size(_big(data, 20, 4), _big(data, 16, 4))

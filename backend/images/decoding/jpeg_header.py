@@ -1,6 +1,6 @@
-"""A JPEG's marker segments, read without decoding: its size, and whether its scans are worth a decoder's time.
+"""A JPEG's marker segments, read without decoding: its size, and whether its scans are safe to decode.
 
-Markers and segments are those of ITU-T T.81, annex B. Like libjpeg, bytes that are no marker are skipped.
+Markers and segments follow ITU-T T.81, annex B. As in libjpeg, bytes that are not a marker are skipped.
 """
 
 import re
@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 from backend.contract.errors import ImageCorruptError
 
-MAX_SEGMENTS = 10_000  # an ICC profile takes up to 255, an extended XMP of 20 MiB about 300
-MAX_SCANS = 100  # encoders write up to about 15; each costs a pass over every block, however few bytes it has
+MAX_SEGMENTS = 10_000  # an ICC profile has up to 255, an extended XMP of 20 MiB about 300
+MAX_SCANS = 100  # encoders write about 15 at most; each costs a pass over every block, however short it is
 
-# Left out: 00 (a stuffed data byte), 01 and D0 to D7 (they stand alone, inside the scan too), FF (fill).
+# Without 00 (a stuffed data byte), 01 and D0 to D7 (no segment follows them), FF (fill).
 _MARKER = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])")
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15, less DHT, JPG and DAC
@@ -19,9 +19,9 @@ _HUFFMAN_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 
 
 def jpeg_size(data: bytes) -> tuple[int, int]:
-    """Return (height, width), the largest that any frame header before the first scan announces.
+    """Return the largest (height, width) that a frame header before the first scan announces.
 
-    Raises ImageCorruptError when there is no such header.
+    Raises ImageCorruptError without such a header.
     """
     height = width = 0
     for marker, start, _ in jpeg_segments(data):
@@ -36,10 +36,9 @@ def jpeg_size(data: bytes) -> tuple[int, int]:
 
 
 def check_jpeg_scans(data: bytes, height: int, width: int) -> None:
-    """Raise ImageCorruptError when decoding would be work without a picture.
+    """Raise ImageCorruptError for a JPEG whose few bytes would cost hours of decoding.
 
-    A few bytes can ask for hours: every scan of a progressive file is a pass over all its blocks, and a decoder fills
-    the blocks that the data lacks with grey.
+    Every scan of a progressive file is a pass over all its blocks, and a decoder fills missing blocks with grey.
     """
     scans = coded_bytes = scan_start = 0
     huffman = True
@@ -53,14 +52,14 @@ def check_jpeg_scans(data: bytes, height: int, width: int) -> None:
             scans += 1
             scan_start = end
             if scans > MAX_SCANS:
-                raise ImageCorruptError("The picture repeats its scans without end.", limit=MAX_SCANS)
+                raise ImageCorruptError("The picture has too many scans.", limit=MAX_SCANS)
     if scan_start:
         coded_bytes += max(len(data) - scan_start, 0)
-    # A Huffman-coded block takes a bit or more in the scan of its DC value. Half of that is asked for, because the
+    # A Huffman-coded block takes at least one bit in the scan of its DC value. Half of that is required, because the
     # finest component may be halved along one side.
     blocks = -(-height // 8) * -(-width // 8)
     if huffman and coded_bytes * 16 < blocks:
-        raise ImageCorruptError("The picture's data stop long before its announced size is filled.")
+        raise ImageCorruptError("The picture's data end long before its announced size is filled.")
 
 
 def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
@@ -82,4 +81,4 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
             raise ImageCorruptError("The picture has a segment without a length.")
         position = found.end() + length
         yield marker, start, position
-    raise ImageCorruptError("The picture has more segments than any camera writes.", limit=MAX_SEGMENTS)
+    raise ImageCorruptError("The picture has too many segments.", limit=MAX_SEGMENTS)

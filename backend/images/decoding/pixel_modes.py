@@ -1,7 +1,6 @@
-"""A decoded file in whatever mode it was stored -> its colour and its transparency, apart.
+"""A decoded file of any pixel mode in, its colour and its transparency out.
 
-Every way in which a PNG can say "transparent" ends here: an alpha channel, a palette with alpha, one colour that is
-declared invisible.
+All three transparencies of a PNG are handled: an alpha channel, a palette with alpha, one colour declared invisible.
 """
 
 import cv2
@@ -15,7 +14,7 @@ _ALPHA_OF_VISIBLE = np.uint8(255)
 def split_alpha(decoded: Image.Image, bit_depth: int) -> tuple[Image.Image, NDArray[np.uint8] | None]:
     """Return the colour (mode L, RGB or CMYK) and the alpha (H, W) uint8, None where every pixel is opaque.
 
-    `bit_depth` is the file's own, per channel: an invisible colour is declared in it.
+    `bit_depth` is the file's own, per channel, in which an invisible colour is declared.
     """
     key = decoded.info.get("transparency")
     if decoded.mode == "P":
@@ -38,7 +37,7 @@ def _split_grey_16(decoded: Image.Image, key: int | None) -> tuple[Image.Image, 
 
 
 def _key_in_8_bits(key: int | tuple[int, int, int], mode: str, bit_depth: int) -> NDArray[np.int64]:
-    """Return the invisible colour as the decoder shows it: 16 bits lose their low byte, fewer than 8 fill the range."""
+    """Return the invisible colour as decoded: 16 bits lose their low byte, fewer than 8 are stretched to 0 to 255."""
     if mode == "1":
         return np.array(key)  # 0 or 255 already
     levels = np.array(key) & ((1 << bit_depth) - 1)
