@@ -59,16 +59,15 @@ show_packages() {
         Collecting\ * | Processing\ *) count=$((count + 1)) ;;
         esac
         case "$line" in
-        Processing\ *) name=${line#Processing } name=${name##*/} name=${name%%-[cp][py]*} ;;
-        *Downloading\ * | *Using\ cached\ *) name=${line#*ing } name="${name%%-[cp][py]*} (${name#*\(}" ;;
-        Installing\ collected*) name="writing to the disk, which takes about a minute" ;;
+        Processing\ *) name=${line#Processing } name=${name##*/} shown="package $count: ${name%%-[cp][py]*}" ;;
+        *Downloading\ * | *Using\ cached\ *) name=${line#*ing } shown="package $count: ${name%%-[cp][py]*} (${name#*\(}" ;;
+        Installing\ collected*) shown="writing $count packages to the disk, which takes about a minute" ;;
         *) continue ;;
         esac
-        shown="      $count: $name"
         if [ -t 2 ]; then
-            printf '\r\033[K%s' "${shown:0:78}" >&2
+            printf '\r\033[K      %s' "${shown:0:72}" >&2
         elif [[ "$line" == Installing* || "$line" == *[0-9][0-9].[0-9]\ MB\) ]]; then
-            say "$shown"
+            say "      $shown"
         fi
     done
     [ ! -t 2 ] || printf '\r\033[K' >&2
@@ -82,7 +81,7 @@ install() { # install OPTION...: one file of many megabytes shows pip's own bar 
         return
     fi
     grep '^ERROR' "$log" | tail -n 3 >&2 || true
-    fail "pip did not finish; run the same command again and it goes on from here. All it said is in $log."
+    fail "pip did not finish; run the same command again and it goes on from here. What else it said is in $log."
 }
 
 # A stamp of what was installed: a second run installs nothing and starts within seconds.

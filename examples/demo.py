@@ -14,8 +14,9 @@ import numpy as np
 from PIL import Image
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(REPOSITORY))
+sys.path.insert(0, str(REPOSITORY))  # it runs in a checkout that is not installed
 
+from backend.commands.summary import engine_lines  # noqa: E402
 from backend.contract.errors import MattemeshError, problem_of  # noqa: E402
 from backend.contract.options import MaskOptions, MeshOptions  # noqa: E402
 from backend.contract.settings import Settings  # noqa: E402
@@ -23,7 +24,7 @@ from backend.contract.trace import Trace  # noqa: E402
 from backend.engines.registry import Engines  # noqa: E402
 from backend.mesh.preview import contact_sheet  # noqa: E402
 from backend.pipeline import cut_out, reconstruct  # noqa: E402
-from backend.workers.debug_bundle import overview  # noqa: E402 - the repository is no installed package
+from backend.workers.debug_bundle import overview  # noqa: E402
 
 OUTPUT = REPOSITORY / "examples" / "output"
 
@@ -65,9 +66,11 @@ def main() -> int:
             show(picture, engines)
         except (MattemeshError, OSError) as error:
             failed = True
-            told = f"{problem_of(error).code}: {error.detail}" if isinstance(error, MattemeshError) else str(error)
-            print(f"{picture.name}: {told}", file=sys.stderr)
-    print(f"The results are in {OUTPUT.relative_to(REPOSITORY)}/.")
+            reason = f"{problem_of(error).code}: {error.detail}" if isinstance(error, MattemeshError) else str(error)
+            print(f"{picture.name}: {reason}", file=sys.stderr)
+    print(f"The results are in {OUTPUT.relative_to(REPOSITORY)}/.", "Engines", sep="\n")
+    for line in engine_lines(engines.settings):
+        print(f"  {line}")
     return int(failed)
 
 

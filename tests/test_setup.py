@@ -62,7 +62,7 @@ def test_the_steps_are_numbered_and_name_their_size(checkout: Checkout) -> None:
     printed = checkout.run("run", "--no-fetch", "--port", "9000").stderr
     assert "[2/4] torch==" in printed and "[3/4] libraries" in printed and "[4/4] the page's viewer" in printed
     assert printed.count("MB") >= 3
-    assert "      1: torch-2.13.0+cpu (191.8 MB)\n" in printed
+    assert "      package 1: torch-2.13.0+cpu (191.8 MB)\n" in printed
     assert checkout.calls("serve") == ["-m backend serve --fetch --no-fetch --port 9000"]
 
 
