@@ -1,6 +1,6 @@
 """The command line: the same pipeline, the same options and the same report as over HTTP.
 
-The options of `remove-bg` and `generate-mesh` are read off the request's own fields, so the two cannot drift apart.
+The fields of a request are the options of `remove-bg` and `generate-mesh`, so the two cannot drift apart.
 """
 
 import argparse
@@ -15,10 +15,7 @@ from pydantic import ValidationError
 from backend.commands.batch_options import add_batch
 from backend.commands.datasets import add_analyze, add_evaluate
 from backend.commands.options import add_option
-from backend.contract.errors import (
-    MattemeshError,
-    problem_of,
-)
+from backend.contract.errors import MattemeshError, problem_of
 from backend.contract.files import translate_write_errors, write_atomically
 from backend.contract.mesh_formats import MESH_FORMATS
 from backend.contract.options import MaskOptions, MatteOptions, MeshOptions, invalid_option
@@ -30,14 +27,14 @@ INTERRUPTED = 130  # what a shell reports for Ctrl-C
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return its exit status: 0, 1 after an error that was told, 2 for a wrong call, 130 for Ctrl-C."""
+    """Run a command; return its exit status: 0, 1 for an error, 2 for a wrong call, 130 for Ctrl-C."""
     parsed = _parser().parse_args(arguments)
     try:
         return int(parsed.run(parsed))
     except MattemeshError as error:
         print(f"{problem_of(error).code}: {error.detail}", file=sys.stderr)
         return 1
-    except ValidationError as error:  # of the environment; options are told where they are read
+    except ValidationError as error:  # a setting in the environment; `_options` reports wrong options
         for row in error.errors(include_url=False, include_input=False, include_context=False):
             print(f"invalid setting {' '.join(map(str, row['loc'])).upper()}: {row['msg']}", file=sys.stderr)
         return 2
@@ -71,14 +68,14 @@ def _add_picture_command(commands: Any, name: str, kind: type[MatteOptions], abo
     command = commands.add_parser(name, help=about, description=about)
     command.add_argument("picture", type=Path, help="the photo: JPEG, PNG or WebP; - for stdin")
     command.add_argument(
-        "-o", "--out", type=Path, default=Path(output), help=f"where the result goes; - for stdout (default: {output})"
+        "-o", "--out", type=Path, default=Path(output), help=f"the result; - for stdout (default: {output})"
     )
     command.add_argument("--mask", type=Path, help="your own mask, white on the object, in place of a segmenter's")
     command.add_argument("--report", type=Path, help="write report.json here")
     command.add_argument("--quiet", action="store_true", help="no progress")
     for field, info in kind.model_fields.items():
         if field == "debug":
-            command.add_argument("--debug", type=Path, metavar="FOLDER", help="leave the debug bundle in this folder")
+            command.add_argument("--debug", type=Path, metavar="FOLDER", help="write the debug bundle into this folder")
             continue
         add_option(command, field, info.annotation, info.default, info.description or "")
     command.set_defaults(run=_run_picture, kind=kind)
@@ -113,7 +110,7 @@ def _run_picture(parsed: argparse.Namespace) -> int:
             write_folder(bundle_files(file, result.report.as_json(), trace), parsed.debug)
     ending = Path(file.name).suffix
     if parsed.out.suffix.lower() not in ("", ending) and parsed.out.is_file():
-        print(f"note: What {parsed.out.name} holds is {ending[1:].upper()}, whatever its name says.", file=sys.stderr)
+        print(f"note: {parsed.out.name} holds a {ending[1:].upper()}, despite its name.", file=sys.stderr)
     for sentence in [*trace.notes, *trace.degradations]:
         print(f"note: {sentence}", file=sys.stderr)
     if parsed.out != STREAM:
@@ -124,7 +121,7 @@ def _run_picture(parsed: argparse.Namespace) -> int:
 def _options(parsed: argparse.Namespace, kind: type[Options]) -> Options:
     values = {name: getattr(parsed, name) for name in kind.model_fields if name != "debug"}
     if kind is MeshOptions and values["format"] is None and parsed.out.suffix[1:].lower() in MESH_FORMATS:
-        values["format"] = parsed.out.suffix[1:].lower()  # `-o chair.stl` says it already
+        values["format"] = parsed.out.suffix[1:].lower()  # `-o chair.stl` names the format
     try:
         return kind.model_validate({name: value for name, value in values.items() if value is not None})
     except ValidationError as error:
@@ -133,14 +130,14 @@ def _options(parsed: argparse.Namespace, kind: type[Options]) -> Options:
 
 def _write(path: Path, data: bytes) -> None:
     with translate_write_errors(path):
-        if path.exists() and not path.is_file():  # a device or a pipe is written to, never replaced by a file
+        if path.exists() and not path.is_file():  # a device or a pipe is never replaced by a file
             path.write_bytes(data)
         else:
             write_atomically(path, data)
 
 
 def _port(text: str) -> int:
-    """Return a TCP port; ValueError, which argparse tells as a wrong call, for what is none."""
+    """Return a TCP port. Raises ValueError, which argparse reports as a wrong call."""
     port = int(text)
     if not 0 <= port <= 65535:
         raise ValueError(text)
@@ -149,7 +146,7 @@ def _port(text: str) -> int:
 
 def _add_serve(commands: Any) -> None:
     command = commands.add_parser("serve", help="start the HTTP service")
-    command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine alone)")
+    command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: only this machine)")
     command.add_argument("--port", type=_port, default=8000, help="0 to 65535 (default: 8000)")
     command.add_argument(
         "--fetch",
@@ -172,12 +169,12 @@ def _add_models(commands: Any) -> None:
     listing = actions.add_parser("list", help="every model: task, licence, size, on this machine or not")
     listing.add_argument("--json", action="store_true", help="as JSON")
     listing.set_defaults(run=_models, action="list")
-    for action, about in (
-        ("fetch", "fetch weights (resumes)"),
-        ("verify", "read weights again and compare their sha256"),
+    for action, about, default in (
+        ("fetch", "fetch weights (resumes)", "what `auto` prefers"),
+        ("verify", "read weights again and compare their sha256", "all that are here"),
     ):
         parser = actions.add_parser(action, help=about)
-        parser.add_argument("names", nargs="*", metavar="NAME", help="models by name; none: the default ones")
+        parser.add_argument("names", nargs="*", metavar="NAME", help=f"models by name (default: {default})")
         parser.set_defaults(run=_models, action=action)
 
 

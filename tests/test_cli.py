@@ -171,7 +171,7 @@ def test_a_name_that_says_another_format_is_noted(
     photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["remove-bg", str(photo), "-o", str(tmp_path / "m.jpg")]) == 0
-    assert "note: What m.jpg holds is PNG" in capsys.readouterr().err
+    assert "note: m.jpg holds a PNG" in capsys.readouterr().err
     assert main(["remove-bg", str(photo), "-o", str(tmp_path / "m.PNG")]) == 0
     assert "holds" not in capsys.readouterr().err
 

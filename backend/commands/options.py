@@ -1,4 +1,4 @@
-"""An option of the routes -> the same option on the command line, so that the two cannot drift apart."""
+"""The fields of an option model as arguments of the command line."""
 
 import argparse
 from typing import Any, Literal, get_args, get_origin
@@ -7,7 +7,10 @@ from typing import Any, Literal, get_args, get_origin
 def add_option(
     command: argparse.ArgumentParser, name: str, annotation: Any, default: Any, about: str, *, repeated: bool = False
 ) -> None:
-    """Add the field `name` of an option model; what is not given stays None. `repeated`: it may be given often."""
+    """Add the field `name` of an option model; an absent argument stays None.
+
+    `repeated`: it may be given several times.
+    """
     flag = "--" + name.replace("_", "-")
     shown = about.replace("%", "%%") + ("" if default in (None, "auto", "") else f" (default: {default})")
     if annotation is bool:

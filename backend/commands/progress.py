@@ -46,7 +46,7 @@ def _finish(progress: Progress, running: list[TaskID]) -> None:
 
 @contextmanager
 def counted_progress(words: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """Give a function that shows how many of how many things are done, with the time that is left."""
+    """Give a function of (done, total) that draws a bar with the time left."""
     if quiet or not sys.stderr.isatty():
         yield lambda done, total: None
         return

@@ -1,4 +1,4 @@
-"""`-` in place of a file's name: the picture comes from stdin, the result goes to stdout and nothing else does."""
+"""`-` as a file name: the picture comes from stdin, and stdout gets the result and nothing else."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ STREAM = Path("-")
 
 
 def read_picture_argument(path: Path, limit: int) -> Path | bytes:
-    """Return `path`, or for `-` what stdin gives, but no more than one byte over `limit`, which is then refused."""
+    """Return `path`, or for `-` the bytes of stdin, at most one more than `limit`, which is refused later."""
     if path != STREAM:
         return path
     try:
@@ -23,15 +23,15 @@ def read_picture_argument(path: Path, limit: int) -> Path | bytes:
 def check_result_argument(path: Path) -> None:
     """Raise InvalidParameterError where a result would land on a terminal."""
     if path == STREAM and sys.stdout.isatty():
-        raise InvalidParameterError("The result is no text for a terminal; send it on with > or |.", parameter="out")
+        raise InvalidParameterError("The result is not text: redirect it with > or |.", parameter="out")
 
 
 def write_stdout(data: bytes) -> None:
-    """Write all of `data` to stdout. Raises StorageFullError or InvalidParameterError, also when nobody reads it."""
+    """Write all of `data` to stdout. Raises StorageFullError or InvalidParameterError, also for a closed pipe."""
     with translate_write_errors("stdout"):
         try:
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
         except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left must not fail at exit again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the rest must not fail again at exit
             raise

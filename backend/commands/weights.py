@@ -36,7 +36,7 @@ def list_all(checkpoints: Path, as_json: bool, remote_keys: frozenset[str] = fro
 def fetch_all(names: list[str], settings: Settings) -> int:
     """Fetch the models called `names`, by default the default ones, and return the exit status.
 
-    One that cannot be had does not keep the others from coming.
+    One that fails does not stop the others.
     """
     failed = False
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
@@ -58,7 +58,7 @@ def fetch_all(names: list[str], settings: Settings) -> int:
 
 
 def verify_all(names: list[str], checkpoints: Path) -> int:
-    """Read the models called `names`, by default all that are here, again; return 1 when one is not as it should be."""
+    """Read the models called `names`, by default all that are here, again; return 1 unless all are complete."""
     known = [*CATALOGUE.values(), *read_custom_models(checkpoints).models.values()]
     here = [model.name for model in known if model_state(model, checkpoints) != "absent"]
     failed = False
@@ -68,5 +68,5 @@ def verify_all(names: list[str], checkpoints: Path) -> int:
         failed |= state != "complete"
         print(f"{name}: {state}" if state == "complete" else f"{name}: {state}. {how_to_get(model)}")
     if not names and not here:
-        print("No weights are on this machine yet; `python -m backend models fetch` brings the default ones.")
+        print("No weights are on this machine yet. Fetch the default ones with: python -m backend models fetch")
     return int(failed)
