@@ -1,4 +1,4 @@
-"""Finished arrays -> PNG or JPEG bytes without metadata. The only place where alpha is quantised.
+"""Finished arrays in, PNG or JPEG bytes without metadata out. The only place where alpha is quantised.
 
 PNG keeps OpenCV's default, run-length matching after a horizontal difference: at 12 Mpx it is two to four times faster
 than any zlib level, and its files are up to a quarter larger (benchmarks/image_io.py).

@@ -37,10 +37,10 @@ def test_over_a_see_through_back_is_the_textbooks_formula() -> None:
     assert np.abs(mixed - colors)[whole[..., 0] > 0.01].max() <= 0.51
 
 
-def test_a_back_that_is_opaque_all_over_is_the_same_said_or_unsaid() -> None:
+def test_an_opacity_of_one_is_the_same_as_none() -> None:
     (front, alpha), (back, _) = pictures(0), pictures(1)
-    said, opacity = over(front, alpha, back, np.ones(SIZE, np.float32))
-    assert np.abs(said.astype(int) - over(front, alpha, back, None)[0]).max() <= 1
+    opaque_back, opacity = over(front, alpha, back, np.ones(SIZE, np.float32))
+    assert np.abs(opaque_back.astype(int) - over(front, alpha, back, None)[0]).max() <= 1
     assert opacity is not None
     assert np.abs(opacity - 1).max() < 1e-6
 
@@ -66,6 +66,6 @@ def test_half_an_alpha_is_half_of_each_rounded_to_the_nearest() -> None:
 
 
 @pytest.mark.parametrize("color", ["red", "#fff", "", "#gggggg"])
-def test_a_text_that_is_no_colour_is_refused(color: str) -> None:
+def test_an_invalid_colour_is_refused(color: str) -> None:
     with pytest.raises(ValueError):
         on_color(np.zeros((1, 1, 3), np.uint8), np.zeros((1, 1), np.float32), color)

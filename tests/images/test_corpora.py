@@ -71,7 +71,7 @@ def test_every_hostile_file_gets_its_answer(corpora: Path, generated: Path) -> N
 
 @pytest.mark.parametrize("name", ["Landscape", "Portrait"])
 def test_one_photo_stored_in_nine_ways_is_one_picture(corpora: Path, name: str) -> None:
-    # Each is compressed anew with its own number in the middle: about 4 levels apart, and 40 when wrongly turned.
+    # Each is compressed again with its own number in the middle: about 4 levels apart, and 40 when wrongly turned.
     pictures = [read(corpora / f"exif-orientation/{name}_{orientation}.jpg").image for orientation in range(9)]
     for picture in pictures[1:]:
         assert picture.shape == pictures[0].shape

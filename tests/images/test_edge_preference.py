@@ -45,7 +45,7 @@ def test_one_wrong_side_is_corrected_and_the_right_one_kept():
     assert (result ^ disc(50)).sum() < 0.25 * (mask ^ disc(50)).sum()
 
 
-def test_what_is_not_in_dispute_never_changes():
+def test_undisputed_pixels_never_change():
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (200, 200, 3), dtype=np.uint8)
     result = chosen(disc(56), disc(50), noise)

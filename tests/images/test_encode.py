@@ -109,7 +109,7 @@ def test_a_view_with_gaps_encodes_like_its_copy() -> None:
         np.full((4, 4), np.nan, np.float32),
     ],
 )
-def test_what_is_no_alpha_is_refused(alpha: np.ndarray) -> None:
+def test_an_array_that_is_not_an_alpha_is_refused(alpha: np.ndarray) -> None:
     with pytest.raises(ValueError, match="alpha"):
         encode_mask_png(alpha)
     with pytest.raises(ValueError, match="alpha"):

@@ -1,7 +1,17 @@
 import numpy as np
 import pytest
 
-from backend.images.geometry import dilate, disc, distance_to, erode, mean_along, outline
+from backend.images.geometry import (
+    dilate,
+    disc,
+    distance_to,
+    erode,
+    mean_along,
+    opened,
+    outline,
+    parts_holding,
+    tiles,
+)
 
 
 def test_growing_and_shrinking_a_point_are_discs():
@@ -37,3 +47,27 @@ def test_the_mean_along_a_line_ignores_what_lies_off_it():
     line[4] = True
     mean, near = mean_along(values, line, 3)
     assert np.allclose(mean[near], 7) and not near[0].any() and (mean[~near] == 0).all()
+
+
+def test_tiles_cover_their_box_once():
+    count = np.zeros((90, 130), int)
+    for x0, y0, x1, y1 in tiles((10, 20, 125, 85), 32):
+        assert 0 < x1 - x0 <= 32 and 0 < y1 - y0 <= 32
+        count[y0:y1, x0:x1] += 1
+    assert (count[20:85, 10:125] == 1).all() and count.sum() == 65 * 115
+
+
+def test_opening_drops_what_the_disc_does_not_fit_into():
+    mask = np.zeros((40, 40), bool)
+    mask[10:30, 10:30] = True
+    mask[2, :] = True
+    assert opened(mask, 3)[20, 20] and not opened(mask, 3)[2].any()
+
+
+def test_only_the_parts_that_hold_a_seed_are_kept():
+    mask = np.zeros((20, 20), bool)
+    mask[2:6, 2:6] = mask[10:14, 10:14] = True
+    seeds = np.zeros_like(mask)
+    seeds[3, 3] = seeds[18, 18] = True
+    kept = parts_holding(mask, seeds)
+    assert kept[2:6, 2:6].all() and kept.sum() == 16

@@ -33,7 +33,7 @@ def test_a_border_five_pixels_too_wide_is_found_back():
     assert (found ^ truth).sum() < 0.03 * truth.sum() < (wide_guess() ^ truth).sum()
 
 
-def test_sure_pixels_stay_whatever_their_colour():
+def test_certain_pixels_stay_in_any_colour():
     image, _ = scene()
     image[98:103, 98:103] = (40, 70, 160)  # a hole's colour, deep inside
     image[5:8, 5:8] = (220, 130, 30)
@@ -41,14 +41,14 @@ def test_sure_pixels_stay_whatever_their_colour():
     assert found[98:103, 98:103].all() and not found[5:8, 5:8].any()
 
 
-def test_the_same_picture_gives_the_same_mask_whatever_ran_before():
+def test_the_same_picture_gives_the_same_mask_after_any_other():
     image, _ = scene()
     first = cut(image, wide_guess())
     cv2.setRNGSeed(12345)
     assert np.array_equal(cut(image, wide_guess()), first)
 
 
-def test_too_few_sure_pixels_make_no_model():
+def test_too_few_certain_pixels_make_no_model():
     image, truth = scene()
     assert learn_colors(image, np.zeros_like(truth), ~truth, CONFIG) is None
     assert learn_colors(image, truth, np.zeros_like(truth), CONFIG) is None

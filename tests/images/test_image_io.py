@@ -1,4 +1,4 @@
-"""The gate: what a stranger sends comes out as an upright RGB image or as one of the caller's errors."""
+"""Any bytes come out as an upright RGB image or as one of the caller's errors."""
 
 import subprocess
 import sys
@@ -170,7 +170,7 @@ def test_gamma_is_left_alone() -> None:
     np.testing.assert_array_equal(read(data).image, scene())
 
 
-def test_a_wide_gamut_is_converted_and_a_broken_profile_is_told() -> None:
+def test_a_wide_gamut_is_converted_and_a_broken_profile_gets_a_note() -> None:
     converted = read(saved(scene(), "PNG", icc_profile=display_p3_profile()))
     assert converted.facts["color_profile"] == "converted"
     assert (converted.image != scene()).any()
@@ -181,7 +181,7 @@ def test_a_wide_gamut_is_converted_and_a_broken_profile_is_told() -> None:
 
 
 @pytest.mark.parametrize("options", [{"kind": "PNG"}, {"kind": "WEBP", "lossless": True}])
-def test_of_an_animation_the_first_frame_is_taken_and_that_is_told(options: dict[str, object]) -> None:
+def test_the_first_frame_of_an_animation_is_used_with_a_note(options: dict[str, object]) -> None:
     later = Image.fromarray(255 - scene())
     picture = read(saved(scene(), save_all=True, append_images=[later, later.rotate(180)], **options))
     np.testing.assert_array_equal(picture.image, scene())

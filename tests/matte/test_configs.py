@@ -66,9 +66,7 @@ def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> N
         ("MIN_OBJECT_COVERAGE", "0.97"),
     ],
 )
-def test_numbers_that_make_no_sense_are_refused_at_the_start(
-    name: str, value: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_invalid_numbers_are_refused_at_the_start(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError):
         Settings()

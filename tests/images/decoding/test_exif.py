@@ -1,4 +1,4 @@
-"""The orientation is one number in a stranger's block; the turn follows the tag's definition."""
+"""The orientation is one number in an untrusted block; the turn follows the tag's definition."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def test_orientation_is_read_in_both_byte_orders(orientation: int, order: str, k
     + [exif_block(value) for value in (0, 9, 99, 65535)]
     + [exif_block(6)[:-6]],
 )
-def test_nonsense_is_no_turn(block: bytes) -> None:
+def test_an_invalid_block_means_no_turn(block: bytes) -> None:
     assert orientation_of(block) == 1
 
 

@@ -28,7 +28,7 @@ def test_webp_headers_agree_with_an_encoder(options: dict[str, object]) -> None:
     assert (header.height, header.width) == (31, 57)
 
 
-def test_no_bytes_are_an_empty_file() -> None:
+def test_an_empty_file_is_refused() -> None:
     with pytest.raises(EmptyFileError):
         read_header(b"", LIMITS)
 

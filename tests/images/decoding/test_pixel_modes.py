@@ -73,7 +73,7 @@ def test_one_colour_of_sixteen_bits_declared_invisible_is_transparent() -> None:
     np.testing.assert_array_equal(alpha, [[0, 255]])
 
 
-def test_a_declared_colour_that_no_pixel_has_is_no_transparency() -> None:
+def test_an_unused_invisible_colour_is_not_transparency() -> None:
     _, alpha = split(png([b"\x01\x02\x03"], 1, 8, 2, extra=chunk(b"tRNS", struct.pack(">3H", 9, 9, 9))))
     assert alpha is None
 
@@ -107,7 +107,7 @@ def test_an_alpha_channel_is_split_off_and_the_colour_below_kept(mode: str) -> N
 
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
-def test_an_alpha_channel_that_hides_nothing_is_no_transparency(mode: str) -> None:
+def test_an_opaque_alpha_channel_is_not_transparency(mode: str) -> None:
     _, alpha = split(saved(Image.fromarray(scene()).convert(mode), "PNG"))
     assert alpha is None
 

@@ -38,7 +38,7 @@ def test_ink_is_found_in_every_light(drawn: str, light: str) -> None:
 
 
 @pytest.mark.parametrize("light", ["flat", "gradient", "shadow"])
-def test_a_cameras_noise_is_no_ink_even_where_a_shadow_lets_it_grow(light: str) -> None:
+def test_camera_noise_is_not_ink_even_in_a_shadow(light: str) -> None:
     for draw in (signature, ring_stamp):
         truth = draw(240, 380, 1)
         noisy = document(photographed(truth, INKS["blue"], light, noise=9))
@@ -70,7 +70,7 @@ def test_patches_of_paper_go_and_patches_of_ink_stay(paper: tuple[int, int, int]
         assert (alpha[y : y + 40, x : x + 40] == stays).all(), color
 
 
-def test_a_page_on_a_desk_is_found_first_and_its_edge_is_no_ink() -> None:
+def test_a_page_on_a_desk_is_found_first_and_its_edge_is_not_ink() -> None:
     truth = signature(300, 440, 2)
     photo = np.clip(np.random.default_rng(0).normal((110, 75, 40), 4, (500, 700, 3)), 0, 255).astype(np.uint8)
     photo[100:400, 130:570] = photographed(truth, INKS["blue"], "gradient")
@@ -157,7 +157,7 @@ def test_the_report_tells_of_border_and_paper() -> None:
     assert np.abs(np.array([red, green, blue]) - PAPERS["cream"]).max() < 12
 
 
-def test_blank_paper_and_no_paper_are_said() -> None:
+def test_blank_paper_and_missing_paper_get_a_note() -> None:
     blank = photographed(np.zeros((120, 160), np.float32), (0, 0, 0))
     assert "Only paper was found; there is no ink to keep." in document(blank).report.notes
     dark = np.random.default_rng(0).integers(0, 60, (120, 160, 3)).astype(np.uint8)

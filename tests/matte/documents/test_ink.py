@@ -1,4 +1,4 @@
-"""Ink told from paper, pixel by pixel."""
+"""Ink and paper separated pixel by pixel."""
 
 import numpy as np
 
@@ -45,7 +45,7 @@ def test_tiles_leave_no_seams(monkeypatch: object) -> None:
     assert np.mean(small != found(photo)) < 1e-3
 
 
-def test_a_faint_stroke_goes_on_where_it_hangs_on_surer_ink_and_a_faint_spot_is_paper() -> None:
+def test_a_faint_stroke_connected_to_ink_is_ink_and_a_faint_spot_is_paper() -> None:
     photo = np.full((120, 200, 3), 245, np.uint8)
     photo[58:62, 20:90] = 120
     photo[58:62, 90:96] = 205  # too faint by the rule: 69 away

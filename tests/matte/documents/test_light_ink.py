@@ -1,4 +1,4 @@
-"""Light strokes on a dark ground, told from everything else that is light and dark."""
+"""Light strokes on a dark ground, and other pictures that are light and dark."""
 
 import cv2
 import numpy as np

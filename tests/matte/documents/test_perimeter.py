@@ -16,7 +16,7 @@ def test_eighty_samples_are_taken_twenty_a_side() -> None:
     assert 20 <= (around.samples.mean(axis=1) > 100).sum() <= 24  # and the upper ends of two others
 
 
-def test_a_plain_border_is_uniform_whatever_lies_inside() -> None:
+def test_a_plain_border_is_uniform_with_any_picture_inside() -> None:
     image = np.full((120, 160, 3), (200, 180, 90), np.uint8)
     image[20:100, 20:140] = np.random.default_rng(0).integers(0, 256, (80, 120, 3))
     assert measure_perimeter(image).report(25) == BorderReport(uniform=True, color="#c8b45a", deviation=0.0)

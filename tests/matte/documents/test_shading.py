@@ -16,7 +16,7 @@ def over(image: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("draw", [signature, ring_stamp, solid_stamp])
 @pytest.mark.parametrize("ink", ["black", "blue", "pencil"])
-def test_what_is_written_does_not_change_the_paper(draw: object, ink: str) -> None:
+def test_writing_does_not_change_the_paper(draw: object, ink: str) -> None:
     written = photographed(draw(240, 360, 1), INKS[ink], "gradient", 1)  # type: ignore[operator]
     blank = photographed(np.zeros((240, 360), np.float32), INKS[ink], "gradient", 1)
     assert np.abs(over(written) - over(blank)).max() < 12

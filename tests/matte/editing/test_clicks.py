@@ -54,7 +54,7 @@ def test_a_click_on_a_part_that_does_not_belong_removes_that_part(small: Scene) 
 
 
 @pytest.mark.parametrize("place", [(0.2, 0.2), (0.42, 0.3)])
-def test_background_that_was_taken_in_goes_with_one_click(small: Scene, place: tuple[float, float]) -> None:
+def test_one_click_removes_background_from_the_mask(small: Scene, place: tuple[float, float]) -> None:
     image, body, handle = small
     height, width = body.shape
     whole = np.maximum(body, handle)
@@ -92,7 +92,7 @@ def test_a_small_part_of_a_large_photo_is_found() -> None:
     assert np.array_equal(after[:, :1700], before[:, :1700])
 
 
-def test_a_click_elsewhere_says_why_nothing_changed(small: Scene) -> None:
+def test_a_click_without_effect_gives_the_reason(small: Scene) -> None:
     image, body, _ = small
     clicks = [
         Click(x=0.4 * 480, y=0.5 * 360, mode="keep"),

@@ -22,7 +22,7 @@ def test_cover_fills_the_frame_with_the_middle() -> None:
     assert (fitted[:, 26:, 0] == 0).all()
 
 
-def test_contain_shows_all_and_leaves_the_rest_free() -> None:
+def test_contain_shows_the_whole_picture_with_clear_room_around_it() -> None:
     fitted, opacity = fit_picture(quarters(100, 400), None, (80, 80), "contain")
     assert opacity is not None
     assert (opacity[30:50] == 1).all()

@@ -55,7 +55,7 @@ def test_nothing_changes_beyond_the_band_around_the_strokes() -> None:
     assert np.array_equal(snapped[~band], before[~band])
 
 
-def test_where_there_is_no_edge_a_stroke_stays_as_it_was_drawn() -> None:
+def test_a_stroke_without_an_edge_nearby_stays_as_drawn() -> None:
     rng = np.random.default_rng(0)
     plain = np.clip(180 + rng.normal(0, 3, (HEIGHT, WIDTH, 3)), 0, 255).astype(np.uint8)
     before = np.zeros((HEIGHT, WIDTH), np.float32)

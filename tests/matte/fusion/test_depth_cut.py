@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from backend.matte.fusion.depth_cut import depth_mask
-from backend.matte.fusion.pictures import color_depth
 
 
 def test_the_near_end_of_the_table_is_not_kept_and_the_object_is(table):
@@ -38,11 +37,3 @@ def test_a_flat_picture_gives_an_empty_mask(table):
 def test_a_percentile_outside_its_range_is_refused(table):
     with pytest.raises(ValueError, match="percentile"):
         depth_mask(table.seen(), table.image, 130)
-
-
-def test_near_is_brighter_than_far_on_the_map(table):
-    colors = color_depth(table.seen())
-    assert colors.shape == table.image.shape
-    assert colors.dtype == np.uint8
-    assert colors[-1].astype(int).sum() > colors[90].astype(int).sum()
-    assert (color_depth(np.ones((3, 4), np.float32)) == color_depth(np.ones((3, 4), np.float32))[0, 0]).all()

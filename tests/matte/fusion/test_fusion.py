@@ -16,7 +16,7 @@ def iou(first, second):
     return (a & b).sum() / (a | b).sum()
 
 
-def test_a_thing_that_stands_behind_is_taken_away(table):
+def test_a_thing_behind_the_object_is_removed(table):
     behind = table.put((185, 80, 240, 140), (140 - 80) / 160, GREEN)
     jug = table.put(JUG, LEVEL, RED)
     spoiled = np.maximum(jug, behind)
@@ -35,7 +35,7 @@ def test_a_missing_part_at_the_objects_depth_is_added(table):
     assert iou(fused.alpha, jug) > 0.97
 
 
-def test_a_blob_of_wall_is_taken_away(table):
+def test_a_blob_of_wall_is_removed(table):
     jug = table.put(JUG, LEVEL, RED)
     spoiled = cv2.circle(jug.copy(), (210, 100), 30, 1.0, -1)
     fused = fuse_depth(spoiled, table.seen(), table.image, strategy="auto")
@@ -78,7 +78,7 @@ def test_an_object_lying_on_its_support_is_left_bit_equal(table):
 
 
 @pytest.mark.parametrize("strategy", ["depth_guided", "intersection", "union", "auto"])
-def test_flat_or_absent_depth_changes_nothing_and_says_so(table, strategy):
+def test_flat_or_absent_depth_changes_nothing_and_gives_the_reason(table, strategy):
     jug = table.put(JUG, LEVEL, RED)
     for disparity in (None, np.full(jug.shape, 3, np.float32), np.full(jug.shape, np.nan, np.float32)):
         fused = fuse_depth(jug, disparity, table.image, strategy=strategy)
@@ -178,7 +178,7 @@ def test_a_disc_far_behind_goes_even_in_the_objects_colours(table):
     assert iou(fused.alpha, jug) > 0.97
 
 
-def test_what_hangs_on_the_object_in_its_colours_stays_where_depth_lost_it(table):
+def test_a_part_in_the_objects_colours_stays_where_depth_lost_it(table):
     """A network's disparity loses thin and dark parts: a handle that reads as wall is still the jug's."""
     jug = table.put(JUG, LEVEL, RED)
     handle = cv2.rectangle(np.zeros_like(jug), (190, 85), (222, 125), 1.0, -1)
@@ -189,13 +189,13 @@ def test_what_hangs_on_the_object_in_its_colours_stays_where_depth_lost_it(table
     assert any("colours" in reason for reason in fused.reasons)
 
 
-def test_the_plain_strategies_do_what_they_say_where_the_others_step_aside(table):
+def test_plain_strategies_work_where_depth_is_unclear(table):
     """The segmentation lies on the table, where depth cannot judge it; a jug stands elsewhere."""
     jug = table.put(JUG, LEVEL, RED)
     sheet = cv2.GaussianBlur(cv2.rectangle(np.zeros_like(jug), (20, 190), (90, 230), 1.0, -1), (0, 0), 1)
     for strategy in ("auto", "depth_guided"):
-        aside = fuse_depth(sheet, table.seen(), table.image, strategy=strategy)
-        assert aside.strategy_used == "segmentation" and np.array_equal(aside.alpha, sheet)
+        unchanged = fuse_depth(sheet, table.seen(), table.image, strategy=strategy)
+        assert unchanged.strategy_used == "segmentation" and np.array_equal(unchanged.alpha, sheet)
     low_cut = FusionConfig(depth_percentile=10)
     lower = fuse_depth(sheet, table.seen(), table.image, low_cut, "intersection")
     upper = fuse_depth(sheet, table.seen(), table.image, low_cut, "union")

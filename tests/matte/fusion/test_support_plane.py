@@ -6,7 +6,7 @@ import pytest
 from backend.matte.fusion.support_plane import fit_backdrop
 
 
-def test_a_tilted_plane_is_taken_out_to_nothing():
+def test_a_tilted_plane_is_subtracted_completely():
     v, u = np.mgrid[0:120, 0:160].astype(np.float32)
     disparity = 0.01 * v + 0.002 * u + 3
     backdrop = fit_backdrop(disparity, np.ones(disparity.shape, bool))
@@ -24,7 +24,7 @@ def test_table_and_wall_are_both_found_and_the_object_rises_above_them(table):
     assert np.abs(rise[200:]).max() < 0.1 * rise[80:120, 140:180].min()  # the near end of the table is not "near"
 
 
-def test_strangers_on_the_backdrop_do_not_bend_it(table):
+def test_other_things_do_not_bend_the_backdrop(table):
     disparity = table.seen()
     outside = np.ones(disparity.shape, bool)
     clean = fit_backdrop(disparity, outside).surface

@@ -21,7 +21,7 @@ def kept(image: np.ndarray, mask: np.ndarray, config: ComponentsConfig | None = 
     return keep_object(image, mask, mask.astype(np.float32), config or ComponentsConfig())
 
 
-def test_a_blob_of_background_is_dropped_and_said_why():
+def test_a_blob_of_background_is_dropped_with_a_reason():
     image, mask = picture((150, 150, 60, RED), (40, 40, 18, GREY))
     found, _, dropped = kept(image, mask)
     assert found[150, 150] and not found[40, 40]

@@ -84,7 +84,7 @@ def test_tiles_leave_no_seams():
     assert np.abs(whole[40:, 70:] - shifted).mean() < 2e-3
 
 
-def test_a_half_covered_pixel_is_as_opaque_as_its_colours_say():
+def test_the_opacity_of_a_half_covered_pixel_follows_its_colour():
     """A slanted edge between two plain colours; the guess is a hard mask, so only the image knows the coverage."""
     fine = cv2.fillPoly(np.zeros((480, 480), np.uint8), [np.array([[100, 60], [390, 130], [330, 420], [60, 340]])], 255)
     alpha = cv2.resize(fine, (120, 120), interpolation=cv2.INTER_AREA).astype(np.float32) / 255

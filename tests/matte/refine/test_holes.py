@@ -13,14 +13,14 @@ def plate(*holes: tuple[int, int, int]) -> np.ndarray:
     return mask
 
 
-def test_holes_are_told_from_the_outside():
+def test_holes_are_distinct_from_the_outside():
     labels, areas = label_holes(plate((40, 40, 5), (80, 80, 10)))
     assert sorted(areas) == [25, 100]
     assert labels[42, 42] != labels[85, 85]
     assert labels[0, 0] == 0 and labels[60, 30] == 0
 
 
-def test_a_notch_that_is_open_to_the_frame_is_no_hole():
+def test_a_notch_open_to_the_frame_is_not_a_hole():
     mask = plate()
     mask[0:60, 70] = False
     assert len(label_holes(mask)[1]) == 0

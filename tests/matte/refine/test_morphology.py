@@ -27,7 +27,7 @@ def test_a_speck_that_the_network_is_sure_of_stays():
     assert clean_mask(mask, mask.astype(np.float32), MorphologyConfig())[10, 10]
 
 
-def test_a_thin_leg_that_hangs_on_the_object_keeps_its_length():
+def test_a_thin_leg_of_the_object_keeps_its_length():
     mask = square()
     mask[150:190, 100] = True
     cleaned = clean_mask(mask, half_sure(mask), MorphologyConfig(kernel_size=9))

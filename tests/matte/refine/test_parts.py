@@ -36,7 +36,7 @@ def test_a_bite_that_the_image_shows_stays_bitten():
     assert counts["parts_added"] == 0 and np.array_equal(result, bitten)
 
 
-def test_a_neighbour_of_like_colour_behind_an_edge_is_not_taken_along():
+def test_a_neighbour_of_like_colour_behind_an_edge_is_not_added():
     truth, neighbour = disc(80, 120, 50), disc(165, 120, 30)
     image = photo(truth)
     image[neighbour & ~truth] = (225, 90, 60)
@@ -58,7 +58,7 @@ def test_a_filled_ring_opens_again():
     assert (result ^ ring).sum() < 0.02 * ring.sum()
 
 
-def test_a_label_of_another_colour_than_the_ground_is_no_hole():
+def test_a_label_of_another_colour_than_the_ground_stays():
     image = photo(disc(120, 120, 80))
     image[disc(120, 120, 40)] = (240, 240, 235)
     proposal = disc(120, 120, 80) & ~disc(120, 120, 40)
@@ -90,7 +90,7 @@ def test_a_line_drawing_is_not_emptied_of_its_paper():
     assert counts["holes_opened"] == 0 and np.array_equal(result, mask)
 
 
-def test_a_shadow_that_is_sharp_in_places_only_is_not_taken_along():
+def test_a_shadow_with_a_partly_sharp_edge_is_not_added():
     """Beside a striped object, whose own stripes are edges: a dark patch whose end fades out on one side."""
     truth = disc(90, 120, 55)
     shadow = np.zeros_like(truth)

@@ -19,13 +19,13 @@ def test_a_clean_centred_disc_gets_an_a_and_no_advice():
     assert card.offset_percent < 1 and card.edge_sharpness == 1.0 and card.confidence_mean == 1.0
 
 
-def test_an_object_cut_by_the_left_edge_is_told_so():
+def test_an_object_cut_by_the_left_edge_gets_advice():
     card = score_matte(disc(x=20))
     assert card.touches == ("left",)
     assert any("left edge" in sentence for sentence in card.advice)
 
 
-def test_two_objects_are_told_to_pass_a_mask_for_one():
+def test_two_objects_get_the_advice_to_pass_a_mask():
     card = score_matte(np.maximum(disc(100, 150, 60), disc(300, 150, 60)))
     assert card.parts == 2 and "Two separate objects: pass a mask for one." in card.advice
 

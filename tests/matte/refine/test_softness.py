@@ -40,7 +40,7 @@ def test_a_blurred_edge_is_not_see_through():
         assert not find_see_through(saliency, saliency >= 0.5, CONFIG).any()
 
 
-def test_haze_far_from_the_object_is_no_glass():
+def test_haze_far_from_the_object_is_not_glass():
     saliency = rectangle(0.4, 220, 20, 290, 280, on=rectangle(1.0, 20, 80, 120, 220))
     assert not find_see_through(saliency, saliency >= 0.5, CONFIG).any()
 

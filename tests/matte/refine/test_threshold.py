@@ -24,7 +24,7 @@ def test_the_level_never_leaves_its_clamp():
     assert choose_level(two_heaps(0.8, 0.98), ThresholdConfig()) == 0.65
 
 
-def test_a_fixed_level_is_taken_as_it_is():
+def test_a_fixed_level_is_used_unchanged():
     assert choose_level(two_heaps(0.1, 0.5), ThresholdConfig(fixed=0.8)) == 0.8
 
 
