@@ -5,7 +5,7 @@ import platform
 import shutil
 from pathlib import Path
 
-from backend.commands.summary import engine_lines
+from backend.commands.summary import service_lines
 from backend.contract.settings import Settings
 from backend.contract.versions import versions
 from backend.engines.torchvision_operators import HOW_TO_INSTALL, prepare_torchvision
@@ -22,7 +22,7 @@ def examine(settings: Settings) -> int:
     for line in _devices():
         print(f"  {line}")
     print("Engines")
-    for line in engine_lines(settings):
+    for line in service_lines(settings):
         print(f"  {line}")
     print("Segmenters that need more")
     for line in (_mask_rcnn(), *_services(settings)):

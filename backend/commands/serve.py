@@ -8,7 +8,7 @@ from pathlib import Path
 from starlette.formparsers import MultiPartParser
 
 from backend.api.server.process import server_of
-from backend.commands.summary import engine_lines
+from backend.commands.summary import service_lines
 from backend.contract.settings import Settings
 from backend.jobs.database import DataFolderError
 from backend.main import create_app
@@ -63,7 +63,7 @@ def _why_not_bound(error: OSError, host: str, port: int) -> str:
 
 def _greet(address: str, settings: Settings) -> None:
     picture = "examples/jug.jpg" if Path("examples/jug.jpg").is_file() else "photo.jpg"
-    engines = "".join(f"  {line}\n" for line in engine_lines(settings))
+    engines = "".join(f"  {line}\n" for line in service_lines(settings))
     print(
         f"\nMattemesh starts on http://{address} (documentation: /docs).\n{engines}Try:\n"
         f"  curl -X POST -F file=@{picture} {address}/remove-bg -o mask.png\n"

@@ -12,9 +12,14 @@ from backend.weights.on_disk import find_model
 NO_VIEWER = "viewer of meshes: none, so the page shows pictures of a mesh; `npm ci` in the checkout brings it"
 
 
+def service_lines(settings: Settings) -> list[str]:
+    """Return what `engine_lines` returns, and what the page lacks."""
+    return engine_lines(settings) + ([] if VIEWER.is_file() else [NO_VIEWER])
+
+
 def engine_lines(settings: Settings) -> list[str]:
-    """Return a line a role with the engine in use and, for a stand-in, what is on its way or missing; then what the
-    page lacks and how much is being fetched."""
+    """Return a line for each role, with the engine in use and, for a stand-in, what is on its way or missing; then how
+    much is being fetched."""
     lines = []
     coming_bytes = 0
     for role, (network, stand_in) in preferred_engines(settings).items():
@@ -27,8 +32,6 @@ def engine_lines(settings: Settings) -> list[str]:
             lines.append(f"{role}: {stand_in}, until {network} ({_size(size_bytes)}) is here")
         else:
             lines.append(f"{role}: {stand_in}. {why_not(network, settings, {})} ({_size(size_bytes)})")
-    if not VIEWER.is_file():
-        lines.append(NO_VIEWER)
     if coming_bytes:
         lines.append(f"Fetching {_size(coming_bytes)} of weights meanwhile; the page and /health show how far it is.")
     return lines

@@ -97,7 +97,7 @@ def how_to_get(model: Model) -> str:
     if model.files[0].origin == "own":
         return "Put its file into the checkpoints folder, beside models.toml."
     permission = "ALLOW_NONCOMMERCIAL=1 " if model.needs_permission else ""
-    return f"Fetch it with: {permission}python -m backend models fetch {model.name}"
+    return f"Fetch them with: {permission}python -m backend models fetch {model.name}"
 
 
 def check_recorded(path: Path, model: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from backend.commands import summary
-from backend.commands.summary import engine_lines
+from backend.commands.summary import engine_lines, service_lines
 from backend.contract.settings import Settings
 from backend.weights.catalogue import CATALOGUE, DEFAULT_SEGMENTER
 
@@ -33,4 +33,4 @@ def test_a_network_that_is_here_stands_alone(tmp_path: Path) -> None:
 
 def test_a_page_without_its_viewer_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(summary, "VIEWER", tmp_path / "none.js")
-    assert summary.NO_VIEWER in engine_lines(Settings(checkpoints_dir=tmp_path))
+    assert summary.NO_VIEWER in service_lines(Settings(checkpoints_dir=tmp_path))
