@@ -1,0 +1,1 @@
+"""Pictures as arrays: reading, scaling, measuring, compositing, encoding."""

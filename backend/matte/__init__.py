@@ -1,0 +1,1 @@
+"""The object's alpha: found, refined, fused with depth, read from paper, edited by hand."""

@@ -32,7 +32,6 @@ class Backdrop:
 
     surface: Disparity  # (H, W): disparity of the backdrop at every pixel, hidden ones included
     noise: float  # robust deviation of the backdrop's own pixels from the surface, in disparity
-    explained: float  # share of the pixels outside the object that lie on the surface
     planes: int  # how many were found
 
 
@@ -72,7 +71,7 @@ def fit_backdrop(disparity: Disparity, outside: Mask) -> Backdrop:
     error = np.abs(disparity - surface)[outside] if outside.any() else np.zeros(1)
     on_it = error[error < 3 * tolerance]
     noise = 1.4826 * float(np.median(on_it)) if on_it.size else tolerance
-    return Backdrop(surface.astype(np.float32), noise, float(on_it.size / max(error.size, 1)), found)
+    return Backdrop(surface.astype(np.float32), noise, found)
 
 
 def _basis(shape: tuple[int, ...]) -> Floats:

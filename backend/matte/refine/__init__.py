@@ -1,0 +1,1 @@
+"""Tier 1: a segmenter's first guess made a clean alpha, and the figures of the result."""

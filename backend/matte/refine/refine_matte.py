@@ -109,7 +109,8 @@ def refine_matte(image: Image, saliency: Saliency, config: MatteConfig, trace: T
     if config.grabcut is not None:
         with trace.stage("grabcut"):
             grid_px = max(saliency.shape) * view.scale / NETWORK_GRID
-            mask = _cut(view, mask, glass, strength, grid_px, config.grabcut, config, trace, facts)
+            mask, counts = _cut(view, mask, glass, strength, grid_px, config.grabcut, config, trace)
+        facts.update(counts)
     with trace.stage("edges"):
         changed = dilate(mask ^ (first | glass), 2)
         alpha = finish_edges(
@@ -157,9 +158,9 @@ def _keep(overview: View, found: Mask, config: MatteConfig, trace: Trace) -> tup
 
 def _cut(
     view: View, mask: Mask, fixed: Mask, strength: EdgeStrength, grid_px: float, how: GrabCutConfig,
-    config: MatteConfig, trace: Trace, facts: Facts,
-) -> Mask:  # fmt: skip
-    """Return `mask` corrected within a band, then by whole parts; pixels in `fixed` stay."""
+    config: MatteConfig, trace: Trace,
+) -> tuple[Mask, dict[str, int]]:  # fmt: skip
+    """Return `mask` corrected within a band, then by whole parts, and the counts of parts; pixels in `fixed` stay."""
     band = config.trimap.band_px
     trimap = make_trimap(mask, band)
     trace.picture("trimap", trimap)
@@ -167,7 +168,7 @@ def _cut(
     models = learn_colors(view.image, sure if sure.sum() > 200 else mask, trimap == 0, how)
     if models is None:
         trace.note("GrabCut was skipped: too little of the object or of its background is certain.")
-        return mask
+        return mask, {}
     proposal = grabcut(view.image, trimap, mask, models, how)
     corrected = prefer_edges(mask, proposal, strength, band, grid_px, config.edge_preference)
     corrected = np.where(fixed, mask, corrected)
@@ -180,9 +181,8 @@ def _cut(
     clear = (wide == 0) & ~dilate(corrected, band)
     models = learn_colors(view.image, sure if sure.sum() > 200 else corrected, clear, how)
     if models is None:
-        return corrected
+        return corrected, {}
     proposal = grabcut(view.image, wide, corrected, models, how)
     settled, counts = settle_parts(view.image, corrected, proposal, searched, strength, band, config.parts)
-    facts.update(counts)
     trace.picture("parts", settled)
-    return np.where(fixed, mask, settled)
+    return np.where(fixed, mask, settled), counts
