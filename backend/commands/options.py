@@ -12,7 +12,7 @@ def add_option(
     `repeated`: it may be given several times.
     """
     flag = "--" + name.replace("_", "-")
-    shown = about.replace("%", "%%") + ("" if default in (None, "auto", "") else f" (default: {default})")
+    shown = about.replace("%", "%%") + ("" if default in (None, "auto", "", []) else f" (default: {default})")
     if annotation is bool:
         command.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=shown)
         return

@@ -35,8 +35,9 @@ class MatteOptions(WorkOptions):
     model: str = Field(
         "auto",
         max_length=64,
-        pattern=r"^[a-z0-9][a-z0-9._-]*$",
-        description="Segmenter by name (see /models); `auto`: the best one whose weights are on this machine.",
+        pattern=r"^(rembg:)?[a-z0-9][a-z0-9._-]*$",
+        description="Segmenter by name (see /models); `auto`: the best one whose weights are on this machine; "
+        "`rembg:NAME`: a session of rembg.",
     )
     quality: Literal["fast", "balanced", "best"] = Field(
         "balanced",
@@ -58,6 +59,18 @@ class MatteOptions(WorkOptions):
     )
     instances: Literal["main", "all"] | Annotated[int, Field(ge=1, le=100)] = Field(
         "main", description="Mask R-CNN only: the most prominent object, all of them, or a number of them."
+    )
+    cloth: Literal["attire", "upper", "lower", "full"] = Field(
+        "attire", description="`rembg:u2net_cloth_seg` only: all clothes, or those of one part of the body."
+    )
+    points: Clicks = Field(
+        [],
+        description="`rembg:sam` only: JSON list of places {x, y, mode} in pixels: `keep` on the object, `remove` off "
+        "it; none: the picture's middle.",
+        examples=['[{"x": 120, "y": 80, "mode": "keep"}]'],
+    )
+    matting: Literal["own", "rembg"] = Field(
+        "own", description="What makes the soft edge: our own edge stage, or rembg's alpha matting (seconds slower)."
     )
     strategy: Strategy | None = Field(None, description=f"{FUSION} Unset: as the service is set up (STRATEGY).")
     depth_percentile: Annotated[float, Field(ge=1, le=99)] | Literal["auto"] = Field(

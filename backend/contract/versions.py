@@ -4,7 +4,16 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 __version__ = "0.2.0"  # the only place that holds it; pyproject.toml reads it from here
-PACKAGES = ("torch", "onnxruntime", "transformers", "opencv-contrib-python-headless", "trimesh", "pillow", "numpy")
+PACKAGES = (
+    "torch",
+    "onnxruntime",
+    "transformers",
+    "opencv-contrib-python-headless",
+    "trimesh",
+    "pillow",
+    "numpy",
+    "rembg",
+)
 
 
 @cache

@@ -1,7 +1,7 @@
 """Segmenters by name: the embedded one, the remote services, the catalogue's networks and the operator's own.
 
-rembg's networks are run without rembg: it rounds and stretches the saliency, never checks a file that is already
-there, and has sessions that send pictures to remote services.
+rembg's networks are run without rembg where our own runner can: it rounds and stretches the saliency, never checks a
+file that is already there, and has sessions that send pictures to remote services.
 """
 
 from pkgutil import resolve_name
@@ -18,6 +18,7 @@ from backend.weights.remote_services import REMOTE_SERVICES
 RUNNERS = {
     "onnx": "backend.engines.onnx_segmenter:load_onnx",
     "maskrcnn": "backend.engines.mask_rcnn:load_mask_rcnn",
+    "rembg": "backend.engines.rembg_session:load_rembg",
 }
 
 

@@ -39,7 +39,7 @@ class OnnxSegmenter:
         one float input (1, 3, height, width) and a first output (1, 1, h, w) or (1, h, w). Up to `batch_size` pictures
         go through it at once where both batch axes are free."""
         self.name = name
-        self.device: str = _DEVICES.get(session.get_providers()[0], "cpu")
+        self.device = device_of(session)
         self._session, self._network, self._memoize = session, network, memoize
         inputs, output = session.get_inputs(), session.get_outputs()[0]
         if len(inputs) != 1 or not _fits(inputs[0].shape, (1, 3, *network.size)) or inputs[0].type != "tensor(float)":
@@ -84,7 +84,7 @@ class OnnxSegmenter:
             answers: NDArray[np.float32] = self._session.run([self._output], {self._input: batch})[0]
         except MemoryError as error:
             raise OutOfMemoryError(f"{self.name} did not fit into memory.") from error
-        except _onnxruntime_errors() as error:
+        except onnxruntime_errors() as error:
             if "alloc" in str(error).lower():
                 raise OutOfMemoryError(f"{self.name} did not fit into memory.") from error
             raise ModelUnavailableError(f"The network of {self.name} cannot be run.", model=self.name) from error
@@ -140,20 +140,39 @@ def open_session(name: str, path: Path, threads: int, device: str = "auto") -> A
     """
     import onnxruntime
 
+    try:
+        return onnxruntime.InferenceSession(str(path), session_options(threads), providers=providers_for(device))
+    except onnxruntime_errors() as error:
+        raise ModelUnavailableError(f"The file of {name} is not a network that can be run here.", model=name) from error
+
+
+def session_options(threads: int) -> Any:
+    """Return the onnxruntime.SessionOptions of every network; `threads` 0 takes one per core."""
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or _cores()
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
     options.enable_cpu_mem_arena = False  # the arena keeps the peak of every run for ever
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads take no core
+    return options
+
+
+def providers_for(device: str) -> list[str]:
+    """Return the execution providers that are installed for `device` ("auto": all), the CPU's always the last."""
+    import onnxruntime
+
     available = onnxruntime.get_available_providers()
     providers = [one for one in _DEVICES if one in available and device in ("auto", _DEVICES[one])]
     if "CPUExecutionProvider" not in providers:
         providers.append("CPUExecutionProvider")
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=providers)
-    except _onnxruntime_errors() as error:
-        raise ModelUnavailableError(f"The file of {name} is not a network that can be run here.", model=name) from error
+    return providers
+
+
+def device_of(session: Any) -> str:
+    """Return the device that an onnxruntime.InferenceSession runs on: "cpu", "cuda" or "mps"."""
+    return _DEVICES.get(session.get_providers()[0], "cpu")
 
 
 def _cores() -> int:
@@ -170,7 +189,7 @@ def _fits(shape: list[int | str | None], wanted: tuple[int, ...]) -> bool:
     )
 
 
-def _onnxruntime_errors() -> tuple[type[Exception], ...]:
+def onnxruntime_errors() -> tuple[type[Exception], ...]:
     """Return the runtime's own exceptions, which share no base class of their own."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 

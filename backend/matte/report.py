@@ -11,8 +11,9 @@ from backend.contract.trace import Trace
 from backend.contract.versions import versions
 from backend.images.image_io import Picture
 from backend.matte.subject import Subject
-from backend.weights.catalogue import CATALOGUE, EMBEDDED_ENGINES
+from backend.weights.catalogue import CATALOGUE, EMBEDDED_ENGINES, REMBG
 from backend.weights.custom_models import read_custom_models
+from backend.weights.on_disk import find_model
 from backend.weights.remote_services import REMOTE_SERVICES
 
 
@@ -74,7 +75,7 @@ def model_licences(names: Iterable[str], checkpoints: Path) -> list[ModelUse]:
             rows.append(ModelUse(id=name, licence="MIT", commercial_use=True))
         elif name in REMOTE_SERVICES:
             rows.append(ModelUse(id=name, licence=REMOTE_SERVICES[name].licence, commercial_use=True))
-        elif name in known:
-            model = known[name]
+        elif name in known or name.startswith(REMBG):
+            model = known.get(name) or find_model(name, checkpoints)
             rows.append(ModelUse(id=name, licence=model.licence, commercial_use=model.commercial_use))
     return rows

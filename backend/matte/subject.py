@@ -17,14 +17,17 @@ from backend.engines.first_guess import FirstGuess, Segmenter
 from backend.engines.instances import InstanceChoice, InstanceSegmenter
 from backend.engines.multi_scale import predict_at_scales
 from backend.engines.registry import Engines
+from backend.engines.rembg_session import Prompt, RembgSegmenter
 from backend.images.arrays import Alpha, Image
 from backend.images.image_io import Picture
 from backend.matte.configs import matte_config
 from backend.matte.refine.refine_matte import refine_matte
+from backend.matte.refine.rembg_matting import RembgMattingConfig
 from backend.weights.catalogue import DEFAULT_SEGMENTER
 
 SAME_SHAPE = 0.01  # a mask may have another size than the picture, but aspect ratios must match within 1 %
 CHOICE_OPTIONS = frozenset({"score_threshold", "classes", "instances"})
+PROMPT_OPTIONS = frozenset({"cloth", "points"})
 GREY = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R BT.601 luma, for a mask sent in colour
 
 
@@ -50,6 +53,8 @@ def find_subject(
     Raises InvalidParameterError for a mask of another aspect ratio than the picture, and what `Engines.segmenter`
     raises.
     """
+    if options.matting == "rembg" and (mask is not None or (picture.alpha is not None and options.use_alpha)):
+        trace.note("matting=rembg was ignored: a mask that is given is used as it is.")
     if mask is not None:
         return Subject(mask_as_alpha(mask, picture, trace), "own-mask")
     if picture.alpha is not None and options.use_alpha:
@@ -69,6 +74,8 @@ def _segment(picture: Picture, options: MatteOptions, engines: Engines, trace: T
     if options.model == "auto" and segmenter.name != DEFAULT_SEGMENTER:
         trace.note(f"The embedded segmenter `{segmenter.name}` made this mask. {engines.why_not(DEFAULT_SEGMENTER)}")
     config = matte_config(engines.settings, options.quality)
+    if options.matting == "rembg":
+        config = replace(config, rembg_matting=RembgMattingConfig())
     if guess.several:  # else all but the main object would be dropped as strays
         config = replace(config, components=None)
     matte = refine_matte(picture.image, guess.saliency, config, trace)
@@ -81,6 +88,12 @@ def _first_guess(segmenter: Segmenter, image: Image, options: MatteOptions, trac
         segmenter = segmenter.choosing(InstanceChoice(options.score_threshold, wanted, options.instances))
     elif options.model_fields_set & CHOICE_OPTIONS:
         trace.note(f"score_threshold, classes and instances were ignored: {segmenter.name} finds no single objects.")
+    taken: frozenset[str] = frozenset()
+    if isinstance(segmenter, RembgSegmenter):
+        taken = segmenter.takes
+        segmenter = segmenter.prompted(Prompt(options.cloth, tuple(options.points)))
+    for name in sorted(options.model_fields_set & PROMPT_OPTIONS - taken):
+        trace.note(f"{name} was ignored: {segmenter.name} has no use for it.")
     if not options.multi_scale:
         return segmenter.predict(image)
     if segmenter.one_scale:

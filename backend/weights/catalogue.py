@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from backend.contract.mesh_engines import MESH_ENGINES
 
+REMBG = "rembg:"  # before the name of a session of rembg
 Task = Literal["segmentation", "depth", "mesh"]
 Origin = Literal["releases", "hub", "torch", "own"]
 Activation = Literal["none", "sigmoid"]

@@ -5,17 +5,20 @@ Hashing gigabytes takes seconds, so it is done once while the file stays untouch
 """
 
 import logging
+import re
 from pathlib import Path
 from typing import Literal
 
 from backend.contract.errors import InvalidParameterError, ModelUnavailableError
-from backend.weights.catalogue import CATALOGUE, Model, ModelFile
+from backend.weights.catalogue import CATALOGUE, REMBG, Model, ModelFile
 from backend.weights.custom_models import read_custom_models
 from backend.weights.digests import digest_of, forget_digests, known_digests, record_digest, record_of, recorded_digest
 from backend.weights.partial_file import PartialFile
 from backend.weights.remote_services import REMOTE_SERVICES
 
 log = logging.getLogger(__name__)
+
+_REMOTE_SESSIONS = frozenset({"withoutbg", "atlascloud"})  # of rembg 2.0.86; it marks later ones itself
 
 ModelState = Literal["absent", "partial", "complete", "broken"]
 
@@ -29,6 +32,8 @@ def find_model(name: str, checkpoints: Path) -> Model:
         return CATALOGUE[name]
     if name in REMOTE_SERVICES:
         raise InvalidParameterError(f"{name} is a remote service and has no weights.", parameter="model")
+    if name.startswith(REMBG):
+        return _other_session(name, checkpoints)
     custom = read_custom_models(checkpoints)
     if name in custom.models:
         return custom.models[name]
@@ -38,12 +43,37 @@ def find_model(name: str, checkpoints: Path) -> Model:
     raise InvalidParameterError(f"Unknown model. Known models: {known}.", parameter="model")
 
 
+def _other_session(name: str, checkpoints: Path) -> Model:
+    """Return the entry for a session of rembg that the catalogue does not list, over a file that was put there by hand.
+
+    Whether rembg has such a session shows when the worker opens it. Raises what `find_model` raises.
+    """
+    session = name.removeprefix(REMBG)
+    if session in _REMOTE_SESSIONS:
+        raise refuse_remote_session(name)
+    if session in CATALOGUE:
+        raise InvalidParameterError(f"{session} runs without rembg: ask for model={session}.", parameter="model")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,63}", session):
+        raise InvalidParameterError("That is not the name of a session of rembg.", parameter="model")
+    file = ModelFile(f"{session}.onnx", "own", "", None)
+    about = "A session of rembg, over a file that you put into the checkpoints folder."
+    model = Model(name, "segmentation", "unknown", False, (file,), about, needs_permission=True, runner="rembg")
+    if not (checkpoints / file.path).is_file():  # a name that a request invents leaves nothing behind
+        raise ModelUnavailableError(f"{_WHAT_IS_WRONG['absent'].format(name=name)} {how_to_get(model)}", model=name)
+    return model
+
+
+def refuse_remote_session(name: str) -> InvalidParameterError:
+    """Return the error for a session of rembg that sends pictures away."""
+    return InvalidParameterError(f"{name} sends pictures to a remote service and is refused.", parameter="model")
+
+
 def check_permission(model: Model, allow_noncommercial: bool) -> None:
     """Raise ModelUnavailableError for a model that needs the operator's permission and does not have it."""
     if model.needs_permission and not allow_noncommercial:
         raise ModelUnavailableError(
-            f"{model.name} is for non-commercial use only ({model.licence}) and is refused unless the service runs "
-            "with ALLOW_NONCOMMERCIAL=1.",
+            f"{model.name} is not cleared for commercial use (licence: {model.licence}) and is refused unless the "
+            "service runs with ALLOW_NONCOMMERCIAL=1.",
             model=model.name,
         )
 
@@ -95,7 +125,7 @@ def require_model(name: str, checkpoints: Path, allow_noncommercial: bool = Fals
 def how_to_get(model: Model) -> str:
     """Return the sentence that says how to get the model's files."""
     if model.files[0].origin == "own":
-        return "Put its file into the checkpoints folder, beside models.toml."
+        return f"Put {model.files[0].path} into the checkpoints folder."
     permission = "ALLOW_NONCOMMERCIAL=1 " if model.needs_permission else ""
     return f"Fetch them with: {permission}python -m backend models fetch {model.name}"
 

@@ -61,14 +61,15 @@ def put(folder: Path, path: str, content: bytes) -> Path:
 
 def test_every_entry_of_the_catalogue_is_well_formed() -> None:
     for name, model in CATALOGUE.items():
-        assert model.name == name and re.fullmatch(r"[a-z0-9_-]+", name)
+        assert model.name == name and re.fullmatch(r"(rembg:)?[a-z0-9_-]+", name)
         assert model.licence and model.about and model.size_bytes > 0
         assert model.task == "segmentation" or model.network is None
-        assert model.network is not None or not model.files[0].path.endswith(".onnx")
+        assert (model.network is not None) == (model.task == "segmentation" and model.runner == "onnx")
         assert model.commercial_use == ("NC" not in model.licence)
         for file in model.files:
             assert file.sha256 is None or re.fullmatch(r"[0-9a-f]{64}", file.sha256)
             assert re.fullmatch(r"([0-9a-f]{8})?", file.sha256_start)
+            assert re.fullmatch(r"([0-9a-f]{32})?", file.md5)
             assert not Path(file.path).is_absolute() and ".." not in Path(file.path).parts
             assert file.address and "://" not in file.address
         if model.network is not None:
@@ -196,7 +197,7 @@ def test_ones_own_entry_becomes_a_model(tmp_path: Path) -> None:
     model = find_model("shoes", tmp_path)
     assert model.network is not None and model.network.size == (320, 480) and model.network.activation == "sigmoid"
     assert model_state(model, tmp_path) == "absent"
-    assert "models.toml" in how_to_get(model) and "fetch" not in how_to_get(model)
+    assert "Put shoes.onnx into the checkpoints folder" in how_to_get(model) and "fetch" not in how_to_get(model)
     put(tmp_path, "shoes.onnx", b"anything")
     assert require_model("shoes", tmp_path) == {"shoes.onnx": tmp_path / "shoes.onnx"}
 

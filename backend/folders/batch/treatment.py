@@ -30,10 +30,10 @@ _FINDING = frozenset(MatteOptions.model_fields) - {"debug", "feather_px", "strat
 
 
 def scale_of(picture: Picture, treatment: Treatment, options: MatteOptions) -> float:
-    """Return by how much `picture` is to be scaled; 1: not at all, as what has its own mask and as a document, whose
-    thin strokes are found at any size."""
+    """Return by how much `picture` is to be scaled; 1: not at all, as what has its own mask, as a document, whose
+    thin strokes are found at any size, and where points are given in the picture's own pixels."""
     own_alpha = picture.alpha is not None and options.use_alpha
-    if own_alpha or (isinstance(options, MaskOptions) and options.mode == "document"):
+    if own_alpha or options.points or (isinstance(options, MaskOptions) and options.mode == "document"):
         return 1.0
     height, width = picture.image.shape[:2]
     if treatment == "reduce":

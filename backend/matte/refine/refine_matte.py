@@ -22,6 +22,7 @@ from backend.matte.refine.edges import Decisions, EdgesConfig, finish_edges
 from backend.matte.refine.holes import HolesConfig, settle_holes
 from backend.matte.refine.morphology import MorphologyConfig, clean_mask
 from backend.matte.refine.parts import PartsConfig, settle_parts
+from backend.matte.refine.rembg_matting import RembgMattingConfig, rembg_matting
 from backend.matte.refine.softness import SoftnessConfig, find_see_through, find_softness
 from backend.matte.refine.threshold import ThresholdConfig, choose_level
 
@@ -41,6 +42,7 @@ class MatteConfig:
     parts: PartsConfig = field(default_factory=PartsConfig)
     softness: SoftnessConfig = field(default_factory=SoftnessConfig)
     edges: EdgesConfig = field(default_factory=EdgesConfig)
+    rembg_matting: RembgMattingConfig | None = None  # set: rembg's alpha matting makes the edge, not `edges`
 
 
 PRESETS: dict[str, MatteConfig] = {
@@ -111,15 +113,33 @@ def refine_matte(image: Image, saliency: Saliency, config: MatteConfig, trace: T
             grid_px = max(saliency.shape) * view.scale / NETWORK_GRID
             mask, counts = _cut(view, mask, glass, strength, grid_px, config.grabcut, config, trace)
         facts.update(counts)
-    with trace.stage("edges"):
-        changed = dilate(mask ^ (first | glass), 2)
-        alpha = finish_edges(
-            image, saliency, view, Decisions(level, mask, belongs, changed, glass, softness), config.edges
-        )
+    alpha = None
+    if config.rembg_matting is not None:
+        with trace.stage("rembg matting"):
+            alpha, made = _rembg_edge(image, view, mask, config.rembg_matting, trace)
+        facts.update(made)
+    if alpha is None:
+        with trace.stage("edges"):
+            changed = dilate(mask ^ (first | glass), 2)
+            decisions = Decisions(level, mask, belongs, changed, glass, softness)
+            alpha = finish_edges(image, saliency, view, decisions, config.edges)
     if softness is not None:
         trace.picture("softness", softness.amount)
     trace.picture("alpha", alpha)
     return Matte(alpha, alpha >= 0.5, dropped, facts)
+
+
+def _rembg_edge(
+    image: Image, view: View, mask: Mask, config: RembgMattingConfig, trace: Trace
+) -> tuple[Alpha | None, Facts]:
+    """Return rembg's alpha, None where it can make none, and what the report says of it."""
+    made = rembg_matting(image, view, mask, config)
+    if made is None:
+        trace.note("rembg's alpha matting found too little that is certain; our own edge stage made the edge.")
+        return None, {}
+    alpha, (height, width) = made
+    trace.note(f"rembg's alpha matting made the edge, on a copy of {width} × {height} pixels.")
+    return alpha, {"matting": "rembg", "matting_height": height, "matting_width": width}
 
 
 def _look_closer(
