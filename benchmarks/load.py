@@ -2,11 +2,11 @@
 
     python benchmarks/load.py [ROW ...] [--shared ../shared] [--minutes 6]
 
-Rows: crowd, flood, memory, corpora, workers, server, models, disks, leaving, stopping, openapi, gate; by default all of
-them, one after the other, about forty minutes on two cores. Each starts a service of its own on this machine, with the
-embedded engines and stub networks, and its clients in a process of their own, which share the cores with it. What is
-sent is drawn: a toy before a plain ground. The rows in which only right or wrong counts are the tests of
-`tests/service`, their slow ones too; their figure is how many passed and how long that took.
+Rows: crowd, flood, memory, corpora, drift, workers, deadline, server, models, disks, leaving, stopping, openapi, gate;
+by default all of them, one after the other, about forty minutes on two cores. Each starts a service of its own on this
+machine, with the embedded engines and stub networks, and its clients in a process of their own, which share the cores
+with it. What is sent is drawn: a toy before a plain ground. The rows in which only right or wrong counts are the tests
+of `tests/service`, their slow ones too; their figure is how many passed and how long that took.
 """
 
 import argparse
@@ -23,10 +23,13 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
-from tests.helpers.incidents import MOMENTS, leave  # noqa: E402
-from tests.helpers.loads import STUB, crowd, flood, forms, growth  # noqa: E402
+from load_figures import crowd, flood, growth  # noqa: E402
+
+from tests.helpers.incidents import MOMENTS, STOPPED_WHILE, busy, hang_worker, leave  # noqa: E402
+from tests.helpers.loads import STUB, forms  # noqa: E402
 from tests.helpers.real_service import RealService, running  # noqa: E402
 from tests.helpers.stub_networks import stub_networks  # noqa: E402
+from tests.service.test_corpora_over_http import corpus, mismatches  # noqa: E402
 
 BORDER = {"model": "border"}
 MEGA = 1_000_000
@@ -117,6 +120,39 @@ def leaving_row(minutes: float) -> Iterator[Row]:
             yield Row(f"client leaves while {moment}: longest of 10", f"{worst * 1e3:.0f} ms", "1 s", worst <= 1)
 
 
+def drift_row(minutes: float) -> Iterator[Row]:
+    """The server's memory over every file of the corpora that no script makes."""
+    del minutes
+    files, expected = corpus(Path(os.environ["MATTEMESH_SHARED"]) / "corpora", None)
+    with usual() as service:
+        before = service.held()["server"].rss_bytes
+        wrong = mismatches(service, files, expected)
+        more = service.held()["server"].rss_bytes - before
+    yield Row(f"{len(files)} files of the corpora: other answers than expected", str(len(wrong)), "0", not wrong)
+    yield Row("  memory of server since", f"{more / MEGA:+.1f} MB", "+30 MB", more < 30 * MEGA)
+
+
+def stopping_row(minutes: float) -> Iterator[Row]:
+    """SIGTERM in each state, to a service with its usual times to drain and to stop."""
+    del minutes
+    for case in STOPPED_WHILE:
+        with usual(MASK_DEADLINE_S="600", DRAIN_S="1") as service:
+            under_way = busy(service, case)
+            began = time.monotonic()
+            status, living = service.terminate(meanwhile=under_way.answers)
+            seconds = time.monotonic() - began
+        yield Row(f"SIGTERM: {case}", f"{seconds:.1f} s", "30 s", seconds <= 30 and (status, living) == (0, []))
+
+
+def deadline_row(minutes: float) -> Iterator[Row]:
+    """Work that hangs: how much later than its deadline it is answered."""
+    del minutes
+    with usual(MASK_DEADLINE_S="2") as service:
+        for how in ("native", "stopped"):
+            late = hang_worker(service, how).answer.seconds - 2
+            yield Row(f"answer after a deadline of 2 s, worker {how}", f"{late:+.2f} s", "1 s", 0 <= late <= 1)
+
+
 def tests_row(*files: str) -> Callable[[float], Iterator[Row]]:
     """Return a row that runs test files with their slow tests."""
 
@@ -141,12 +177,14 @@ ROWS: dict[str, Callable[[float], Iterator[Row]]] = {
     "flood": flood_row,
     "memory": memory_row,
     "corpora": tests_row("test_corpora_over_http.py"),
+    "drift": drift_row,
     "workers": tests_row("test_lost_workers.py"),
+    "deadline": deadline_row,
     "server": tests_row("test_killed_server.py"),
     "models": tests_row("test_damaged_models.py"),
     "disks": tests_row("test_full_disks.py"),
     "leaving": leaving_row,
-    "stopping": tests_row("test_stopping_service.py"),
+    "stopping": stopping_row,
     "openapi": tests_row("test_openapi_fuzz.py"),
     "gate": tests_row("test_any_picture.py"),
 }

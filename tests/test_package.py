@@ -17,7 +17,7 @@ import pytest
 
 from backend.contract.settings import REPOSITORY
 from backend.contract.versions import __version__
-from tests.helpers.running_service import end, serve
+from tests.helpers.real_service import running
 
 PACKAGES = ("mattemesh", "backend", "tsr")
 SOURCES = (*PACKAGES, "examples", "pyproject.toml", "setup.py", "README.md", "LICENSE")
@@ -110,8 +110,9 @@ def test_the_import_is_light(installed: Installed) -> None:
 
 
 def test_its_service_shows_the_page_and_cuts_out(installed: Installed, tmp_path: Path) -> None:
-    process, address = serve(tmp_path, (str(installed.programs / "mattemesh"),), cwd=installed.folder)
-    try:
+    program = (str(installed.programs / "mattemesh"),)
+    with running(tmp_path, program=program, cwd=installed.folder) as service:
+        address = service.address
         facts = httpx.get(f"{address}/static/page.json").json()
         assert len(facts["examples"]) == 3
         assert httpx.get(f"{address}{facts['examples'][0]['href']}").headers["content-type"] == "image/jpeg"
@@ -123,5 +124,3 @@ def test_its_service_shows_the_page_and_cuts_out(installed: Installed, tmp_path:
         files = {"file": (installed.folder / "photo.jpg").read_bytes()}
         mask = httpx.post(f"{address}/remove-bg", files=files, timeout=60)
         assert mask.content.startswith(b"\x89PNG")
-    finally:
-        end(process)

@@ -3,6 +3,7 @@
 import logging
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pydantic import SecretStr
@@ -18,7 +19,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        monkeypatch.setattr(module.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now))  # of this module alone
 
 
 @pytest.fixture
@@ -79,7 +80,8 @@ def test_a_failure_is_logged_once_and_shown_while_it_lasts(
         for _ in range(20):
             cache.find("key")
             clock.now += 2
-    assert len(caplog.records) == 1
+    logged = [record for record in caplog.records if record.getMessage().startswith("working without the cache")]
+    assert len(logged) == 1  # other lines come from what earlier tests of this process leave to the garbage collector
     assert "cannot be used" in cache.describe()["why"]
     store.broken, clock.now = False, clock.now + 61
     cache.find("key")

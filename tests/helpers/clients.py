@@ -66,7 +66,7 @@ class begun:  # noqa: N801  # reads as a verb: with begun(plan) as clients
         return self
 
     def seen(self) -> list[Seen]:
-        told, _ = self._process.communicate(timeout=self._plan.seconds + 180)
+        told, _ = self._process.communicate(timeout=self._plan.seconds + 600)
         assert self._process.returncode == 0
         return [Seen(*row) for row in json.loads(told)]
 

@@ -14,6 +14,8 @@ import psutil
 
 from tests.helpers.drawn import encoded, toy
 from tests.helpers.real_service import Answer, RealService, form
+from tests.helpers.waiting import PATIENCE_S
+from tests.helpers.wire import heard
 
 PHOTO = encoded(toy()[0])
 Moment = Literal["uploading", "queued", "running", "downloading"]
@@ -29,13 +31,13 @@ def asking(service: RealService, photo: bytes = PHOTO, path: str = "/remove-bg",
     thread.start()
 
     def answer() -> Answer:
-        thread.join(60)
+        thread.join(120)
         return answers[0]
 
     try:
         yield answer
     finally:
-        thread.join(60)
+        thread.join(120)
 
 
 def line_to(service: RealService, body: bytes, headers: dict[str, str], said: int | None = None) -> socket.socket:
@@ -89,6 +91,46 @@ def _leave_while_downloading(service: RealService) -> float:
 @contextmanager
 def _nothing() -> Iterator[None]:
     yield
+
+
+STOPPED_WHILE = ("idle", "job running", "half-sent upload", "full queue", "all")
+
+
+@dataclass(frozen=True)
+class Busy:
+    """What a service has under way: connections without an answer yet, and jobs."""
+
+    lines: list[socket.socket]
+    jobs: list[str]
+
+    def answers(self) -> list[bytes]:
+        """Return what each connection is answered until it closes."""
+        found = []
+        for line in self.lines:
+            with line:
+                line.settimeout(PATIENCE_S)
+                found.append(heard(line))
+        return found
+
+
+def busy(service: RealService, case: str) -> Busy:
+    """Bring the service into one of the states of STOPPED_WHILE."""
+    request = form({"file": PHOTO}, model="stub", quality="fast")
+    lines, jobs = [], []
+    if case in ("half-sent upload", "all"):
+        lines.append(line_to(service, *request, said=len(request[0]) // 2))
+        service.until(lambda: service.uploads() == 1)
+    if case in ("job running", "all"):
+        jobs = [service.hand_in(PHOTO, model="stuck")["id"], service.hand_in(PHOTO, feather_px="1")["id"]]
+        service.until(lambda: service.job(jobs[0])["state"] == "running")
+    if case in ("full queue", "all"):
+        stuck = form({"file": PHOTO}, model="stuck", quality="fast")
+        before = service.lane()["running"] + service.lane()["waiting"]
+        places = service.lane()["max_waiting"] + 1 - before
+        lines += [line_to(service, *stuck) for _ in range(places)]
+        service.until(lambda: service.lane()["running"] + service.lane()["waiting"] == places + before)
+        assert service.mask(PHOTO).told == (503, "overloaded")
+    return Busy(lines, jobs)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,11 @@ from typing import Any
 import psutil
 
 from backend.contract.settings import REPOSITORY
+from tests.helpers.waiting import PATIENCE_S, until
 
 BOUNDARY = "0f3c9be1a8d24e57"
-START_S = 120.0  # a machine that does other things too
+START_S = 120.0  # for loading everything beside what else a machine does
+CHECKOUT = (sys.executable, "-m", "backend")
 Files = Mapping[str, bytes]
 
 
@@ -58,10 +60,12 @@ class Held:
 
 @dataclass
 class RealService:
-    """A running service. `settings` are its environment; its folders are under `folder`."""
+    """The service as `program` starts it in `cwd`. `settings` are its environment; its folders are under `folder`."""
 
     folder: Path
     settings: dict[str, str] = field(default_factory=dict)
+    program: Sequence[str] = CHECKOUT
+    cwd: Path = REPOSITORY
 
     def __post_init__(self) -> None:
         with socket.socket() as probe:
@@ -81,17 +85,25 @@ class RealService:
         }
         own = {name: str(self.folder / path) for name, path in folders.items()}
         own |= {"DRAIN_S": "0.1", "CACHE_BYTES": "0", "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [sys.executable, "-m", "backend", "serve", "--no-fetch", "--port", str(self.port)]
+        command = [*self.program, "serve", "--no-fetch", "--host", "127.0.0.1", "--port", str(self.port)]
         with (self.folder / "output.txt").open("ab") as output:
             self.process = subprocess.Popen(
                 command,
-                cwd=REPOSITORY,
+                cwd=self.cwd,
                 env={**os.environ, **own, **self.settings},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        self.until(lambda: self.get("/readyz" if ready else "/healthz").status == 200, START_S)
+        self.until(lambda: self._answers("/readyz" if ready else "/healthz"), START_S)
+
+    def _answers(self, path: str) -> bool:
+        assert self.process.poll() is None, f"the service did not start: {self.output()[-3000:]}"
+        return self.get(path).status == 200
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def pid(self) -> int:
@@ -144,9 +156,9 @@ class RealService:
     def job(self, job_id: str) -> dict[str, Any]:
         return dict(self.get(f"/jobs/{job_id}").json())
 
-    def ended(self, job_id: str, timeout_s: float = 60.0) -> dict[str, Any]:
+    def ended(self, job_id: str) -> dict[str, Any]:
         """Return the job's document once it has come to an end."""
-        self.until(lambda: self.job(job_id)["finished_at"] is not None, timeout_s)
+        self.until(lambda: self.job(job_id)["finished_at"] is not None)
         return self.job(job_id)
 
     # Looking into it.
@@ -171,14 +183,17 @@ class RealService:
         return {name: held_by(pid) for name, pid in self.processes().items() if pid}
 
     def left_over(self) -> list[str]:
-        """Return the files that lie in its temporary folder and among what jobs have half written; what goes within
-        seconds is not left over: a job is told to have ended before its photo is removed."""
+        """Return the files that stay in its temporary folder and among what jobs have half written: what goes while
+        this waits is not left over, as a job has ended before its photo is removed."""
         places = [self.folder / "tmp", self.folder / "data" / "jobs" / "partial"]
-        end = time.monotonic() + 5
-        while left := [str(path) for place in places if place.is_dir() for path in place.iterdir()]:
-            if time.monotonic() > end:
-                break
-            time.sleep(0.05)
+        left: list[str] = []
+
+        def is_empty() -> bool:
+            left[:] = [str(path) for place in places if place.is_dir() for path in place.iterdir()]
+            return not left
+
+        with suppress(AssertionError):
+            until(is_empty)
         return left
 
     @contextmanager
@@ -192,12 +207,10 @@ class RealService:
             if psutil.pid_exists(pid):
                 os.kill(pid, signal.SIGCONT)
 
-    def until(self, condition: Callable[[], bool], timeout_s: float = 30.0) -> float:
+    def until(self, condition: Callable[[], bool], timeout_s: float = PATIENCE_S) -> float:
         """Wait for `condition` and return the seconds it took; AssertionError when it does not come."""
         began = time.monotonic()
-        while not condition():
-            assert time.monotonic() - began < timeout_s, f"it did not come to pass: {self.output()[-3000:]}"
-            time.sleep(0.02)
+        until(condition, timeout_s, why=lambda: self.output()[-3000:])
         return time.monotonic() - began
 
     def idle(self) -> bool:
@@ -209,19 +222,22 @@ class RealService:
     def children(self) -> list[psutil.Process]:
         return psutil.Process(self.pid).children(recursive=True)
 
-    def terminate(self, timeout_s: float = 35.0) -> tuple[int, float, list[int]]:
-        """Send SIGTERM and return the exit status, the seconds it took, and the pids that live on."""
-        children, began = self.children(), time.monotonic()
-        self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(timeout_s)
-        return status, time.monotonic() - began, living(children)
+    def terminate(
+        self, number: signal.Signals = signal.SIGTERM, meanwhile: Callable[[], object] = lambda: None
+    ) -> tuple[int, list[int]]:
+        """Send a signal that asks it to stop, and return the exit status and the pids that live on."""
+        children = self.children()
+        self.process.send_signal(number)
+        meanwhile()
+        return self.process.wait(PATIENCE_S), living(children)
 
     def kill(self) -> list[int]:
-        """kill -9, and return the pids of its children that live on two seconds later."""
+        """kill -9, and return the pids of its children that live on."""
         children = self.children()
         self.process.kill()
         self.process.wait()
-        psutil.wait_procs(children, 2)
+        with suppress(AssertionError):
+            until(lambda: not living(children))
         return living(children)
 
     def end(self) -> None:
@@ -234,9 +250,15 @@ class RealService:
 
 
 @contextmanager
-def running(folder: Path, prepare: Callable[[Path], None] | None = None, **settings: str) -> Iterator[RealService]:
+def running(
+    folder: Path,
+    prepare: Callable[[Path], None] | None = None,
+    program: Sequence[str] = CHECKOUT,
+    cwd: Path = REPOSITORY,
+    **settings: str,
+) -> Iterator[RealService]:
     """A service that is ready, until the block ends; `prepare` fills its checkpoints folder first."""
-    service = RealService(folder, settings)
+    service = RealService(folder, settings, program, cwd)
     if prepare is not None:
         prepare(folder / "checkpoints")
     try:

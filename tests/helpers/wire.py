@@ -5,7 +5,6 @@ import contextlib
 import json
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from backend.contract.runner import RunnerStatus
 from backend.contract.settings import Settings
 from backend.contract.work import Done, File, Work
 from backend.main import create_app
+from tests.helpers.waiting import PATIENCE_S, until
 
 BOUNDARY = "edge"
 PART = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'.encode()
@@ -28,9 +28,9 @@ FORM_TYPE = f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n"
 
 @dataclass
 class StubRunner:
-    """A runner that answers `answer` after `seconds`."""
+    """A runner that answers `answer`, once it is not `held` any more."""
 
-    seconds: float = 0.0
+    held: bool = False
     answer: bytes = b"done"
     why: str = ""
     running: int = 0
@@ -41,7 +41,8 @@ class StubRunner:
         self.running += 1
         self.seen.append(work)
         try:
-            await asyncio.sleep(self.seconds)
+            while self.held:
+                await asyncio.sleep(0.01)
         finally:
             self.running -= 1
         return Done((File("mask.png", "image/png", self.answer),))
@@ -69,12 +70,12 @@ class Served:
     runner: StubRunner
     port: int
 
-    def connect(self, timeout_s: float = 10.0) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout_s)
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), PATIENCE_S)
 
-    def say(self, *pieces: bytes, timeout_s: float = 10.0) -> bytes:
+    def say(self, *pieces: bytes) -> bytes:
         """Return all that the server says on a connection of its own, until it closes it."""
-        with self.connect(timeout_s) as line:
+        with self.connect() as line:
             for piece in pieces:
                 line.sendall(piece)
             return heard(line)
@@ -99,7 +100,7 @@ def served(folder: Path, **settings: Any) -> Iterator[Served]:
     finally:
         app.state.stopping.hurried = True
         server.should_exit = server.force_exit = True
-        thread.join(10)
+        thread.join(PATIENCE_S)
     assert not thread.is_alive()
 
 
@@ -110,14 +111,6 @@ def heard(line: socket.socket) -> bytes:
         while piece := line.recv(65536):
             pieces.append(piece)
     return b"".join(pieces)
-
-
-def until(condition: Any, timeout_s: float = 5.0) -> None:
-    """Wait for `condition`; AssertionError when it does not come."""
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.01)
 
 
 def status_of(answer: bytes) -> int:

@@ -291,7 +291,7 @@ def test_running_out_of_memory_is_not_the_callers_fault(monkeypatch: pytest.Monk
 
 # VmHWM, because ru_maxrss of a new process starts at its parent's.
 BOMB = """
-import re, sys, time
+import re, sys
 from pathlib import Path
 from backend.contract.errors import TooManyPixelsError
 from backend.images.decoding.image_header import ImageLimits
@@ -300,11 +300,10 @@ bomb = bytes.fromhex(sys.argv[1])
 def peak_kib():
     return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 before = peak_kib()
-started = time.perf_counter()
 try:
     read_picture(bomb, ImageLimits())
 except TooManyPixelsError:
-    print(time.perf_counter() - started, peak_kib() - before)
+    print(peak_kib() - before)
 """
 
 
@@ -314,9 +313,7 @@ def test_a_tiny_bomb_is_refused_before_any_room_is_made_for_it() -> None:
     assert read_header(bomb, ImageLimits(10**9, 10**5)) == ImageHeader("webp", 16383, 16383, 8)
     assert len(bomb) == 34  # a flat picture of 16383 × 16383, and valid
     done = subprocess.run([sys.executable, "-c", BOMB, bomb.hex()], capture_output=True, text=True, check=True)
-    seconds, kibibytes = done.stdout.split()
-    assert float(seconds) < 0.05
-    assert int(kibibytes) < 20 * 1024
+    assert int(done.stdout) < 100 * 1024  # KiB; its pixels would take 800 MB
 
 
 NOISY = """

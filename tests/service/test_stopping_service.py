@@ -1,43 +1,30 @@
-"""SIGTERM ends the service with status 0 and nobody left over, whatever it is doing; queued jobs wait for the next."""
+"""SIGTERM or Ctrl-C ends the service with status 0 and no process left, whatever it is doing; queued jobs wait for the
+next start. `benchmarks/load.py` measures how long that takes."""
 
+import json
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from tests.helpers.incidents import PHOTO, line_to
-from tests.helpers.real_service import RealService, form
+from backend.contract.settings import REPOSITORY
+from tests.helpers.incidents import STOPPED_WHILE, Busy, busy
+from tests.helpers.real_service import RealService
+from tests.helpers.wire import problem_of
 
-CASES = ("idle", "job running", "half-sent upload", "full queue")
-LIMIT_S = 30.0
 
-
-def stop(service: RealService, case: str, limit_s: float) -> float:
-    """Bring the service into one of the CASES, or all of them, end it, and return the seconds it took."""
-    request = form({"file": PHOTO}, model="stub", quality="fast")
-    lines, jobs = [], []
-    if case in ("half-sent upload", "all"):
-        lines.append(line_to(service, *request, said=len(request[0]) // 2))
-        service.until(lambda: service.uploads() == 1)
-    if case in ("job running", "all"):
-        jobs = [service.hand_in(PHOTO, model="stuck")["id"], service.hand_in(PHOTO, feather_px="1")["id"]]
-        service.until(lambda: service.job(jobs[0])["state"] == "running")
-    if case in ("full queue", "all"):
-        stuck = form({"file": PHOTO}, model="stuck", quality="fast")
-        before = service.lane()["running"] + service.lane()["waiting"]
-        places = service.lane()["max_waiting"] + 1 - before
-        lines += [line_to(service, *stuck) for _ in range(places)]
-        service.until(lambda: service.lane()["running"] + service.lane()["waiting"] == places + before)
-        assert service.mask(PHOTO).told == (503, "overloaded")
-    status, seconds, living = service.terminate(limit_s + 5)
-    assert (status, living) == (0, [])
+def stop(service: RealService, under_way: Busy, number: signal.Signals = signal.SIGTERM) -> None:
+    """End the service, and assert that it ends in good order and answers those whose work it does not finish."""
+    assert service.terminate(number, lambda: check_answers(under_way)) == (0, [])
     assert "Traceback" not in service.output()
-    for line in lines:
-        with line:
-            heard = line.recv(64)
-        assert heard.startswith(b"HTTP/1.1 503"), heard
-    if jobs:
-        waiting_jobs_are_kept(service, jobs)
-    return seconds
+
+
+def check_answers(under_way: Busy) -> None:
+    assert {problem_of(answer)["status"] for answer in under_way.answers()} <= {503}
 
 
 def waiting_jobs_are_kept(service: RealService, jobs: list[str]) -> None:
@@ -49,13 +36,38 @@ def waiting_jobs_are_kept(service: RealService, jobs: list[str]) -> None:
     assert service.left_over() == []
 
 
-def test_all_at_once_ends_in_the_time_that_the_settings_give(own_service: Callable[..., RealService]) -> None:
+def test_whatever_is_under_way_the_service_ends_and_keeps_its_jobs(own_service: Callable[..., RealService]) -> None:
     service = own_service(STOP_DEADLINE_S="1", UPLOAD_PATIENCE_S="2", MAX_WAITING="2", MASK_DEADLINE_S="600")
-    assert stop(service, "all", 12) < 12
+    under_way = busy(service, "all")
+    stop(service, under_way)
+    waiting_jobs_are_kept(service, under_way.jobs)
+
+
+def test_ctrl_c_in_mid_upload_ends_the_service_and_its_log_is_json(own_service: Callable[..., RealService]) -> None:
+    service = own_service(UPLOAD_PATIENCE_S="1", LOG_FORMAT="json")
+    assert service.ask("POST", "/remove-bg", b"odd!", {"Content-Type": "multipart/form-data; boundary=a"}).status == 422
+    stop(service, busy(service, "half-sent upload"), signal.SIGINT)
+    lines = service.output().splitlines()
+    assert lines and all(json.loads(line)["level"] for line in lines)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", CASES)
-def test_each_case_ends_within_thirty_seconds(own_service: Callable[..., RealService], case: str) -> None:
+@pytest.mark.parametrize("case", STOPPED_WHILE)
+def test_each_case_ends_in_good_order(own_service: Callable[..., RealService], case: str) -> None:
     service = own_service(MASK_DEADLINE_S="600", DRAIN_S="1")
-    assert stop(service, case, LIMIT_S) <= LIMIT_S
+    under_way = busy(service, case)
+    assert service.terminate() == (0, [])  # clients that never read their answer hold nothing up
+    check_answers(under_way)
+    if under_way.jobs:
+        waiting_jobs_are_kept(service, under_way.jobs)
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_libraries_load_ends_the_process_whenever_it_comes(tmp_path: Path) -> None:
+    for tenths in range(1, 36, 2):
+        command = [sys.executable, "-m", "backend", "serve", "--no-fetch", "--port", "0"]
+        settings = {"PATH": "", "DRAIN_S": "0", "LOGS_DIR": str(tmp_path), "DATA_DIR": str(tmp_path)}
+        with subprocess.Popen(command, cwd=REPOSITORY, env=settings, stderr=subprocess.DEVNULL) as server:
+            time.sleep(tenths / 10)
+            server.send_signal(signal.SIGINT)
+            assert server.wait(60) in (0, -signal.SIGINT), f"{tenths / 10} s after the start"

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from backend.contract.settings import REPOSITORY
 from examples.chromium import CHROMIUM, launch
-from tests.helpers.running_service import REPOSITORY, end, serve
+from tests.helpers.real_service import running
 
 PATIENCE_MS = 60_000  # of a machine that does much else
 
@@ -16,9 +17,8 @@ PATIENCE_MS = 60_000  # of a machine that does much else
 @pytest.fixture(scope="session")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running service."""
-    process, address = serve(tmp_path_factory.mktemp("service"))
-    yield address
-    end(process)
+    with running(tmp_path_factory.mktemp("service")) as service:
+        yield service.address
 
 
 @pytest.fixture(scope="module")  # no longer: while Playwright runs, its event loop is the thread's, for every test

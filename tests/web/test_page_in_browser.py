@@ -2,7 +2,6 @@
 wrong on the way."""
 
 import json
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from tests.helpers import fake_service
-from tests.helpers.running_service import end, serve
+from tests.helpers.real_service import running
 
 
 def matte_of(page: Any, photo: Path) -> Any:
@@ -137,9 +136,8 @@ def test_a_remote_service_with_a_key_can_be_chosen_and_says_where_the_picture_go
     with fake_service.running() as remote:
         remote.acts = [fake_service.answer(200, fake_service.matte_png(360, 480), Content_Type="image/png")]
         settings = {"REMOVEBG_API_KEY": "a-key", "REMOVEBG_API_URL": f"http://127.0.0.1:{remote.port}"}
-        process, address = serve(tmp_path, **settings)
-        try:
-            page = matte_of(open_page(address), photo)
+        with running(tmp_path, **settings) as service:
+            page = matte_of(open_page(service.address), photo)
             options = model_options(page)
             assert options["removebg"] == ("removebg · sends your picture to remove.bg", True)
             assert options["bria"] == ("bria · needs a key for Bria", False)
@@ -148,8 +146,6 @@ def test_a_remote_service_with_a_key_can_be_chosen_and_says_where_the_picture_go
             page.click("#matte-options [type=submit]")
             page.wait_for_selector("#matte-made-by h3:has-text('removebg')")
             assert len(remote.heard) == 1
-        finally:
-            end(process)
 
 
 def test_without_the_viewer_the_pictures_of_the_service_turn(open_page: Any, photo: Path) -> None:
@@ -352,21 +348,6 @@ def test_each_file_that_is_not_taken_is_told_and_the_others_are_cut(open_page: A
     page.wait_for_selector("#earlier button[aria-label='jug.jpg, matte ready']")
 
 
-def test_a_matte_is_on_the_screen_soon_after_it_was_made(open_page: Any, photo: Path) -> None:
-    page = open_page()
-    page.evaluate(
-        """() => {
-          const compare = document.querySelector("#compare");
-          const look = () => compare.hidden ? requestAnimationFrame(look) : (window.seenAt = Date.now());
-          look();
-        }"""
-    )
-    matte_of(page, photo)
-    page.wait_for_function("() => window.seenAt")
-    made = datetime.fromisoformat(newest_job(page)["finished_at"]).timestamp()
-    assert page.evaluate("window.seenAt") / 1000 - made < 3  # 0.1 to 0.3 s where nothing else runs
-
-
 def test_the_work_is_found_again_after_the_tab_was_closed(open_page: Any, photo: Path) -> None:
     page = matte_of(open_page(), photo)
     page.reload()
@@ -401,9 +382,8 @@ def test_nothing_sticks_out_at_360_px(open_page: Any, photo: Path) -> None:
 
 
 def test_a_key_is_asked_for_and_used(open_page: Any, tmp_path: Path) -> None:
-    process, address = serve(tmp_path, API_KEY="open sesame")
-    try:
-        page = open_page(address)
+    with running(tmp_path, API_KEY="open sesame") as service:
+        page = open_page(service.address)
         page.watch.expected = ("401",)  # of the wrong key
         page.wait_for_selector("#key-dialog[open]")
         page.fill("#key", "wrong")
@@ -413,8 +393,6 @@ def test_a_key_is_asked_for_and_used(open_page: Any, tmp_path: Path) -> None:
         page.keyboard.press("Enter")
         page.wait_for_selector("#key-dialog", state="hidden")
         page.wait_for_selector("#engines-open:not([hidden])")
-    finally:
-        end(process)
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from backend.contract.errors import INTERNAL, PROBLEMS
+from backend.contract.settings import REPOSITORY
 from backend.mesh.export import export_mesh
 from backend.mesh.mesh import Mesh
-from tests.helpers.running_service import REPOSITORY
 
 WEB = REPOSITORY / "backend" / "web"
 MODULES = sorted((WEB / "js").glob("*.js"))

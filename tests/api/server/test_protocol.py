@@ -1,14 +1,15 @@
 """What a client may be slow at, say wrong or leave undone, over raw sockets."""
 
 import socket
-import statistics
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.helpers.wire import END, FORM_TYPE, PART, Served, heard, problem_of, served, status_of, until, upload
+from tests.helpers.waiting import PATIENCE_S, until
+from tests.helpers.wire import END, FORM_TYPE, PART, Served, heard, problem_of, served, status_of, upload
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 
@@ -21,24 +22,23 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def test_a_head_that_does_not_end_is_told_and_the_connection_closed(service: Served) -> None:
-    start = time.monotonic()
     assert problem_of(service.say(HEAD))["code"] == "request-too-slow"
-    assert 0.4 < time.monotonic() - start < 2
 
 
 def test_bytes_that_trickle_do_not_buy_a_head_more_time(service: Served) -> None:
     with service.connect() as line:
-        start = time.monotonic()
         line.settimeout(0.05)
         answer = b""
-        while not answer and time.monotonic() - start < 3:
+
+        def trickle() -> bytes:
+            nonlocal answer
             line.sendall(b"a")
-            try:
+            with suppress(TimeoutError):
                 answer = line.recv(4096)
-            except TimeoutError:
-                continue
+            return answer
+
+        until(trickle)
     assert status_of(answer) == 408
-    assert time.monotonic() - start < 1.5
 
 
 def test_a_silent_connection_is_closed_without_a_word(service: Served) -> None:
@@ -75,10 +75,11 @@ def test_a_chunked_upload_is_read_whatever_its_chunks_within_reason(service: Ser
 
 def test_a_body_in_crumbs_is_refused_before_it_holds_up_others(service: Served) -> None:
     head = b"POST /remove-bg HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n" + FORM_TYPE.encode()
-    start = time.process_time()  # of the service too: it runs in this process
+    service.runner.seen.clear()
     answer = service.say(head + b"\r\n" + chunked(PART + bytes(500_000), 1))
     assert problem_of(answer)["code"] == "bad-request"
-    assert time.process_time() - start < 1.0
+    assert service.runner.seen == []
+    assert status_of(service.get("/healthz")) == 200
 
 
 def test_a_host_that_is_no_name_is_logged_like_any_other(service: Served, caplog: pytest.LogCaptureFixture) -> None:
@@ -163,11 +164,10 @@ def test_a_sender_that_never_looks_up_can_still_read_why_it_was_refused(service:
     assert problem_of(service.say(head, body))["code"] == "upload-too-large"
 
 
-def test_the_rest_of_an_unwanted_body_is_not_waited_for(service: Served) -> None:
-    start = time.monotonic()
+def test_the_rest_of_an_unwanted_body_is_not_waited_for(service: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.api.server.protocol.LINGER_S", 10 * PATIENCE_S)  # longer than the client listens
     head, _ = upload(5_000_000)
     assert b"connection: close" in service.say(head, b"x" * 1000)
-    assert time.monotonic() - start < 0.4
 
 
 def test_a_client_that_does_not_take_its_answer_is_given_up(service: Served) -> None:
@@ -183,15 +183,17 @@ def test_a_client_that_does_not_take_its_answer_is_given_up(service: Served) -> 
         until(lambda: not service.server.server_state.connections)
 
 
-def test_a_client_that_takes_its_answer_slowly_gets_all_of_it(service: Served) -> None:
-    service.runner.answer = b"x" * 8_000_000
-    with service.connect() as line:
+def test_a_client_that_takes_its_answer_slowly_gets_all_of_it(tmp_path: Path) -> None:
+    with served(tmp_path, answer_patience_s=1.5) as service, socket.socket() as line:
+        service.runner.answer = b"x" * 8_000_000
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        line.connect(("127.0.0.1", service.port))
         for piece in upload(10, "Connection: close\r\n"):
             line.sendall(piece)
         taken = 0
         while piece := line.recv(400_000):
             taken += len(piece)
-            time.sleep(0.05)
+            time.sleep(0.02)  # in all longer than the patience
     assert taken > 8_000_000
 
 
@@ -213,26 +215,17 @@ def test_beyond_the_most_connections_the_longest_idle_one_makes_way(tmp_path: Pa
         assert status_of(service.get("/healthz")) == 200
 
 
-def test_five_hundred_silent_or_trickling_connections_do_not_slow_a_client_down(tmp_path: Path) -> None:
-    with served(tmp_path) as service:
-
-        def median_s() -> float:
-            times = []
-            for _ in range(40):
-                start = time.perf_counter()
-                for_me = service.say(*upload(50_000, "Connection: close\r\n"))
-                times.append(time.perf_counter() - start)
-                assert status_of(for_me) == 200
-            return statistics.median(times)
-
-        alone = median_s()
+def test_a_client_is_served_beside_five_hundred_silent_or_trickling_connections(tmp_path: Path) -> None:
+    with served(tmp_path, head_deadline_s=10 * PATIENCE_S, upload_patience_s=10 * PATIENCE_S) as service:
         lines = [service.connect() for _ in range(500)]
         head, _ = upload(100_000)
         for number, line in enumerate(lines[:400]):  # the other hundred say nothing
             line.sendall(head if number % 2 else head[:20])
         for line in lines[:400]:
             line.sendall(b"-")
-        crowded = median_s()
+        until(lambda: service.app.state.uploads.requests == 200)
+        for _ in range(5):
+            assert status_of(service.say(*upload(50_000, "Connection: close\r\n"))) == 200
+        assert service.app.state.uploads.requests == 200
         for line in lines:
             line.close()
-    assert crowded < 2 * alone + 0.02
