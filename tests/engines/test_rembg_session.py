@@ -196,7 +196,7 @@ def test_a_remote_session_that_this_list_does_not_know_is_refused_too(
     [
         (CLOTH, f"models fetch {CLOTH}"),
         (SAM, f"models fetch {SAM}"),
-        ("rembg:birefnet-dis", "Put birefnet-dis.onnx into the checkpoints folder"),
+        ("rembg:birefnet-general-fp16", "Put birefnet-general-fp16.onnx into the checkpoints folder"),
         ("rembg:nothing", "Put nothing.onnx into the checkpoints folder"),
         ("rembg:u2net", "model=u2net"),
         ("rembg:../x", "not the name"),
@@ -213,16 +213,16 @@ def test_without_its_file_a_session_says_what_to_do_and_downloads_nothing(
 
 
 def test_a_session_of_a_newer_rembg_runs_over_a_file_put_there_by_hand(tmp_path: Path) -> None:
-    write_network(tmp_path / "birefnet-dis.onnx", size=(1024, 1024))
+    write_network(tmp_path / "birefnet-general-fp16.onnx", size=(1024, 1024))
     with pytest.raises(ModelUnavailableError, match="ALLOW_NONCOMMERCIAL=1"):
-        Engines(Settings(checkpoints_dir=tmp_path)).segmenter("rembg:birefnet-dis")
+        Engines(Settings(checkpoints_dir=tmp_path)).segmenter("rembg:birefnet-general-fp16")
     engines = Engines(Settings(checkpoints_dir=tmp_path, allow_noncommercial=True))
     image = dressed()
     image[:120] = 255
-    saliency = engines.segmenter("rembg:birefnet-dis").predict(image).saliency
+    saliency = engines.segmenter("rembg:birefnet-general-fp16").predict(image).saliency
     assert saliency[:110].min() > 0.9 and saliency[220:].max() < 0.1
-    report = cut_out(image, MaskOptions(model="rembg:birefnet-dis"), engines=engines).report
-    assert ModelUse(id="rembg:birefnet-dis", licence="unknown", commercial_use=False) in report.models
+    report = cut_out(image, MaskOptions(model="rembg:birefnet-general-fp16"), engines=engines).report
+    assert ModelUse(id="rembg:birefnet-general-fp16", licence="unknown", commercial_use=False) in report.models
 
 
 def test_a_session_that_rembg_does_not_have_is_an_unknown_name(tmp_path: Path) -> None:
@@ -239,14 +239,14 @@ def test_a_file_that_is_not_the_published_one_is_refused(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("content", [b"no network", None])
 def test_a_network_of_another_kind_is_unavailable(content: bytes | None, tmp_path: Path) -> None:
-    path = tmp_path / "birefnet-dis.onnx"
+    path = tmp_path / "birefnet-general-fp16.onnx"
     if content is None:
         write_network(path, size=(64, 64))
     else:
         path.write_bytes(content)
     engines = Engines(Settings(checkpoints_dir=tmp_path, allow_noncommercial=True))
-    with pytest.raises(ModelUnavailableError, match="birefnet-dis"):
-        engines.segmenter("rembg:birefnet-dis").predict(dressed())
+    with pytest.raises(ModelUnavailableError, match="birefnet-general-fp16"):
+        engines.segmenter("rembg:birefnet-general-fp16").predict(dressed())
 
 
 def test_the_sessions_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
