@@ -18,6 +18,7 @@ from backend.contract.errors import InvalidParameterError, ModelUnavailableError
 from backend.contract.settings import Settings
 from backend.engines.depth_checkpoint import read_tensors, rename
 from backend.engines.micro_batch import MicroBatcher
+from backend.engines.network_errors import network_errors
 from backend.engines.torch_device import choose_device
 from backend.engines.torchvision_operators import prepare_torchvision
 from backend.images.arrays import Disparity, Image, check_image
@@ -83,7 +84,8 @@ class DepthAnything:
     def predict(self, image: Image) -> Disparity:
         """Return the disparity of `image`, (H, W) float32 at the image's own size, ≥ 0, larger is nearer, no unit.
 
-        Raises ModelUnavailableError when the weights give numbers that are not finite.
+        Raises ModelUnavailableError when the weights give numbers that are not finite, OutOfMemoryError when the
+        network does not fit into memory.
         """
         import torch
         from torch.nn.functional import interpolate
@@ -107,7 +109,8 @@ class DepthAnything:
     def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         import torch
 
-        disparity: NDArray[np.float32] = self.forward(torch.from_numpy(batch).to(self.device)).cpu().numpy()
+        with network_errors(f"depth-anything-v2-{self.size.name}"):
+            disparity: NDArray[np.float32] = self.forward(torch.from_numpy(batch).to(self.device)).cpu().numpy()
         return disparity
 
     def forward(self, pixels: "torch.Tensor") -> "torch.Tensor":

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.cache.memoize import Memoize, compute_always
-from backend.contract.errors import ModelUnavailableError, OutOfMemoryError
+from backend.contract.errors import ModelUnavailableError
 from backend.contract.settings import Settings
 from backend.engines.first_guess import FirstGuess
 from backend.engines.instances import Instance, InstanceChoice, choose, combine, name_of
 from backend.engines.mask_rcnn_outline import settle_outline
+from backend.engines.network_errors import network_errors
 from backend.engines.torch_device import choose_device
 from backend.engines.torchvision_operators import HOW_TO_INSTALL, import_detection
 from backend.images.arrays import Image, check_image
@@ -94,18 +95,11 @@ class MaskRcnn:
 
         network: Any = self._network
         pixels = torch.from_numpy(small).to(self.device).permute(2, 0, 1).float() / 255
-        try:
-            with torch.inference_mode():
-                pictures, _ = network.transform([pixels])
-                features = network.backbone(pictures.tensors)
-                proposals, _ = network.rpn(pictures, features)
-                (seen,), _ = network.roi_heads(features, proposals, pictures.image_sizes)
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            raise OutOfMemoryError(f"{self.name} did not fit into memory.") from error
-        except RuntimeError as error:
-            if "alloc" in str(error).lower():
-                raise OutOfMemoryError(f"{self.name} did not fit into memory.") from error
-            raise ModelUnavailableError(f"The network of {self.name} cannot be run.", model=self.name) from error
+        with network_errors(self.name, (RuntimeError,)), torch.inference_mode():
+            pictures, _ = network.transform([pixels])
+            features = network.backbone(pictures.tensors)
+            proposals, _ = network.rpn(pictures, features)
+            (seen,), _ = network.roi_heads(features, proposals, pictures.image_sizes)
         height, width = pictures.image_sizes[0]
         boxes = seen["boxes"] / seen["boxes"].new_tensor([width, height, width, height])
         parts = (boxes, seen["labels"], seen["scores"], seen["masks"][:, 0])

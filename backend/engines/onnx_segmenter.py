@@ -17,9 +17,11 @@ from PIL import Image as PillowImage
 
 from backend.cache.memoize import Memoize, compute_always
 from backend.contract.errors import ModelUnavailableError, OutOfMemoryError
+from backend.contract.memory import is_out_of_memory
 from backend.contract.settings import Settings
 from backend.engines.first_guess import FirstGuess
 from backend.engines.micro_batch import MicroBatcher
+from backend.engines.network_errors import network_errors
 from backend.images.arrays import Image, Saliency, check_image
 from backend.weights.catalogue import Activation, Model, NetworkInput
 from backend.weights.on_disk import how_to_get
@@ -80,14 +82,8 @@ class OnnxSegmenter:
         return mask
 
     def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        try:
+        with network_errors(self.name, onnxruntime_errors()):
             answers: NDArray[np.float32] = self._session.run([self._output], {self._input: batch})[0]
-        except MemoryError as error:
-            raise OutOfMemoryError(f"{self.name} did not fit into memory.") from error
-        except onnxruntime_errors() as error:
-            if "alloc" in str(error).lower():
-                raise OutOfMemoryError(f"{self.name} did not fit into memory.") from error
-            raise ModelUnavailableError(f"The network of {self.name} cannot be run.", model=self.name) from error
         return answers
 
 
@@ -143,6 +139,8 @@ def open_session(name: str, path: Path, threads: int, device: str = "auto") -> A
     try:
         return onnxruntime.InferenceSession(str(path), session_options(threads), providers=providers_for(device))
     except onnxruntime_errors() as error:
+        if is_out_of_memory(error):
+            raise OutOfMemoryError(f"{name} did not fit into memory.") from error
         raise ModelUnavailableError(f"The file of {name} is not a network that can be run here.", model=name) from error
 
 

@@ -13,10 +13,11 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from backend.cache.memoize import Memoize, compute_always
-from backend.contract.errors import InvalidParameterError, ModelUnavailableError, OutOfMemoryError
+from backend.contract.errors import InvalidParameterError, ModelUnavailableError
 from backend.contract.marks import Click
 from backend.contract.settings import Settings
 from backend.engines.first_guess import FirstGuess
+from backend.engines.network_errors import network_errors
 from backend.engines.onnx_segmenter import device_of, onnxruntime_errors, providers_for, session_options
 from backend.images.arrays import Image, Saliency, check_image
 from backend.images.resize import enlarge_alpha, fit_longest_side
@@ -86,12 +87,8 @@ class RembgSegmenter:
         return asked
 
     def _ask(self, image: Image, asked: dict[str, Any]) -> Saliency:
-        try:
+        with network_errors(self.name, _session_errors()):
             masks = self._session.predict(PillowImage.fromarray(image), **asked)
-        except MemoryError as error:
-            raise OutOfMemoryError(f"{self.name} did not fit into memory.") from error
-        except _network_errors() as error:
-            raise ModelUnavailableError(f"rembg cannot run the network of {self.name}.", model=self.name) from error
         levels = [np.asarray(mask.convert("L")) for mask in masks]
         if not levels or any(level.shape != image.shape[:2] for level in levels):
             raise ModelUnavailableError(f"The session of {self.name} does not answer with masks.", model=self.name)
@@ -99,7 +96,7 @@ class RembgSegmenter:
         return saliency
 
 
-def _network_errors() -> tuple[type[Exception], ...]:
+def _session_errors() -> tuple[type[Exception], ...]:
     """Return what a network with another signature than the session expects makes rembg raise."""
     return (*onnxruntime_errors(), ValueError, TypeError, IndexError)
 

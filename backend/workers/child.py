@@ -20,6 +20,7 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from backend.contract.errors import MattemeshError, OutOfMemoryError
+from backend.contract.memory import is_out_of_memory
 from backend.contract.runner import AbandonedError
 from backend.contract.work import Done
 from backend.workers.messages import (
@@ -96,11 +97,12 @@ class Worker:
             answer = Failed(begin.number, None, "abandoned", self._handler.facts())
         except MattemeshError as error:
             answer = Failed(begin.number, error, "", self._handler.facts())
-        except MemoryError:
-            out_of_memory = OutOfMemoryError("The work did not fit into memory.")
-            answer = Failed(begin.number, out_of_memory, "", self._handler.facts())
-        except BaseException:
-            answer = Failed(begin.number, None, traceback.format_exc(), self._handler.facts())
+        except BaseException as error:
+            if is_out_of_memory(error):
+                known, trace = OutOfMemoryError("The work did not fit into memory."), ""
+            else:
+                known, trace = None, traceback.format_exc()
+            answer = Failed(begin.number, known, trace, self._handler.facts())
         del self._unwanted[begin.number]
         self.send(answer)
 
