@@ -145,7 +145,7 @@ def reconstruct(
     report = MeshReport(
         **matte_report(picture, subject, scorecard, options, engines.settings, trace, engine.name, *fused.models),
         fusion=fused.report,
-        engine=EngineReport(name=engine.name, device=engine.device, **built.facts),
+        engine=EngineReport.model_validate({"name": engine.name, "device": engine.device, **built.facts}),
         mesh=figures,
     )
     file = File(f"model.{options.format}", MESH_FORMATS[options.format].media_type, data)

@@ -1,6 +1,7 @@
-"""TripoSR: one photo on grey goes in; a triplane, densities and colours, a mesh and views come out.
+"""TripoSR: one photo on grey goes in; a triplane, densities, colours and a mesh come out (Tochilkin et al. 2024).
 
-The assembler: it holds the parts, loads their weights, and says what runs where. Tochilkin et al. 2024.
+The assembler: it holds the parts, loads their weights, and reports what runs where. The service calls `encode` and
+`scene`; `query` and `extract_mesh` are the library's interface for one object at a time.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,7 +21,6 @@ from tsr.image_encoder import ImageEncoder
 from tsr.packed import pack
 from tsr.published_names import published_name, published_slots, unused_shapes
 from tsr.radiance_field import RadianceField, SceneField
-from tsr.renderer import render_views
 from tsr.surface_mesh import Method, SurfaceMesh, mesh_of
 from tsr.transformer import TriplaneTransformer
 from tsr.triplane import Upsampler
@@ -84,8 +84,7 @@ class TripoSR(nn.Module):
 
     def query(self, code: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
         """Return density (N,) and color (N, 3) of `code` (3, plane_channels, S, S) at `points` (N, 3), world units."""
-        scene = self.scene(code)
-        return scene.field.query(scene.code, points)
+        return self.scene(code).query(points)
 
     def extract_mesh(
         self,
@@ -107,13 +106,11 @@ class TripoSR(nn.Module):
             min_component=min_component,
         )
 
-    def render(self, code: Tensor, n_views: int = 30, height: int = 256, width: int = 256) -> Tensor:
-        """Return (n_views, height, width, 3) float32 in [0, 1]: `code` from a ring of cameras, on white."""
-        scene, samples = self.scene(code), self.config.samples_per_ray
-        return render_views(scene.field, scene.code, n_views=n_views, height=height, width=width, samples=samples)
+    def scene(self, code: Tensor, max_points: int | None = None) -> SceneField:
+        """Return the radiance field bound to one `code` (3, plane_channels, S, S); a batch of one is one too.
 
-    def scene(self, code: Tensor) -> SceneField:
-        """Return the radiance field bound to one `code` (3, plane_channels, S, S); a batch of one is one too."""
+        `max_points` bounds what goes through the field at once, for a device that is short of memory.
+        """
         self._check_ready()
         side = 2 * self.config.plane_size
         wanted = (3, self.config.plane_channels, side, side)
@@ -121,7 +118,7 @@ class TripoSR(nn.Module):
             raise ValueError(f"a scene code is {wanted}, not {tuple(code.shape)}")
         if not bool(torch.isfinite(code).all()):
             raise ValueError("the scene code holds a number that is not finite")
-        return SceneField(self.field, code.view(wanted).to(self.device, torch.float32))
+        return SceneField(self.field, code.view(wanted).to(self.device, torch.float32), max_points)
 
     def stages(self) -> dict[str, str]:
         """Return what runs where and in which precision, for reports."""

@@ -19,42 +19,33 @@ class RadianceField(nn.Module):
     """Samples of the three planes, side by side, through a small perceptron; float32 on every device.
 
     A `code` is one object's triplane (3, plane_channels, S, S); points are (N, 3) in world units, on any device.
-    Memory does not grow with N but for the answer.
+    Only the answer grows with N: at most `max_points` go through the layers at once, None: what suits the device.
     """
 
     def __init__(self, config: TripoSRConfig) -> None:
         super().__init__()
         self.radius = config.radius
         self.density_bias = config.density_bias
-        self.most_points: int | None = None  # at once, where a device has shown that it has no room for more
         width = config.field_width
         self.first = nn.Linear(3 * config.plane_channels, width)
         self.hidden = nn.ModuleList(nn.Linear(width, width) for _ in range(config.field_layers - 1))
         self.out = nn.Linear(width, 4)
 
     @torch.no_grad()
-    def query(self, code: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+    def query(self, code: Tensor, points: Tensor, max_points: int | None = None) -> tuple[Tensor, Tensor]:
         """Return density (N,), ≥ 0, and color (N, 3) in [0, 1] at `points`."""
-        logits = self._logits(code, points, BOTH)
+        logits = self._logits(code, points, BOTH, max_points)
         return self.activate_density(logits[:, 0]), torch.sigmoid(logits[:, COLOR])
 
     @torch.no_grad()
-    def density(self, code: Tensor, points: Tensor) -> Tensor:
+    def density(self, code: Tensor, points: Tensor, max_points: int | None = None) -> Tensor:
         """Return density (N,), ≥ 0, at `points`."""
-        return self.activate_density(self._logits(code, points, DENSITY)[:, 0])
+        return self.activate_density(self._logits(code, points, DENSITY, max_points)[:, 0])
 
     @torch.no_grad()
-    def color(self, code: Tensor, points: Tensor) -> Tensor:
+    def color(self, code: Tensor, points: Tensor, max_points: int | None = None) -> Tensor:
         """Return color (N, 3) in [0, 1] at `points`."""
-        return torch.sigmoid(self._logits(code, points, COLOR))
-
-    def lattice(self, code: Tensor, resolution: int) -> "Lattice":
-        """Return the field of `code` on the lattice linspace(-radius, radius, resolution)³."""
-        return Lattice(self, code, resolution)
-
-    def pieces(self, points: Tensor) -> tuple[Tensor, ...]:
-        """Return `points` (N, …) in pieces that may go through the layers at once."""
-        return torch.split(points, self.most_points or (CPU_POINTS if points.device.type == "cpu" else GPU_POINTS))
+        return torch.sigmoid(self._logits(code, points, COLOR, max_points))
 
     def activate_density(self, logits: Tensor) -> Tensor:
         """Return density, ≥ 0, of raw outputs of any shape."""
@@ -67,16 +58,20 @@ class RadianceField(nn.Module):
             features = F.silu(layer(features), inplace=True)
         return F.linear(features, self.out.weight[rows], self.out.bias[rows])
 
-    def _logits(self, code: Tensor, points: Tensor, rows: slice) -> Tensor:
+    def _logits(self, code: Tensor, points: Tensor, rows: slice, max_points: int | None) -> Tensor:
         if points.ndim != 2 or points.shape[1] != 3:
             raise ValueError(f"points are (N, 3), not {tuple(points.shape)}")
         points = points.to(code.device, torch.float32) / self.radius
-        return torch.cat(
-            [self.after_first(self.first(self._features(code, part)), rows) for part in self.pieces(points)]
-        )
+        parts = pieces(points, max_points)
+        return torch.cat([self.after_first(self.first(self._features(code, part)), rows) for part in parts])
 
     def _features(self, code: Tensor, points: Tensor) -> Tensor:
         return sample_planes(code, points).transpose(0, 1).flatten(1)  # (N, 3 · C), plane by plane
+
+
+def pieces(points: Tensor, max_points: int | None) -> tuple[Tensor, ...]:
+    """Return `points` (N, …) in pieces of at most `max_points`; None takes what suits their device."""
+    return torch.split(points, max_points or (CPU_POINTS if points.device.type == "cpu" else GPU_POINTS))
 
 
 MAX_TABLE_ROWS = 512 * 512  # above, three tables would outgrow 200 MB
@@ -88,13 +83,13 @@ class Lattice:
     On a lattice each plane is met at resolution² places only, and the first layer is a sum of one matrix per plane:
     so the planes go through it before they are sampled, once, and a point costs three rows added. Bilinear samples
     and matrices commute, so this is `query` up to the rounding of float32. Above 512 points a side the rows are
-    interpolated for each point instead, in bounded memory.
+    interpolated for each point instead, in bounded memory. `max_points` as in the field.
     """
 
-    def __init__(self, field: RadianceField, code: Tensor, resolution: int) -> None:
+    def __init__(self, field: RadianceField, code: Tensor, resolution: int, max_points: int | None = None) -> None:
         if resolution < 2:
             raise ValueError(f"a lattice has at least 2 points a side, not {resolution}")
-        self.field, self.resolution = field, resolution
+        self.field, self.resolution, self._max_points = field, resolution, max_points
         self.coordinates = torch.linspace(-1.0, 1.0, resolution, device=code.device)  # in units of the box
         self._planes = self._through_first_layer(code)
         self._tables = self._make_tables() if resolution**2 <= MAX_TABLE_ROWS else None
@@ -102,7 +97,7 @@ class Lattice:
     @torch.no_grad()
     def density(self, indices: Tensor) -> Tensor:
         """Return density (N,), float32 ≥ 0, at lattice `indices` (N, 3) int64: x, y, z, each in [0, resolution)."""
-        parts = [self._density(part) for part in self.field.pieces(indices)]
+        parts = [self._density(part) for part in pieces(indices, self._max_points)]
         return torch.cat(parts) if parts else indices.new_empty(0, dtype=torch.float32)
 
     def _density(self, indices: Tensor) -> Tensor:
@@ -143,6 +138,7 @@ class SceneField:
 
     field: RadianceField
     code: Tensor  # (3, plane_channels, S, S)
+    max_points: int | None = None  # through the field's layers at once; None: what suits the device
 
     @property
     def radius(self) -> float:
@@ -154,14 +150,18 @@ class SceneField:
         """Where the field is computed."""
         return self.code.device
 
+    def query(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Return density (N,) and color (N, 3) at `points` (N, 3), world units."""
+        return self.field.query(self.code, points, self.max_points)
+
     def density(self, points: Tensor) -> Tensor:
         """Return density (N,) at `points` (N, 3), world units."""
-        return self.field.density(self.code, points)
+        return self.field.density(self.code, points, self.max_points)
 
     def color(self, points: Tensor) -> Tensor:
         """Return color (N, 3) at `points` (N, 3), world units."""
-        return self.field.color(self.code, points)
+        return self.field.color(self.code, points, self.max_points)
 
     def lattice(self, resolution: int) -> Lattice:
-        """Return the same density on a regular lattice over the box."""
-        return self.field.lattice(self.code, resolution)
+        """Return the density on the lattice linspace(-radius, radius, resolution)³."""
+        return Lattice(self.field, self.code, resolution, self.max_points)

@@ -1,9 +1,10 @@
 """The mesh engine `triposr`: a framed object through the network in `tsr/`, finished and coloured.
 
-It asks the network for less when a GPU's memory runs out, step by step, and says so.
+When memory runs out it asks the network for less, step by step, and the result says so.
 """
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from backend.cache.memoize import Memoize, compute_always
 from backend.contract.errors import ModelUnavailableError, NoSubjectError, OutOfMemoryError
+from backend.contract.memory import is_out_of_memory
 from backend.contract.mesh_engines import DEFAULT_MESH
 from backend.contract.settings import Settings
 from backend.contract.trace import Trace
@@ -31,10 +33,11 @@ from backend.weights.on_disk import check_recorded, drop_if_damaged, record_if_n
 from tsr import TripoSR
 from tsr.checkpoint import copy_of, weights_file
 from tsr.errors import CheckpointError
+from tsr.radiance_field import SceneField
 from tsr.surface_mesh import mesh_of
 
-FEWEST_POINTS = 1 << 14  # through the field at once, on a GPU that has no room for more
-LOWEST_RESOLUTION = 64  # below it a mesh is not worth having
+SMALL_PIECES = 1 << 14  # points through the field at once, on a GPU that is short of memory
+MIN_RESOLUTION = 64  # below it a mesh is not worth having
 
 
 def load_triposr(settings: Settings, memoize: Memoize) -> "TripoSREngine":
@@ -43,57 +46,63 @@ def load_triposr(settings: Settings, memoize: Memoize) -> "TripoSREngine":
     Raises ModelUnavailableError when they are absent or cannot be used.
     """
     weights = settings.triposr_weights or require_model(DEFAULT_MESH, settings.checkpoints_dir)["model.ckpt"]
-    return TripoSREngine(weights, settings.device, memoize, settings.batch_size)
+    return TripoSREngine(partial(load_network, weights), settings.device, memoize, settings.batch_size)
+
+
+def load_network(weights: Path, device: str) -> TripoSR:
+    """Return the network with the weights of a file or folder.
+
+    Raises ModelUnavailableError when they cannot be used, or the device is not on this machine.
+    """
+    try:
+        path = weights_file(weights)
+        digest = check_recorded(path, TripoSREngine.name)
+        if copy := copy_of(path, digest):
+            drop_if_damaged(copy)
+        model = TripoSR.from_pretrained(path, device, digest=digest)
+        for good in filter(None, (path, copy_of(path, digest))):
+            record_if_new(good)
+        return model
+    except (CheckpointError, ValueError) as error:
+        raise ModelUnavailableError(
+            f"TripoSR cannot be used: {error}. Fetch it with: python -m backend models fetch triposr",
+            model=TripoSREngine.name,
+        ) from error
 
 
 @dataclass(frozen=True)
-class _Rung:
-    """One way to do the work, and what is said when it comes to that."""
+class _Attempt:
+    """One way to do the work, and what the result then says of it."""
 
-    model: TripoSR
     resolution: int
-    said: str = ""
+    max_points: int | None = None  # through the field at once; None: what suits the device
+    on_cpu: bool = False
+    degraded: str = ""
 
 
 class TripoSREngine:
-    """The network with its weights. Safe to share: nothing in it changes once it is loaded."""
+    """The network with its weights. Threads may share it: once loaded, it changes only by gaining a copy on the CPU."""
 
     name = "triposr"
 
     def __init__(
         self,
-        weights: Path,
+        load: Callable[[str], TripoSR],
         device: str = "auto",
         memoize: Memoize = compute_always,
         batch_size: int = 1,
     ) -> None:
-        """Load the weights; up to `batch_size` pictures are encoded at once.
-
-        Raises ModelUnavailableError when they cannot be used, or the device is not here.
-        """
-        self._weights, self._memoize = weights, memoize
-        self._model = self._load(device)
+        """Take the network from `load`, which returns it on the device of a name; up to `batch_size` pictures are
+        encoded at once. Raises what `load` raises."""
+        self._load, self._memoize = load, memoize
+        self._model = load(device)
         self._codes = MicroBatcher(partial(_codes, self._model), batch_size)
+        self._cpu_model: TripoSR | None = None  # the same network, where a GPU's memory has run out before
+        self._cpu_lock = threading.Lock()
 
     @property
     def device(self) -> str:
         return str(self._model.device)
-
-    def _load(self, device: str) -> TripoSR:
-        try:
-            path = weights_file(self._weights)
-            digest = check_recorded(path, self.name)
-            if copy := copy_of(path, digest):
-                drop_if_damaged(copy)
-            model = TripoSR.from_pretrained(path, device, digest=digest)
-            for good in filter(None, (path, copy_of(path, digest))):
-                record_if_new(good)
-            return model
-        except (CheckpointError, ValueError) as error:
-            raise ModelUnavailableError(
-                f"TripoSR cannot be used: {error}. Fetch it with: python -m backend models fetch triposr",
-                model=self.name,
-            ) from error
 
     def build(self, framed: Framed, disparity: Disparity | None, request: MeshRequest, trace: Trace) -> Built:
         """Return the network's mesh of the framed object; it has no use for a disparity.
@@ -101,51 +110,70 @@ class TripoSREngine:
         Raises NoSubjectError when the density stays below the threshold everywhere, OutOfMemoryError when not even
         the smallest way fits.
         """
-        for rung in self._rungs(request.resolution):
-            if rung.said:
-                trace.degrade(rung.said)
-            if rung.said and rung.model.device.type != "cpu":
-                rung.model.field.most_points = FEWEST_POINTS  # and so it stays: the room has shown itself small
-            try:
-                return self._build(rung, framed, request, trace)
-            except (torch.OutOfMemoryError, MemoryError):
-                if torch.cuda.is_available():
-                    torch.cuda.empty_cache()
+        for attempt in self._attempts(request.resolution):
+            if attempt.degraded:
+                trace.degrade(attempt.degraded)
+            built = self._try(attempt, framed, request, trace)
+            if built is not None:
+                return built
         raise OutOfMemoryError(
             "The mesh did not fit into memory; ask for a lower resolution.", limit=request.resolution
         )
 
-    def _rungs(self, resolution: int) -> Iterator[_Rung]:
-        yield _Rung(self._model, resolution)
-        if self._model.device.type != "cpu":
-            yield _Rung(self._model, resolution, "Memory ran out; it was released, and the pieces made smaller.")
+    def _attempts(self, resolution: int) -> Iterator[_Attempt]:
+        on_gpu = self._model.device.type != "cpu"
+        pieces = SMALL_PIECES if on_gpu else None
+        yield _Attempt(resolution)
+        if on_gpu:
+            yield _Attempt(resolution, pieces, degraded="Memory ran out; it was released, and the pieces made smaller.")
         lower = resolution // 2
-        while lower >= LOWEST_RESOLUTION:
-            yield _Rung(self._model, lower, f"Memory ran out; the resolution was lowered to {lower}.")
+        while lower >= MIN_RESOLUTION:
+            yield _Attempt(lower, pieces, degraded=f"Memory ran out; the resolution was lowered to {lower}.")
             lower //= 2
-        if self._model.device.type != "cpu":
-            yield _Rung(self._load("cpu"), resolution, "The GPU ran out of memory; the work was done on the CPU.")
+        if on_gpu:
+            degraded = "The GPU ran out of memory; the work was done on the CPU, where the network stays loaded."
+            yield _Attempt(resolution, on_cpu=True, degraded=degraded)
 
-    def _build(self, rung: _Rung, framed: Framed, request: MeshRequest, trace: Trace) -> Built:
-        model, device = rung.model, str(rung.model.device)
+    def _try(self, attempt: _Attempt, framed: Framed, request: MeshRequest, trace: Trace) -> Built | None:
+        """Return the result of one attempt, None when it did not fit into memory."""
+        try:
+            model = self._on_cpu() if attempt.on_cpu else self._model
+            return self._build(model, attempt, framed, request, trace)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()  # not in the handler: the traceback would hold on to the tensors
+        return None
+
+    def _on_cpu(self) -> TripoSR:
+        """Return the network on the CPU. It is loaded once and kept: that is 1.7 GB to read."""
+        with self._cpu_lock:
+            if self._cpu_model is None:
+                self._cpu_model = self._load("cpu")
+            return self._cpu_model
+
+    def _build(self, model: TripoSR, attempt: _Attempt, framed: Framed, request: MeshRequest, trace: Trace) -> Built:
+        device = str(model.device)
         with trace.stage("encode", device):
             code = self._encode(model, framed)
         with trace.stage("extract", device):
-            scene = model.scene(code)
+            scene = model.scene(code, attempt.max_points)
             # A GPU samples the lattice in less time than its indices take to travel.
             memoized = MemoizedScene(scene, self._memoize) if model.device.type == "cpu" else scene
-            surface = mesh_of(memoized, resolution=rung.resolution, isovalue=request.isovalue)
+            surface = mesh_of(memoized, resolution=attempt.resolution, isovalue=request.isovalue)
         if not len(surface.faces):
             raise NoSubjectError(
                 f"TripoSR found no surface at threshold {request.isovalue:g}; try a lower one.", limit=request.isovalue
             )
         mesh = Mesh(surface.vertices, surface.faces, surface.colors)
         facts = {
+            "device": device,
             "precision": model.stages(),
-            "resolution": rung.resolution,
+            "resolution": attempt.resolution,
             "dropped_components": surface.dropped_components,
         }
-        return self._finish(Built(mesh, facts), model, code, framed, request, trace)
+        return self._finish(Built(mesh, facts), scene, framed, request, trace)
 
     def _encode(self, model: TripoSR, framed: Framed) -> torch.Tensor:
         picture = on_grey(framed, model.config.image_size_px)
@@ -157,19 +185,17 @@ class TripoSREngine:
         (code,) = self._memoize("encode", str(model.stages()), picture, compute)
         return torch.from_numpy(code).to(model.device)
 
-    def _finish(
-        self, built: Built, model: TripoSR, code: torch.Tensor, framed: Framed, request: MeshRequest, trace: Trace
-    ) -> Built:
+    def _finish(self, built: Built, scene: SceneField, framed: Framed, request: MeshRequest, trace: Trace) -> Built:
         def density_at(points: NDArray[np.float32]) -> NDArray[np.float32]:
-            return model.query(code, _tensor(points, model))[0].cpu().numpy()
+            return scene.query(_tensor(points))[0].cpu().numpy()
 
         def color_at(points: NDArray[np.float32]) -> NDArray[np.float32]:
-            return model.query(code, _tensor(points, model))[1].cpu().numpy()
+            return scene.query(_tensor(points))[1].cpu().numpy()
 
         mesh, facts = built.mesh, dict(built.facts)
         if request.smooth:
             with trace.stage("smooth"):
-                step = 2 * model.config.radius / (facts["resolution"] - 1)
+                step = 2 * scene.radius / (facts["resolution"] - 1)
                 mesh = smooth_on_field(mesh, density_at, request.isovalue, SmoothConfig(reach=step))
                 mesh = replace(mesh, colors=color_at(mesh.vertices))
         if request.target_faces is not None:
@@ -191,5 +217,5 @@ def _codes(model: TripoSR, pictures: NDArray[np.float32]) -> NDArray[np.float32]
     return codes
 
 
-def _tensor(points: NDArray[np.float32], model: TripoSR) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(points, np.float32)).to(model.device)
+def _tensor(points: NDArray[np.float32]) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(points, np.float32))

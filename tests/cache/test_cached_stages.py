@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +20,10 @@ from backend.contract.work import CacheUse, Work
 from backend.engines.border import border
 from backend.engines.border.border import BorderSegmenter
 from backend.engines.depth_anything import SIZES, DepthAnything
-from backend.engines.micro_batch import MicroBatcher
 from backend.engines.multi_scale import predict_at_scales
 from backend.engines.onnx_segmenter import OnnxSegmenter, open_session
 from backend.engines.registry import Engines
-from backend.engines.triposr import TripoSREngine, _codes
+from backend.engines.triposr import TripoSREngine
 from backend.mesh.engine import MeshRequest
 from backend.mesh.framing import Framed, frame_object
 from backend.weights.catalogue import CATALOGUE
@@ -33,8 +31,9 @@ from backend.workers.perform import perform
 from tests.helpers.cache_stores import MemoryStore
 from tests.helpers.drawn import encoded, toy
 from tests.helpers.known_object import known_state
+from tests.helpers.published_config import published_config
 from tests.helpers.tiny_onnx import write_network
-from tsr import TripoSR, TripoSRConfig
+from tsr import TripoSR
 
 PUBLISHED = json.loads((REPOSITORY / "tests" / "golden" / "tsr_small.json").read_text())
 GIVEN = np.arange(12, dtype=np.float32).reshape(3, 4)
@@ -217,17 +216,13 @@ def test_the_depth_network_memoizes_its_disparity(stages: StageCache, monkeypatc
 
 @pytest.fixture(scope="module")
 def model() -> TripoSR:
-    model = TripoSR(TripoSRConfig.from_published(PUBLISHED["config"], PUBLISHED["vit"]))
+    model = TripoSR(published_config(PUBLISHED["config"], PUBLISHED["vit"]))
     model.load_published(known_state(PUBLISHED["state"]))
     return model
 
 
 def engine_of(model: TripoSR, stages: StageCache) -> TripoSREngine:
-    engine = TripoSREngine.__new__(TripoSREngine)
-    engine._model, engine._weights = model, Path("nowhere")
-    engine._memoize = stages.of("triposr")
-    engine._codes = MicroBatcher(partial(_codes, engine._model))
-    return engine
+    return TripoSREngine(lambda device: model, memoize=stages.of("triposr"))
 
 
 @pytest.fixture(scope="module")

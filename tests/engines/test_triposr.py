@@ -1,7 +1,6 @@
 """The engine around the network: an object that is known, through every finishing step."""
 
 import json
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,18 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from backend.cache.memoize import compute_always
 from backend.contract.errors import ModelUnavailableError, NoSubjectError, OutOfMemoryError
 from backend.contract.settings import REPOSITORY
 from backend.contract.trace import Trace
 from backend.engines import triposr
-from backend.engines.micro_batch import MicroBatcher
-from backend.engines.triposr import TripoSREngine, _codes
+from backend.engines.triposr import SMALL_PIECES, TripoSREngine, load_network
 from backend.mesh.engine import MeshRequest
 from backend.mesh.figures import measure
 from backend.mesh.framing import Framed, frame_object
 from tests.helpers.known_object import SEMI_AXES, known_state
-from tsr import TripoSR, TripoSRConfig
+from tests.helpers.published_config import published_config
+from tsr import TripoSR
+from tsr.radiance_field import SceneField
 from tsr.surface_mesh import Scene, SurfaceMesh
 
 PUBLISHED = json.loads((REPOSITORY / "tests" / "golden" / "tsr_small.json").read_text())
@@ -30,13 +29,9 @@ REQUEST = MeshRequest(resolution=64)
 @pytest.fixture(scope="module")
 def engine() -> TripoSREngine:
     """The real engine around the small network."""
-    model = TripoSR(TripoSRConfig.from_published(PUBLISHED["config"], PUBLISHED["vit"]))
+    model = TripoSR(published_config(PUBLISHED["config"], PUBLISHED["vit"]))
     model.load_published(known_state(PUBLISHED["state"]))
-    engine = TripoSREngine.__new__(TripoSREngine)
-    engine._model, engine._weights = model, Path("nowhere")
-    engine._memoize = compute_always
-    engine._codes = MicroBatcher(partial(_codes, engine._model))
-    return engine
+    return TripoSREngine(lambda device: model)
 
 
 @pytest.fixture(scope="module")
@@ -132,28 +127,48 @@ def test_when_memory_runs_out_less_is_tried_and_told(
     assert [d for d in trace.degradations if "64" in d]
 
 
-def test_a_full_gpu_is_given_less_and_less_and_then_left(
-    engine: TripoSREngine, framed: Framed, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_gpu_is_given_less_and_less_and_then_left(engine: TripoSREngine, framed: Framed) -> None:
     def no_room(*_: object) -> None:
         raise torch.OutOfMemoryError("no room")
 
-    field = SimpleNamespace(most_points=None)
-    gpu = SimpleNamespace(device=torch.device("cuda"), config=engine._model.config, field=field, encode=no_room)
-    gpu.stages = engine._model.stages
-    crowded = TripoSREngine.__new__(TripoSREngine)
-    crowded._model, crowded._memoize = gpu, compute_always  # type: ignore[assignment]
-    crowded._codes = MicroBatcher(partial(_codes, crowded._model))
-    monkeypatch.setattr(crowded, "_load", lambda device: engine._model)
-    trace = Trace()
-    built = crowded.build(framed, None, MeshRequest(resolution=128), trace)
-    assert built.facts["resolution"] == 128
-    released, lowered, moved = trace.degradations
-    assert "released" in released
-    assert "64" in lowered
-    assert "CPU" in moved
-    assert field.most_points is not None
-    assert engine._model.field.most_points is None
+    model, loads = engine._model, []
+    gpu = SimpleNamespace(device=torch.device("cuda"), config=model.config, encode=no_room, stages=model.stages)
+    crowded = TripoSREngine(lambda device: loads.append(device) or (gpu if device == "cuda" else model), "cuda")
+    for _ in range(2):
+        trace = Trace()
+        built = crowded.build(framed, None, MeshRequest(resolution=128), trace)
+        assert (built.facts["resolution"], built.facts["device"]) == (128, "cpu")
+        released, lowered, moved = trace.degradations
+        assert "released" in released
+        assert "64" in lowered
+        assert "CPU" in moved
+    assert loads == ["cuda", "cpu"]  # what was loaded for the first request serves the second
+
+
+class Gpu(str):
+    """A device that passes for a GPU and computes on the CPU."""
+
+    type = "cuda"
+
+
+def test_on_a_full_gpu_the_pieces_are_smaller_for_this_request_alone(engine: TripoSREngine, framed: Framed) -> None:
+    model, asked = engine._model, []
+
+    def scene(code: torch.Tensor, max_points: int | None = None) -> SceneField:
+        asked.append(max_points)
+        if max_points is None:
+            raise torch.OutOfMemoryError("no room")
+        return model.scene(code, max_points)
+
+    gpu = SimpleNamespace(device=Gpu("cpu"), config=model.config, scene=scene, encode=model.encode, stages=model.stages)
+    crowded = TripoSREngine(lambda device: gpu, "cuda")
+    before = dict(vars(model.field))
+    for _ in range(2):
+        trace = Trace()
+        assert crowded.build(framed, None, REQUEST, trace).facts["resolution"] == 64
+        assert len(trace.degradations) == 1
+    assert asked == [None, SMALL_PIECES] * 2
+    assert vars(model.field) == before
 
 
 def test_when_nothing_fits_the_error_says_so(
@@ -172,4 +187,4 @@ def test_weights_that_are_none_are_told_with_the_command_that_helps(tmp_path: Pa
     path = tmp_path / "model.ckpt"
     path.write_bytes(content)
     with pytest.raises(ModelUnavailableError, match="models fetch triposr"):
-        TripoSREngine(path)
+        load_network(path, "cpu")

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from backend.contract.settings import REPOSITORY
+from tests.helpers.published_config import published_config
 from tests.helpers.stand_in_weights import ring_picture, stand_in_state
 from tsr import TripoSR, TripoSRConfig
 
@@ -34,7 +35,7 @@ def published() -> dict[str, dict[str, object]]:
 
 @pytest.fixture(scope="session")
 def small(published) -> GoldenModel:
-    config = TripoSRConfig.from_published(published["config"], published["vit"])
+    config = published_config(published["config"], published["vit"])
     state = stand_in_state(published["state"])
     model = TripoSR(config)
     model.load_published(state)

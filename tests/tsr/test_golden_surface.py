@@ -6,7 +6,7 @@ import torch
 import trimesh
 from scipy.spatial import cKDTree
 
-from tsr import TripoSRConfig
+from tests.helpers.published_config import published_config
 from tsr.isosurface import extract_surface
 from tsr.radiance_field import RadianceField, SceneField
 
@@ -35,7 +35,7 @@ def figure(shared, published) -> SceneField:
     decoder = {**published["config"]["decoder"], **sizes, "n_hidden_layers": len(layers) - 1}
     upsampler = {**published["config"]["post_processor"], "out_channels": code.shape[1]}
     config = {**published["config"], "decoder": decoder, "post_processor": upsampler}
-    field = RadianceField(TripoSRConfig.from_published(config, published["vit"]))
+    field = RadianceField(published_config(config, published["vit"]))
     linears = [module for module in field.modules() if isinstance(module, torch.nn.Linear)]
     for module, name in zip(linears, layers, strict=True):
         module.weight.data = torch.from_numpy(fitted[f"{name}.weight"])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.helpers.published_config import published_config
 from tests.helpers.stand_in_weights import difference, ring_picture, stand_in_state
 from tsr import CheckpointError, TripoSR, TripoSRConfig
 
@@ -149,7 +150,7 @@ def test_a_mesh_has_the_colours_of_the_field_at_its_vertices(small):
 def test_the_full_size_model_gives_the_published_numbers(shared):
     published = json.loads((shared / "golden" / "tsr_full.json").read_text())
     numbers = np.load(shared / "golden" / "tsr_full.npz")
-    config = TripoSRConfig.from_published(published["config"], published["vit"])
+    config = published_config(published["config"], published["vit"])
     assert config == TripoSRConfig()
     model = TripoSR(config)
     model.load_published(stand_in_state(published["state"]))

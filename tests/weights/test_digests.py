@@ -19,8 +19,9 @@ from backend.weights.catalogue import CATALOGUE, Model, ModelFile
 from backend.weights.digests import digest_of, record_digest, recorded_digest
 from backend.weights.on_disk import check_recorded, verify
 from tests.helpers.known_object import known_state
+from tests.helpers.published_config import published_config
 from tests.tsr.conftest import GOLDEN
-from tsr import TripoSR, TripoSRConfig
+from tsr import TripoSR
 
 Reads = list[str]
 
@@ -59,7 +60,7 @@ def triposr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Eng
     torch.save({name: torch.as_tensor(value) for name, value in known_state(published["state"]).items()}, path)
     file = ModelFile("triposr/model.ckpt", "hub", "x", path.stat().st_size, sha256(path.read_bytes()))
     monkeypatch.setitem(CATALOGUE, "triposr", Model("triposr", "mesh", "MIT", True, (file,), ""))
-    small = TripoSRConfig.from_published(published["config"], published["vit"])
+    small = published_config(published["config"], published["vit"])
     monkeypatch.setattr(TripoSR, "from_pretrained", partial(TripoSR.from_pretrained, config=small))
     return lambda: Engines(Settings(checkpoints_dir=tmp_path, device="cpu"))
 
