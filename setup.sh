@@ -112,6 +112,8 @@ install_libraries() {
     say "[3/4] libraries (about 85 packages, 290 MB; 1.9 GB on the disk with torch)"
     install -r requirements.txt
     "$python" -m compileall -q backend tsr
+    # numba compiles rembg's matting for about a minute, once: here, not within the first request's deadline.
+    ("$python" -c "import rembg" > /dev/null 2>&1 &)
     stamp_of requirements.txt > "$venv/installed-run"
 }
 

@@ -28,7 +28,7 @@ def test_the_original_file_is_named_as_published(tmp_path: Path) -> None:
     assert original_file("depth-anything-v2-vitl", tmp_path).name == "depth_anything_v2_vitl.pth"
 
 
-def test_an_original_checkpoint_is_used_and_told(tmp_path: Path) -> None:
+def test_an_original_checkpoint_is_used_and_listed(tmp_path: Path) -> None:
     engines = Engines(Settings(checkpoints_dir=tmp_path, depth_size_px=56))
     assert engines.depth() is None and engines.describe()["depth"]["auto"] == "none"
     assert state_of(DEFAULT_DEPTH, tmp_path) == "absent"

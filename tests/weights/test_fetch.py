@@ -117,7 +117,7 @@ def test_a_spoiled_file_is_replaced(server: WeightsServer, tmp_path: Path) -> No
     assert_whole(tmp_path)
 
 
-def test_a_download_that_was_cut_off_goes_on_where_it_ended(server: WeightsServer, tmp_path: Path) -> None:
+def test_a_download_that_was_cut_off_resumes(server: WeightsServer, tmp_path: Path) -> None:
     server.misdeeds = [cut_after(300_000), cut_after(200_000)]
     get(server, tmp_path)
     assert_whole(tmp_path)
@@ -137,7 +137,7 @@ def test_attempts_that_bring_too_little_are_bounded(server: WeightsServer, tmp_p
     assert len(server.requests) == HASTY.attempts
 
 
-def test_a_later_fetch_goes_on_from_an_earlier_one(server: WeightsServer, tmp_path: Path) -> None:
+def test_a_later_fetch_resumes_an_earlier_one(server: WeightsServer, tmp_path: Path) -> None:
     server.misdeeds = [cut_after(300_000), *[answer(503)] * 3]
     refused(server, tmp_path)
     assert model_state(CATALOGUE["u2netp"], tmp_path) == "partial"
@@ -318,14 +318,14 @@ def test_a_body_without_an_end_is_not_read_on(server: WeightsServer, tmp_path: P
     assert sent[0] < 50_000_000
 
 
-def test_a_body_without_a_length_that_ends_early_is_gone_on_with(server: WeightsServer, tmp_path: Path) -> None:
+def test_a_body_without_a_length_that_ends_early_is_resumed(server: WeightsServer, tmp_path: Path) -> None:
     server.misdeeds = [chunked(WEIGHTS[:300_000])]
     get(server, tmp_path)
     assert_whole(tmp_path)
     assert server.ranges() == ["", "bytes=300000-"]
 
 
-def test_a_body_that_nobody_knows_the_length_of_is_bounded(server: WeightsServer, tmp_path: Path) -> None:
+def test_a_body_of_unknown_length_is_bounded(server: WeightsServer, tmp_path: Path) -> None:
     server.misdeeds = [chunked(WEIGHTS)]
     with pytest.raises(ModelUnavailableError, match="more bytes"):
         get(server, tmp_path, "guess", replace(HASTY, max_bytes=1000))
@@ -366,7 +366,7 @@ def test_a_ring_of_redirects_ends(server: WeightsServer, tmp_path: Path) -> None
     assert "leads nowhere" in refused(server, tmp_path)
 
 
-def test_a_machine_without_network_is_told_in_one_sentence(tmp_path: Path) -> None:
+def test_a_machine_without_network_gets_one_sentence(tmp_path: Path) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{closed.getsockname()[1]}"
@@ -375,12 +375,12 @@ def test_a_machine_without_network_is_told_in_one_sentence(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("address", ["no address", "ftp://127.0.0.1", "http://[", ""])
-def test_a_mirror_that_is_no_address_is_told_in_one_sentence(address: str, tmp_path: Path) -> None:
+def test_a_mirror_that_is_no_address_gets_one_sentence(address: str, tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailableError):
         fetch("u2netp", tmp_path, sources=Sources(address, address), config=HASTY)
 
 
-def test_a_server_that_falls_silent_is_given_up(server: WeightsServer, tmp_path: Path) -> None:
+def test_a_silent_server_is_given_up(server: WeightsServer, tmp_path: Path) -> None:
     given_up = threading.Event()
 
     def silent(handler: BaseHTTPRequestHandler, _: bytes) -> bool:
@@ -398,7 +398,7 @@ def test_a_server_that_falls_silent_is_given_up(server: WeightsServer, tmp_path:
     given_up.set()
 
 
-def test_a_disk_without_room_is_told_before_anything_is_read(
+def test_a_disk_without_room_is_an_error_before_anything_is_read(
     server: WeightsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(StorageFullError):
@@ -406,7 +406,7 @@ def test_a_disk_without_room_is_told_before_anything_is_read(
     assert leftovers(tmp_path) == []
 
 
-def test_a_disk_that_fills_up_is_told_and_freed(
+def test_a_disk_that_fills_up_is_an_error_and_freed(
     server: WeightsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(_: int) -> None:
@@ -418,7 +418,7 @@ def test_a_disk_that_fills_up_is_told_and_freed(
     assert leftovers(tmp_path) == []
 
 
-def test_a_folder_that_cannot_be_written_is_told(server: WeightsServer, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_an_error(server: WeightsServer, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(ModelUnavailableError, match="cannot be written"):
         get(server, tmp_path / "file")
@@ -455,7 +455,7 @@ def test_a_non_commercial_model_is_not_fetched_without_permission(server: Weight
     assert server.requests == []
 
 
-def test_ones_own_model_is_not_looked_for_on_any_server(server: WeightsServer, tmp_path: Path) -> None:
+def test_an_own_model_is_not_looked_for_on_any_server(server: WeightsServer, tmp_path: Path) -> None:
     (tmp_path / "models.toml").write_text(
         '[shoes]\nfile = "shoes.onnx"\ninput_size = 64\nmean = [0, 0, 0]\nstd = [1, 1, 1]\nactivation = "none"\n'
     )
@@ -504,10 +504,10 @@ def test_processes_at_once_make_one_download(server: WeightsServer, tmp_path: Pa
         "folder, address, size, digest = sys.argv[1:]\n"
         "file = ModelFile('u2netp.onnx', 'releases', 'u2netp.onnx', int(size), digest)\n"
         "CATALOGUE['u2netp'] = replace(CATALOGUE['u2netp'], files=(file,))\n"
-        "told = []\n"
+        "seen = []\n"
         "def progress(done, total):\n"
-        "    if not told: print('began', flush=True)\n"
-        "    told.append(done)\n"
+        "    if not seen: print('began', flush=True)\n"
+        "    seen.append(done)\n"
         "fetch('u2netp', Path(folder), progress, sources=Sources(address, address))\n"
     )
     command = [sys.executable, "-c", program, str(tmp_path), server.address, str(len(WEIGHTS)), sha256(WEIGHTS)]
@@ -526,7 +526,7 @@ def wait_for(background: BackgroundFetch, *states: str) -> None:
     until(lambda: [one.state for one in background.status().values()] == list(states))
 
 
-def test_the_background_fetch_tells_how_far_it_is_and_calls_when_a_model_is_whole(
+def test_the_background_fetch_reports_progress_and_calls_back_when_a_model_is_whole(
     server: WeightsServer, tmp_path: Path
 ) -> None:
     server.files |= {f"{REVISION}/config.yaml": SETTINGS, f"{REVISION}/model.ckpt": WEIGHTS}
@@ -544,7 +544,7 @@ def test_the_background_fetch_tells_how_far_it_is_and_calls_when_a_model_is_whol
     assert all(one.bytes_done == one.bytes_total and one.error is None for one in background.status().values())
 
 
-def test_one_failure_is_told_and_does_not_stop_the_others(server: WeightsServer, tmp_path: Path) -> None:
+def test_one_failure_shows_and_does_not_stop_the_others(server: WeightsServer, tmp_path: Path) -> None:
     arrived: list[str] = []
     sources = Sources(server.address, server.address)
     background = BackgroundFetch(tmp_path, arrived.append, ("twofold", "u2netp"), sources, HASTY)

@@ -100,7 +100,7 @@ def test_only_bria_needs_the_operators_permission() -> None:
         check_permission(CATALOGUE["bria-rmbg"], False)
 
 
-def test_the_command_that_fetches_a_model_is_told_whole() -> None:
+def test_the_command_that_fetches_a_model_is_complete() -> None:
     assert how_to_get(CATALOGUE["u2net"]).endswith("python -m backend models fetch u2net")
     assert "ALLOW_NONCOMMERCIAL=1 python" in how_to_get(CATALOGUE["bria-rmbg"])
 
@@ -192,7 +192,7 @@ def test_verify_reads_again_even_where_the_stamp_is_the_same(two_files: Model, t
     assert verify(two_files, tmp_path) == "broken"
 
 
-def test_ones_own_entry_becomes_a_model(tmp_path: Path) -> None:
+def test_an_own_entry_becomes_a_model(tmp_path: Path) -> None:
     put(tmp_path, "models.toml", GOOD.encode())
     model = find_model("shoes", tmp_path)
     assert model.network is not None and model.network.size == (320, 480) and model.network.activation == "sigmoid"
@@ -202,7 +202,7 @@ def test_ones_own_entry_becomes_a_model(tmp_path: Path) -> None:
     assert require_model("shoes", tmp_path) == {"shoes.onnx": tmp_path / "shoes.onnx"}
 
 
-def test_ones_own_digest_is_checked(tmp_path: Path) -> None:
+def test_an_own_digest_is_checked(tmp_path: Path) -> None:
     put(tmp_path, "models.toml", (GOOD + f'sha256 = "{sha256(b"right")}"\n').encode())
     put(tmp_path, "shoes.onnx", b"right")
     require_model("shoes", tmp_path)
@@ -241,9 +241,7 @@ def test_ones_own_digest_is_checked(tmp_path: Path) -> None:
         ('"sigmoid"', '"sigmoid"\nlicence = 3', "licence"),
     ],
 )
-def test_a_mistake_in_ones_own_entry_is_named_and_hides_no_other(
-    old: str, new: str, words: str, tmp_path: Path
-) -> None:
+def test_a_mistake_in_an_own_entry_is_named_and_hides_no_other(old: str, new: str, words: str, tmp_path: Path) -> None:
     put(tmp_path, "models.toml", (GOOD.replace(old, new) + GOOD.replace("shoes", "hats")).encode())
     found = read_custom_models(tmp_path)
     assert "hats" in found.models
@@ -262,7 +260,7 @@ def test_a_file_that_is_no_toml_is_one_problem_and_no_crash(content: bytes, tmp_
     assert find_model("u2net", tmp_path).name == "u2net"
 
 
-def test_without_the_file_there_are_no_entries_of_ones_own(tmp_path: Path) -> None:
+def test_without_the_file_there_are_no_own_entries(tmp_path: Path) -> None:
     assert read_custom_models(tmp_path).models == {} == read_custom_models(tmp_path / "absent").problems
 
 
