@@ -20,14 +20,14 @@ def list_all(checkpoints: Path, as_json: bool, remote_keys: frozenset[str] = fro
     """Print the catalogue and return the exit status."""
     rows = list_models(checkpoints, remote_keys)
     if as_json:
-        json.dump(rows, sys.stdout, indent=2)
+        json.dump([row.model_dump() for row in rows], sys.stdout, indent=2)
         print()
         return 0
     print(f"{'model':24}{'task':14}{'licence':22}{'commercial use':16}{'MB':>6}  here")
     for row in rows:
-        size = f"{row['size_bytes'] / 1e6:.0f}" if row["size_bytes"] else ""
-        allowed = "yes" if row["commercial_use"] else "no"
-        print(f"{row['name']:24}{row['task']:14}{row['licence']:22}{allowed:16}{size:>6}  {row['state']}")
+        size = f"{row.size_bytes / 1e6:.0f}" if row.size_bytes else ""
+        allowed = "yes" if row.commercial_use else "no"
+        print(f"{row.name:24}{row.task:14}{row.licence:22}{allowed:16}{size:>6}  {row.state}")
     for problem in read_custom_models(checkpoints).problems.values():
         print(problem)
     return 0

@@ -251,8 +251,8 @@ def test_a_network_of_another_kind_is_unavailable(content: bytes | None, tmp_pat
 
 def test_the_sessions_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
     monkeypatch.setenv("CHECKPOINTS_DIR", str(tmp_path))
-    rows = {row["name"]: row for row in list_models(tmp_path)}
-    assert rows[CLOTH]["state"] == rows[SAM]["state"] == "absent" and rows[SAM]["licence"] == "Apache-2.0"
+    rows = {row.name: row for row in list_models(tmp_path)}
+    assert rows[CLOTH].state == rows[SAM].state == "absent" and rows[SAM].licence == "Apache-2.0"
     assert main(["models", "list"]) == 0
     assert CLOTH in capsys.readouterr().out
     assert find_model(SAM, tmp_path).runner == "rembg"

@@ -21,7 +21,7 @@ def write_zeros(path: Path, width: int = 384) -> None:
 
 
 def state_of(name: str, folder: Path) -> str:
-    return next(row["state"] for row in list_models(folder) if row["name"] == name)
+    return next(row.state for row in list_models(folder) if row.name == name)
 
 
 def test_the_original_file_is_named_as_published(tmp_path: Path) -> None:

@@ -270,10 +270,10 @@ def test_a_mistake_in_models_toml_is_listed_and_keeps_verify_running(
     from backend.commands.weights import list_all, verify_all
 
     (tmp_path / "models.toml").write_text('[shoes]\nfile = "../shoes.onnx"\n')
-    row = next(row for row in list_models(tmp_path) if row["name"] == "shoes")
-    assert row["state"] == "broken" and "shoes" in row["about"]
+    row = next(row for row in list_models(tmp_path) if row.name == "shoes")
+    assert row.state == "broken" and "shoes" in row.about
     assert list_all(tmp_path, as_json=False) == 0
-    assert row["about"] in capsys.readouterr().out
+    assert row.about in capsys.readouterr().out
     assert verify_all([], tmp_path) == 0
     (tmp_path / "models.toml").write_text("[shoes")
-    assert any(row["name"] == "models.toml" and row["state"] == "broken" for row in list_models(tmp_path))
+    assert any(row.name == "models.toml" and row.state == "broken" for row in list_models(tmp_path))

@@ -15,7 +15,7 @@ from backend.contract.runner import Runner, RunnerStatus
 from backend.contract.settings import Settings
 from backend.contract.versions import versions
 from backend.weights.availability import describe
-from backend.weights.listing import list_models
+from backend.weights.listing import ModelRow, list_models
 from backend.weights.remote_services import with_keys
 
 router = APIRouter(tags=["system"], responses=documented())
@@ -72,7 +72,7 @@ def _engines(settings: Settings, status: RunnerStatus) -> dict[str, dict[str, st
 
 
 @router.get("/models", summary="The models")
-async def models(request: Request) -> list[dict[str, Any]]:
+async def models(request: Request) -> list[ModelRow]:
     """Returns each model: task, licence, whether commercial use is allowed, size, and its state on this machine."""
     settings: Settings = request.app.state.settings
     return list_models(settings.checkpoints_dir, with_keys(settings))

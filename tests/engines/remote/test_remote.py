@@ -400,7 +400,7 @@ def test_the_key_is_shown_nowhere(
 
 
 def test_the_list_says_whether_there_is_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    states = {row["name"]: row["state"] for row in list_models(tmp_path, frozenset({"bria"}))}
+    states = {row.name: row.state for row in list_models(tmp_path, frozenset({"bria"}))}
     assert states["bria"] == "key set" and states["removebg"] == "no key"
     monkeypatch.delenv("BRIA_API_KEY", raising=False)
     without = model_fingerprint("bria", Settings(checkpoints_dir=tmp_path))
