@@ -44,8 +44,6 @@ def batch(parsed: argparse.Namespace, options: MatteOptions, settings: Settings)
     check_folders(parsed.folder, parsed.out)
     found = None if parsed.watch else _pictures_in(parsed.folder, parsed.out)
     jobs = parsed.jobs or default_jobs(KINDS[parsed.kind].lane)
-    settings = settings.model_copy(update={"threads": settings.threads or max(1, (os.cpu_count() or 1) // jobs)})
-    os.environ.setdefault("OMP_NUM_THREADS", str(settings.threads))  # of the workers
     out = OutFolder(parsed.out)
     try:
         manifest = Manifest(parsed.out)
@@ -128,7 +126,7 @@ class _Session:
             self._display.expect(len(items))
             await run.do(items)
         finally:
-            run.pool.close()
+            run.runner.close()
 
     async def _keep_watching(self) -> None:
         folder, out = self._config.folder, self._out.folder
@@ -153,7 +151,7 @@ class _Session:
                 if self._display.tally.new > before:
                     self._write_report()
         finally:
-            run.pool.close()
+            run.runner.close()
 
     def _items(self, listed: list[str], found: Inputs, odd: dict[str, Handling]) -> list[Item]:
         owned = {record.input: record.name for record in self._manifest.records.values()}

@@ -1,7 +1,6 @@
 """`python -m backend evaluate --images DIR --masks DIR`: how good the masks are, for one setting or side by side."""
 
 import argparse
-import os
 import sys
 
 from backend.commands.progress import counted_progress
@@ -26,8 +25,6 @@ def evaluate(parsed: argparse.Namespace, options: list[MaskOptions], settings: S
     for model in {each.model for each in options}:
         engines.segmenter(model)
     pairs = draw_sample(pairing.pairs, parsed.sample, parsed.seed)
-    if not settings.threads:  # of all workers together, one a core
-        settings = settings.model_copy(update={"threads": max(1, (os.cpu_count() or 1) // parsed.jobs)})
     with counted_progress("measuring", parsed.quiet) as show:
         runs = evaluate_settings(
             pairs, parsed.images, parsed.masks, options, settings, parsed.jobs, parsed.boundary_px, show

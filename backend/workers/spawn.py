@@ -5,7 +5,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import psutil
 
@@ -21,15 +22,27 @@ def spawn(devices: Sequence[str], index: int) -> tuple[subprocess.Popen[bytes], 
     fd = theirs.fileno()
     command = [sys.executable, "-P", "-m", "backend.workers.child", str(fd), str(os.getpid())]
     try:
-        process = subprocess.Popen(
-            command, pass_fds=(fd,), stdin=subprocess.DEVNULL, stdout=2, env=_environment(devices, index)
-        )
+        with _interrupts_blocked():
+            process = subprocess.Popen(
+                command, pass_fds=(fd,), stdin=subprocess.DEVNULL, stdout=2, env=_environment(devices, index)
+            )
     except OSError:
         ours.close()
         raise
     finally:
         theirs.close()
     return process, ours
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Block Ctrl-C while the body starts a process, which inherits that: until the worker ignores the signal itself, it
+    would die with a trace on the terminal."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def describe_ending(code: int) -> str:

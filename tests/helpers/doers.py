@@ -13,6 +13,7 @@ from pathlib import Path
 from backend.contract.errors import NoSubjectError
 from backend.contract.settings import Settings
 from backend.contract.work import Done, File, Lane, OnStage, Work
+from backend.folders.runner import FolderWork
 from backend.workers.messages import Facts, Handler, StageBegan, pack
 
 
@@ -95,6 +96,13 @@ class Doer:
     def smuggle(self, work: Work, on_stage: OnStage) -> Done:
         """Answer with something that is no message of ours."""
         return Done((), notes=(threading.Lock,))  # type: ignore[arg-type]
+
+
+class DoerWork(FolderWork):
+    """Work of a folder that does what its name says."""
+
+    def perform(self, engines: object, on_stage: OnStage) -> Done:
+        return Doer().perform(self, on_stage)
 
 
 def load(settings: Settings, lane: Lane, skip_networks: bool) -> Handler:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,12 +22,12 @@ from backend.contract.errors import (
 from backend.contract.options import MatteOptions
 from backend.contract.settings import Settings
 from backend.contract.work import KINDS, Done
-from backend.folders.batch.handler import BatchWork
 from backend.folders.batch.manifest import Manifest, Record
 from backend.folders.batch.names import DEBUG
 from backend.folders.batch.out_folder import OUTLIERS, REVIEW, OutFolder, PlaceError
-from backend.folders.batch.pool import Pool
 from backend.folders.batch.progress import Display
+from backend.folders.batch.work import BatchWork
+from backend.folders.runner import folder_runner
 from backend.workers.messages import WorkerFaultError
 
 GRADES = "ABCDE"
@@ -67,23 +67,17 @@ class BatchRun:
         self, config: BatchConfig, settings: Settings, out: OutFolder, manifest: Manifest, display: Display
     ) -> None:
         self.config, self.settings, self.out, self.manifest, self.display = config, settings, out, manifest, display
-        self.pool = Pool(settings, KINDS[config.kind].lane, config.jobs)
+        deadline_s = max(settings.mask_deadline_s, settings.mesh_deadline_s)  # no client waits: a mask may take longer
+        self.runner = folder_runner(settings, config.jobs, deadline_s, KINDS[config.kind].lane)
         self._key = _key(config, settings)
 
     async def do(self, items: Sequence[Item]) -> None:
         """Do all `items`. Raises what would meet every picture: a model that is not there, a disk that is full."""
-        upcoming = iter(items)
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(len(items), self.pool.concurrency + 2)):  # two are read ahead
-                    group.create_task(self._consume(upcoming))
-        except BaseExceptionGroup as errors:
-            raise errors.exceptions[0] from None
+        await self.runner.for_each(items, self._record)
 
-    async def _consume(self, upcoming: Iterator[Item]) -> None:
-        for item in upcoming:
-            record, new = await self._one(item, self.manifest.records.get(item.input))
-            self.display.told(record, new)
+    async def _record(self, item: Item) -> None:
+        record, new = await self._one(item, self.manifest.records.get(item.input))
+        self.display.told(record, new)
 
     async def _one(self, item: Item, before: Record | None) -> tuple[Record, bool]:
         """Return what is known of the picture now, and whether it was looked at anew."""
@@ -108,7 +102,7 @@ class BatchRun:
         self.manifest.append(record)
         work = BatchWork(self.config.kind, {"file": data}, self.config.options, treatment=item.treatment)
         try:
-            done = await self.pool.run(work)
+            done = await self.runner.run(work)
         except FATAL:
             raise
         except MattemeshError as error:

@@ -3,19 +3,20 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from backend.contract.errors import InvalidParameterError
+from backend.contract.errors import InvalidParameterError, MattemeshError
+from backend.contract.options import WorkOptions
 from backend.contract.settings import Settings
+from backend.contract.work import Done
 from backend.folders.datasets.exif_fields import FIELDS
 from backend.folders.datasets.findings import SEVERITIES, Judged, judge
-from backend.folders.datasets.inspection import FileFacts, inspect
-from backend.folders.datasets.pool import Lost, run_all
+from backend.folders.datasets.inspection import FileFacts, InspectionWork, facts_of
 from backend.folders.datasets.thresholds import Thresholds
 from backend.folders.datasets.walk import Walk, walk
+from backend.folders.runner import folder_runner, run_all
 
 FILE_LIMIT_S = 60.0  # one file; an honest one takes a tenth of a second
 
@@ -74,21 +75,23 @@ def analyze_folder(
     """
     walked = walk(folder, leave_out)
     facts: dict[int, FileFacts] = {}
-    look = partial(_inspect, folder, settings)
-    for index, result in run_all(look, walked.files, jobs, FILE_LIMIT_S):
-        name = walked.files[index]
-        facts[index] = _lost(folder, name, result.reason) if isinstance(result, Lost) else result
+
+    def keep(index: int, result: Done | MattemeshError) -> None:
+        if isinstance(result, MattemeshError):
+            facts[index] = _lost(folder, walked.files[index], result.detail)
+        else:
+            facts[index] = facts_of(result)
         on_file(len(facts), len(walked.files))
+
+    work = (InspectionWork("inspect", {}, WorkOptions(), name=name, folder=folder) for name in walked.files)
+    one_at_a_time = settings.model_copy(update={"batch_size": 1})  # libjpeg's warnings are those of a whole process
+    run_all(folder_runner(one_at_a_time, jobs, FILE_LIMIT_S), work, keep)
     every = [facts[index] for index in range(len(walked.files))]
     pictures = [each for each in every if each.is_picture or each.problem == "unreadable"]
     if not pictures:
         raise InvalidParameterError(f"There is no picture in {folder} or below.", parameter="folder")
     others = Counter(each.kind for each in every if not each.is_picture and each.problem != "unreadable")
     return Analysis(walked, pictures, others, judge(pictures, thresholds), thresholds)
-
-
-def _inspect(folder: Path, settings: Settings, name: str) -> FileFacts:
-    return inspect(folder, name, settings)
 
 
 def _lost(folder: Path, name: str, reason: str) -> FileFacts:

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.contract.errors import MattemeshError
 from backend.contract.options import MaskOptions
 from backend.contract.settings import Settings
+from backend.contract.work import Done
 from backend.folders.datasets.measures import LEVELS
 from backend.folders.datasets.pairs import Pair
-from backend.folders.datasets.pool import Lost, run_all
-from backend.folders.datasets.scoring import Score, ScoreTask, score
+from backend.folders.datasets.scoring import Score, ScoreWork, score_of
+from backend.folders.runner import folder_runner, run_all
 
 # Measure -> what it is called, and whether more is better.
 MEASURES = {
@@ -89,14 +91,23 @@ def evaluate_settings(
 ) -> list[Run]:
     """Return a run for each of `options`; `on_picture` hears how many of how many scores are there."""
     runs = [Run(name, each) for name, each in zip(run_names(options), options, strict=True)]
-    tasks = [ScoreTask(pair, images, masks, each, settings, boundary_px) for pair in pairs for each in options]
     found: list[list[Score | None]] = [[None] * len(pairs) for _ in runs]
-    for done, (index, result) in enumerate(run_all(score, tasks, jobs, PICTURE_LIMIT_S), start=1):
+    done = 0
+
+    def keep(index: int, result: Done | MattemeshError) -> None:
+        nonlocal done
         place, run = divmod(index, len(options))
-        name = pairs[place].image
-        found[run][place] = Score(name, problem="lost", reason=result.reason) if isinstance(result, Lost) else result
+        found[run][place] = score_of(pairs[place].image, result)
         _forget_strips(found[run])
-        on_picture(done, len(tasks))
+        done += 1
+        on_picture(done, len(pairs) * len(options))
+
+    work = (
+        ScoreWork("remove-bg", {}, each, pair=pair, images=images, masks=masks, boundary_px=boundary_px)
+        for pair in pairs
+        for each in options
+    )
+    run_all(folder_runner(settings, jobs, PICTURE_LIMIT_S), work, keep)
     for each, scores in zip(runs, found, strict=True):
         each.scores = [one for one in scores if one is not None]
     return runs

@@ -6,24 +6,29 @@ Runs in worker processes: libjpeg tells of spoilt data in the middle of a file o
 import hashlib
 import os
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, Any, cast
 
 import cv2
 import numpy as np
 
 from backend.contract.errors import ImageCorruptError, MattemeshError, UploadTooLargeError, problem_of
 from backend.contract.settings import Settings
+from backend.contract.work import Done, File, Lane, OnStage
 from backend.folders.datasets.container import Container, read_container
 from backend.folders.datasets.exif_fields import read_fields
 from backend.folders.datasets.file_kind import DECODED, HEAD_BYTES, PICTURES, kind_by_name, kind_of, name_fits
 from backend.folders.datasets.look import Look, look_at
+from backend.folders.runner import FolderWork
 from backend.images.arrays import Alpha, Image
 from backend.images.decoding.exif import orientation_of, turn_upright
 from backend.images.decoding.image_header import ImageFormat, ImageHeader, ImageLimits, read_header
 from backend.images.decoding.jpeg_header import check_jpeg_scans
 from backend.images.image_io import read_picture
+
+if TYPE_CHECKING:
+    from backend.engines.registry import Engines
 
 REDUCED_PX = 256  # the longer side that a reduced decode keeps, at least
 _HEAD = 1 << 20  # of a file over the limit, as much is read: the header is in it
@@ -58,6 +63,38 @@ class FileFacts:
     def is_picture(self) -> bool:
         """Whether it is a picture, or claims to be one by its name."""
         return self.kind in PICTURES or self.named_as is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InspectionWork(FolderWork):
+    """The file called `name` in `folder`, to be described."""
+
+    folder: Path
+
+    @property
+    def lane(self) -> Lane:
+        return "mask"
+
+    def perform(self, engines: "Engines", on_stage: OnStage) -> Done:
+        """Return the file's facts for `facts_of`."""
+        facts = asdict(inspect(self.folder, self.name, engines.settings))
+        look = facts["look"] or {}
+        pictures = [File(name, "", look.pop(name)) for name in _PICTURES if look]
+        return Done(tuple(pictures), report=facts)
+
+
+_PICTURES = ("thumbnail", "signature")  # bytes of a look; they travel as files
+
+
+def facts_of(done: Done) -> FileFacts:
+    """Return the facts that came back from a worker; JSON made lists of their tuples."""
+    facts: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in done.report.items()
+    }
+    if facts["look"] is not None:
+        pictures = {file.name: file.data for file in done.files}
+        facts["look"] = Look(**{**facts["look"], **pictures})
+    return FileFacts(**facts)
 
 
 def inspect(folder: Path, name: str, settings: Settings) -> FileFacts:

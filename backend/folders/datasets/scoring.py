@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,8 @@ from numpy.typing import NDArray
 
 from backend.contract.errors import MattemeshError, problem_of
 from backend.contract.options import MaskOptions
-from backend.contract.settings import Settings
 from backend.contract.trace import Trace
+from backend.contract.work import Done, File, OnStage
 from backend.engines.registry import Engines
 from backend.folders.datasets.look import jpeg
 from backend.folders.datasets.measures import (
@@ -24,6 +23,7 @@ from backend.folders.datasets.measures import (
     s_measure,
 )
 from backend.folders.datasets.pairs import Pair
+from backend.folders.runner import FolderWork
 from backend.images.arrays import Alpha, Image
 from backend.images.open_picture import open_picture
 from backend.images.resize import rescale
@@ -34,16 +34,18 @@ TILE_PX = (240, 180)  # width and height of a picture on the sheet of the worst
 PAPER = (236, 236, 232)
 
 
-@dataclass(frozen=True)
-class ScoreTask:
-    """What a worker needs: which picture, where, and how its matte is to be found."""
+@dataclass(frozen=True, kw_only=True)
+class ScoreWork(FolderWork):
+    """A picture and its true mask; `options` say how the matte is to be found."""
 
     pair: Pair
     images: Path
     masks: Path
-    options: MaskOptions
-    settings: Settings
     boundary_px: float
+
+    def perform(self, engines: Engines, on_stage: OnStage) -> Done:
+        """Return the measures of one picture for `score_of`."""
+        return _measure(self, engines, Trace(on_stage=on_stage))
 
 
 @dataclass(frozen=True)
@@ -60,20 +62,26 @@ class Score:
     reason: str = ""
 
 
-def score(task: ScoreTask) -> Score:
-    """Return the score; the errors of `backend.contract.errors` are told in it, MemoryError passes."""
-    trace = Trace()
-    try:
-        with trace.stage("decode"):
-            picture = open_picture(task.images / task.pair.image, task.settings)
-        # The mask's own notes (it was resized) are not the picture's.
-        truth = mask_as_alpha(open_picture(task.masks / task.pair.mask, task.settings), picture, Trace())
-        found = cut_out(picture, task.options, engines=_engines(task.settings), trace=trace)
-    except MattemeshError as error:
-        return Score(task.pair.image, problem=problem_of(error).code, reason=error.detail)
+def score_of(image: str, result: Done | MattemeshError) -> Score:
+    """Return the score of `image` from what a worker made of its `ScoreWork`."""
+    if isinstance(result, MattemeshError):
+        return Score(image, problem=problem_of(result).code, reason=result.detail)
     seconds: dict[str, float] = defaultdict(float)
-    for stage in trace.stages:
+    for stage in result.stages:
         seconds[stage.name] += stage.seconds
+    found = result.report
+    curve = np.asarray(found["f_curve"])
+    return Score(image, found["measures"], curve, dict(seconds), found["source"], result.files[0].data)
+
+
+def _measure(work: ScoreWork, engines: Engines, trace: Trace) -> Done:
+    options, settings = work.options, engines.settings
+    assert isinstance(options, MaskOptions)
+    with trace.stage("decode"):
+        picture = open_picture(work.images / work.pair.image, settings)
+    # The mask's own notes (it was resized) are not the picture's.
+    truth = mask_as_alpha(open_picture(work.masks / work.pair.mask, settings), picture, Trace())
+    found = cut_out(picture, options, engines=engines, trace=trace)
     object_mask = truth >= 0.5
     by_level = f_curve(found.alpha, object_mask)
     measures = {
@@ -82,17 +90,12 @@ def score(task: ScoreTask) -> Score:
         "max_f": float(by_level.max()),
         "s_measure": s_measure(found.alpha, object_mask),
         "e_measure": float(e_curve(found.alpha, object_mask).mean()),
-        "boundary_f": boundary_f(found.alpha >= 0.5, object_mask, task.boundary_px),
+        "boundary_f": boundary_f(found.alpha >= 0.5, object_mask, work.boundary_px),
         "foreground_kept": foreground_kept(found.alpha, truth),
     }
-    source = found.report.segmenter.name
-    strip = jpeg(_strip(picture.image, truth, found.alpha), quality=80)
-    return Score(task.pair.image, measures, by_level, dict(seconds), source, strip)
-
-
-@cache
-def _engines(settings: Settings) -> Engines:
-    return Engines(settings)
+    strip = File("strip.jpg", "image/jpeg", jpeg(_strip(picture.image, truth, found.alpha), quality=80))
+    report = {"measures": measures, "f_curve": by_level.tolist(), "source": found.report.segmenter.name}
+    return Done((strip,), tuple(trace.stages), report=report)
 
 
 def _strip(image: Image, truth: Alpha, found: Alpha) -> Image:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ from PIL import Image
 
 from backend.cli import main
 from backend.contract.settings import REPOSITORY, Settings
-from backend.folders.batch.handler import load
 from backend.folders.batch.manifest import Manifest, Record
 from backend.folders.batch.odd_ones import Handling
+from backend.folders.runner import load
 from backend.workers.child import _plain
-from backend.workers.process import WorkerConfig, WorkerProcess
+from backend.workers.process import WorkerConfig
+from backend.workers.process_runner import ProcessRunner
 from backend.workers.restarts import RestartPolicy
 from tests.helpers.drawn import encoded, iou, toy
 from tests.helpers.in_process import ThreadWorker
@@ -44,7 +46,7 @@ def _threads_for_processes(monkeypatch: pytest.MonkeyPatch) -> None:
         handler = load(settings, config.lane, False)
         return ThreadWorker(lambda work, on_stage: _plain(handler.perform(work, on_stage)), config, settings)
 
-    monkeypatch.setattr("backend.folders.batch.pool.WorkerProcess", thread)
+    monkeypatch.setattr("backend.folders.runner.ProcessRunner", partial(ProcessRunner, make_worker=thread))
 
 
 def run(folders: Folders, *options: str) -> int:
@@ -187,10 +189,10 @@ def test_workers_that_cannot_be_started_stop_the_run_and_fail_no_picture(
     def nothing(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("backend.folders.batch.pool.WorkerProcess", WorkerProcess)
+    monkeypatch.setattr("backend.folders.runner.ProcessRunner", ProcessRunner)
     monkeypatch.setattr("backend.workers.process.spawn", nothing)
-    monkeypatch.setattr("backend.folders.batch.pool.RESTS", RestartPolicy(first_rest_s=0.02, longest_rest_s=0.05))
-    monkeypatch.setattr("backend.folders.batch.pool.MOST_RESTS", 2)
+    monkeypatch.setattr("backend.folders.runner.POLICY", RestartPolicy(first_rest_s=0.02, longest_rest_s=0.05))
+    monkeypatch.setattr("backend.folders.runner.MAX_RESTS", 2)
     (folders[0] / "x.png").write_bytes(encoded(toy()[0]))
     assert run(folders) == 1
     assert "No worker process stays alive" in capsys.readouterr().err

@@ -1,0 +1,70 @@
+"""One picture of a folder through the pipeline, and its thumbnail for the report.
+
+The parent builds `BatchWork` and imports nothing heavy; a worker runs it.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from backend.contract.work import Done, File, OnStage
+from backend.folders.runner import FolderWork
+
+if TYPE_CHECKING:
+    from backend.contract.report import MatteReport
+    from backend.contract.trace import Trace
+    from backend.engines.registry import Engines
+    from backend.folders.batch.treatment import Treatment
+    from backend.pipeline import Cutout, Reconstruction
+
+
+@dataclass(frozen=True)
+class BatchWork(FolderWork):
+    """One picture, and what is done about its size."""
+
+    treatment: "Treatment" = ""
+
+    def perform(self, engines: "Engines", on_stage: OnStage) -> Done:
+        """Return the result, its thumbnail and, where it was asked for, the debug bundle; the report has `seconds`."""
+        from backend.contract.trace import Trace
+        from backend.images.open_picture import open_picture
+        from backend.workers.debug_bundle import bundle_files, write_zip
+
+        began = time.perf_counter()
+        trace = Trace(self.options.debug, on_stage)
+        with trace.stage("decode"):
+            picture = open_picture(self.files["file"], engines.settings)
+        made, found = _make(self, picture, engines, trace)
+        report = found.as_json()
+        files = [made.file, File("thumbnail.webp", "image/webp", _thumbnail(picture.image, made))]
+        if self.options.debug:
+            files.append(File("debug.zip", "application/zip", write_zip(bundle_files(made.file, report, trace))))
+        height, width = picture.image.shape[:2]
+        report = {**report, "seconds": time.perf_counter() - began, "upright_size": [height, width]}
+        return Done(tuple(files), tuple(trace.stages), (*trace.notes, *trace.degradations), report)
+
+
+def _make(
+    work: BatchWork, picture: Any, engines: "Engines", trace: "Trace"
+) -> tuple["Cutout | Reconstruction", "MatteReport"]:
+    from backend.folders.batch.treatment import find_mask, scale_of, with_first_opinion
+    from backend.pipeline import cut_out, reconstruct
+
+    options: Any = work.options
+    call: Any = cut_out if work.kind == "remove-bg" else reconstruct
+    scale = scale_of(picture, work.treatment, options)
+    if scale == 1:
+        made = call(picture, options, engines=engines, trace=trace)
+        return made, made.report
+    picture, mask, first = find_mask(picture, scale, options, engines, trace)
+    if work.kind == "remove-bg":  # what `find_mask` found has been fused already
+        options = options.model_copy(update={"strategy": "segmentation"})
+    made = call(picture, options, mask=mask, engines=engines, trace=trace)
+    return made, with_first_opinion(made.report, first)
+
+
+def _thumbnail(image: Any, made: "Cutout | Reconstruction") -> bytes:
+    from backend.folders.batch.thumbnails import before_and_after, photo_and_mesh
+    from backend.pipeline import Cutout
+
+    return before_and_after(image, made.alpha) if isinstance(made, Cutout) else photo_and_mesh(image, made.mesh)
