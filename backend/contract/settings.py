@@ -23,6 +23,7 @@ def _default_folder() -> Path:
 
 
 DEFAULT_FOLDER = _default_folder()
+MAX_TTL_S = 10 * 366 * 86_400.0  # ten years: longer is a slip, and far longer no date can write
 
 
 def _split(value: object) -> object:

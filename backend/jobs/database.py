@@ -2,12 +2,17 @@
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from backend.contract.errors import translate_disk_full
-from backend.jobs.records import DISK_FULL, Job, Outcome, StoredFile
+from backend.jobs.records import DISK_FULL, FINAL, JOB_KINDS, Event, Job, made_at
 
 VERSION = 1  # of the tables
 TABLES = """
@@ -45,33 +50,70 @@ CREATE TABLE IF NOT EXISTS stage_times (
     seconds REAL NOT NULL,
     PRIMARY KEY (profile, stage)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS store (created_at REAL NOT NULL);
 """
+# Each column that is read; a file with other tables is no job store.
+COLUMNS = {
+    "jobs": "id, kind, lane, state, claimed, attempts, created_at, started_at, finished_at, expires_at, size,"
+    " request_key, fingerprint, asked, options, outcome",
+    "events": "job_id, number, event, data",
+    "stage_times": "profile, place, stage, seconds",
+    "store": "created_at",
+}
+_JOBS, _EVENTS = TypeAdapter(Job), TypeAdapter(Event)
 
 
 class DataFolderError(Exception):
     """DATA_DIR cannot be used; the message is for the person who starts the service."""
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Return a connection to the store at `path`; a missing file is created.
+class UnreadableRowError(Exception):
+    """A row holds what this version cannot have written; the message says what, for the log."""
 
-    Raises DataFolderError for a file that is not a job store of this version, and StorageFullError.
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Return a connection to the store at `path`; a missing file or table is created.
+
+    Raises DataFolderError for a file that is damaged or not a job store of this version, and StorageFullError.
     """
+    connection: sqlite3.Connection | None = None
     try:
         with translate_disk_full(DISK_FULL):
             # One thread at a time uses it, not always the one that opened it.
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             connection.row_factory = sqlite3.Row
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version not in (0, VERSION):
-                raise DataFolderError(f"{path} was written by another version of Mattemesh; move it away.")
+            connection.text_factory = lambda raw: raw.decode(errors="replace")  # else one bad byte fails a whole query
+            _check(connection, path)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA foreign_keys = ON")
-            if version == 0:
-                connection.executescript(f"BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
-    except sqlite3.DatabaseError as error:
-        raise DataFolderError(f"{path} cannot be used as a job store ({error}); move it away.") from error
+            _make_tables(connection)
+            for table, columns in COLUMNS.items():
+                connection.execute(f"SELECT {columns} FROM {table} LIMIT 0")
+    except BaseException as error:
+        if connection is not None:
+            connection.close()
+        if isinstance(error, sqlite3.DatabaseError | UnicodeDecodeError):  # sqlite3 may fail to decode its own message
+            reason = "its schema is damaged" if isinstance(error, UnicodeDecodeError) else error
+            raise DataFolderError(f"{path} cannot be used as a job store ({reason}); move it away.") from None
+        raise
     return connection
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise DataFolderError for another version's file and for a damaged one."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version not in (0, VERSION):
+        raise DataFolderError(f"{path} was written by another version of Mattemesh; move it away.")
+    (finding,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if finding != "ok":
+        raise DataFolderError(f"{path} is damaged ({' '.join(finding.split())[:100]}); move it away.")
+
+
+def _make_tables(connection: sqlite3.Connection) -> None:
+    """Create the tables that are missing. A store whose `jobs` are new notes when it was made."""
+    is_new = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'jobs'").fetchone() is None
+    made = f"DELETE FROM store; INSERT INTO store VALUES ({time.time()!r});" if is_new else ""
+    connection.executescript(f"BEGIN; {TABLES} {made} PRAGMA user_version = {VERSION}; COMMIT;")
 
 
 @contextmanager
@@ -88,22 +130,48 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def job_of(row: sqlite3.Row) -> Job:
-    """Return the job in one row of `jobs`."""
-    stored = {} if row["outcome"] is None else json.loads(row["outcome"])
-    files = tuple(StoredFile(**file) for file in stored.pop("files", ()))
-    stages = tuple(stored.pop("stages", ()))
-    outcome = Outcome(**stored, stages=stages, files=files) if stored else Outcome(row["state"])
-    return Job(
-        row["id"],
-        row["kind"],
-        row["lane"],
-        row["state"],
-        json.loads(row["asked"]),
-        json.loads(row["options"]),
-        row["attempts"],
-        row["created_at"],
-        row["started_at"],
-        row["finished_at"],
-        row["expires_at"],
-        outcome,
-    )
+    """Return the job in one row of `jobs`. Raises UnreadableRowError."""
+    try:
+        values: dict[str, Any] = {field.name: row[field.name] for field in fields(Job)}
+        values |= {name: json.loads(values[name]) for name in ("asked", "options")}
+        values["outcome"] = {"state": row["state"]} if row["outcome"] is None else json.loads(row["outcome"])
+        job = _JOBS.validate_python(values)
+        _check_job(job)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise UnreadableRowError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UnreadableRowError(" ".join(str(error).split())[:200]) from None
+    return job
+
+
+def event_of(row: sqlite3.Row) -> Event:
+    """Return the event in one row of `events`. Raises UnreadableRowError."""
+    try:
+        return _EVENTS.validate_python({**row, "data": json.loads(row["data"])})
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UnreadableRowError(" ".join(str(error).split())[:200]) from None
+
+
+def _check_job(job: Job) -> None:
+    """Raise ValueError for a job that no answer could show."""
+    outcome = job.outcome
+    if made_at(job.id) is None:
+        raise ValueError("id: of no job")
+    if job.kind not in JOB_KINDS:
+        raise ValueError("kind: unknown")
+    if outcome.state != job.state or (job.state in FINAL) != (job.finished_at is not None):
+        raise ValueError("outcome: of another state")
+    if (job.state == "succeeded") != bool(outcome.files):
+        raise ValueError("outcome.files: none, or of a job without a result")
+    if (job.state == "failed") != (outcome.problem is not None):
+        raise ValueError("outcome.problem: none, or of a job that has not failed")
+    for stage in outcome.stages:
+        if not isinstance(stage.get("name"), str) or not isinstance(stage.get("seconds"), int | float):
+            raise ValueError("outcome.stages: no name or no seconds")
+    if outcome.problem is not None and not (
+        isinstance(outcome.problem.get("code"), str) and isinstance(outcome.problem.get("status"), int)
+    ):
+        raise ValueError("outcome.problem: no code or no status")
+    # NaN and lone surrogates pass `json.loads` and fail when the answer is sent.
+    json.dumps([job.asked, job.options, asdict(outcome)], allow_nan=False, ensure_ascii=False).encode()

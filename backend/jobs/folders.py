@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from backend.contract.errors import translate_disk_full
-from backend.jobs.records import DISK_FULL, ID_PATTERN, Job, StoredFile
+from backend.jobs.records import DISK_FULL, Job, StoredFile, made_at
 
 RESERVE_BYTES = 256 * 1024  # ten times what SQLite writes to delete a job
 
@@ -68,15 +68,23 @@ class JobFolders:
         self._remove(self._inputs / job_id)
         self._remove(self._results / job_id)
 
-    def sweep(self, waiting: Collection[str], succeeded: Collection[str]) -> None:
+    def sweep(self, waiting: Collection[str], succeeded: Collection[str], since: float) -> int:
         """Remove partial folders, and the folders of all jobs but the inputs of `waiting` and the results of
-        `succeeded` ids."""
+        `succeeded` ids. Return how many stay because their job is older than `since` (seconds since 1970): a store
+        that was lost and made again knows nothing of them."""
         for leftover in self._partial.iterdir():
             _delete(leftover)
+        older = 0
         for folder, wanted in ((self._inputs, waiting), (self._results, succeeded)):
             for path in folder.iterdir():
-                if ID_PATTERN.fullmatch(path.name) and path.name not in wanted:  # other names are not ours to remove
+                made = made_at(path.name)
+                if made is None or path.name in wanted:  # other names are not ours to remove
+                    continue
+                if made < since:
+                    older += 1
+                else:
                     _delete(path)
+        return older
 
     def complete(self, job: Job) -> bool:
         """Whether all files that the store lists for the job exist, at their sizes."""

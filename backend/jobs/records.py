@@ -3,8 +3,9 @@
 import re
 import time
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
 from ulid import ULID, PureRandomPolicy, ULIDGenerator
 
 from backend.contract.errors import problem_body
@@ -17,6 +18,12 @@ JOB_KINDS = tuple(name for name, kind in KINDS.items() if kind.job)
 MAX_ATTEMPTS = 2
 DISK_FULL = "The disk is full, so jobs cannot be stored."
 ID_PATTERN = re.compile("[0-9a-hjkmnp-tv-z]{26}")  # a ULID in lower case
+MAX_TIME_S = 253_402_300_799.0  # since 1970: the end of the year 9999, the last that RFC 3339 can write
+# Constraints of what a row may hold; `backend.jobs.database` checks them.
+Id = Annotated[str, Field(pattern=f"^{ID_PATTERN.pattern}$")]
+Time = Annotated[float, Field(ge=0, le=MAX_TIME_S)]  # seconds since 1970
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]  # never a path
 
 
 class JobIds:
@@ -33,13 +40,21 @@ class JobIds:
         return str(self._ulids.generate(self._last_ms)).lower()
 
 
+def made_at(job_id: str) -> float | None:
+    """Return when an id was made, in seconds since 1970; None for a text that `JobIds` cannot have made."""
+    if not ID_PATTERN.fullmatch(job_id) or job_id[0] > "7":  # more than the 128 bits of a ULID
+        return None
+    seconds = ULID.from_str(job_id).milliseconds / 1000
+    return seconds if seconds <= MAX_TIME_S else None
+
+
 @dataclass(frozen=True)
 class StoredFile:
     """A finished file of a job, as it lies in the job's folder."""
 
-    name: str
+    name: FileName
     media_type: str
-    size: int  # bytes
+    size: Count  # bytes
 
 
 @dataclass(frozen=True)
@@ -82,17 +97,17 @@ class NewJob:
 class Job:
     """A job as the store has it; times are seconds since 1970."""
 
-    id: str
+    id: Id
     kind: str
     lane: Lane
     state: State
     asked: dict[str, Any]  # the options that the client sent
     options: dict[str, Any]  # all options, defaults included
-    attempts: int  # how often it was begun
-    created_at: float
-    started_at: float | None = None
-    finished_at: float | None = None
-    expires_at: float | None = None
+    attempts: Count  # how often it was begun
+    created_at: Time
+    started_at: Time | None = None
+    finished_at: Time | None = None
+    expires_at: Time | None = None
     outcome: Outcome = field(default_factory=lambda: Outcome("queued"))
 
     @property

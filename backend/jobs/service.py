@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import logging
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
@@ -50,30 +51,40 @@ class Jobs:
         self._tasks: list[asyncio.Task[None]] = []
 
     def hold(self) -> None:
-        """Lock the data folder against other services before `start`, to learn at once when one uses it.
+        """Lock the data folder against other services, open the store and repair what a killed service left.
 
-        Raises DataFolderError when the folder cannot be used, or another service uses it.
+        For a caller that has to know at once whether the folder can be used; `start` does the same. On a full disk
+        `start` tries again. Raises DataFolderError when the folder cannot be used, or another service uses it.
         """
-        with contextlib.suppress(StorageFullError):  # `start` tries again
-            lock_folder(self._lock)
+        with contextlib.suppress(StorageFullError):
+            self._open()
 
     async def start(self) -> None:
-        """Repair what a killed service left and begin to work; on a full disk, as soon as there is room.
-
-        Raises DataFolderError when the folder cannot be used, or another service uses it.
-        """
+        """Begin to work; on a full disk, as soon as there is room. Raises DataFolderError as `hold` does."""
         try:
-            await self._open()
+            await asyncio.to_thread(self._open)
         except StorageFullError:
             logger.error("the disk is full: no jobs until there is room")
             self._tasks.append(asyncio.create_task(self._open_later()))
+        else:
+            self._begin()
 
-    async def _open(self) -> None:
+    def _open(self) -> None:
+        if self._store.is_open:
+            return
         lock_folder(self._lock)
-        await asyncio.to_thread(self._folders.prepare)
-        await self._store.open()
-        await self._store.run(recover, self._folders, self._settings.result_ttl_s)
-        self._ids = JobIds(await self._store.last_id())
+        root = Path(self._lock.lock_file).parent
+        try:
+            with translate_disk_full(DISK_FULL):
+                self._folders.prepare()
+                last_id = self._store.open(lambda store: _recovered(store, self._folders, self._settings.result_ttl_s))
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise DataFolderError(f"The job store in {root} cannot be used ({error}); move it away.") from None
+        except OSError as error:
+            raise DataFolderError(_unusable(root, error)) from None
+        self._ids = JobIds(last_id)
+
+    def _begin(self) -> None:
         self._dispatcher.start()
         clean_up = run_supervised("removing expired jobs", self._clean_up, lambda: True, REOPEN_S)
         self._tasks.append(asyncio.create_task(clean_up))
@@ -82,13 +93,14 @@ class Jobs:
         while True:
             await asyncio.sleep(REOPEN_S)
             try:
-                await self._open()
+                await asyncio.to_thread(self._open)
             except StorageFullError:
                 continue
             except DataFolderError as error:
                 logger.error("no jobs until the next start: %s", error)
                 return
             logger.info("there is room again: jobs are taken")
+            self._begin()
             return
 
     async def stop(self, grace_s: float) -> None:
@@ -224,24 +236,38 @@ def lock_folder(lock: FileLock) -> None:
             f"Another service uses {folder}; stop it, or give this one a folder of its own by DATA_DIR."
         ) from None
     except OSError as error:
-        raise DataFolderError(f"{folder} cannot be used ({error.strerror}); name another by DATA_DIR.") from error
+        raise DataFolderError(_unusable(folder, error)) from None
+
+
+def _unusable(folder: Path, error: OSError) -> str:
+    return f"{folder} cannot be used ({error.strerror}); name another by DATA_DIR."
+
+
+def _recovered(store: JobStore, folders: JobFolders, ttl_s: float) -> str | None:
+    """Put a store and its folders in order; return the greatest id."""
+    recover(store, folders, ttl_s)
+    return store.last_id()
 
 
 def recover(store: JobStore, folders: JobFolders, ttl_s: float) -> None:
     """Make rows and files agree after a kill: running jobs wait again or, after MAX_ATTEMPTS, fail; jobs without all
-    their files and files without a job are removed."""
-    for job_id in store.recover(MAX_ATTEMPTS):
+    their files and files without a job are removed. What cannot be read, and what is older than the store, stays."""
+    for job_id in store.recover(MAX_ATTEMPTS, time.time(), ttl_s):
         lost = WorkerLostError(f"The service ended {MAX_ATTEMPTS} times in the middle of this job.")
         store.finish(job_id, failure(lost, job_id), time.time(), ttl_s)
-    waiting, succeeded, incomplete = set[str](), set[str](), []
-    for job in store.all_jobs():
-        if not folders.complete(job):
-            incomplete.append(job.id)
+    waiting, succeeded, unreadable, incomplete = set[str](), set[str](), set[str](), []
+    for job_id, job in store.all_jobs():
+        if job is None:
+            unreadable.add(job_id)
+        elif not folders.complete(job):
+            incomplete.append(job_id)
         elif not job.final:
-            waiting.add(job.id)
+            waiting.add(job_id)
         elif job.state == "succeeded":
-            succeeded.add(job.id)
-    folders.sweep(waiting, succeeded)
+            succeeded.add(job_id)
+    older = folders.sweep(waiting | unreadable, succeeded | unreadable, store.created_at())
+    if older:
+        logger.warning("%d folders of jobs are older than the job store and are left alone", older)
     for job_id in incomplete:
         logger.warning("job %s: its files are gone, so it is removed", job_id)
         store.remove(job_id)

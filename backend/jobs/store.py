@@ -6,10 +6,13 @@ in the meantime does nothing and returns so.
 
 import asyncio
 import json
+import logging
+import sqlite3
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial, wraps
+from itertools import islice
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -20,9 +23,10 @@ from backend.contract.errors import (
     StorageFullError,
     translate_disk_full,
 )
+from backend.contract.settings import MAX_TTL_S
 from backend.contract.work import Lane
-from backend.jobs.database import connect, job_of, transaction
-from backend.jobs.records import DISK_FULL, STATES, Event, Job, NewJob, Outcome, State
+from backend.jobs.database import UnreadableRowError, connect, event_of, job_of, transaction
+from backend.jobs.records import DISK_FULL, MAX_TIME_S, STATES, Event, Job, NewJob, Outcome, State, made_at
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,6 +36,7 @@ EXPIRED = "SELECT id FROM jobs WHERE finished_at IS NOT NULL AND expires_at <= ?
 TAKEN = "SELECT COUNT(*), COALESCE(SUM(size), 0) FROM jobs WHERE finished_at IS NOT NULL"
 BY_STATE = "SELECT state, COUNT(*), SUM(size) FROM jobs GROUP BY state"
 OLDEST = "SELECT id, size FROM jobs WHERE finished_at IS NOT NULL ORDER BY finished_at, id LIMIT ?"
+logger = logging.getLogger("mattemesh")
 NOT_EXPIRED = "(expires_at IS NULL OR expires_at > ?)"  # an expired job is invisible before its row is removed
 
 
@@ -48,6 +53,7 @@ class JobStore:
 
     def __init__(self, path: Path) -> None:
         self._db = connect(path)
+        self._reported: set[str] = set()
 
     def close(self) -> None:
         self._db.close()
@@ -58,7 +64,7 @@ class JobStore:
             row = self._db.execute(f"SELECT * FROM jobs WHERE request_key = ? AND {NOT_EXPIRED}", (key, now)).fetchone()
         if row is not None and row["fingerprint"] != fingerprint:
             raise IdempotencyConflictError("This Idempotency-Key came with another request before; use a new one.")
-        return None if row is None else job_of(row)
+        return None if row is None else self._read(row)
 
     def add(self, new: NewJob, now: float, max_queued: int, max_size: int) -> Job:
         """Queue `new` and return it, or return the job that already has its key.
@@ -68,13 +74,11 @@ class JobStore:
         """
         with transaction(self._db):
             if new.key is not None:
-                # An expired job gives up its key; its row stays until its files are removed with it.
-                self._db.execute(
-                    "UPDATE jobs SET request_key = NULL WHERE request_key = ? AND expires_at <= ?", (new.key, now)
-                )
                 known = self.find_key(new.key, new.fingerprint, now)
                 if known is not None:
                     return known
+                # An expired or unreadable job gives up its key; its row stays until its files are removed with it.
+                self._db.execute("UPDATE jobs SET request_key = NULL WHERE request_key = ?", (new.key,))
             waiting, size = self._db.execute(
                 "SELECT COUNT(*), COALESCE(SUM(size), 0) FROM jobs WHERE state = 'queued'"
             ).fetchone()
@@ -93,28 +97,31 @@ class JobStore:
         """Return the job. Raises NotFoundError."""
         with translate_disk_full(DISK_FULL):
             row = self._db.execute(f"SELECT * FROM jobs WHERE id = ? AND {NOT_EXPIRED}", (job_id, now)).fetchone()
-        if row is None:
+        job = None if row is None else self._read(row)
+        if job is None:
             raise NotFoundError("There is no such job; it may have expired.")
-        return job_of(row)
+        return job
 
     def page(self, limit: int, before: str | None, now: float) -> list[Job]:
         """Return up to `limit` jobs older than the id `before`, newest first."""
+        query = f"SELECT * FROM jobs WHERE {NOT_EXPIRED} AND id < ? ORDER BY id DESC"
         with translate_disk_full(DISK_FULL):
-            rows = self._db.execute(
-                f"SELECT * FROM jobs WHERE {NOT_EXPIRED} AND id < ? ORDER BY id DESC LIMIT ?",
-                (now, before or "~", limit),
-            ).fetchall()
-        return [job_of(row) for row in rows]
+            # No LIMIT: rows that cannot be read do not count.
+            readable = filter(None, map(self._read, self._db.execute(query, (now, before or "~"))))
+            return list(islice(readable, limit))
 
     def claim(self, lane: Lane) -> Job | None:
         """Return the oldest queued job of `lane`, claimed so that no other call returns it; None when none waits."""
+        query = (
+            "UPDATE jobs SET claimed = 1 WHERE id = (SELECT id FROM jobs WHERE state = 'queued' AND lane = ?"
+            " AND NOT claimed ORDER BY id LIMIT 1) RETURNING *"
+        )
         with transaction(self._db):
-            row = self._db.execute(
-                "UPDATE jobs SET claimed = 1 WHERE id = (SELECT id FROM jobs WHERE state = 'queued' AND lane = ?"
-                " AND NOT claimed ORDER BY id LIMIT 1) RETURNING *",
-                (lane,),
-            ).fetchone()
-        return None if row is None else job_of(row)
+            while (row := self._db.execute(query, (lane,)).fetchone()) is not None:
+                job = self._read(row)
+                if job is not None:
+                    return job  # an unreadable one stays claimed, out of the way
+        return None
 
     def begin(self, job_id: str, now: float) -> None:
         """Mark a claimed job as running, which counts as an attempt."""
@@ -171,7 +178,13 @@ class JobStore:
                 "SELECT number, event, data FROM events WHERE job_id = ? AND number > ? ORDER BY number",
                 (job_id, after),
             ).fetchall()
-        return [Event(row["number"], row["event"], json.loads(row["data"])) for row in rows]
+        found = []
+        for row in rows:
+            try:
+                found.append(event_of(row))
+            except UnreadableRowError as error:
+                self._report(f"event {row['number']!a} of job {job_id}", error)
+        return found
 
     def _add_event(self, job_id: str, event: str, data: dict[str, Any]) -> None:
         self._db.execute(
@@ -185,7 +198,7 @@ class JobStore:
             rows = self._db.execute(
                 "SELECT stage, seconds FROM stage_times WHERE profile = ? ORDER BY place", (profile,)
             ).fetchall()
-        return {row["stage"]: row["seconds"] for row in rows}
+        return {row["stage"]: row["seconds"] for row in rows if _is_duration(row["seconds"])}
 
     def keep_stage_times(self, profile: str, usual: dict[str, float]) -> None:
         """Replace the usual seconds of each stage."""
@@ -194,9 +207,13 @@ class JobStore:
             rows = [(profile, place, stage, seconds) for place, (stage, seconds) in enumerate(usual.items())]
             self._db.executemany("INSERT INTO stage_times VALUES (?, ?, ?, ?)", rows)
 
-    def recover(self, max_attempts: int) -> list[str]:
-        """Requeue what a killed service left running, and return the ids that have had `max_attempts`."""
+    def recover(self, max_attempts: int, now: float, ttl_s: float) -> list[str]:
+        """Requeue what a killed service left running, and return the ids that have had `max_attempts`.
+
+        Jobs that would outlive every RESULT_TTL_S, which an earlier version allowed, expire `ttl_s` after `now`.
+        """
         with transaction(self._db):
+            self._db.execute("UPDATE jobs SET expires_at = ? WHERE expires_at > ?", (now + ttl_s, now + MAX_TTL_S))
             for row in self._db.execute("SELECT id FROM jobs WHERE state = 'running'").fetchall():
                 self._add_event(row["id"], "state", {"state": "queued"})
             self._db.execute(
@@ -208,11 +225,18 @@ class JobStore:
             ).fetchall()
         return [row["id"] for row in rows]
 
-    def all_jobs(self) -> Iterator[Job]:
-        """Yield every job, expired ones too; one at a time, because all of them may not fit into memory."""
+    def all_jobs(self) -> Iterator[tuple[str, Job | None]]:
+        """Yield each id with its job, None for one that cannot be read; expired ones too. One at a time, because all
+        of them may not fit into memory."""
         with translate_disk_full(DISK_FULL):
             for row in self._db.execute("SELECT * FROM jobs ORDER BY id"):
-                yield job_of(row)
+                yield str(row["id"]), self._read(row)
+
+    def created_at(self) -> float:
+        """Return when this store was made, in seconds since 1970; 0 for one that an earlier version made."""
+        with translate_disk_full(DISK_FULL):
+            row = self._db.execute("SELECT created_at FROM store").fetchone()
+        return float(row[0]) if row is not None and _is_duration(row[0]) else 0.0
 
     def to_remove(self, now: float, max_size: int) -> list[str]:
         """Return the ids of the finished jobs that have expired, and of the oldest ones beyond `max_size` bytes.
@@ -234,13 +258,33 @@ class JobStore:
         """Return the number of jobs by state and the bytes they take."""
         with translate_disk_full(DISK_FULL):
             rows = self._db.execute(BY_STATE).fetchall()
-        return Counts(dict.fromkeys(STATES, 0) | {row[0]: row[1] for row in rows}, sum(row[2] for row in rows))
+        found = {row[0]: row[1] for row in rows}
+        return Counts({state: found.get(state, 0) for state in STATES}, int(sum(row[2] for row in rows)))
 
     def last_id(self) -> str | None:
         """Return the greatest id; None while there is no job."""
         with translate_disk_full(DISK_FULL):
-            (found,) = self._db.execute("SELECT MAX(id) FROM jobs").fetchone()
-        return None if found is None else str(found)
+            rows = self._db.execute("SELECT id FROM jobs ORDER BY id DESC")
+            return next((row["id"] for row in rows if made_at(str(row["id"])) is not None), None)
+
+    def _read(self, row: sqlite3.Row) -> Job | None:
+        """Return the job in `row`; None, with a line in the log, for one that cannot be read."""
+        try:
+            return job_of(row)
+        except UnreadableRowError as error:
+            self._report(f"job {row['id']!a}", error)
+            return None
+
+    def _report(self, what: str, error: UnreadableRowError) -> None:
+        """Log once that `what` is skipped: every list of jobs meets it again."""
+        if what not in self._reported:
+            self._reported.add(what)
+            logger.error("%s cannot be read and is skipped: %s", what, error)
+
+
+def _is_duration(value: object) -> bool:
+    """Whether a column holds a number of seconds; SQLite stores any type in any column."""
+    return isinstance(value, int | float) and 0 <= value < MAX_TIME_S
 
 
 def _awaitable(
@@ -266,9 +310,23 @@ class AsyncJobStore:
         self._store: JobStore | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="jobs")
 
-    async def open(self) -> None:
-        """Open the store, or create it. Raises DataFolderError."""
-        self._store = await self._on_thread(partial(JobStore, self._path))
+    @property
+    def is_open(self) -> bool:
+        return self._store is not None
+
+    def open(self, prepare: Callable[[JobStore], T]) -> T:
+        """Open the store, or create it, and return what `prepare` makes of it before others use it. Blocks.
+
+        Raises DataFolderError and the errors of `prepare`; the store is closed then.
+        """
+        store = JobStore(self._path)
+        try:
+            prepared = prepare(store)
+        except BaseException:
+            store.close()
+            raise
+        self._store = store
+        return prepared
 
     async def close(self) -> None:
         if self._store is not None:

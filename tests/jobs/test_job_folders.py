@@ -60,7 +60,7 @@ def test_sweeping_keeps_photos_of_unfinished_jobs_results_of_finished_ones_and_s
     (tmp_path / "partial" / "half").mkdir()
     (tmp_path / "inputs" / "my holiday").mkdir()
     (tmp_path / "inputs" / "my holiday" / "photo.jpg").touch()
-    folders.sweep({waiting.id}, {good.id})
+    assert folders.sweep({waiting.id}, {good.id}, since=0.0) == 0
     kept = {f"inputs/{waiting.id}/file", f"results/{good.id}/mask.png", "inputs/my holiday/photo.jpg"}
     assert names(tmp_path) == kept
     assert not list((tmp_path / "partial").iterdir())

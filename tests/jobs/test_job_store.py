@@ -175,7 +175,7 @@ def test_a_store_left_open_by_a_killed_service_is_put_in_order(store: JobStore, 
     store.finish(finished.id, GOOD, NOW, TTL_S)
     store.claim("mask")  # `waiting`, which had not begun
     after = JobStore(tmp_path / "jobs.sqlite3")
-    assert after.recover(max_attempts=2) == [twice.id]
+    assert after.recover(max_attempts=2, now=NOW, ttl_s=TTL_S) == [twice.id]
     assert [after.get(job.id, NOW).state for job in (once, waiting, finished)] == ["queued", "queued", "succeeded"]
     assert [after.get(job.id, NOW).attempts for job in (once, waiting)] == [1, 0]
     assert events(after, once)[-1][2] == "queued"

@@ -48,7 +48,7 @@ def test_kill_9_loses_no_promise_and_shows_nothing_half_written(tmp_path: Path) 
         before = {path.name for path in (root / "results").iterdir()}
         store, folders = JobStore(root / "jobs.sqlite3"), JobFolders(root)
         recover(store, folders, ttl_s=3600.0)
-        jobs = {job.id: job for job in store.all_jobs()}
+        jobs = {job_id: job for job_id, job in store.all_jobs() if job is not None}
         store.close()
         assert promised <= set(jobs)
         assert all(job.state in ("queued", "succeeded", "failed") for job in jobs.values())
