@@ -145,7 +145,9 @@ def test_a_remote_service_with_a_key_can_be_chosen_and_says_where_the_picture_go
             page.select_option("#matte-model", "removebg")
             page.click("#matte-options [type=submit]")
             page.wait_for_selector("#matte-made-by h3:has-text('removebg')")
-            assert len(remote.heard) == 1
+            page.click("#make-mesh")
+            page.wait_for_selector("#mesh-verdict b")
+            assert len(remote.heard) == 1  # the mesh reuses the mask: the picture is sent and paid for once
 
 
 def test_without_the_viewer_the_pictures_of_the_service_turn(open_page: Any, photo: Path) -> None:
@@ -311,7 +313,7 @@ def test_an_error_of_the_service_is_told_in_its_words_with_a_way_on(open_page: A
     page.set_input_files("#pick", str(photo))
     page.wait_for_selector("[data-problem=matte] h3")
     told = page.inner_text("[data-problem=matte]")
-    assert "The service is busy" in told and "16 are waiting already." in told and "try again in a moment" in told
+    assert "The service is busy" in told and "16 are waiting already." in told and "Try again in a moment" in told
     page.unroute("**/jobs")
     page.click("[data-problem=matte] button:has-text('Try again')")
     page.wait_for_selector("#compare:not([hidden])")
@@ -343,7 +345,7 @@ def test_each_file_that_is_not_taken_is_told_and_the_others_are_cut(open_page: A
     wrong = [{"name": f"note{n}.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"} for n in (1, 2)]
     good = {"name": "jug.jpg", "mimeType": "image/jpeg", "buffer": photo.read_bytes()}
     page.set_input_files("#pick", [wrong[0], good, wrong[1]])
-    page.wait_for_selector("#photo-problem h3:has-text('2 files were not taken')")
+    page.wait_for_selector("#photo-problem h3:has-text('2 files were not accepted')")
     assert "note1.jpg" in page.inner_text("#photo-problem") and "note2.jpg" in page.inner_text("#photo-problem")
     page.wait_for_selector("#earlier button[aria-label='jug.jpg, matte ready']")
 

@@ -168,24 +168,24 @@ def test_a_long_queue_leaves_the_browser_connections() -> None:
     assert [name[0] for name in seen["done"]] == ["a", "b", "c", "d", "e"]
 
 
-def test_a_door_lets_few_in_at_once_in_the_order_in_which_they_came() -> None:
+def test_concurrent_calls_are_limited_and_the_others_run_in_order() -> None:
     script = """
-    const { door } = await import(`${WEB}/in_turn.js`);
-    const enter = door(2);
-    let inside = 0, most = 0;
+    const { limitConcurrency } = await import(`${WEB}/limit_concurrency.js`);
+    const enter = limitConcurrency(2);
+    let running = 0, max = 0;
     const order = [];
     const visit = (name) => enter(async () => {
-      most = Math.max(most, ++inside);
+      max = Math.max(max, ++running);
       order.push(name);
       await new Promise((resolve) => setTimeout(resolve, 5));
-      inside -= 1;
+      running -= 1;
       if (name === 2) throw new Error("a fault lets the next one in");
       return name;
     }).catch(() => "fault");
     const came = await Promise.all([1, 2, 3, 4, 5].map(visit));
-    console.log(JSON.stringify({ most, order, came }));
+    console.log(JSON.stringify({ max, order, came }));
     """
-    assert node(script) == {"most": 2, "order": [1, 2, 3, 4, 5], "came": [1, "fault", 3, 4, 5]}
+    assert node(script) == {"max": 2, "order": [1, 2, 3, 4, 5], "came": [1, "fault", 3, 4, 5]}
 
 
 def test_every_problem_of_the_service_has_a_word_on_what_to_do_next() -> None:

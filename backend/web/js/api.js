@@ -2,7 +2,7 @@
 
 import { askForKey, key } from "./key.js";
 
-/** What went wrong, in the service's own words (RFC 9457). */
+/** An error as the service reports it (RFC 9457). */
 export class Problem extends Error {
   /** @param {{code: string, title: string, detail?: string, status?: number}} body */
   constructor(body) {
@@ -16,12 +16,12 @@ export class Problem extends Error {
 
 const UNREACHABLE = {
   code: "unreachable",
-  title: "The service does not answer",
-  detail: "It may have been stopped, or the connection was lost.",
+  title: "The service does not respond",
+  detail: "It may have stopped, or the connection was lost.",
 };
 
 /**
- * Ask the service. A 401 asks the person for a key and then asks again.
+ * Send a request. On a 401, ask the person for a key and retry.
  * @param {string} path
  * @param {RequestInit} [init]
  * @returns {Promise<Response>}
@@ -49,7 +49,7 @@ export const callJson = async (path, init) => (await call(path, init)).json();
 export const callBlob = async (path, init) => (await call(path, init)).blob();
 
 /**
- * A form of files and options; what is null or empty is left out.
+ * A form of files and options, without those that are null or empty.
  * @param {Record<string, Blob | string | null | undefined>} parts
  * @returns {FormData}
  */
@@ -67,7 +67,7 @@ async function problemOf(response) {
   const isProblem = response.headers.get("content-type")?.startsWith("application/problem+json");
   const fallback = {
     code: `http-${response.status}`,
-    title: "The service answered with an error",
+    title: "The service returned an error",
     status: response.status,
   };
   if (!isProblem) return new Problem(fallback);

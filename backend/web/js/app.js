@@ -1,4 +1,4 @@
-// The page begins here: what the service tells about itself, then every part of the page, then the work found again.
+// Entry point: reads the facts of the service, starts every part of the page, then restores earlier work.
 
 import { startBackgroundStep } from "./background_step.js";
 import { showEarlier } from "./earlier.js";
@@ -22,7 +22,7 @@ startBackgroundStep();
 startMeshStep();
 startFilmstrip();
 startIntake();
-document.documentElement.dataset.ready = "true"; // everything can be pressed from here on
+document.documentElement.dataset.ready = "true"; // the page reacts to input from here on
 if (state.page.needs_key && !key()) await askForKey();
 startEngines();
 showEarlier();

@@ -1,5 +1,4 @@
-// The step Background: a colour or a picture behind the cutout, composed by the service, so that what is seen is what
-// is downloaded.
+// The step Background: a colour or a picture behind the cutout. The service composes it, so the preview is the download.
 
 import { callBlob, formOf, Problem } from "./api.js";
 import { byId, chosen, element, icon, showPicture } from "./dom.js";
@@ -21,8 +20,8 @@ const COLORS = {
 };
 
 let backdrop = null; // the picture behind
-let composed = null; // what the service made of it
-let askedFor = null; // of which matte, with which choices
+let composed = null; // the blob from the service
+let askedFor = null; // key of the last request: matte and choices
 let asking = new AbortController();
 
 export function startBackgroundStep() {
@@ -56,9 +55,9 @@ function swatches() {
     swatch.style.background = color;
     return swatch;
   });
-  const own = element("input", { type: "color", value: "#14695a", "aria-label": "A colour of your own" });
+  const own = element("input", { type: "color", value: "#14695a", "aria-label": "Custom colour" });
   const radio = element("input", { type: "radio", name: "color", value: "#14695a", hidden: true });
-  const swatch = element("label", { className: "swatch own", title: "A colour of your own" }, radio, own, icon("plus"));
+  const swatch = element("label", { className: "swatch own", title: "Custom colour" }, radio, own, icon("plus"));
   own.addEventListener("input", () => {
     swatch.style.background = own.value;
     Object.assign(radio, { value: own.value, checked: true });
@@ -120,7 +119,7 @@ async function compose() {
   showProblem(problemPlace("background"), null);
   button.disabled = true;
   const late = setTimeout(
-    () => showProgress(place, { state: "running", progress: { stage: "Putting it together" } }),
+    () => showProgress(place, { state: "running", progress: { stage: "Composing the picture" } }),
     300,
   );
   try {
@@ -134,7 +133,7 @@ async function compose() {
   } catch (problem) {
     if (signal.aborted) return;
     if (!(problem instanceof Problem)) throw problem;
-    askedFor = null; // the same can be asked for again
+    askedFor = null; // allows the same request again
     showProblem(problemPlace("background"), problem);
   } finally {
     clearTimeout(late);

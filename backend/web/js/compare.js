@@ -1,5 +1,5 @@
-// Before and after on one stage: the cutout lies over the photo, right of a line that a slider moves.
-// The slider is a real one, so keyboard, touch and screen reader come with it.
+// Before and after: the cutout covers the photo to the right of a line. A native slider moves the line, so keyboard,
+// touch and screen readers work.
 
 import { byId, showPicture } from "./dom.js";
 
@@ -24,7 +24,7 @@ export function startCompare() {
 }
 
 /**
- * Show a photo and its cutout; of both the same pixels lie over each other.
+ * Show a photo and its cutout, pixel on pixel.
  * @param {string} before
  * @param {string} after
  */

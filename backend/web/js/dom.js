@@ -1,6 +1,6 @@
-// Finding and making elements, and saying something to a screen reader.
+// Finds and makes elements, and announces words to screen readers.
 
-/** @param {string} id @returns {any} the element, which index.html has */
+/** @param {string} id @returns {any} the element of index.html */
 export const byId = (id) => document.getElementById(id);
 
 /**
@@ -32,22 +32,22 @@ export function icon(name) {
   return svg;
 }
 
-/** Tell a screen reader; the same words twice are told once. @param {string} words */
+/** Announce to screen readers; repeated words are announced once. @param {string} words */
 export function say(words) {
-  const told = byId("told");
-  if (told.textContent !== words) told.textContent = words;
+  const announcer = byId("announcer");
+  if (announcer.textContent !== words) announcer.textContent = words;
 }
 
 /** The checked value of a group of radio buttons. @param {string} name @returns {string} */
 export const chosen = (name) => /** @type {any} */ (document.querySelector(`input[name="${name}"]:checked`)).value;
 
-/** Put a group of radio buttons on `value`. @param {string} name @param {string} value */
+/** Check the radio button of a group that has `value`. @param {string} name @param {string} value */
 export function choose(name, value) {
   const input = /** @type {any} */ (document.querySelector(`input[name="${name}"][value="${value}"]`));
   if (input) input.checked = true;
 }
 
-/** Replace what `place` holds only when `key` changed, so that nothing flickers and focus stays.
+/** Replace the content of `place` only if `key` changed, so that nothing flickers and focus stays.
  * @param {any} place @param {string} key @param {() => (Node | string)[]} make */
 export function fill(place, key, make) {
   if (place.dataset.key === key) return;
@@ -56,7 +56,7 @@ export function fill(place, key, make) {
 }
 
 /**
- * Show a picture in an <img>, in its own shape, once it can be drawn; so that nothing jumps.
+ * Show a picture in an <img> at its aspect ratio once it is decoded, so that the layout does not jump.
  * @param {any} image of the class `fitted`
  * @param {string} url
  * @returns {Promise<void>}

@@ -1,11 +1,11 @@
-// What can be taken away. A file that the job has is fetched; another form of it is asked for, and the service's own
-// memory keeps that from being done twice.
+// The downloads. A file of the job is fetched; another form of it is requested, and the service's cache saves the
+// repeated work.
 
 import { callBlob, formOf, Problem } from "./api.js";
 import { chosen } from "./dom.js";
 import { fileName, fileOf, hasFile, save } from "./files.js";
 import { followJob } from "./job_events.js";
-import { matteParts, meshParts, startJob } from "./jobs.js";
+import { matteParts, meshParts, reusesMask, startJob } from "./jobs.js";
 import { state } from "./store.js";
 
 /** @typedef {{label: string, act: () => Promise<void>}} Download */
@@ -35,7 +35,7 @@ function pictures(photo, job) {
 }
 
 async function another(photo, options, ending) {
-  const mask = photo.edited ? await fileOf(photo.matte, "mask.png") : null;
+  const mask = reusesMask(photo) ? await fileOf(photo.matte, "mask.png") : null;
   const form = formOf({ file: photo.blob, ...matteParts(photo, mask), ...options });
   save(await callBlob("/remove-bg", { method: "POST", body: form }), fileName(photo.name, ending));
 }

@@ -1,4 +1,4 @@
-// The last work, found again: the jobs by their ids, the photos where the browser kept them.
+// Restores recent work: the jobs by their ids, the photos from the browser's storage.
 
 import { callJson, Problem } from "./api.js";
 import { byId, element, fill } from "./dom.js";
@@ -18,7 +18,7 @@ export async function showEarlier() {
   changed();
 }
 
-/** @returns {Promise<import("./store.js").Photo | null>} null where the service no longer has anything of it */
+/** @returns {Promise<import("./store.js").Photo | null>} null if the service no longer has its jobs */
 async function recalled(record) {
   const [matte, mesh, blob] = await Promise.all([job(record.matte), job(record.mesh), photoBlob(record.id)]);
   if (!matte && !mesh) {
@@ -31,7 +31,7 @@ async function recalled(record) {
   return Object.assign(photo, { id, ...jobs, matteOptions, meshOptions, edited, meshOf, recalled: true });
 }
 
-/** @returns {Promise<any>} null: there is no such job any more; undefined: the service did not say */
+/** @returns {Promise<any>} null: the job is gone; undefined: the service did not answer */
 async function job(id) {
   if (!id) return null;
   try {

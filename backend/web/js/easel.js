@@ -1,10 +1,10 @@
-// The picture to paint on: the photo, its mask and the strokes, drawn under a zoom, in one of three views.
+// The painting canvas: the photo, its mask and the strokes at a zoom, in one of three views.
 
 import { maskCanvas } from "./mask_canvas.js";
 import { paintStroke } from "./paint.js";
 
-const WORK_PX = 2048; // the longer side of the copy that is painted on; the service paints on the real one
-const ROOM = 0.94; // of the stage that the picture fills when it fits
+const WORK_PX = 2048; // longer side of the working copy; the service paints at full size
+const FIT_SHARE = 0.94; // of the stage that the fitted picture fills
 
 export class Easel {
   /** @param {HTMLCanvasElement} canvas */
@@ -17,7 +17,7 @@ export class Easel {
     new ResizeObserver(() => this.fit()).observe(canvas);
   }
 
-  /** Put a photo on. @param {Blob} blob */
+  /** Open a photo. @param {Blob} blob */
   async open(blob) {
     const whole = await createImageBitmap(blob);
     this.size = { width: whole.width, height: whole.height };
@@ -43,7 +43,7 @@ export class Easel {
     this.live([]);
   }
 
-  /** Lay strokes that are still being made over the mask. @param {any[]} strokes */
+  /** Draw unfinished strokes over the mask. @param {any[]} strokes */
   live(strokes) {
     const context = this.mask.getContext("2d");
     context.clearRect(0, 0, this.mask.width, this.mask.height);
@@ -62,16 +62,16 @@ export class Easel {
     });
     Object.assign(this.layer, { width: this.canvas.width, height: this.canvas.height });
     const { width, height } = this.size;
-    this.zoom = ROOM * Math.min(clientWidth / width, clientHeight / height);
-    this.least = this.zoom * 0.5;
+    this.zoom = FIT_SHARE * Math.min(clientWidth / width, clientHeight / height);
+    this.minZoom = this.zoom * 0.5;
     this.left = (clientWidth - width * this.zoom) / 2;
     this.top = (clientHeight - height * this.zoom) / 2;
     this.drawSoon();
   }
 
-  /** Come closer by `factor`, holding the place under (x, y) of the stage where it is. */
+  /** Zoom by `factor` around the point (x, y) of the stage. */
   zoomBy(factor, x = this.canvas.clientWidth / 2, y = this.canvas.clientHeight / 2) {
-    const zoom = Math.max(this.least, Math.min(24, this.zoom * factor));
+    const zoom = Math.max(this.minZoom, Math.min(24, this.zoom * factor));
     this.left = x - ((x - this.left) * zoom) / this.zoom;
     this.top = y - ((y - this.top) * zoom) / this.zoom;
     this.zoom = zoom;
@@ -84,7 +84,7 @@ export class Easel {
     this.drawSoon();
   }
 
-  /** A place of the window in pixels of the picture. @returns {[number, number]} */
+  /** Convert window coordinates to pixels of the picture. @returns {[number, number]} */
   place(clientX, clientY) {
     const box = this.canvas.getBoundingClientRect();
     return [(clientX - box.left - this.left) / this.zoom, (clientY - box.top - this.top) / this.zoom];
@@ -112,7 +112,7 @@ export class Easel {
     if (this.cursor) this.drawCursor(context);
   }
 
-  /** A picture or a colour, with the mask's inside or outside left of it, the size of the stage. */
+  /** A picture or a colour, clipped to the inside or outside of the mask, in the size of the stage. */
   masked(image, color, operation) {
     const context = this.layer.getContext("2d");
     context.globalCompositeOperation = "source-over";

@@ -1,7 +1,7 @@
-// The hand on the easel: mouse, pen, fingers and keys become strokes, clicks, moves and zooms.
+// Pointer input on the easel: mouse, pen and fingers become strokes, clicks, pans and zooms.
 
-const PRESSURE_STEP = 0.15; // a pen's radius changes in such steps, each a stroke of its own
-const CLICK_PX = 5; // a press that moves no farther is a click
+const PRESSURE_STEP = 0.15; // a pen's radius changes in these steps; each is a stroke of its own
+const CLICK_PX = 5; // a press that moves less is a click
 
 /**
  * @param {import("./easel.js").Easel} easel
@@ -11,8 +11,8 @@ const CLICK_PX = 5; // a press that moves no farther is a click
 export function listenToHand(easel, hand) {
   const { canvas } = easel;
   const pointers = new Map();
-  let strokes = null; // being made
-  let last = null; // the middle and the spread of two fingers, or where a press to move was
+  let strokes = null; // unfinished
+  let last = null; // centre and spread of two fingers, or the last position of a pan
   let pressed = null;
 
   const mode = () => (hand.tool().endsWith("remove") ? "remove" : "add");
@@ -57,10 +57,10 @@ export function listenToHand(easel, hand) {
   }
 
   canvas.addEventListener("pointerdown", (event) => {
-    if (event.button > 1 || pointers.size === 2) return; // a third finger does nothing
+    if (event.button > 1 || pointers.size === 2) return; // ignore a third finger
     const isPen = event.pointerType === "pen";
-    if (isPen) liftAll(); // the hand that holds it may have come down before it,
-    else if ([...pointers.values()].some((pointer) => pointer.isPen)) return; // or after
+    if (isPen) liftAll(); // palm rejection: the hand may touch before the pen
+    else if ([...pointers.values()].some((pointer) => pointer.isPen)) return; // or after it
     canvas.setPointerCapture(event.pointerId);
     pointers.set(event.pointerId, { x: event.clientX, y: event.clientY, isPen });
     if (pointers.size === 2) {

@@ -1,4 +1,4 @@
-// The keyboard on the easel: the arrow keys move the brush, the space bar paints or clicks, held with arrows it draws.
+// Keyboard input on the easel: arrow keys move the brush, the space bar paints or clicks; held with arrows it draws.
 
 const TOOLS = { b: "add", e: "remove", k: "click-keep", r: "click-remove", h: "pan" };
 
@@ -10,7 +10,7 @@ const TOOLS = { b: "add", e: "remove", k: "click-keep", r: "click-remove", h: "p
  */
 export function listenToKeys(easel, hand) {
   const { canvas } = easel;
-  let at = null; // where the brush is, in pixels of the picture
+  let at = null; // the brush, in pixels of the picture
   let stroke = null;
 
   function step(event) {

@@ -1,8 +1,8 @@
-// What was done to a matte by hand, in order, with undo and redo. An entry is either strokes that the service has not
-// seen yet, or a mask that it gave back.
+// The edits of a matte in order, with undo and redo. An entry is either strokes that the service has not applied yet,
+// or a mask that it returned.
 
 export class Edits {
-  /** @param {Blob} mask the matte that is put right */
+  /** @param {Blob} mask the matte to correct */
   constructor(mask) {
     this.entries = [{ mask }];
     this.at = 0;
@@ -26,12 +26,12 @@ export class Edits {
     return this.at > 0;
   }
 
-  /** Whether the matte is another than it was. */
+  /** Whether the matte differs from the original. */
   get isChanged() {
     return this.mask !== this.entries[0].mask || this.strokes.length > 0;
   }
 
-  /** Go back to the matte as it was; that can be undone, too. */
+  /** Return to the original matte; undo reverts this too. */
   startOver() {
     this.push({ mask: this.entries[0].mask });
   }

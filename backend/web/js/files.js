@@ -2,7 +2,7 @@
 
 import { callBlob } from "./api.js";
 
-const MOST = 60; // fetched files kept; a big picture is some megabytes
+const MAX_FILES = 60; // fetched files kept; a large picture has a few megabytes
 const fetched = new Map(); // href -> Promise<Blob>, oldest first
 const urls = new WeakMap(); // blob -> object URL
 
@@ -19,14 +19,14 @@ export function fileOf(job, name) {
   if (!fetched.has(href)) {
     const blob = callBlob(href);
     fetched.set(href, blob);
-    blob.catch(() => fetched.delete(href)); // asked for again, it is tried again
+    blob.catch(() => fetched.delete(href)); // the next call tries again
     forgetOldest();
   }
   return fetched.get(href);
 }
 
 function forgetOldest() {
-  if (fetched.size <= MOST) return;
+  if (fetched.size <= MAX_FILES) return;
   const [href, blob] = fetched.entries().next().value;
   fetched.delete(href);
   blob.then((old) => URL.revokeObjectURL(urls.get(old)));
@@ -41,7 +41,7 @@ export function blobUrl(blob) {
   return urls.get(blob);
 }
 
-/** Hand a blob to the browser's own downloading. @param {Blob} blob @param {string} name */
+/** Let the browser download a blob. @param {Blob} blob @param {string} name */
 export function save(blob, name) {
   const link = document.createElement("a");
   link.href = blobUrl(blob);
@@ -49,5 +49,5 @@ export function save(blob, name) {
   link.click();
 }
 
-/** A file name made of the photo's own. @param {string} photoName @param {string} ending */
+/** A file name derived from the photo's. @param {string} photoName @param {string} ending */
 export const fileName = (photoName, ending) => `${photoName.replace(/\.[^.]*$/, "") || "photo"}-${ending}`;

@@ -1,4 +1,4 @@
-// The queue of photos as a strip of film: how each stands, one click to look at it, and one to let it go.
+// The queue of photos as a film strip: the state of each, one click to open it and one to remove it.
 
 import { Problem } from "./api.js";
 import { byId, element, fill, icon } from "./dom.js";
@@ -29,7 +29,7 @@ function draw() {
   }
 }
 
-/** How far a photo is, in a word or two. @param {import("./store.js").Photo} photo */
+/** The state of a photo in a word or two. @param {import("./store.js").Photo} photo */
 export function standing(photo) {
   if (photo.problems.matte) return "problem";
   if (isUnderWay(photo.mesh)) return "making the mesh";
@@ -43,13 +43,13 @@ function frame(photo) {
   showThumb(image, photo);
   const look = element("button", { type: "button", className: "frame" }, image, element("i", { className: "lamp" }));
   look.addEventListener("click", () => lookAt(photo));
-  const leave = element("button", { type: "button", className: "leave", title: "Let it go" }, icon("close"));
-  leave.setAttribute("aria-label", `Let ${photo.name} go`);
+  const leave = element("button", { type: "button", className: "leave", title: "Remove" }, icon("close"));
+  leave.setAttribute("aria-label", `Remove ${photo.name}`);
   leave.addEventListener("click", () => remove(photo));
   return element("li", { dataset: { photo: photo.id } }, look, leave);
 }
 
-/** Show a photo's small picture, or its cutout where the photo itself is gone.
+/** Show a photo's thumbnail, or its cutout if the photo is gone.
  * @param {any} image @param {import("./store.js").Photo} photo */
 export async function showThumb(image, photo) {
   if (photo.url) image.src = photo.url;
@@ -57,12 +57,12 @@ export async function showThumb(image, photo) {
     try {
       image.src = await urlOf(photo.matte, "cutout.png");
     } catch (problem) {
-      if (!(problem instanceof Problem)) throw problem; // no picture then; the name stands there
+      if (!(problem instanceof Problem)) throw problem; // the name stands in for the picture
     }
   }
 }
 
-/** Put a photo onto the bench, on the step where one is, or the nearest that is open for it.
+/** Open a photo on the current step, or on Matte if that step is not open for it.
  * @param {import("./store.js").Photo} photo */
 export function lookAt(photo) {
   if (photo === state.current && state.step !== "photo") return;
@@ -75,7 +75,7 @@ export function lookAt(photo) {
 }
 
 function remove(photo) {
-  for (const slot of /** @type {const} */ (["matte", "mesh"])) cancel(photo, slot).catch(() => {}); // ended already, or out of reach: it is let go
+  for (const slot of /** @type {const} */ (["matte", "mesh"])) cancel(photo, slot).catch(() => {}); // already ended, or the service is unreachable
   forget(photo.id);
   state.photos = state.photos.filter((other) => other !== photo);
   if (state.current === photo) {

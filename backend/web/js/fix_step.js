@@ -1,5 +1,5 @@
-// The step Fix: strokes and clicks on the matte. Strokes are painted here at once and by the service when they are
-// needed; clicks and snapping are the service's. Leaving the step keeps the work.
+// The step Fix: strokes and clicks on the matte. The page previews strokes at once and the service applies them later;
+// clicks and snapping are done by the service. Leaving the step saves the work.
 
 import { callBlob, formOf, Problem } from "./api.js";
 import { byId, choose, chosen, say } from "./dom.js";
@@ -14,11 +14,11 @@ import { showProgress } from "./progress.js";
 import { go, onLeaving } from "./steps.js";
 import { changed, isDone, onChange, state } from "./store.js";
 
-const MOST_POINTS = 8000; // the service takes 10,000 at once
+const MAX_POINTS = 8000; // the service accepts 10,000 per request
 
 let easel;
-let work = null; // {photo, matte, edits}: what lies on the easel; matte is the job whose mask is put right
-let asking = Promise.resolve(); // what the service was asked for last; one thing at a time
+let work = null; // {photo, matte, edits} on the easel; matte is the job whose mask is corrected
+let asking = Promise.resolve(); // the last request to the service; one at a time
 
 export function startFixStep() {
   easel = new Easel(byId("easel"));
@@ -31,7 +31,7 @@ export function startFixStep() {
     redo: () => step("redo"),
     onStrokes: addStrokes,
     onClick: (x, y, mode) =>
-      ask(mode === "keep" ? "Finding that part" : "Taking that part out", { clicks: [{ x, y, mode }] }),
+      ask(mode === "keep" ? "Finding the part" : "Removing the part", { clicks: [{ x, y, mode }] }),
   };
   listenToHand(easel, hand);
   listenToKeys(easel, hand);
@@ -40,7 +40,7 @@ export function startFixStep() {
   byId("zoom-in").addEventListener("click", () => easel.zoomBy(1.4));
   byId("zoom-out").addEventListener("click", () => easel.zoomBy(1 / 1.4));
   byId("zoom-fit").addEventListener("click", () => easel.fit());
-  byId("snap").addEventListener("click", () => ask("Snapping to the edges", { refine: true }));
+  byId("snap").addEventListener("click", () => ask("Snapping to edges", { refine: true }));
   byId("fix-done").addEventListener("click", () => go("matte"));
   byId("fix-reset").addEventListener("click", () => {
     work.edits.startOver();
@@ -64,7 +64,7 @@ async function open() {
   work = mine;
   showProblem(problemPlace("fix"), null);
   try {
-    if (!current.blob) throw new Problem({ code: "photo-gone", title: "The photo is no longer in this browser" });
+    if (!current.blob) throw new Problem({ code: "photo-gone", title: "This browser no longer has the photo" });
     const [mask] = await Promise.all([fileOf(mine.matte, "mask.png"), easel.open(current.blob)]);
     if (work !== mine) return;
     mine.edits = new Edits(mask);
@@ -76,12 +76,12 @@ async function open() {
   }
 }
 
-/** @returns {{radius: number, hardness: number}} in pixels of the picture; the slider is finer for small brushes */
+/** @returns {{radius: number, hardness: number}} in pixels of the photo; the slider is finer for small brushes */
 function brush() {
   const share = Number(byId("brush-size").value) / 100;
-  const most = easel.size ? Math.max(easel.size.width, easel.size.height) * 0.15 : 150;
+  const max = easel.size ? Math.max(easel.size.width, easel.size.height) * 0.15 : 150;
   return {
-    radius: Math.round(10 * (1 + (most - 1) * share * share)) / 10,
+    radius: Math.round(10 * (1 + (max - 1) * share * share)) / 10,
     hardness: Number(byId("brush-hardness").value) / 100,
   };
 }
@@ -102,7 +102,7 @@ function addStrokes(strokes) {
   if (!work?.edits) return;
   work.edits.push({ strokes });
   redraw();
-  if (work.edits.points > MOST_POINTS) ask("Keeping your strokes", {});
+  if (work.edits.points > MAX_POINTS) ask("Saving your strokes", {});
 }
 
 function step(way) {
@@ -121,7 +121,7 @@ async function redraw() {
   await easel.show(edits);
 }
 
-/** Have the service lay on the strokes so far, and do what it is asked for besides; one thing after the other. */
+/** Have the service apply the strokes so far and then `wish`; requests run one after the other. */
 function ask(words, wish) {
   const mine = work;
   if (mine?.edits) asking = asking.then(() => answered(mine, words, wish));
@@ -153,15 +153,15 @@ async function answered(mine, words, { clicks = null, refine = false }) {
 const edited = ({ photo, edits }, parts) =>
   callBlob("/edit-mask", { method: "POST", body: formOf({ file: photo.blob, mask: edits.mask, ...parts }) });
 
-/** Make the edited mask the photo's matte, if anything was done to it. */
+/** Make the edited mask the photo's matte if it changed. */
 async function keep() {
   const mine = work;
   if (!mine?.edits?.isChanged) return;
-  mine.photo.pending = true; // nothing is made of the old matte meanwhile
-  await ask("Keeping your strokes", {});
+  mine.photo.pending = true; // no mesh is made from the old matte meanwhile
+  await ask("Saving your strokes", {});
   mine.photo.pending = false;
   changed();
-  if (mine.edits.strokes.length) return; // the service could not take them; they stay on the easel
+  if (mine.edits.strokes.length) return; // the service did not apply them; they stay on the easel
   if (work === mine) work = null;
   makeMatte(mine.photo, mine.edits.mask);
 }

@@ -1,4 +1,4 @@
-// A GLB as this service writes it -> positions and triangles. Enough of glTF 2.0 to draw it, and no more.
+// A GLB as this service writes it -> positions and triangles; only the part of glTF 2.0 that this needs.
 
 const JSON_CHUNK = 0x4e4f534a;
 const INDEX_TYPES = { 5121: Uint8Array, 5123: Uint16Array, 5125: Uint32Array };
@@ -6,7 +6,7 @@ const INDEX_TYPES = { 5121: Uint8Array, 5123: Uint16Array, 5125: Uint32Array };
 /**
  * @param {ArrayBuffer} buffer
  * @returns {{positions: Float32Array, triangles: Uint32Array}} x, y, z of each vertex; three vertices a triangle
- * @throws {Error} for what is no GLB
+ * @throws {Error} if it is not a GLB
  */
 export function parseGlb(buffer) {
   const view = new DataView(buffer);

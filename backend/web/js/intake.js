@@ -1,4 +1,4 @@
-// How photos come in: dropped, pasted, picked, taken, or an example; each is checked and its matte begun.
+// Photos come in by drop, paste, file picker, camera or as an example; each is checked and its matte started.
 
 import { callBlob, Problem } from "./api.js";
 import { byId, element } from "./dom.js";
@@ -12,7 +12,7 @@ export function startIntake() {
   for (const id of ["pick", "take"]) {
     byId(id).addEventListener("change", ({ target }) => {
       take([...target.files]);
-      target.value = ""; // the same file can be chosen again
+      target.value = ""; // so that the same file can be chosen again
     });
   }
   addEventListener("paste", ({ clipboardData }) => {
@@ -27,7 +27,7 @@ export function startIntake() {
     .replaceChildren(...examples.map(exampleButton));
 }
 
-/** Take photos in: the good ones into the queue, the first of them onto the bench, and a word about each bad one.
+/** Queue the valid photos, open the first of them, and show the problem of each invalid one.
  * @param {File[]} files */
 export async function take(files) {
   const place = problemPlace("photo");
@@ -53,21 +53,21 @@ export async function take(files) {
   state.current = taken[0];
   changed();
   if (taken.length === files.length || state.step !== "photo") go("matte");
-  for (const photo of taken) makeMatte(photo); // they wait in the service's own queue
+  for (const photo of taken) makeMatte(photo); // the service queues them
 }
 
-/** One problem that tells of all that were not taken. */
+/** Merge the problems of all refused files into one. */
 function together(refused, count) {
   const [{ name, problem }] = refused;
   if (count === 1) return problem;
   if (refused.length === 1) return Object.assign(problem, { title: `${name}: ${problem.title}` });
   const detail = refused.map((each) => `${each.name}: ${each.problem.title}.`).join(" ");
-  return new Problem({ code: "several-refused", title: `${refused.length} files were not taken`, detail });
+  return new Problem({ code: "several-refused", title: `${refused.length} files were not accepted`, detail });
 }
 
 function startDropping() {
   const drop = byId("drop");
-  let depth = 0; // dragenter and dragleave come once for every element crossed
+  let depth = 0; // dragenter and dragleave fire for every element crossed
   const mark = (change) => {
     depth = Math.max(0, depth + change);
     document.body.classList.toggle("dragging", depth > 0);

@@ -1,11 +1,11 @@
-// A job's events, read from a fetch (EventSource cannot send an API key), and taken up again where they broke off.
+// A job's events, read with fetch (EventSource cannot send an API key) and resumed after a broken connection.
 
 import { call, callJson, Problem } from "./api.js";
 import { isUnderWay } from "./store.js";
 
-const PATIENCE = 6; // failed tries in a row
+const MAX_TRIES = 6; // failed tries in a row
 const PAUSE_MS = 600;
-const MOST_LINES = 3; // a browser has six connections to a service in all, and a line of events holds one
+const MAX_STREAMS = 3; // a browser opens six connections per host, and each event stream holds one
 let lines = 0;
 
 /**
@@ -20,11 +20,11 @@ export async function followJob(job, onEvent, signal) {
   const heard = { last: "", tries: 0 };
   for (; ; heard.tries += 1) {
     try {
-      const way = lines < MOST_LINES ? listen : ask;
+      const way = lines < MAX_STREAMS ? listen : ask;
       const done = await way(job, heard, onEvent, signal);
       if (done) return done;
     } catch (error) {
-      if (signal.aborted || (error instanceof Problem && error.code !== "unreachable") || heard.tries >= PATIENCE)
+      if (signal.aborted || (error instanceof Problem && error.code !== "unreachable") || heard.tries >= MAX_TRIES)
         throw error;
     }
     if (signal.aborted) throw signal.reason;
@@ -32,13 +32,13 @@ export async function followJob(job, onEvent, signal) {
   }
 }
 
-/** Hear a job's events as they come. @returns {Promise<any>} its document; null when the line broke before its end */
+/** Read a job's events as they arrive. @returns {Promise<any>} its document; null if the connection broke first */
 async function listen(job, heard, onEvent, signal) {
   lines += 1;
   try {
     const headers = { Accept: "text/event-stream", ...(heard.last && { "Last-Event-ID": heard.last }) };
     const response = await call(job.links.events, { headers, signal });
-    if (response.status === 204) return await callJson(job.links.self); // all was heard before the line broke
+    if (response.status === 204) return await callJson(job.links.self); // all events arrived before the connection broke
     for await (const message of messages(response.body)) {
       heard.tries = 0;
       heard.last = message.id || heard.last;
@@ -53,7 +53,7 @@ async function listen(job, heard, onEvent, signal) {
   }
 }
 
-/** Ask once how a job stands, while every line is taken. @returns {Promise<any>} as `listen` */
+/** Poll a job once, while all streams are taken. @returns {Promise<any>} as `listen` */
 async function ask(job, heard, onEvent, signal) {
   const document = await callJson(job.links.self, { signal });
   heard.tries = 0;
@@ -82,7 +82,7 @@ export async function* messages(body) {
       for (const block of blocks) yield parsed(block);
     }
   } finally {
-    reader.cancel().catch(() => {}); // the stream may have broken already; whoever reads on has been told
+    reader.cancel().catch(() => {}); // the stream may be broken; its reader already has the error
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { call, callJson, formOf, Problem } from "./api.js";
 import { fileOf } from "./files.js";
-import { door } from "./in_turn.js";
+import { limitConcurrency } from "./limit_concurrency.js";
 import { followJob } from "./job_events.js";
 import { remember } from "./memory.js";
 import { changed, isDone, isUnderWay } from "./store.js";
@@ -11,12 +11,12 @@ const KINDS = { matte: "remove-bg", mesh: "generate-mesh" };
 const CANCELLED = { code: "cancelled", title: "Cancelled" };
 const WHOLE = { matte: ["matte", "edited", "matteOptions"], mesh: ["mesh", "meshOptions", "meshOf"] };
 const following = new Map(); // `${photo.id} ${slot}` -> AbortController
-const toSend = door(2); // uploads at once: a long queue leaves the browser connections for what is looked at
+const upload = limitConcurrency(2); // concurrent uploads: a long queue must leave the browser connections for the current photo
 
 /**
- * Make the matte of a photo anew.
+ * Make the matte of a photo.
  * @param {import("./store.js").Photo} photo
- * @param {Blob | null} [mask] the person's own, in place of a segmenter's
+ * @param {Blob | null} [mask] the person's mask, used instead of a segmenter
  * @param {Record<string, string>} [options]
  */
 export function makeMatte(photo, mask = null, options = photo.matteOptions) {
@@ -25,25 +25,24 @@ export function makeMatte(photo, mask = null, options = photo.matteOptions) {
   return run(photo, "matte", matteParts(photo, mask));
 }
 
-/** Ask once more for the matte that was not made. @param {import("./store.js").Photo} photo */
+/** Repeat the last request for a matte. @param {import("./store.js").Photo} photo */
 export const makeMatteAgain = (photo) => makeMatte(photo, photo.wish?.mask, photo.wish?.options);
 
 /**
- * The form of a photo's matte; the person's own mask is taken at its word. The strategy is always named: the service
- * fuses a mask with depth only when asked to, and the page promises the matte that the mesh is made of.
+ * The form of a photo's matte; the person's own mask is used as is. The strategy is always sent, because the defaults of
+ * mattes and meshes differ and the page must show the matte that the mesh is made from.
  * @param {import("./store.js").Photo} photo
  * @param {Blob | null} mask
  * @returns {Record<string, any>}
  */
 export function matteParts(photo, mask) {
   if (mask) return { mask, strategy: "segmentation" };
-  const isDocument = photo.matteOptions.mode === "document"; // depth takes no part in one
+  const isDocument = photo.matteOptions.mode === "document"; // documents do not use depth
   return { strategy: "auto", ...photo.matteOptions, ...(isDocument && { strategy: "segmentation" }) };
 }
 
 /**
- * Make the mesh of a photo: after its own mask, or with the options of the matte, of which the service then has the
- * answer already.
+ * Make the mesh of a photo, from its own mask or with the options of its matte, whose stages the service has cached.
  * @param {import("./store.js").Photo} photo
  * @param {Record<string, string>} [options]
  */
@@ -54,11 +53,15 @@ export async function makeMesh(photo, options = photo.meshOptions) {
   return run(photo, "mesh", await meshParts(photo));
 }
 
-/** The form of a photo's mesh. What only a matte can be asked for goes along as its mask.
+/** Whether further requests send the mask instead of the options: the person edited it, or a remote service made it,
+ * which should get and charge for the photo only once. @param {import("./store.js").Photo} photo */
+export const reusesMask = ({ edited, matte }) => edited || matte?.report?.segmenter.device === "remote";
+
+/** The form of a photo's mesh. A matte with options that a mesh does not have is sent as its mask.
  * @param {import("./store.js").Photo} photo @returns {Promise<Record<string, any>>} */
 export async function meshParts(photo) {
   const { mode, edges, ...options } = photo.matteOptions;
-  const isOwn = photo.edited || Boolean(mode || edges);
+  const isOwn = reusesMask(photo) || Boolean(mode || edges);
   const mask = isOwn && photo.matte ? await fileOf(photo.matte, "mask.png") : null;
   return { mask, ...(mask ? {} : options), ...photo.meshOptions };
 }
@@ -69,9 +72,9 @@ async function run(photo, slot, parts) {
   const sending = { state: "queued", progress: { stages: [], fraction: 0 }, files: [] };
   photo[slot] = sending;
   changed();
-  let mine = sending; // what this call put into the slot; another may take its place
+  let mine = sending; // what this call put into the slot; a later call may replace it
   try {
-    const job = await toSend(() => {
+    const job = await upload(() => {
       if (sending.unwanted) throw new Problem(CANCELLED);
       return startJob(KINDS[slot], { file: photo.blob, ...parts });
     });
@@ -85,7 +88,7 @@ async function run(photo, slot, parts) {
     if (!(error instanceof Problem)) throw error;
     if (photo[slot] !== mine) return;
     photo[slot] = null;
-    tell(photo, slot, error);
+    settle(photo, slot, error);
   }
 }
 
@@ -93,8 +96,8 @@ function keepGood(photo, slot) {
   if (isDone(photo[slot])) photo.good[slot] = Object.fromEntries(WHOLE[slot].map((name) => [name, photo[name]]));
 }
 
-/** Tell what came of a job; where nothing did, go back to what there was, if it still fits. */
-function tell(photo, slot, problem) {
+/** Store the end of a job. After a problem, restore the last good result if it still fits. */
+function settle(photo, slot, problem) {
   const good = photo.good[slot];
   const fits = good && (slot === "matte" || good.meshOf === photo.matte?.id);
   photo.problems[slot] = problem;
@@ -109,7 +112,7 @@ function tell(photo, slot, problem) {
 /** @param {string} kind @param {Record<string, any>} parts @returns {Promise<import("./store.js").Job>} */
 export const startJob = (kind, parts) => callJson("/jobs", { method: "POST", body: formOf({ kind, ...parts }) });
 
-/** Follow a photo's job until it ends or another takes its place.
+/** Follow a photo's job until it ends or another replaces it.
  * @param {import("./store.js").Photo} photo @param {"matte" | "mesh"} slot */
 export async function follow(photo, slot) {
   const name = `${photo.id} ${slot}`;
@@ -122,7 +125,7 @@ export async function follow(photo, slot) {
     const done = await followJob(job, (event, data) => noteEvent(job, event, data), control.signal);
     if (photo[slot] !== job) return;
     photo[slot] = done;
-    tell(photo, slot, problemOf(done));
+    settle(photo, slot, problemOf(done));
   } catch (error) {
     if (!control.signal.aborted) throw error;
   }
@@ -134,7 +137,7 @@ function problemOf(job) {
 }
 
 function noteEvent(job, event, data) {
-  if (event === "state" && isUnderWay(data)) job.state = data.state; // the last one comes with the whole document
+  if (event === "state" && isUnderWay(data)) job.state = data.state; // the final state comes with the whole document
   if (event === "stage") {
     const { stage } = job.progress;
     if (stage && stage !== data.name) job.progress.stages.push({ name: stage });
@@ -144,7 +147,7 @@ function noteEvent(job, event, data) {
   changed();
 }
 
-/** Cancel what is under way; what is still being sent, as soon as it has an id.
+/** Cancel a running job; one that is still uploading is cancelled once it has an id.
  * @param {import("./store.js").Photo} photo @param {"matte" | "mesh"} slot */
 export async function cancel(photo, slot) {
   const job = photo[slot];
@@ -158,6 +161,6 @@ async function stop(photo, slot) {
   try {
     await cancel(photo, slot);
   } catch (error) {
-    if (!(error instanceof Problem)) throw error; // it has ended by itself
+    if (!(error instanceof Problem)) throw error; // it has already ended
   }
 }

@@ -1,4 +1,4 @@
-// The API key, where the service asks for one: kept for this tab, asked for once at a time.
+// The API key of a service that needs one: kept for this tab, with at most one dialog at a time.
 
 import { byId } from "./dom.js";
 
@@ -9,7 +9,7 @@ let asking = null;
 /** @returns {string} */
 export const key = () => current;
 
-/** Ask the person. @returns {Promise<boolean>} whether there is a new key to try */
+/** Ask the person for a key. @returns {Promise<boolean>} whether there is a new key to try */
 export function askForKey() {
   asking ??= ask().finally(() => (asking = null));
   return asking;
@@ -17,7 +17,7 @@ export function askForKey() {
 
 function ask() {
   const dialog = byId("key-dialog");
-  byId("key-hint").textContent = current ? "That key was not accepted." : "";
+  byId("key-hint").textContent = current ? "The service rejected this key. Try another one." : "";
   return new Promise((resolve) => {
     let given = false;
     byId("key-form").onsubmit = (event) => {
@@ -38,7 +38,7 @@ function keep(value) {
   try {
     sessionStorage.setItem(STORED, value);
   } catch {
-    // the key holds until the page is loaded again
+    // no storage: the key lasts until the page is reloaded
   }
 }
 

@@ -1,4 +1,4 @@
-// The service's masks (8-bit grey, white is kept) as canvases whose transparency is the mask.
+// The service's masks (8-bit grey, white is the object) as canvases whose alpha is the mask.
 
 /**
  * @param {Blob} blob a mask as PNG
@@ -23,7 +23,7 @@ export async function maskCanvas(blob, width, height) {
 }
 
 /**
- * The smallest box of a mask that holds all that is kept.
+ * The bounding box of the object in a mask.
  * @param {HTMLCanvasElement} mask as `maskCanvas` makes it
  * @returns {{x: number, y: number, width: number, height: number}} in the mask's pixels
  */

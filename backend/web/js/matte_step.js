@@ -1,4 +1,4 @@
-// The step Matte: the photo before and after, what was found, how it was made, and with what options.
+// The step Matte: the photo before and after, the verdict, the options and the engine.
 
 import { Problem } from "./api.js";
 import { showCompare, startCompare } from "./compare.js";
@@ -15,14 +15,14 @@ import { changed, isDone, isUnderWay, onChange, state } from "./store.js";
 import { matteFigures, verdictOf } from "./words.js";
 
 const VIEWS = {
-  "cutout.png": "The cut-out object",
-  "mask.png": "The matte: white is kept",
+  "cutout.png": "The cutout",
+  "mask.png": "The matte: white is the object",
   "disparity.png": "Depth: bright is near",
   "disagreement.png": "Where segmentation and depth disagree",
 };
 const NOTES = {
-  "disparity.png": "Bright is near.",
-  "disagreement.png": "Orange: only the segmentation sees the object. Blue: only depth does.",
+  "disparity.png": "Bright is near, dark is far.",
+  "disagreement.png": "Orange: only segmentation finds the object here. Blue: only depth does.",
 };
 let shownFor = null;
 
@@ -56,7 +56,7 @@ function draw() {
   const job = current.matte;
   const problem = current.problems.matte;
   const place = document.querySelector('[data-progress="matte"]');
-  if (current.pending) showProgress(place, { state: "running", progress: { stage: "Keeping your strokes" } });
+  if (current.pending) showProgress(place, { state: "running", progress: { stage: "Saving your strokes" } });
   else showProgress(place, isUnderWay(job) ? job : null, () => cancel(current, "matte"));
   showProblem(problemPlace("matte"), problem, waysOut(current, problem));
   showStage(current);
@@ -68,10 +68,10 @@ function waysOut(photo, problem) {
   if (!problem || !photo.blob) return [];
   const again = { label: "Try again", act: () => makeMatteAgain(photo) };
   if (isDone(photo.matte)) return [again, { label: "Keep this matte", act: () => dismiss(photo) }];
-  return [again, { label: "Another photo", act: () => go("photo") }];
+  return [again, { label: "Choose another photo", act: () => go("photo") }];
 }
 
-/** Stay with the matte that there is. */
+/** Dismiss the problem and keep the current matte. */
 function dismiss(photo) {
   photo.problems.matte = null;
   writeOptions(byId("matte-options"), photo.matteOptions);
@@ -131,15 +131,15 @@ function showReport(job) {
   fill(byId("matte-downloads"), key, () => (report ? matteDownloads(state.current).map(downloadButton) : []));
 }
 
-/** Ask whether paper is to go, where one colour runs all along the border. @param {any} report */
+/** Offer document mode if one colour runs along the whole border. @param {any} report */
 function ask(report) {
   const place = byId("matte-question");
   const { blob, edited } = state.current;
   place.hidden = !report?.background?.uniform || report.options.mode === "document" || edited || !blob;
   if (place.hidden) return;
   place.querySelector("p").textContent =
-    `One colour, ${report.background.color}, runs along the whole border. ` +
-    "If this is a signature, a stamp or writing, its paper can go, also inside the strokes.";
+    `The whole border has one colour, ${report.background.color}. ` +
+    "If this is a signature, a stamp or writing, you can remove the paper, also inside the strokes.";
 }
 
 /** @param {{label: string, act: (button: any) => Promise<void>}} download @returns {Node} */

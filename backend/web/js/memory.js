@@ -1,8 +1,8 @@
-// What is found again after the tab was closed: the ids of the last jobs in localStorage, and the photos themselves in
-// IndexedDB, because the service does not keep them. Where the browser keeps nothing, the page works for one visit.
+// Restores work after the tab was closed: the ids of the last jobs in localStorage and the photos in IndexedDB, because
+// the service does not keep them. In a browser that stores nothing, the page works for one visit.
 
 const LIST = "mattemesh-work";
-const MOST = 12;
+const MAX_PHOTOS = 12;
 
 /** @param {import("./store.js").Photo} photo */
 export function remember(photo) {
@@ -18,7 +18,7 @@ export function remember(photo) {
   };
   const others = remembered().filter(({ id }) => id !== photo.id);
   const isNew = !remembered().some(({ id }) => id === photo.id);
-  const kept = [record, ...others].slice(0, MOST);
+  const kept = [record, ...others].slice(0, MAX_PHOTOS);
   write(kept);
   if (isNew && photo.blob)
     keepPhoto(
@@ -34,7 +34,7 @@ export function remembered() {
     const list = JSON.parse(localStorage.getItem(LIST) ?? "[]");
     return Array.isArray(list) ? list.filter((record) => typeof record?.id === "string") : [];
   } catch {
-    return []; // storage is blocked, or somebody wrote something else there
+    return []; // storage is blocked, or the entry is not ours
   }
 }
 
@@ -54,7 +54,7 @@ function write(records) {
   try {
     localStorage.setItem(LIST, JSON.stringify(records));
   } catch {
-    // full or blocked: what is on the page stays there
+    // storage is full or blocked: the work lasts for this visit
   }
 }
 
@@ -67,7 +67,7 @@ async function keepPhoto(id, blob, kept) {
   });
 }
 
-/** One transaction on the photos; null where the browser has no database for us. */
+/** One transaction on the photos; null if the browser has no database. */
 function withPhotos(mode, act) {
   return new Promise((resolve) => {
     let opening;

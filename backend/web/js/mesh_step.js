@@ -1,4 +1,4 @@
-// The step Mesh: made on arrival, looked at from all sides, changed and taken away.
+// The step Mesh: made on arrival, then viewed, changed and downloaded.
 
 import { byId, choose, chosen, element, fill, showPicture } from "./dom.js";
 import { meshDownloads } from "./downloads.js";
@@ -60,14 +60,14 @@ function draw() {
   allowAgain();
 }
 
-/** The cutout, until the mesh can be seen. */
+/** Show the cutout until the mesh is visible. */
 async function showBefore(photo) {
   const image = byId("mesh-before");
   image.hidden = isSeen(photo.mesh) || !isDone(photo.matte);
   if (!image.hidden) await showPicture(image, await urlOf(photo.matte, "cutout.png"));
 }
 
-/** Whether the mesh has to be made: there is none, or the matte is another since. */
+/** Whether the mesh must be made: there is none, or the matte changed since. */
 function isDue(photo) {
   if (!photo.blob || photo.pending || !isDone(photo.matte) || isUnderWay(photo.mesh) || photo.problems.mesh)
     return false;

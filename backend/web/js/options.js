@@ -1,4 +1,4 @@
-// A form of options: what in it differs from the defaults, and whether that differs from what was last made.
+// A form of options: reads and writes the values that differ from the defaults.
 
 /**
  * The options of a form that are not at their defaults, by name.
@@ -20,7 +20,7 @@ export function readOptions(form) {
   return options;
 }
 
-/** Put a form to `options`, and to its defaults where they say nothing.
+/** Set a form to `options`, and its other fields to their defaults.
  * @param {HTMLFormElement} form @param {Record<string, string>} options */
 export function writeOptions(form, options) {
   form.reset();
@@ -33,7 +33,7 @@ export function writeOptions(form, options) {
   showValues(form);
 }
 
-/** Show beside each slider what it stands on. @param {ParentNode} place */
+/** Show the value beside each slider. @param {ParentNode} place */
 export function showValues(place) {
   for (const slider of place.querySelectorAll('input[type="range"][id]')) {
     const output = document.querySelector(`label[for="${slider.id}"] output`);

@@ -1,10 +1,10 @@
-// Turning something by hand: pointer, wheel, two fingers and keys become angles and a distance.
+// Orbit control: pointer, wheel, two fingers and keys become angles and a distance.
 
 const PER_PIXEL = 0.011; // radians
 const STEEPEST = 1.5;
 
 /**
- * @param {HTMLElement} place that is turned; it gets the keyboard's focus
+ * @param {HTMLElement} place element that turns; it takes the keyboard focus
  * @param {{azimuth: number, elevation: number, distance: number}} view changed in place; radians
  * @param {() => void} onTurn
  * @param {number} [perKey] radians that an arrow key turns

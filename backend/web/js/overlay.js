@@ -1,7 +1,6 @@
-// The photo with its matte over the mesh, seen from where the photo was taken: what the camera saw, what was kept of it
-// (the rest lies under a veil, as in Fix) and what became of it lie on each other. The framing is the pipeline's
-// (backend/mesh/framing.py): the object's box, centred in a square that it fills to `foreground_ratio`, seen by a
-// camera 1.9 away with 40° from bottom to top.
+// The photo with its matte over the mesh, from the camera's position, so that photo, matte and mesh line up; areas outside
+// the matte are veiled as in Fix. The framing is that of backend/mesh/framing.py: the object's box, centred in a square
+// that it fills to `foreground_ratio`, seen from a distance of 1.9 with a vertical field of view of 40°.
 
 import { byId, element } from "./dom.js";
 import { fileOf } from "./files.js";
@@ -38,7 +37,7 @@ export async function showOverlay(place, viewer, photo, stillWanted) {
   fade();
 }
 
-/** The colour where `mask` keeps nothing, the size of the mask. */
+/** A canvas of the mask's size with the colour outside the mask. */
 function veilOver(mask, color) {
   const veil = element("canvas", { width: mask.width, height: mask.height });
   const context = veil.getContext("2d");
@@ -49,7 +48,7 @@ function veilOver(mask, color) {
   return veil;
 }
 
-/** Draw the square of the pictures that the mesh was made from, one over the other. */
+/** Draw the square of the pictures that the mesh was made from over each other. */
 function drawFramed(canvas, images, box, ratio) {
   const longer = Math.max(box.width, box.height);
   const side = longer / ratio;

@@ -1,5 +1,5 @@
-// A stroke on a mask, as the service will lay it on: its coverage depends on the distance to its line alone.
-// The soft rim is drawn as rings, from wide to narrow, each adding what is lacking to the coverage at its distance.
+// Previews a stroke on a mask as the service will apply it: coverage depends only on the distance to its line.
+// The soft rim is drawn as rings from wide to narrow, each adding the coverage that is still missing at its distance.
 
 const RINGS = 20;
 
@@ -13,7 +13,7 @@ export function paintStroke(context, stroke, scale) {
   const radius = stroke.radius * scale;
   const path = new Path2D();
   points.forEach(([x, y], index) => path[index ? "lineTo" : "moveTo"](x * scale, y * scale));
-  if (points.length === 1) path.lineTo(points[0][0] * scale, points[0][1] * scale + 0.001); // a dab has to have a length
+  if (points.length === 1) path.lineTo(points[0][0] * scale, points[0][1] * scale + 0.001); // a dab needs a length
   context.save();
   Object.assign(context, { lineCap: "round", lineJoin: "round", strokeStyle: "#fff" });
   context.globalCompositeOperation = mode === "add" ? "source-over" : "destination-out";

@@ -1,50 +1,50 @@
-// An error for a person: the service's own words, and what to do next.
+// An error for a person: the message of the service and what to do next.
 
 import { byId, element, fill, icon, say } from "./dom.js";
 
 const NEXT = {
-  "unsupported-image-type": "Save it as JPEG, PNG or WebP and choose it again.",
-  "empty-file": "Choose the file again; the copy may have been broken off.",
-  "unreadable-file": "Choose the picture itself.",
-  "several-refused": "Save them as JPEG, PNG or WebP within the limits, and choose them again.",
+  "unsupported-image-type": "Save the picture as JPEG, PNG or WebP and choose that file.",
+  "empty-file": "Choose the file again. The copy may be incomplete.",
+  "unreadable-file": "Choose a picture file.",
+  "several-refused": "Save them as JPEG, PNG or WebP within the limits and choose them again.",
   "missing-file": "Choose the photo again.",
   "too-many-files": "Choose one picture.",
-  "image-corrupt": "Open it in a picture viewer, save it anew and choose that copy.",
-  "upload-too-large": "Save it smaller or as JPEG, and choose that copy.",
-  "too-many-pixels": "Make it smaller and choose that copy.",
-  "no-subject": "Go to Fix and paint over the object, or choose a photo with a plainer background.",
-  "invalid-parameter": "Change that option and try again.",
-  overloaded: "Others are being served; try again in a moment.",
-  "not-ready": "It is starting or stopping; try again in a moment.",
-  "upload-too-slow": "Try again with a better connection, or with a smaller copy.",
+  "image-corrupt": "Open the picture in a viewer, save a copy and choose that copy.",
+  "upload-too-large": "Save a smaller copy or a JPEG and choose that file.",
+  "too-many-pixels": "Save a smaller copy and choose that file.",
+  "no-subject": "Open Fix and paint over the object, or choose a photo with a plainer background.",
+  "invalid-parameter": "Change the option and try again.",
+  overloaded: "Other requests are running. Try again in a moment.",
+  "not-ready": "The service is starting or stopping. Try again in a moment.",
+  "upload-too-slow": "Use a better connection or a smaller file, then try again.",
   "rate-limited": "Wait a moment and try again.",
   "timed-out": "Try “Fast”, or a smaller picture.",
   "worker-lost": "Try again.",
-  "model-unavailable": "Choose “Automatic”, or fetch the model with the command above.",
+  "model-unavailable": "Set the model to “Automatic”, or run the command above on the server.",
   "out-of-memory": "Try a smaller picture or a lower resolution.",
-  "storage-full": "Whoever runs this service has to make room on its disk.",
-  unauthorized: "Reload the page to give a key.",
-  "cross-site": "Open the page at the service’s own address.",
-  "host-not-allowed": "Open the page by a name that the service knows; whoever runs it sets ALLOWED_HOSTS.",
-  unreachable: "Check that the service runs, then try again.",
-  "not-found": "The service keeps results for a limited time; make it again.",
-  "not-finished": "Wait until it is done.",
+  "storage-full": "Ask the operator to free disk space on the server.",
+  unauthorized: "Reload the page and enter a key.",
+  "cross-site": "Open the page at the address of the service.",
+  "host-not-allowed": "Open the page by a name in ALLOWED_HOSTS, or ask the operator to add this one.",
+  unreachable: "Check that the service is running, then try again.",
+  "not-found": "The result has expired. Make it again.",
+  "not-finished": "Wait until the job is done.",
   "idempotency-conflict": "Try again.",
   "out-of-range": "Try again.",
-  internal: "Try again; if it stays, the service’s log has the reason.",
-  cancelled: "Begin again when you like.",
-  "photo-gone": "Choose the photo again; what was made of it can still be downloaded.",
+  internal: "Try again. If it fails again, look into the log of the service.",
+  cancelled: "You can start again at any time.",
+  "photo-gone": "Choose the photo again. You can still download its results.",
 };
 
 /**
  * Show a problem, or nothing.
  * @param {any} place
  * @param {import("./api.js").Problem | null | undefined} problem
- * @param {{label: string, act: () => void}[]} [ways] out of it
+ * @param {{label: string, act: () => void}[]} [ways] actions that the person can take
  */
 export function showProblem(place, problem, ways = []) {
   const labels = ways.map(({ label }) => label);
-  place.ways = ways; // of another photo, maybe, though the words are the same
+  place.ways = ways; // may belong to another photo with the same problem
   const key = problem ? [problem.code, problem.message, ...labels].join(" ") : "";
   fill(place, key, () => (problem ? [card(place, problem, labels)] : []));
 }

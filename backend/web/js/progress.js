@@ -1,35 +1,35 @@
-// Work under way, over the stage: a bar, the stages done and doing, the time left, and a way to stop.
+// Progress of a job over the stage: a bar, finished and current stages, the time left, and Cancel.
 
 import { element, fill, say } from "./dom.js";
 
 const NAMES = {
   decode: "Opening the photo",
   segment: "Finding the object",
-  threshold: "Deciding what counts",
-  components: "Picking the object",
-  morphology: "Tidying the mask",
-  holes: "Looking into holes",
-  grabcut: "Refining by colour",
-  edges: "Drawing the edge",
-  depth: "Seeing depth",
-  fuse: "Joining depth and mask",
+  threshold: "Applying the threshold",
+  components: "Selecting the object",
+  morphology: "Cleaning the mask",
+  holes: "Checking for holes",
+  grabcut: "Refining with GrabCut",
+  edges: "Refining the edge",
+  depth: "Estimating depth",
+  fuse: "Fusing depth and mask",
   feather: "Softening the edge",
-  score: "Judging the matte",
-  colors: "Cleaning the rim",
+  score: "Scoring the matte",
+  colors: "Cleaning edge colours",
   encode: "Writing the picture",
   frame: "Framing the object",
-  relief: "Raising the relief",
+  relief: "Building the relief",
   export: "Writing the mesh",
   measure: "Measuring the mesh",
-  views: "Taking pictures of it",
-  "load segmenter": "Waking the segmenter",
-  "load depth": "Waking the depth network",
-  "load engine": "Waking the mesh engine",
+  views: "Rendering views",
+  "load segmenter": "Loading the segmenter",
+  "load depth": "Loading the depth network",
+  "load engine": "Loading the mesh engine",
 };
 
 const TICK_MS = 500;
 
-/** A stage's name for people; one that is not listed is its own name. @param {string} stage */
+/** The label of a stage; an unlisted stage is its own label. @param {string} stage */
 export const stageName = (stage) => NAMES[stage] ?? stage.charAt(0).toUpperCase() + stage.slice(1);
 
 /**
@@ -45,7 +45,7 @@ export function showProgress(place, job, onCancel) {
   fill(place, job ? `working ${Boolean(onCancel)}` : "", () => (job ? parts(place) : []));
   if (!job) return;
   const { stage, stages = [] } = job.progress ?? {};
-  const word = job.state === "queued" ? (job.id ? "Waiting for its turn" : "Sending") : stageName(stage ?? "starting");
+  const word = job.state === "queued" ? (job.id ? "Waiting in the queue" : "Uploading") : stageName(stage ?? "starting");
   place.querySelector(".work-word").textContent = word;
   const done = stages.map(({ name }) => name).filter((name) => !name.startsWith("load "));
   const list = place.querySelector("ol");
@@ -56,13 +56,13 @@ export function showProgress(place, job, onCancel) {
   tick();
 }
 
-/** The bar and the time left, which go on between two words of the service. */
+/** Advance the bar and the time left between two events of the service. */
 function showTime(place, { stage, fraction = 0, seconds_left: left = null, told_at: toldAt = performance.now() }) {
   const gone = (performance.now() - toldAt) / 1000;
   const share = left ? Math.min(1, gone / left) : 0;
   const bar = place.querySelector("progress");
   if (fraction || left) bar.value = Math.min(0.99, fraction + (1 - fraction) * share);
-  else bar.removeAttribute("value"); // not known yet
+  else bar.removeAttribute("value"); // indeterminate
   place.querySelector(".work-left").textContent = stage && left !== null ? timeLeft(Math.max(0, left - gone)) : "";
 }
 
@@ -87,7 +87,7 @@ function parts(place) {
 
 /** @param {number} seconds @returns {string} */
 export function timeLeft(seconds) {
-  if (seconds < 1.5) return "a moment left";
+  if (seconds < 1.5) return "a few seconds left";
   if (seconds < 90) return `about ${Math.round(seconds)} s left`;
   return `about ${Math.round(seconds / 60)} min left`;
 }

@@ -1,4 +1,4 @@
-// A report on the panel: the verdict with its advice, the figures, and who made it with what.
+// A report on the panel: the verdict with its advice, the figures, and the engine with its licences.
 
 import { element, icon } from "./dom.js";
 
@@ -6,13 +6,13 @@ const NAMES = {
   border: "Border",
   relief: "Relief",
   triposr: "TripoSR",
-  paper: "the ink’s contrast with its paper",
+  paper: "the ink’s contrast with the paper",
   "own-mask": "your mask",
-  "own-alpha": "its transparency",
+  "own-alpha": "the photo’s transparency",
 };
 const STAND_IN = {
-  border: "A stand-in that models the colours along the picture’s border. It works best before a plain background.",
-  relief: "A stand-in that raises the outline to a closed solid. It has a front and a guessed back.",
+  border: "A stand-in that models the colours at the photo’s border. It works best on a plain background.",
+  relief: "A stand-in that inflates the outline to a closed solid. Its back is a guess.",
 };
 
 /**
@@ -39,7 +39,7 @@ export function figureList(figures) {
 }
 
 /**
- * Who made it: the engine, on which device, in what time; what a stand-in means and the command to get better.
+ * The engine, its device and time; for a stand-in what that means and the command that fetches the network.
  * @param {any} report
  * @param {{name: string, device?: string}} engine
  * @param {boolean} isFromCache
@@ -48,7 +48,7 @@ export function figureList(figures) {
 export function madeBy(report, engine, isFromCache) {
   const name = NAMES[engine.name] ?? engine.name;
   const device = engine.device ?? report.stages.find(({ name: stage }) => stage === "segment")?.device ?? "cpu";
-  const time = isFromCache ? "answered from the cache" : `${report.seconds.toFixed(1)} s on ${device}`;
+  const time = isFromCache ? "from the cache" : `${report.seconds.toFixed(1)} s on ${device}`;
   const meaning = STAND_IN[engine.name];
   const others = [...report.notes, ...report.degradations];
   return [
@@ -61,7 +61,7 @@ export function madeBy(report, engine, isFromCache) {
   ].filter(Boolean);
 }
 
-/** Why depth did what it did; nothing where nobody asked for it. */
+/** The reasons of the fusion; none if depth was not requested. */
 const reasonsOf = (fusion) => (!fusion || fusion.asked === "segmentation" ? [] : fusion.reasons);
 
 function licences(models) {
@@ -76,7 +76,7 @@ const noteLine = (sentence) => element("p", { className: "note small" }, ...sent
 
 const COMMAND = / ?(python -m backend [a-z0-9 ._-]*[a-z0-9])/;
 
-/** A sentence of the service with `code` and commands to copy set apart. @param {string} sentence @returns {Node[]} */
+/** A sentence of the service as nodes; `code` and commands get elements of their own. @param {string} sentence @returns {Node[]} */
 export function sentenceParts(sentence) {
   const [before, command, after] = sentence.split(COMMAND);
   const parts = before.split("`").map((text, index) => (index % 2 ? element("code", { textContent: text }) : text));
@@ -88,7 +88,7 @@ export function sentenceParts(sentence) {
 function commandToCopy(command) {
   const button = element("button", { type: "button", "aria-label": `Copy: ${command}`, title: "Copy" }, icon("copy"));
   button.addEventListener("click", async () => {
-    await navigator.clipboard?.writeText(command); // there on https and localhost only
+    await navigator.clipboard?.writeText(command); // exists on https and localhost only
     button.replaceChildren(icon("check"));
   });
   return element("span", { className: "command" }, element("code", { textContent: command }), button);

@@ -1,6 +1,5 @@
-// The finished mesh on the stage, in one of four ways: the viewer, the viewer under a wireframe, the turntable, the
-// viewer under the photo. Where there is no viewer (no npm at set-up, no WebGL here), the turntable and the wireframe
-// stand by themselves.
+// The finished mesh on the stage in one of four views: viewer, wireframe, turntable, photo over the mesh. Without a
+// viewer (no npm at set-up, no WebGL), the turntable and the wireframe remain.
 
 import { Problem } from "./api.js";
 import { byId, choose } from "./dom.js";
@@ -12,10 +11,10 @@ import { showTurntable } from "./turntable.js";
 import { hasWebGl, loadViewer, turnSlowly } from "./viewer.js";
 import { showWireframe } from "./wireframe_view.js";
 
-let shown = ""; // which job in which way
-let seen = ""; // the job whose mesh can be seen by now
+let shown = ""; // which job in which view
+let seen = ""; // the job whose mesh is visible
 
-/** Whether the mesh of `job` can be seen on the stage. @param {import("./store.js").Job | null} job */
+/** Whether the mesh of `job` is visible on the stage. @param {import("./store.js").Job | null} job */
 export const isSeen = (job) => job?.id === seen;
 
 export function clearSolid() {
@@ -67,7 +66,7 @@ async function drawViewer(place, photo, view, stillWanted) {
   try {
     viewer = await loadViewer(place, url, state.page.viewer);
   } catch {
-    state.page.viewer = null; // it was there and cannot be loaded: the service's pictures take its place
+    state.page.viewer = null; // it failed to load: use the rendered views instead
     if (stillWanted()) await showSolid(photo, view);
     return;
   }
@@ -87,10 +86,10 @@ function allow(ways) {
 
 function noteOf(view, canView) {
   if (view === "overlay")
-    return "The mesh from where the photo was taken, and over it the photo; what the matte leaves out is red.";
+    return "The mesh from the camera’s position with the photo over it. Areas outside the matte are red.";
   if (view === "turntable" && !canView) {
-    const why = state.page.viewer === null ? "The viewer was not installed: npm was not there at set-up. " : "";
-    return `${why}These are the service’s own pictures. Drag to turn.`;
+    const why = state.page.viewer === null ? "The 3D viewer is not installed: npm was missing at set-up. " : "";
+    return `${why}The service rendered these views. Drag to turn.`;
   }
-  return "Drag to turn; wheel or pinch to come closer.";
+  return "Drag to turn. Scroll or pinch to zoom.";
 }

@@ -1,11 +1,11 @@
-// The five steps: which can be gone to, which is shown, and the address (#mesh) that says so.
+// The five steps: which are open, which is shown, and the address (#mesh) of each.
 
 import { byId } from "./dom.js";
 import { changed, isDone, onChange, state } from "./store.js";
 
-const leaving = {}; // step -> what to do before it is left
+const leaving = {}; // step -> callback before it is left
 
-/** Whether `step` can be gone to now. @param {string} step @returns {boolean} */
+/** Whether `step` can be opened now. @param {string} step @returns {boolean} */
 export function isOpen(step) {
   const { current } = state;
   if (step === "photo") return true;
@@ -17,7 +17,7 @@ export function isOpen(step) {
 /** @param {string} step @param {() => void} act called when a person leaves `step` */
 export const onLeaving = (step, act) => (leaving[step] = act);
 
-/** Have the shown step keep what was done on it. */
+/** Have the shown step save its work. */
 export const leave = () => leaving[state.step]?.();
 
 /** Go to a step. @param {string} step */
@@ -32,7 +32,7 @@ export function go(step) {
   scrollTo({ top: 0 });
 }
 
-/** Draw the steps' buttons and the one section that is shown. */
+/** Update the step buttons and show the current section. */
 export function show() {
   for (const section of document.querySelectorAll("section[data-step]")) {
     section.hidden = section.dataset.step !== state.step;

@@ -1,4 +1,4 @@
-// What the page knows: the photos, which one is looked at, and on which step. Views listen and draw themselves anew.
+// The state of the page: the photos, the current one and the step. Views listen and redraw.
 
 /**
  * @typedef {Object} Job  a job document of the service (docs/http.md, Jobs)
@@ -22,12 +22,12 @@
  * @property {Record<string, any>} problems  by step
  * @property {Record<string, string>} matteOptions  those that differ from the defaults
  * @property {Record<string, string>} meshOptions
- * @property {boolean} edited  whether the matte was put right by hand; then it goes along as the mask
- * @property {boolean} pending  whether strokes are on their way to become the matte
- * @property {boolean} recalled  whether it is from an earlier visit and has not been looked at in this one
- * @property {string | null} meshOf  the matte's job that the mesh was made after
- * @property {Record<string, any>} good  by step, what to go back to when making it anew comes to nothing
- * @property {{mask: Blob | null, options: Record<string, string>} | null} wish  what the matte was asked for last
+ * @property {boolean} edited  whether the matte was corrected by hand; it is then sent as the mask
+ * @property {boolean} pending  whether strokes are being saved into the matte
+ * @property {boolean} recalled  whether it is from an earlier visit and was not opened in this one
+ * @property {string | null} meshOf  the id of the matte that the mesh was made from
+ * @property {Record<string, any>} good  by step, the last good result, restored after a problem
+ * @property {{mask: Blob | null, options: Record<string, string>} | null} wish  the last request for a matte
  */
 
 /** @type {{photos: Photo[], current: Photo | null, step: string, page: any}} */
@@ -39,7 +39,7 @@ let due = false;
 /** @param {() => void} listener called after every change, at most once a frame */
 export const onChange = (listener) => bell.addEventListener("change", listener);
 
-/** Say that the state has changed. */
+/** Notify the listeners of a change. */
 export function changed() {
   if (due) return;
   due = true;
@@ -58,7 +58,7 @@ export const isDone = (job) => job?.state === "succeeded";
 /** @param {string} name @param {Blob | null} blob @returns {Photo} */
 export function newPhoto(name, blob) {
   return {
-    id: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`, // randomUUID is there on https and localhost only
+    id: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`, // randomUUID exists on https and localhost only
     name,
     blob,
     url: blob && URL.createObjectURL(blob),

@@ -1,4 +1,4 @@
-// Light or dark: the system's, until a person chooses. A plain script in the head, so that no wrong colour flashes.
+// Light or dark: the system's setting until the person chooses. A plain script in the head avoids a flash.
 (() => {
   const root = document.documentElement;
   const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -6,7 +6,7 @@
     try {
       return localStorage.getItem("theme");
     } catch {
-      return null; // storage is blocked: the system's choice stands
+      return null; // storage is blocked: use the system's setting
     }
   };
   const isDark = () => (root.dataset.theme ?? (dark.matches ? "dark" : "light")) === "dark";
@@ -24,7 +24,7 @@
       try {
         localStorage.setItem("theme", root.dataset.theme);
       } catch {
-        // the choice holds for this visit
+        // no storage: the choice lasts for this visit
       }
       show();
     });

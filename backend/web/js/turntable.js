@@ -1,4 +1,4 @@
-// The service's own pictures from around the mesh, turned by dragging or by the arrow keys.
+// The rendered views around the mesh, turned by dragging or with the arrow keys.
 
 import { element } from "./dom.js";
 import { urlOf } from "./files.js";
@@ -19,7 +19,7 @@ export async function showTurntable(place, job, stillWanted) {
   const image = element("img", { className: "whole", alt: "", draggable: false });
   const turner = element("div", { className: "turner", tabIndex: 0 }, image);
   turner.setAttribute("role", "slider");
-  turner.setAttribute("aria-label", "The mesh from around. The left and right arrow keys turn it.");
+  turner.setAttribute("aria-label", "The mesh from all sides. The left and right arrow keys turn it.");
   turner.setAttribute("aria-valuemin", "0");
   turner.setAttribute("aria-valuemax", "359");
   const step = (2 * Math.PI) / urls.length;

@@ -1,4 +1,4 @@
-// The viewer of meshes, model-viewer: fetched when a mesh is first looked at, and kept on the stage from then on.
+// The mesh viewer (model-viewer): loaded when the first mesh is shown, then kept on the stage.
 
 import { element } from "./dom.js";
 
@@ -24,7 +24,7 @@ export async function loadViewer(place, url, source) {
   await fetching;
   let viewer = place.querySelector("model-viewer");
   if (!viewer) {
-    const noBar = element("div", { slot: "progress-bar" }); // the page has told how far the mesh is
+    const noBar = element("div", { slot: "progress-bar" }); // the page shows its own progress
     viewer = element("model-viewer", {
       alt: "The mesh. The arrow keys turn it.",
       "camera-controls": "",
@@ -32,14 +32,14 @@ export async function loadViewer(place, url, source) {
       "tone-mapping": "neutral",
       "shadow-softness": "1",
       "touch-action": "pan-y",
-      exposure: "0.62", // the photo's colours have their light in them
+      exposure: "0.62", // the photo's colours already contain its lighting
     });
     viewer.append(noBar);
     place.replaceChildren(viewer);
   }
   for (const other of [...place.children]) if (other !== viewer) other.remove();
   if (viewer.src !== url) {
-    arriving = Promise.race(["load", "error"].map((name) => heard(viewer, name)));
+    arriving = Promise.race(["load", "error"].map((name) => fired(viewer, name)));
     viewer.src = url;
   }
   lookFreely(viewer);
@@ -47,9 +47,9 @@ export async function loadViewer(place, url, source) {
   return viewer;
 }
 
-const heard = (target, name) => new Promise((resolve) => target.addEventListener(name, resolve, { once: true }));
+const fired = (target, name) => new Promise((resolve) => target.addEventListener(name, resolve, { once: true }));
 
-/** The camera where a person would hold the thing: a little to the side and from above. @param {any} viewer */
+/** Place the camera a little to the side and above. @param {any} viewer */
 function lookFreely(viewer) {
   Object.assign(viewer, {
     cameraControls: true,
@@ -63,7 +63,7 @@ function lookFreely(viewer) {
   });
 }
 
-/** Turn it slowly, until a hand takes it. @param {any} viewer */
+/** Rotate slowly until the person takes over. @param {any} viewer */
 export function turnSlowly(viewer) {
   Object.assign(viewer, { autoRotateDelay: 0, rotationPerSecond: "30deg", autoRotate: true });
 }

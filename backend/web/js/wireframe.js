@@ -1,5 +1,5 @@
-// Drawing a mesh as a wireframe in WebGL 2: the surface first, a little farther away, then its edges; so that only the
-// edges in front are seen.
+// Draws a mesh as a wireframe in WebGL 2: the surface first, a little farther away, then its edges, so that only front
+// edges show.
 
 const FOV = (40 * Math.PI) / 180;
 
@@ -77,13 +77,13 @@ export function wireframe(canvas, { positions, triangles }, edges) {
   return { draw, end: () => gl.getExtension("WEBGL_lose_context")?.loseContext() };
 }
 
-/** Where the camera is: around the y axis from +z, up by the elevation. */
+/** The camera's position: azimuth around the y axis from +z, then elevation. */
 function eyeOf({ azimuth, elevation, distance }) {
   const flat = Math.cos(elevation) * distance;
   return [Math.sin(azimuth) * flat, Math.sin(elevation) * distance, Math.cos(azimuth) * flat];
 }
 
-/** The view and the projection in one matrix, column by column; a narrow stage sees as wide as it is. */
+/** View and projection in one column-major matrix; on a narrow stage the field of view applies to its width. */
 function cameraMatrix({ distance }, eye, aspect) {
   const focal = 1 / Math.tan(FOV / 2);
   const [near, far] = [Math.max(0.05, distance - 1.5), distance + 1.5];

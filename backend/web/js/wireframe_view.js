@@ -1,4 +1,4 @@
-// The wireframe on the stage: the canvas, its size, its colours, and the hand that turns it.
+// The wireframe on the stage: canvas, size, colours and orbit control.
 
 import { element } from "./dom.js";
 import { edgesOf, parseGlb } from "./glb.js";
@@ -32,7 +32,7 @@ export async function showWireframe(place, url, stillWanted) {
       },
     ]) => {
       if (!canvas.isConnected) {
-        watch.disconnect(); // another view has taken the stage
+        watch.disconnect(); // another view is shown
         drawing.end();
         return;
       }
@@ -45,8 +45,7 @@ export async function showWireframe(place, url, stillWanted) {
   orbit(canvas, view, drawSoon);
 }
 
-/** The surface's and the lines' colours as the style sheet has them: a canvas without a border uses its colour for
- * nothing else. */
+/** The colours of surface and lines from the style sheet; a canvas without a border has no other use for `color`. */
 function colorsOf(canvas) {
   const style = getComputedStyle(canvas);
   return [style.borderTopColor, style.color].map((color) => {

@@ -1,4 +1,4 @@
-// The service's figures in plain words.
+// The figures of a report in words.
 
 const GRADES = {
   A: ["Clean", "good"],
@@ -11,7 +11,7 @@ const GRADES = {
 /**
  * The scorecard (`report.mask`) as one line and a tone.
  * @param {any} card
- * @param {boolean} [isDocument]  ink has as many parts and openings as it has letters
+ * @param {boolean} [isDocument]  its parts and openings are letters and do not count
  * @returns {{title: string, tone: string, more: string[]}}
  */
 export function verdictOf(card, isDocument = false) {
@@ -31,9 +31,9 @@ export const listed = (names) =>
 /** @param {any} card of a mask @returns {[string, string][]} */
 export const matteFigures = (card) => [
   ["Grade", `${card.grade}, ${card.points} of 100`],
-  ["Share of the picture", percent(card.coverage)],
+  ["Share of the photo", percent(card.coverage)],
   ["Edge sharpness", percent(card.edge_sharpness)],
-  ["Certainty", percent(card.confidence_mean)],
+  ["Confidence", percent(card.confidence_mean)],
 ];
 
 /** @param {any} figures `report.mesh` @returns {{title: string, tone: string, more: string[]}} */
@@ -48,7 +48,7 @@ export const meshFigures = (figures) => [
   ["Faces", figures.faces.toLocaleString("en")],
   ["Vertices", figures.vertices.toLocaleString("en")],
   ["Watertight", figures.watertight ? "yes" : "no"],
-  ["Silhouette agrees", percent(figures.silhouette_iou)],
+  ["Silhouette match", percent(figures.silhouette_iou)],
 ];
 
 /** @param {number} share @returns {string} */
