@@ -61,7 +61,7 @@ show_packages() {
         case "$line" in
         Processing\ *) name=${line#Processing } name=${name##*/} shown="package $count: ${name%%-[cp][py]*}" ;;
         *Downloading\ * | *Using\ cached\ *) name=${line#*ing } shown="package $count: ${name%%-[cp][py]*} (${name#*\(}" ;;
-        Installing\ collected*) shown="writing $count packages to the disk, which takes about a minute" ;;
+        Installing\ collected*) shown="writing to the disk, which takes about a minute" ;;
         *) continue ;;
         esac
         if [ -t 2 ]; then
@@ -109,7 +109,7 @@ install_libraries() {
     say "[2/4] $(grep '^torch==' requirements.txt) ($torch_size)"
     # shellcheck disable=SC2086  # two options or none
     install --no-deps $torch_index "$(grep '^torch==' requirements.txt)"
-    say "[3/4] libraries (about 85 packages, 290 MB; 1.9 GB on the disk with torch)"
+    say "[3/4] libraries (about 90 packages, 290 MB; 1.9 GB on the disk with torch)"
     install -r requirements.txt
     "$python" -m compileall -q backend tsr
     # numba compiles rembg's matting for about a minute, once: here, not within the first request's deadline.
