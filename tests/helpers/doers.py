@@ -50,16 +50,22 @@ class Doer:
             on_stage("step")
         return Done(())
 
+    def held(self, work: Work, on_stage: OnStage, file: str) -> Done:
+        """Go on until `file` exists."""
+        while not Path(file).exists():
+            time.sleep(0.01)
+        return Done((), report={"pid": os.getpid()})
+
     def first(self, work: Work, on_stage: OnStage, file: str) -> Done:
-        """Go on for a minute the first time; be done at once when begun again."""
+        """Go on for ten minutes the first time; be done at once when begun again."""
         if not Path(file).exists():
             Path(file).touch()
-            self.stages(work, on_stage, "60")
+            self.stages(work, on_stage, "600")
         return Done(())
 
     def hang(self, work: Work, on_stage: OnStage) -> Done:
         """Stand still in native code that keeps the interpreter to itself."""
-        ctypes.PyDLL(None).sleep(60)
+        ctypes.PyDLL(None).sleep(600)
         return Done(())
 
     def abort(self, work: Work, on_stage: OnStage) -> Done:
@@ -123,5 +129,5 @@ def load_never(settings: Settings, lane: Lane, skip_networks: bool) -> Handler:
 
 
 def load_slowly(settings: Settings, lane: Lane, skip_networks: bool) -> Handler:
-    time.sleep(1)
+    time.sleep(0.2)
     return Doer()
