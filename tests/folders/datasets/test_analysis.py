@@ -17,6 +17,7 @@ from PIL import Image
 from backend.cli import main
 from backend.contract.settings import REPOSITORY
 from tests.helpers.drawn import encoded, toy
+from tests.helpers.waiting import until
 
 
 def photo(seed: int, kind: str = "JPEG", width: int = 420, height: int = 320) -> bytes:
@@ -142,23 +143,19 @@ def test_what_cannot_be_analysed_is_one_sentence_and_leaves_nothing(
     assert not (out / "analysis.json").exists() and (problem != "out is a file" or out.read_text() == "mine")
 
 
-@pytest.mark.parametrize("wait_s", [0.03, 3])  # while the workers start, and while they work
+@pytest.mark.parametrize("wait_s", [0.03, 2])  # while the workers start, and while they work
 def test_ctrl_c_ends_the_workers_and_leaves_no_half_result(tmp_path: Path, wait_s: float) -> None:
     slow = encoded(np.zeros((9000, 5000), np.uint8), compress_level=1)  # a good part of a second
     for number in range(60):
         (tmp_path / f"{number}.png").write_bytes(slow)
     command = [sys.executable, "-m", "backend", "analyze", str(tmp_path), "-o", str(tmp_path / "out"), "--jobs", "2"]
     running = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, start_new_session=True)
-    while len(psutil.Process(running.pid).children(recursive=True)) < 2:
-        time.sleep(0.02)
+    until(lambda: len(psutil.Process(running.pid).children(recursive=True)) >= 2)
     time.sleep(wait_s)
     os.killpg(running.pid, signal.SIGINT)  # as a terminal does: to the whole group
-    assert running.wait(timeout=20) == 130
+    assert running.wait(timeout=60) == 130
     assert b"Traceback" not in running.communicate()[1] and not (tmp_path / "out").exists()
-    deadline = time.monotonic() + 10
-    while any(_lives_in(running.pid, pid) for pid in psutil.pids()):
-        assert time.monotonic() < deadline, "a worker outlived its parent"
-        time.sleep(0.1)
+    until(lambda: not any(_lives_in(running.pid, pid) for pid in psutil.pids()))
 
 
 def _lives_in(group: int, pid: int) -> bool:
