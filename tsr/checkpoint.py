@@ -1,8 +1,8 @@
 """Weights on disk: a `.ckpt` or a `.safetensors` goes in, named tensors come out one after another.
 
-A checkpoint is a stranger's pickle until proved otherwise: it is never executed, its shapes are judged before any
-tensor is read, and after the first load a safetensors copy beside it is read instead. Whether a file is the published
-one is for the caller to find out: tsr reads no digests.
+A checkpoint is an untrusted pickle: it is never executed, its shapes are checked before any tensor is read, and after
+the first load a safetensors copy beside it is read instead. Whether a file is the published one is for the caller to
+check: tsr computes no digests.
 """
 
 import logging
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 Shapes = dict[str, tuple[int, ...]]
 SOURCE = "source_sha256"  # in the copy's own metadata: which checkpoint it was made from
 WEIGHT_FILES = ("model.safetensors", "model.ckpt")  # in a folder, the first that is there
-BYTES_AT_ONCE = 128 << 20  # of the mapped file: what has been read is let go after so many
+BYTES_AT_ONCE = 128 << 20  # read from the mapped file before it is reopened, which releases what was read
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def _load_checkpoint(path: Path) -> dict[str, Tensor]:
     _check_archive(path)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as reason:  # whatever a stranger's bytes make the reader stumble over
+    except Exception as reason:  # untrusted bytes: the reader raises many kinds of errors
         raise CheckpointError(f"{path.name} is not a checkpoint of plain tensors, and was not executed") from reason
     plain = isinstance(state, dict) and all(
         isinstance(name, str) and isinstance(tensor, Tensor) and tensor.layout == torch.strided
@@ -147,7 +147,7 @@ def _check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             broken = archive.testzip()
-    except Exception as reason:  # zipfile stumbles over a stranger's bytes in many ways
+    except Exception as reason:  # untrusted bytes: zipfile raises many kinds of errors
         raise CheckpointError(f"{path.name} is not a PyTorch checkpoint, or not all of one") from reason
     if broken is not None:
         raise CheckpointError(f"{path.name} is damaged: a checksum inside does not fit")

@@ -1,4 +1,4 @@
-"""Where the network runs and in which precision: one choice, made once, before any weight is read."""
+"""Device and precision of a network: one choice, made once, before any weight is read."""
 
 import torch
 
@@ -8,7 +8,7 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": t
 def choose_device(device: str) -> torch.device:
     """Return the device of that name; "auto" is CUDA before MPS before the CPU.
 
-    Raises ValueError for a name nobody knows, and when the device asked for is not on this machine.
+    Raises ValueError for an unknown name, and when the device asked for is not on this machine.
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
@@ -26,7 +26,7 @@ def choose_precision(precision: str, device: torch.device) -> torch.dtype:
     """Return the type the encoder's products are computed in.
 
     "auto" is bfloat16 where the processor multiplies it natively, float16 on an older GPU, float32 elsewhere.
-    Raises ValueError for a name nobody knows, and for float16 off the GPU: a CPU only emulates it, several times
+    Raises ValueError for an unknown name, and for float16 off the GPU: a CPU only emulates it, several times
     slower than float32.
     """
     if precision == "auto":

@@ -182,12 +182,12 @@ def check_shapes(found: Shapes, wanted: Shapes) -> None:
     named = {published_name(name): shape for name, shape in found.items()}
     missing, unexpected = wanted.keys() - named.keys(), named.keys() - wanted.keys()
     other = {name for name in wanted.keys() & named.keys() if wanted[name] != named[name]}
-    told = [
+    problems = [
         f"{len(names)} tensors {what}, such as {min(names)}"
         for names, what in ((missing, "missing"), (unexpected, "unexpected"), (other, "of another shape"))
         if names
     ]
     if len(named) != len(found):
-        told.append("a tensor that is there under two names")
-    if told:
-        raise CheckpointError(f"these are not the weights of this model: {'; '.join(told)}")
+        problems.append("a tensor that is there under two names")
+    if problems:
+        raise CheckpointError(f"these are not the weights of this model: {'; '.join(problems)}")

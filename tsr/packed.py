@@ -1,7 +1,7 @@
 """Linear layers for CPUs that multiply bfloat16: weights laid out once for the product, activations inside it.
 
 In: modules whose weights are loaded. Out: the same modules, whose large products run in oneDNN's own layout. PyTorch
-has these products for its compiler (`torch.ops.mkldnn`); calling them directly saves laying every weight out anew at
+has these products for its compiler (`torch.ops.mkldnn`); calling them directly saves a new layout of every weight at
 each call and a pass over memory per activation. Nothing else changes, and loading has to be over.
 """
 

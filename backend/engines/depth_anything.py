@@ -33,12 +33,12 @@ PATCH = 14  # pixels a side of one token; both sides of the network's input are 
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # ImageNet, for RGB in [0, 1]
 STD = np.array([0.229, 0.224, 0.225], np.float32)
 PUBLISHED_SIDE_PX = 518  # shorter side of the network's input as it was trained
-LONGEST = 4  # longer side over shorter side; a longer panorama is squeezed, or its token count would have no bound
+MAX_ASPECT = 4  # longer over shorter side of the network's input: a longer panorama is squeezed to bound its tokens
 
 
 @dataclass(frozen=True)
 class NetworkSize:
-    """The numbers that tell one published size from another."""
+    """The numbers in which the published sizes differ."""
 
     name: str
     width: int  # channels of a token
@@ -60,7 +60,7 @@ SIZES = {
 
 
 class DepthAnything:
-    """The network with its weights, on one device; holds no state between calls, so threads may share it."""
+    """The network with its weights, on one device. It has no state: threads may share it."""
 
     def __init__(
         self,
@@ -168,21 +168,21 @@ def network_input(image: Image, shorter_side: int) -> NDArray[np.float32]:
     """Return (1, 3, h, w) float32, normalised: the shorter side at least `shorter_side`, both multiples of 14."""
     height, width = image.shape[:2]
     scale = shorter_side / min(height, width)
-    rows, columns = (min(_multiple(side * scale, shorter_side), LONGEST * shorter_side) for side in (height, width))
+    rows, columns = (min(_multiple(side * scale, shorter_side), MAX_ASPECT * shorter_side) for side in (height, width))
     rows, columns = (max(side // PATCH * PATCH, PATCH) for side in (rows, columns))
     scaled = cv2.resize(image.astype(np.float32) / 255, (columns, rows), interpolation=cv2.INTER_CUBIC)
     return np.ascontiguousarray(((scaled - MEAN) / STD).transpose(2, 0, 1)[None], np.float32)
 
 
-def _multiple(length: float, least: int) -> int:
+def _multiple(length: float, minimum: int) -> int:
     nearest = round(length / PATCH) * PATCH
-    return nearest if nearest >= least else int(np.ceil(length / PATCH)) * PATCH
+    return nearest if nearest >= minimum else int(np.ceil(length / PATCH)) * PATCH
 
 
 def _size_of(state: "dict[str, torch.Tensor]") -> NetworkSize:
     token = state.get("backbone.embeddings.cls_token")
     if token is None or token.ndim != 3 or token.shape[2] not in SIZES:
-        raise ModelUnavailableError("The depth weights are not those of a Depth-Anything V2 network we know.")
+        raise ModelUnavailableError("The depth weights are not those of a known Depth-Anything V2 network.")
     return SIZES[token.shape[2]]
 
 

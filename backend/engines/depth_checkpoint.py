@@ -1,6 +1,6 @@
 """Weights of Depth-Anything V2, read without executing anything and renamed to what transformers calls them.
 
-Three spellings of the same tensors are in the world: the original `depth_anything_v2_*.pth` (one fused matrix for
+There are three spellings of the same tensors: the original `depth_anything_v2_*.pth` (one fused matrix for
 query, key and value), the hub's `model.safetensors` (older transformers names) and the library's present names.
 Every quirk of the two foreign spellings is in this file.
 """
@@ -68,7 +68,7 @@ def read_tensors(path: Path) -> "dict[str, Tensor]":
             state = load_file(str(path))
         else:
             state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:  # a stranger's bytes: the two readers raise a dozen kinds between them
+    except Exception as error:  # untrusted bytes: the two readers raise a dozen kinds of errors
         raise ModelUnavailableError(
             "The depth weights cannot be read: the file is broken or of another kind."
         ) from error

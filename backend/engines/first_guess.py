@@ -1,4 +1,4 @@
-"""What every segmenter gives back, and the one verb it has."""
+"""The interface of every segmenter: one verb, one result."""
 
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -8,17 +8,17 @@ from backend.images.arrays import Image, Saliency
 
 @dataclass(frozen=True)
 class FirstGuess:
-    """A segmenter's answer: the saliency at the image's own size, and what it has to say about it."""
+    """A segmenter's answer: the saliency at the image's own size, with notes and figures."""
 
     saliency: Saliency
-    notes: tuple[str, ...] = ()  # sentences for the person who asked: why not to trust it
-    facts: dict[str, float | int | str | bool] = field(default_factory=dict)  # for the report
-    remarks: tuple[str, ...] = ()  # sentences that say nothing against it
-    several: bool = False  # it shows more than one object because that was asked for
+    notes: tuple[str, ...] = ()  # sentences for the user: reasons to doubt it
+    facts: dict[str, float | int | str | bool] = field(default_factory=dict)  # figures for the report
+    remarks: tuple[str, ...] = ()  # sentences for the user that cast no doubt on it
+    several: bool = False  # it shows more than one object, as the request asked
 
 
 class Segmenter(Protocol):
-    """Anything that finds the object. Implementations hold a network or nothing; they are safe to share."""
+    """Anything that finds the object. Threads may share it."""
 
     @property
     def name(self) -> str: ...

@@ -1,4 +1,4 @@
-"""Objects that a network has told apart, each with its own small mask -> the saliency of those that were asked for."""
+"""Single objects with a small mask each -> the saliency of those that the request asks for."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ from backend.contract.coco import LABELS
 from backend.engines.first_guess import Segmenter
 from backend.images.arrays import Saliency
 
-SAME_OBJECT = 0.7  # two masks that overlap by so much (intersection over union) are one object under two names
+SAME_OBJECT = 0.7  # intersection over union from which on two masks are one object under two names
 
 
 @dataclass(frozen=True)
 class InstanceChoice:
-    """Which of the objects count."""
+    """Which of the objects the request asks for."""
 
-    score_threshold: float = 0.5  # least certainty that an object is what it is called
+    score_threshold: float = 0.5  # least certainty of an object's class
     classes: frozenset[str] = frozenset()  # COCO names; empty: all
-    instances: Literal["main", "all"] | int = "main"  # a number: so many, the most prominent first
+    instances: Literal["main", "all"] | int = "main"  # a number: at most that many, the most prominent first
 
 
 @runtime_checkable
 class InstanceSegmenter(Segmenter, Protocol):
-    """A segmenter that tells objects apart and can be told which to take."""
+    """A segmenter that finds single objects and takes the chosen ones."""
 
     def choosing(self, choice: InstanceChoice) -> Segmenter:
         """Return a segmenter over the same network that takes the objects of `choice`."""

@@ -1,7 +1,7 @@
 """Mask R-CNN (He et al. 2017) as a segmenter: torchvision's networks with their published COCO weights.
 
-It knows 80 kinds of things and tells one from another, which no other segmenter here does; its masks are 28 cells a
-side, so their outline is set right by the picture before tier 1 sees them.
+It knows 80 classes and finds single objects, as no other segmenter here does. Its masks are 28 cells a side, so their
+outline is corrected by the picture before tier 1.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ CLASSES = 91  # COCO's numbers, 0 is the background
 
 
 class MaskRcnn:
-    """The network on one device; holds no state between calls, so threads may share it."""
+    """The network on one device. It has no state: threads may share it."""
 
     one_scale = "Mask R-CNN looks at several scales by itself"
 

@@ -5,8 +5,6 @@ than that, so the same step (GrabCut, taken only along the stretches where it ag
 is made here first, on a small copy and with a band as wide as a cell.
 """
 
-from dataclasses import dataclass, field
-
 import cv2
 import numpy as np
 
@@ -16,40 +14,34 @@ from backend.images.grabcut import GrabCutConfig, grabcut, learn_colors
 from backend.images.trimap import make_trimap
 from backend.images.view import box_around, make_view
 
-
-@dataclass(frozen=True)
-class OutlineConfig:
-    """Lengths in pixels of the working copy."""
-
-    working_side_px: int = 320
-    room: float = 0.25  # kept around the object, of its longer side: what its background's colours are learnt from
-    narrowest_band_px: int = 4  # a finer outline is tier 1's own to find
-    widest_band_px: int = 16
-    grabcut: GrabCutConfig = field(default_factory=lambda: GrabCutConfig(samples=3000))
-    # A coarse outline is trusted nowhere: its cells cut corners and fill notches even where most of it lies right.
-    edge_preference: EdgePreferenceConfig = field(default_factory=lambda: EdgePreferenceConfig(trusted_share=2.0))
+WORKING_SIDE_PX = 320  # longer side of the working copy; the two bands below are in its pixels
+ROOM = 0.25  # margin around the object, of its longer side: where its background's colours are learnt
+MIN_BAND_PX = 4  # a narrower band is left to tier 1, which finds a finer outline itself
+MAX_BAND_PX = 16  # widest band that is searched, whatever the size of a cell
+GRABCUT = GrabCutConfig(samples=3000)
+# A coarse outline is trusted nowhere: its cells cut corners and fill notches even where most of it lies right.
+EDGE_PREFERENCE = EdgePreferenceConfig(trusted_share=2.0)
 
 
 def settle_outline(image: Image, saliency: Saliency, cell_px: float) -> tuple[Saliency, float]:
     """Return the saliency with its outline moved where the picture's edges speak for it, and the share of the object
     that has changed sides. `cell_px` is the side of a cell in pixels of `image`."""
-    config = OutlineConfig()
     height, width = saliency.shape
-    box = box_around(saliency >= 0.5, (0, 0, width, height), config.room, 12)
-    view = make_view(image, saliency, box, config.working_side_px)
+    box = box_around(saliency >= 0.5, (0, 0, width, height), ROOM, 12)
+    view = make_view(image, saliency, box, WORKING_SIDE_PX)
     mask = view.saliency >= 0.5
-    band = min(config.widest_band_px, round(cell_px * view.scale))
-    if band < config.narrowest_band_px:
+    band = min(MAX_BAND_PX, round(cell_px * view.scale))
+    if band < MIN_BAND_PX:
         return saliency, 0.0
     trimap = make_trimap(mask, band)
-    models = learn_colors(view.image, trimap == 255, trimap == 0, config.grabcut)
+    models = learn_colors(view.image, trimap == 255, trimap == 0, GRABCUT)
     if models is None:
         return saliency, 0.0
-    proposal = grabcut(view.image, trimap, mask, models, config.grabcut)
+    proposal = grabcut(view.image, trimap, mask, models, GRABCUT)
     strength = edge_strength(view.image)
-    settled = prefer_edges(mask, proposal, strength, band, 1.0, config.edge_preference)
+    settled = prefer_edges(mask, proposal, strength, band, 1.0, EDGE_PREFERENCE)
     # A second look at short stretches: over long ones the corners that a cell cuts and the notches it fills are lost.
-    settled = prefer_edges(settled, proposal, strength, config.narrowest_band_px, 1.0, config.edge_preference)
+    settled = prefer_edges(settled, proposal, strength, MIN_BAND_PX, 1.0, EDGE_PREFERENCE)
     if not (settled ^ mask).any():
         return saliency, 0.0
     change = _softened(settled) - view.saliency

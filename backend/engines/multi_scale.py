@@ -1,6 +1,6 @@
-"""A network asked three times: as it is, from farther away and from nearer, and the median of the three.
+"""A network asked at three scales, and the median of its answers.
 
-A network has one size at which it knows things best; what only one of three sizes sees is most often a mistake.
+A network recognises things best at one size; what it sees at only one of three scales is usually a mistake.
 """
 
 import cv2

@@ -59,7 +59,7 @@ class OnnxSegmenter:
         """Return the saliency of `image` ((H, W, 3) uint8 RGB), at its own size, as the network gives it.
 
         Raises ValueError for a wrong array, ModelUnavailableError when the network fails or gives numbers that are
-        none, OutOfMemoryError when it does not fit into memory.
+        not finite, OutOfMemoryError when it does not fit into memory.
         """
         check_image(image)
         batch = network_input(image, self._network)

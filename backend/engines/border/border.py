@@ -1,4 +1,4 @@
-"""The embedded segmenter: no network, one photo of one object, found as that which is not the picture's border."""
+"""Embedded segmenter, without a network: models the colours of the picture's border; what differs is the object."""
 
 from dataclasses import dataclass
 
@@ -23,17 +23,17 @@ from backend.images.resize import fit_longest_side
 
 @dataclass(frozen=True)
 class BorderConfig:
-    """Sizes at which the work is done."""
+    """Sizes at which the work is done, and when the result is doubted."""
 
-    working_px: int = 320  # longer side; thin legs still stand, and a picture takes some 0.3 s
-    superpixels: int = 500
-    least_side_px: int = 16  # at working size: a narrower picture has a border and nothing inside
-    decided: float = 0.6  # separation below which the guess was no clear yes or no
-    busy: float = 9.0  # Lab, the border's unrest: carpets and wood lie at 3 to 6, streets and rooms above 10
+    working_px: int = 320  # longer side of the working copy: thin legs survive, and a picture takes about 0.3 s
+    superpixels: int = 500  # patches of the working copy; their all-pairs distances cost the square of this
+    min_side_px: int = 16  # of the working copy: a narrower picture is border alone
+    decided: float = 0.6  # separation below which the mask is reported as doubtful
+    busy: float = 9.0  # unrest of the border in Lab above which it counts as cluttered; carpets and wood have 3 to 6
 
 
 class BorderSegmenter:
-    """Finds what differs from the picture's border and is not connected to it. Holds nothing; safe to share."""
+    """Finds what differs from the picture's border and is not connected to it. Stateless: threads may share it."""
 
     name = "border"
     one_scale = "the embedded segmenter `border` needs the whole picture's border"
@@ -42,9 +42,9 @@ class BorderSegmenter:
         self._config, self._memoize = config or BorderConfig(), memoize
 
     def predict(self, image: Image) -> FirstGuess:
-        """Return the saliency of `image`; equal pixels give equal saliencies, whatever was asked before.
+        """Return the saliency of `image`, the same for the same pixels.
 
-        Notes say when nothing was found and when the picture is not of the kind this can do; facts hold the numbers.
+        Notes say when nothing was found and when the mask is doubtful; facts hold the numbers behind it.
         Raises ValueError unless `image` is (H, W, 3) uint8.
         """
         check_image(image)
@@ -52,7 +52,7 @@ class BorderSegmenter:
         x0, y0, x1, y1 = find_content_box(image)
         content = image[y0:y1, x0:x1]
         small = np.ascontiguousarray(fit_longest_side(content, self._config.working_px))
-        if min(small.shape[:2]) < self._config.least_side_px:
+        if min(small.shape[:2]) < self._config.min_side_px:
             return FirstGuess(saliency, ("The picture is too small or too narrow to find an object in it.",))
         mask, numbers = self._memoize("segment", repr(self._config), small, lambda: _decide(small, self._config))
         uniform, deviation, modes, unrest, separation = numbers.tolist()
@@ -69,7 +69,7 @@ class BorderSegmenter:
 
 
 def _decide(small: Image, config: BorderConfig) -> Arrays:
-    """Return the object's mask, and the five numbers that are told of it."""
+    """Return the object's mask, and the five numbers of the report."""
     lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     border = read_border(lab)
     patches = split_superpixels(lab, config.superpixels)
@@ -89,7 +89,7 @@ def _outline(small: Image, lab: NDArray[np.float32], soft: Saliency, unrest: flo
 
 
 def measure_separation(soft: Saliency, mask: Mask) -> float:
-    """Return in [0, 1] how decided the guess was: mean saliency inside the outline less that outside; 0 if empty."""
+    """Return the mean saliency inside the outline less that outside, in [0, 1]; 0 for an empty mask."""
     if not mask.any() or mask.all():
         return 0.0
     return float(max(0.0, soft[mask].mean() - soft[~mask].mean()))
@@ -101,5 +101,5 @@ def _notes(mask: Mask, separation: float, unrest: float, config: BorderConfig) -
     if separation < config.decided:
         return ("The object hardly stands out from its background for the border segmenter: do not trust this mask.",)
     if unrest > config.busy:
-        return ("The background is cluttered, which is beyond the border segmenter: check this mask.",)
+        return ("The background is too cluttered for the border segmenter: check this mask.",)
     return ()

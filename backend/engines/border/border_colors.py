@@ -1,7 +1,6 @@
-"""What the picture's border looks like: one colour all around, a few colours, or anything.
+"""The colours of the picture's border, for the report: they show how far the border is a reliable background.
 
-Read at 80 points along the perimeter, 20 a side, each the median of a small window, so that a speck is no colour. The
-answer decides nothing by itself; it tells the person who asked how far the border is a background to rely on.
+Read at 80 points along the perimeter, 20 a side; each is the median of a small window, so that a speck does not count.
 """
 
 from dataclasses import dataclass
@@ -9,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_A_SIDE = 20
+_A_SIDE = 20  # samples along one side of the picture
+_RADIUS = 12.0  # colours closer than this in Lab are one: a vignette or uneven light does as much to one wall
 
 
 @dataclass(frozen=True)
@@ -23,22 +23,19 @@ class BorderColors:
 
     @property
     def uniform(self) -> bool:
-        """True when one calm colour makes up at least two of every three samples: the rest may be the object."""
+        """Whether one calm colour has at least two thirds of the samples: the rest may be the object."""
         return self.widest_share >= 0.66 and self.deviation <= 4.0
 
 
-def read_border(lab: NDArray[np.float32], radius: float = 12.0) -> BorderColors:
-    """Return the colours along the frame of `lab` ((H, W, 3) float32 Lab).
-
-    Samples within `radius` of a colour belong to it; 12 is what a vignette or uneven light does to one wall.
-    """
+def read_border(lab: NDArray[np.float32]) -> BorderColors:
+    """Return the colours along the frame of `lab` ((H, W, 3) float32 Lab)."""
     samples = _sample_perimeter(lab)
     apart = np.linalg.norm(samples[:, None] - samples[None], axis=2)
     free = np.ones(len(samples), dtype=bool)
     shares: list[float] = []
     widest = free
     while free.any():
-        members = (apart <= radius) & free[None]
+        members = (apart <= _RADIUS) & free[None]
         seed = int(np.argmax(np.where(free, members.sum(axis=1), -1)))
         if not shares:
             widest = members[seed]

@@ -1,10 +1,9 @@
-"""Where the picture proper lies inside its frame: bars of one flat colour at the edge are no part of the scene.
+"""The box of the picture inside its letterbox bars: bars of one flat colour at the edge do not belong to the scene.
 
 A bar must end in one straight step along nearly its whole length; a plain studio background is flat too, but nothing
 ends there, and cutting it off would push the object against the frame.
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -12,24 +11,18 @@ from numpy.typing import NDArray
 
 from backend.images.arrays import Box, Image, check_image
 
-
-@dataclass(frozen=True)
-class LetterboxConfig:
-    """How flat a bar is and how plainly it ends."""
-
-    flatness: int = 12  # 8-bit levels between a bar's own extremes: JPEG ripples about its end
-    step: int = 10  # levels by which the first picture row must leave the bar's colour
-    step_share: float = 0.8  # of the row's pixels that must do so; dark corners of a picture may match a black bar
-    most: float = 0.45  # of the side, per bar: what is left is a picture
-    margin: float = 0.004  # of the side cut off besides: the blur and the JPEG ripples between bar and picture
+FLATNESS = 12  # 8-bit levels by which a bar's samples may differ from its colour: JPEG ripples about its end
+STEP = 10  # 8-bit levels by which the first row of the picture leaves the bar's colour
+STEP_SHARE = 0.8  # of that row's samples must do so; dark corners of a picture may match a black bar
+MAX_BAR = 0.45  # longest bar, as a share of the side: what is left is still a picture
+MARGIN = 0.004  # of the side cut off with a bar: the blur and the JPEG ripples between bar and picture
 
 
-def find_content_box(image: Image, config: LetterboxConfig | None = None) -> Box:
+def find_content_box(image: Image) -> Box:
     """Return the box of `image` without its letterbox bars: the whole picture when it has none."""
     check_image(image)
-    config = config or LetterboxConfig()
-    y0, y1 = _trim(_squeeze(image), config)
-    x0, x1 = _trim(_squeeze(image[y0:y1].transpose(1, 0, 2)), config)
+    y0, y1 = _trim(_squeeze(image))
+    x0, x1 = _trim(_squeeze(image[y0:y1].transpose(1, 0, 2)))
     return x0, y0, x1, y1
 
 
@@ -44,25 +37,25 @@ def _squeeze(rows: NDArray[np.uint8]) -> NDArray[np.int16]:
     return np.stack(narrow, axis=1).astype(np.int16)
 
 
-def _trim(rows: NDArray[np.int16], config: LetterboxConfig) -> tuple[int, int]:
+def _trim(rows: NDArray[np.int16]) -> tuple[int, int]:
     """Return the half-open range of rows between the bars at the two ends; all of them where the bars would meet."""
-    first, end = _bar_length(rows, config), len(rows) - _bar_length(rows[::-1], config)
+    first, end = _bar_length(rows), len(rows) - _bar_length(rows[::-1])
     return (first, end) if first < end else (0, len(rows))
 
 
-def _bar_length(rows: NDArray[np.int16], config: LetterboxConfig) -> int:
+def _bar_length(rows: NDArray[np.int16]) -> int:
     """Return how many rows from the first on belong to a bar, the cut-off margin included; 0 when there is none."""
-    limit = int(len(rows) * config.most)
+    limit = int(len(rows) * MAX_BAR)
     if limit < 2:
         return 0
     color = np.median(rows[0], axis=0)
     apart = np.abs(rows[: limit + 1] - color).max(axis=2)  # (rows, samples)
-    broken = np.flatnonzero((apart > config.flatness).mean(axis=1) > 0.02)
+    broken = np.flatnonzero((apart > FLATNESS).mean(axis=1) > 0.02)
     if len(broken) == 0 or broken[0] < 2:
         return 0
     # A resized picture blends into its bar over a pixel or two: the step is judged just behind the blend.
-    margin = 1 + round(len(rows) * config.margin)
+    margin = 1 + round(len(rows) * MARGIN)
     inside = apart[broken[0] : broken[0] + margin + 1].max(axis=0)
-    if (inside > config.step).mean() < config.step_share:
+    if (inside > STEP).mean() < STEP_SHARE:
         return 0
     return int(broken[0]) + margin

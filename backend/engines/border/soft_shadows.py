@@ -1,7 +1,5 @@
-"""Which pixels are background in a soft shadow: darker than the ground around them, of the same tint, and reached
-from the ground without crossing a sharp edge. A dark object has such colours too, but it has an outline."""
-
-from dataclasses import dataclass
+"""The pixels of the background that lie in a soft shadow: darker than the ground around them, of the same tint, and
+reached from the ground without crossing a sharp edge. A dark object has such colours too, but it has an outline."""
 
 import cv2
 import numpy as np
@@ -10,39 +8,31 @@ from numpy.typing import NDArray
 from backend.engines.border.ground import Ground
 from backend.images.arrays import Mask, Saliency
 
-
-@dataclass(frozen=True)
-class ShadowConfig:
-    """Bounds in Lab units."""
-
-    darkest: float = 0.45  # a soft shadow keeps at least this share of the ground's lightness
-    tint: float = 5.0  # by which the tint may be off
-    edge: float = 5.0  # change of colour over three pixels at working size: more is an outline
-    calm_below: float = 2.5  # the border's unrest: on livelier ground a shadow cannot be told from a thing
-    most: float = 0.5  # of what stands out: more than that is no shadow but the object itself
+DARKEST = 0.45  # least share of the ground's lightness that a soft shadow keeps
+TINT = 5.0  # most that a shadow's tint differs from the ground's, in Lab
+EDGE = 5.0  # change of colour over three pixels, in Lab, from which on it is an outline and no shadow's edge
+CALM_BELOW = 2.5  # the border's unrest in Lab, above which shadows are not looked for: a thing would look the same
+MAX_SHARE = 0.5  # of what stands out: a larger shadow is the object itself
 
 
-def find_soft_shadows(
-    lab: NDArray[np.float32], saliency: Saliency, ground: Ground, unrest: float, config: ShadowConfig | None = None
-) -> Mask:
+def find_soft_shadows(lab: NDArray[np.float32], saliency: Saliency, ground: Ground, unrest: float) -> Mask:
     """Return the mask of the shadowed ground of `lab` ((H, W, 3) float32 Lab).
 
     Where `saliency` < 0.15 the ground is taken as lit; the mask is empty where `unrest` says the ground is lively.
     """
-    config = config or ShadowConfig()
-    if unrest > config.calm_below:
+    if unrest > CALM_BELOW:
         return np.zeros(saliency.shape, dtype=np.bool_)
     around, lit = ground.color, saliency < 0.15
     calm = cv2.GaussianBlur(lab, (0, 0), 1.0)
     ratio = calm[..., 0] / np.maximum(around[..., 0], 1.0)
     tint = np.linalg.norm(calm[..., 1:] - around[..., 1:] * np.clip(ratio, 0, 1)[..., None], axis=2)
-    dimmed = (ratio > config.darkest) & (ratio < 1.0) & (tint < config.tint)
-    dimmed &= _change(calm) < config.edge
+    dimmed = (ratio > DARKEST) & (ratio < 1.0) & (tint < TINT)
+    dimmed &= _change(calm) < EDGE
     _, labels = cv2.connectedComponents((dimmed | lit).astype(np.uint8), connectivity=4)
     open_to_ground = np.isin(labels, np.unique(labels[lit]))
     shadow = np.asarray(dimmed & open_to_ground & ~lit, dtype=np.bool_)
     standing_out = saliency > 0.5
-    if (shadow & standing_out).sum() > config.most * standing_out.sum():
+    if (shadow & standing_out).sum() > MAX_SHARE * standing_out.sum():
         return np.zeros(saliency.shape, dtype=np.bool_)
     return shadow
 

@@ -1,1 +1,1 @@
-"""Services of others, asked over HTTP only where the operator has a key for them and a request names them."""
+"""Remote services, asked over HTTP only where the operator has set their key and a request names them."""

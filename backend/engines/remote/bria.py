@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from backend.engines.remote.exchange import Answer, Exchange, code_in
 from backend.engines.remote.matte_of import RemoteMatte, matte_of
 
-# Where results lie: public hosts, none of a private network.
+# Hosts of results: public ones, none of a private network.
 STORES = (".bria-api.com", ".bria.ai", ".cloudfront.net", ".s3.amazonaws.com")
 
 
@@ -22,30 +22,32 @@ def ask_bria(exchange: Exchange, key: str, picture: bytes, size: tuple[int, int]
     )
     url = _result_of(answer, exchange, key)
     if not (is_in_store(url) or is_same_place(url, exchange.address)):
-        raise exchange.failed("names no result that may be fetched")
-    stored = exchange.ask("GET", url)  # without the key: it is no affair of the store's
+        raise exchange.failed("names no address that may be fetched")
+    stored = exchange.ask("GET", url)  # without the key, which the storage does not need
     if stored.status != 200:
-        raise exchange.failed(f"does not hand out its result: {stored.status}")
+        raise exchange.failed(f"refuses to hand out its result: {stored.status}")
     return matte_of(stored.body, size, exchange, grey=False)
 
 
 def _result_of(answer: Answer, exchange: Exchange, key: str) -> str:
-    """Return the result's address. Where Bria answers before it has one, though asked to wait, the state that it names
-    is looked at until there is one; at the API's own address only, for the key goes along."""
+    """Return the result's address. Where Bria answers before it is done, its status address is polled.
+
+    Only at the API's own address, because the key is sent along.
+    """
     state = ""
     while True:
         if answer.status not in (200, 202):
             raise _refusal(answer, exchange)
-        told = _object(answer.json())
-        if told.get("status") in ("ERROR", "UNKNOWN"):
-            raise exchange.failed(f"could not work on the picture{_code(told)}")
-        url = _object(told.get("result")).get("image_url")
+        reply = _object(answer.json())
+        if reply.get("status") in ("ERROR", "UNKNOWN"):
+            raise exchange.failed(f"could not process the picture{_code(reply)}")
+        url = _object(reply.get("result")).get("image_url")
         if isinstance(url, str):
             return url
-        state = str(told.get("status_url", state))
+        state = str(reply.get("status_url", state))
         if not is_same_place(state, exchange.address):
-            raise exchange.failed("names no result that may be fetched")
-        exchange.wait(exchange.config.look_again_s)
+            raise exchange.failed("names no address that may be fetched")
+        exchange.wait(exchange.config.poll_s)
         answer = exchange.ask("GET", state, headers={"api_token": key})
 
 
@@ -56,7 +58,7 @@ def is_in_store(url: str) -> bool:
 
 
 def is_same_place(url: str, address: str) -> bool:
-    """Whether both are plain addresses at one host and port, spoken to in one way."""
+    """Whether both are plain addresses with the same scheme, host and port."""
     place = _place(url)
     return place is not None and place == _place(address)
 
@@ -79,8 +81,8 @@ def _object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _code(told: dict[str, Any]) -> str:
-    error = told.get("error")
+def _code(reply: dict[str, Any]) -> str:
+    error = reply.get("error")
     return code_in(str(error.get("code", "")) if isinstance(error, dict) else error)
 
 

@@ -1,7 +1,7 @@
-"""One question to a service of others and its answer: bounded in time, in size and in attempts.
+"""Requests to a remote service, bounded in time, in size and in attempts.
 
-Only what the service itself calls temporary (429 and 5xx) is asked again. A connection that breaks is not: the
-picture may have been worked on and charged for already.
+Only what the service itself calls temporary (429 and 5xx) is retried, with back-off. A broken connection is not: the
+picture may have been processed and charged for already.
 """
 
 import json
@@ -19,27 +19,27 @@ from backend.weights.remote_services import RemoteService
 
 @dataclass(frozen=True)
 class ExchangeConfig:
-    """How patient an exchange is. In all it stays below the deadline of a mask (30 s)."""
+    """Limits of one exchange; in total it stays below the deadline of a mask (30 s)."""
 
-    attempts: int = 3
-    backoff_s: float = 1.0  # before the second attempt; doubles from there
-    look_again_s: float = 1.0  # at what is worked on there
-    connect_timeout_s: float = 5.0
-    read_timeout_s: float = 20.0  # without a single byte
-    total_s: float = 25.0
-    most_bytes: int = 32 << 20  # of an answer
+    attempts: int = 3  # requests in a row while the service answers 429 or 5xx
+    backoff_s: float = 1.0  # before the second attempt; doubles with each further one
+    poll_s: float = 1.0  # between two looks at a result that the service is still working on
+    connect_timeout_s: float = 5.0  # until the connection stands
+    read_timeout_s: float = 20.0  # without a single byte of the answer
+    total_s: float = 25.0  # all requests for one picture
+    max_bytes: int = 32 << 20  # of one answer, as it is unpacked
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A status below 500 with its whole body."""
+    """A status with its whole body."""
 
     status: int
     body: bytes
     headers: Mapping[str, str]
 
     def json(self) -> Any:
-        """Return the body as JSON, None where it is none."""
+        """Return the body as JSON, None where it is not JSON."""
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
@@ -48,19 +48,19 @@ class Answer:
 
 @dataclass
 class Exchange:
-    """Requests to one service for one picture; the clock runs over all of them together."""
+    """Requests to one service for one picture; they share one time limit."""
 
     service: RemoteService
-    address: str  # of its API, without the last part
+    address: str  # base URL of its API
     client: httpx.Client
     config: ExchangeConfig
     begun: float = field(default_factory=time.monotonic)
 
     def ask(self, method: str, url: str, **content: Any) -> Answer:
-        """Return the answer, whatever it says; redirects are answers too.
+        """Return the answer with a status below 500 other than 429; redirects are answers too.
 
-        Raises TimedOutError, OverloadedError (429 to the last), ModelUnavailableError (5xx to the last, unreachable,
-        cut off, more bytes than an answer may have).
+        Raises TimedOutError, OverloadedError (429 at the last attempt), ModelUnavailableError (5xx at the last attempt,
+        unreachable, cut off, larger than `max_bytes`).
         """
         for attempt in range(1, self.config.attempts + 1):
             answer = self._ask_once(method, url, content)
@@ -71,15 +71,15 @@ class Exchange:
                 break
             time.sleep(wait_s)
         if answer.status == 429:
-            raise OverloadedError(f"{self.service.title} takes no more pictures of this account now.")
+            raise OverloadedError(f"{self.service.title} accepts no more pictures from this account for now.")
         raise self.failed(f"answers {answer.status}")
 
     def failed(self, reason: str) -> ModelUnavailableError:
-        """Return the error that says of the service that it `reason`."""
+        """Return the error whose sentence is the service's title and `reason`."""
         return ModelUnavailableError(f"{self.service.title} {reason}.", model=self.service.name)
 
     def wait(self, seconds: float) -> None:
-        """Let some time pass before the next question. Raises TimedOutError where it would be too late for one."""
+        """Wait before the next request. Raises TimedOutError where no time would be left for one."""
         if seconds >= self._left_s():
             raise self._late()
         time.sleep(seconds)
@@ -95,24 +95,24 @@ class Exchange:
         except httpx.ConnectError as error:
             raise self.failed("cannot be reached from here") from error
         except httpx.DecodingError as error:
-            raise self.failed("sends what cannot be unpacked") from error
+            raise self.failed("sends an answer that cannot be unpacked") from error
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise self.failed("broke the connection off") from error
 
     def _body(self, answer: httpx.Response) -> bytes:
         if answer.headers.get("content-encoding", "identity") not in ("identity", "gzip"):
-            raise self.failed("sends what cannot be unpacked")  # packed twice, a small answer fills the memory
+            raise self.failed("sends an answer that cannot be unpacked")  # packed twice, it could fill the memory
         parts, size = [], 0
-        for part in answer.iter_bytes():  # as it comes: filling parts of a set size would outwait the clock
+        for part in answer.iter_bytes():  # as they come: parts of a fixed size could outlast the time limit
             size += len(part)
-            if size > self.config.most_bytes:
-                raise self.failed("sends more than an answer may have")
+            if size > self.config.max_bytes:
+                raise self.failed("sends too large an answer")
             self._left_s()
             parts.append(part)
         return b"".join(parts)
 
     def _left_s(self) -> float:
-        """Return how much time is left. Raises TimedOutError when none is."""
+        """Return how much time is left. Raises TimedOutError when there is none."""
         left_s = self.begun + self.config.total_s - time.monotonic()
         if left_s <= 0:
             raise self._late()
@@ -123,12 +123,14 @@ class Exchange:
 
 
 def _retry_after(answer: Answer) -> float:
-    """Return how many seconds the service asks for, 0 where it does not say; a date is not read."""
+    """Return the seconds of Retry-After, 0 without one; its form as a date is not read."""
     wait = answer.headers.get("retry-after", "")
     return float(wait) if re.fullmatch(r"\d{1,6}", wait) else 0.0
 
 
 def code_in(error: Any) -> str:
-    """Return a service's own code of an error for our sentence, in brackets, "" where it has none; a code is a word,
-    and nothing else of what it writes is shown on."""
+    """Return a service's own error code in brackets, for a sentence of ours; "" where it has none.
+
+    Only a single word passes for a code: no other text of the service is shown.
+    """
     return f" ({error})" if isinstance(error, str) and re.fullmatch(r"[A-Za-z0-9_.-]{1,40}", error) else ""

@@ -1,6 +1,6 @@
-"""A service of others as a segmenter: a reduced copy of the picture out, its alpha back, carried up to full size.
+"""A remote service as a segmenter: a reduced copy of the picture out, its alpha back, upsampled to full size.
 
-The copy is written anew from the pixels, so nothing of the file travels: no EXIF, no place where it was taken, no name.
+The copy is encoded from the pixels alone, so nothing else of the file is sent: no EXIF, no location, no name.
 """
 
 from collections.abc import Callable
@@ -21,18 +21,18 @@ from backend.images.guided_filter import guided_upsample
 from backend.images.resize import rescale
 from backend.weights.remote_services import REMOTE_SERVICES, address_of, require_key
 
-LONGEST_PX = 2048  # longer side of the copy that leaves this machine: at most 4.2 megapixels
-SHORTEST_PX = 64  # services refuse smaller pictures; theirs are enlarged
+MAX_SIDE_PX = 2048  # longer side of the copy that leaves this machine: at most 4.2 megapixels
+MIN_SIDE_PX = 64  # shorter side of the copy: services refuse smaller pictures, so they are enlarged
 QUALITY = 95  # of the JPEG
 HEADERS = {"User-Agent": "mattemesh", "Accept-Encoding": "identity"}
-SMALL_ANSWER = 0.8  # of the copy's size: an answer below it is a preview
+SMALL_ANSWER = 0.8  # an answer below this share of the copy's height is a preview
 
 # How a service is asked: the exchange, the key, the JPEG and its size (height, width).
 Ask = Callable[[Exchange, str, bytes, tuple[int, int]], RemoteMatte]
 
 
 class RemoteSegmenter:
-    """Asks the service called `name`; holds no state between calls, so threads may share it."""
+    """Asks the service called `name`. It has no state: threads may share it."""
 
     device = "remote"
 
@@ -54,7 +54,7 @@ class RemoteSegmenter:
         self._address = address or self._service.address
 
     def predict(self, image: Image) -> FirstGuess:
-        """Return the saliency of `image` ((H, W, 3) uint8 RGB), at its own size, and what it cost to find out.
+        """Return the saliency of `image` ((H, W, 3) uint8 RGB), at its own size, and what it cost.
 
         Raises ValueError for a wrong array, ModelUnavailableError, OverloadedError and TimedOutError where the service
         gives no matte.
@@ -104,7 +104,7 @@ class RemoteSegmenter:
 def copy_to_send(image: Image) -> Image:
     """Return the copy of `image` that is sent: reduced by area, or enlarged where services would refuse it."""
     height, width = image.shape[:2]
-    return rescale(image, min(LONGEST_PX / max(height, width), max(1.0, SHORTEST_PX / min(height, width))))
+    return rescale(image, min(MAX_SIDE_PX / max(height, width), max(1.0, MIN_SIDE_PX / min(height, width))))
 
 
 def open_remote(name: str, settings: Settings, memoize: Memoize = compute_always) -> RemoteSegmenter:

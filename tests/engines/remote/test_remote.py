@@ -48,7 +48,7 @@ from tests.helpers.fake_service import (
 
 KEY = "key-of-the-operator"
 PATIENT = ExchangeConfig(
-    backoff_s=0.01, look_again_s=0.01, connect_timeout_s=5.0, read_timeout_s=10.0, total_s=20.0, most_bytes=4 << 20
+    backoff_s=0.01, poll_s=0.01, connect_timeout_s=5.0, read_timeout_s=10.0, total_s=20.0, max_bytes=4 << 20
 )
 HASTY = dataclasses.replace(PATIENT, read_timeout_s=0.3, total_s=0.8)
 STORE = "https://d111111abcdef8.cloudfront.net/api/res/one.png?Expires=1"
@@ -207,20 +207,20 @@ def test_a_service_that_sees_no_object_gives_an_empty_mask_and_says_so(service: 
         (errors(400, "<script>alert(1)</script>"), r"refuses the picture with 400\."),
         (answer(418, b"[" * 100_000), "refuses the picture with 418"),
         (answer(302, b"", Location="http://127.0.0.1/"), "refuses the picture with 302"),
-        (answer(200, b""), "no picture"),
-        (answer(200, b"<html>hello"), "no picture"),
-        (answer(200, matte_png()[:-40]), "no picture"),
+        (answer(200, b""), "not a picture"),
+        (answer(200, b"<html>hello"), "not a picture"),
+        (answer(200, matte_png()[:-40]), "not a picture"),
         (answer(200, encode_rgb_png(photo())), "without a matte"),
         (answer(200, matte_png(90, 60)), "another shape"),
-        (answer(200, matte_png(600, 900)), "no picture"),
+        (answer(200, matte_png(600, 900)), "not a picture"),
         (cut_off(10_000, matte_png()), "broke the connection off"),
-        (endless(6), "more than an answer may have"),
+        (endless(6), "too large an answer"),
         (answer(200, b"nothing packed", Content_Encoding="gzip"), "cannot be unpacked"),
         (
             answer(200, gzip.compress(gzip.compress(bytes(1 << 20))), Content_Encoding="gzip, gzip"),
             "cannot be unpacked",
         ),
-        (answer(200, gzip.compress(bytes(5 << 20)), Content_Encoding="gzip"), "more than an answer may have"),
+        (answer(200, gzip.compress(bytes(5 << 20)), Content_Encoding="gzip"), "too large an answer"),
     ],
 )
 def test_what_removebg_may_answer_instead(act: Act, words: str, service: FakeService) -> None:
@@ -236,19 +236,19 @@ def test_what_removebg_may_answer_instead(act: Act, words: str, service: FakeSer
         ((answer(402, b'{"error": {"code": "PAYMENT"}}'),), r"no credit left.*PAYMENT"),
         ((answer(401, b'{"error": "x y"}'),), r"refuses the key in BRIA_API_KEY\."),
         ((answer(422, b"not json"),), r"refuses the picture with 422"),
-        ((answer(200, b"not json"),), "names no result"),
-        ((answer(200, b"[]"),), "names no result"),
-        ((answer(202, b'{"status_url": "https://engine.prod.bria-api.com.evil.example/1"}'),), "names no result"),
-        ((answer(200, b'{"status_url": "http://engine.prod.bria-api.com/v2/status/1"}'),), "names no result"),
-        ((answer(202, b'{"status_url": ["x"]}'),), "names no result"),
+        ((answer(200, b"not json"),), "names no address"),
+        ((answer(200, b"[]"),), "names no address"),
+        ((answer(202, b'{"status_url": "https://engine.prod.bria-api.com.evil.example/1"}'),), "names no address"),
+        ((answer(200, b'{"status_url": "http://engine.prod.bria-api.com/v2/status/1"}'),), "names no address"),
+        ((answer(202, b'{"status_url": ["x"]}'),), "names no address"),
         ((under_way(), answer(404)), "with 404"),
-        ((under_way(), answer(200, b'{"status": "ERROR", "error": {"code": 460}}')), r"could not work.*\(460\)"),
+        ((under_way(), answer(200, b'{"status": "ERROR", "error": {"code": 460}}')), r"could not process.*\(460\)"),
         ((under_way(), answer(302, b"", Location="https://elsewhere.example/")), "with 302"),
-        ((result(None),), "names no result"),
-        ((result("http://a.cloudfront.net/x.png"),), "names no result"),
-        ((result("https://169.254.169.254/latest/meta-data"),), "names no result"),
-        ((result(), answer(403)), "does not hand out its result: 403"),
-        ((result(), answer(301, b"", Location="http://localhost/")), "does not hand out its result: 301"),
+        ((result(None),), "names no address"),
+        ((result("http://a.cloudfront.net/x.png"),), "names no address"),
+        ((result("https://169.254.169.254/latest/meta-data"),), "names no address"),
+        ((result(), answer(403)), "refuses to hand out its result: 403"),
+        ((result(), answer(301, b"", Location="http://localhost/")), "refuses to hand out its result: 301"),
         ((result(), answer(200, encode_rgb_png(photo()))), "without a matte"),
         ((result(), answer(200, matte_png())), "without a matte"),
         ((result(), cut_off(10_000, cutout_png())), "broke the connection off"),
@@ -316,7 +316,7 @@ def test_the_wait_that_is_asked_for_is_kept(service: FakeService, waits: list[fl
 
 
 def test_a_wait_longer_than_there_is_time_is_no_wait(service: FakeService, waits: list[float]) -> None:
-    with pytest.raises(OverloadedError, match="takes no more pictures") as caught:
+    with pytest.raises(OverloadedError, match="accepts no more pictures") as caught:
         removebg(service, answer(429, b"", Retry_After="3600")).predict(photo())
     assert waits == [] and len(service.heard) == 1
     assert caught.value.retry_after_s and "status" not in caught.value.numbers, "the problem has a status of its own"
