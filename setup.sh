@@ -120,7 +120,7 @@ install_libraries() {
 install_test_tools() {
     is_installed test requirements-dev.txt requirements-maskrcnn.txt && return
     forget_half_packages
-    say "      for the checks: ruff, mypy, pytest, a browser's driver, torchvision (about 45 packages, 110 MB)"
+    say "      for the checks: ruff, mypy, pytest, a browser's driver, torchvision (about 30 packages, 110 MB)"
     install -r requirements-dev.txt
     # shellcheck disable=SC2086
     install --no-deps $torch_index -r requirements-maskrcnn.txt # its dependencies would replace torch by another build
