@@ -19,7 +19,7 @@ from backend.contract.errors import MattemeshError, problem_of
 from backend.contract.files import translate_write_errors, write_atomically
 from backend.contract.mesh_formats import MESH_FORMATS
 from backend.contract.options import MaskOptions, MatteOptions, MeshOptions, invalid_option
-from backend.contract.settings import Settings
+from backend.contract.settings import Settings, invalid_settings
 from backend.contract.versions import __version__
 
 Options = TypeVar("Options", bound=MatteOptions)
@@ -35,9 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{problem_of(error).code}: {error.detail}", file=sys.stderr)
         return 1
     except ValidationError as error:  # a setting in the environment; `_options` reports wrong options
-        for row in error.errors(include_url=False, include_input=False, include_context=False):
-            print(f"invalid setting {' '.join(map(str, row['loc'])).upper()}: {row['msg']}", file=sys.stderr)
-        return 2
+        print(invalid_settings(error), file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED

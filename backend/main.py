@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from pydantic import ValidationError
 
 from backend.api import problems
 from backend.api.logs import set_up_logging
@@ -21,10 +22,11 @@ from backend.api.middleware.stopping import Stopping
 from backend.api.middleware.uploads import Uploads
 from backend.api.openapi import complete_openapi
 from backend.api.routes import docs, jobs, page, system, work
+from backend.api.startup import StartError, check_folders
 from backend.cache.cache import open_cache
 from backend.cache.results import CachingRunner
 from backend.contract.runner import Runner
-from backend.contract.settings import Settings
+from backend.contract.settings import Settings, invalid_settings
 from backend.contract.versions import __version__
 from backend.jobs.service import Jobs
 from backend.weights.availability import describe as describe_engines
@@ -122,4 +124,15 @@ def _announce(name: str) -> None:
     logger.info("%s is complete and in use", name)
 
 
-app = create_app()
+def __getattr__(name: str) -> FastAPI:
+    """Return the service as `backend.main.app`, made when a server asks for it: `python -m backend serve` does not."""
+    if name != "app":
+        raise AttributeError(name)
+    try:
+        settings = Settings()
+        check_folders(settings)
+    except ValidationError as error:
+        raise SystemExit(invalid_settings(error)) from None
+    except StartError as error:
+        raise SystemExit(str(error)) from None
+    return create_app(settings)

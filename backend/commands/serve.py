@@ -8,6 +8,7 @@ from pathlib import Path
 from starlette.formparsers import MultiPartParser
 
 from backend.api.server.process import server_of
+from backend.api.startup import StartError, check_folders
 from backend.commands.summary import service_lines
 from backend.contract.settings import Settings
 from backend.jobs.database import DataFolderError
@@ -28,8 +29,9 @@ def serve(host: str, port: int, fetch: bool | None) -> int:
         return 1
     app = create_app(settings)
     try:
+        check_folders(settings)
         app.state.jobs.hold()
-    except DataFolderError as error:
+    except (StartError, DataFolderError) as error:
         print(error, file=sys.stderr)
         return 1
     server = server_of(app, settings, app.state.stopping, host, port)

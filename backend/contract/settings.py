@@ -7,9 +7,19 @@ import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from backend.contract.options import Strategy
@@ -23,7 +33,10 @@ def _default_folder() -> Path:
 
 
 DEFAULT_FOLDER = _default_folder()
-MAX_TTL_S = 10 * 366 * 86_400.0  # ten years: longer is a slip, and far longer no date can write
+# Bounds. What lies beyond them is a slip, and far beyond them a number that SQLite, a timer or a date cannot hold.
+MIN_WAIT_S, MAX_WAIT_S = 0.01, 7 * 86_400.0  # of a deadline
+MAX_TTL_S = 10 * 366 * 86_400.0  # of what is kept
+MAX_STORE_BYTES = 2**50
 
 
 def _split(value: object) -> object:
@@ -37,7 +50,14 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 class Settings(BaseSettings):
     """What the person who runs the service decides; a request can change none of it."""
 
-    model_config = SettingsConfigDict(env_prefix="", env_ignore_empty=True, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
+        allow_inf_nan=False,
+        hide_input_in_errors=True,  # it may be a key
+    )
 
     # Folders.
     checkpoints_dir: Path = Field(DEFAULT_FOLDER / "checkpoints", description="weights")
@@ -47,19 +67,27 @@ class Settings(BaseSettings):
     debug_dir: Path | None = Field(None, description="when set, each request leaves its debug bundle there")
 
     # Limits of an upload.
-    max_upload_bytes: int = Field(20 * 1024 * 1024, ge=1024, description="bytes of one file")
-    max_pixels: int = Field(50_000_000, ge=1, description="width × height")
-    max_side_px: int = Field(16_384, ge=1, description="the longer side")
+    max_upload_bytes: int = Field(20 * 1024 * 1024, ge=1024, le=2**32, description="bytes of one file")
+    max_pixels: int = Field(50_000_000, ge=1, le=2**30, description="width × height")
+    max_side_px: int = Field(16_384, ge=1, le=2**20, description="the longer side")
 
     # Slow clients, and how the service stops; see docs/running.md.
-    max_connections: int = Field(1000, ge=1, description="open at once; beyond it the longest idle one is closed")
-    head_deadline_s: float = Field(10.0, gt=0, description="a request's head, from the connection or its first byte")
-    keep_alive_s: int = Field(30, ge=0, description="how long a connection may be idle between two requests")
-    upload_deadline_s: float = Field(60.0, gt=0, description="a whole upload")
-    upload_patience_s: float = Field(10.0, gt=0, description="how far an upload may fall behind MIN_BYTES_PER_S")
-    min_bytes_per_s: int = Field(1024, ge=1, description="lowest rate of an upload, and of reading an answer")
-    answer_patience_s: float = Field(60.0, gt=0, description="window in which the rate of reading is measured")
-    max_uploads_bytes: int = Field(2**30, ge=1024, description="bytes of all uploads in the service at once")
+    max_connections: int = Field(
+        1000, ge=1, le=100_000, description="open at once; beyond it the longest idle one is closed"
+    )
+    head_deadline_s: float = Field(
+        10.0, ge=MIN_WAIT_S, le=MAX_WAIT_S, description="a request's head, from the connection or its first byte"
+    )
+    keep_alive_s: int = Field(30, ge=0, le=86_400, description="how long a connection may be idle between two requests")
+    upload_deadline_s: float = Field(60.0, ge=MIN_WAIT_S, le=MAX_WAIT_S, description="a whole upload")
+    upload_patience_s: float = Field(
+        10.0, ge=MIN_WAIT_S, le=MAX_WAIT_S, description="how far an upload may fall behind MIN_BYTES_PER_S"
+    )
+    min_bytes_per_s: int = Field(1024, ge=1, le=2**30, description="lowest rate of an upload, and of reading an answer")
+    answer_patience_s: float = Field(
+        60.0, ge=MIN_WAIT_S, le=MAX_WAIT_S, description="window in which the rate of reading is measured"
+    )
+    max_uploads_bytes: int = Field(2**30, ge=1024, le=2**40, description="bytes of all uploads in the service at once")
     drain_s: float = Field(
         1.0, ge=0, le=20, description="from SIGTERM, when /readyz turns 503, until the socket closes"
     )
@@ -75,26 +103,34 @@ class Settings(BaseSettings):
     )
     batch_size: int = Field(1, ge=1, le=16, description="pieces of work that one worker runs at once")
     max_waiting: int = Field(16, ge=0, le=10_000, description="requests that may wait, for masks and meshes each")
-    mask_deadline_s: float = Field(30.0, gt=0, description="a mask's longest run")
-    mesh_deadline_s: float = Field(300.0, gt=0, description="a mesh's longest run")
-    queue_deadline_s: float = Field(30.0, gt=0, description="the longest wait before a run begins")
+    mask_deadline_s: float = Field(30.0, ge=MIN_WAIT_S, le=MAX_WAIT_S, description="a mask's longest run")
+    mesh_deadline_s: float = Field(300.0, ge=MIN_WAIT_S, le=MAX_WAIT_S, description="a mesh's longest run")
+    queue_deadline_s: float = Field(
+        30.0, ge=MIN_WAIT_S, le=MAX_WAIT_S, description="the longest wait before a run begins"
+    )
 
     # Jobs.
-    max_queued_jobs: int = Field(1000, ge=0, description="jobs that may wait")
+    max_queued_jobs: int = Field(1000, ge=1, le=1_000_000, description="jobs that may wait")
     result_ttl_s: float = Field(
         24 * 3600.0,
-        gt=0,
+        ge=1,
+        le=MAX_TTL_S,
         validation_alias=AliasChoices("result_ttl_s", "result_ttl"),
         description="how long a finished job is kept; RESULT_TTL is read too",
     )
     result_bytes: int = Field(
-        5_000_000_000, ge=1024, description="size of all results, the oldest removed first; the same for waiting photos"
+        5_000_000_000,
+        ge=1024,
+        le=MAX_STORE_BYTES,
+        description="size of all results, the oldest removed first; the same for waiting photos",
     )
 
     # The cache.
-    cache_bytes: int = Field(1_000_000_000, ge=0, description="size of the cache in DATA_DIR; 0: there is no cache")
+    cache_bytes: int = Field(
+        1_000_000_000, ge=0, le=MAX_STORE_BYTES, description="size of the cache in DATA_DIR; 0: there is no cache"
+    )
     cache_url: SecretStr | None = Field(None, description="redis://…: the cache lives there instead of in DATA_DIR")
-    cache_ttl_s: float = Field(86_400.0, gt=0, description="lifetime of a cached result or stage")
+    cache_ttl_s: float = Field(86_400.0, ge=1, le=MAX_TTL_S, description="lifetime of a cached result or stage")
 
     # The matte: defaults for what a request leaves open; see docs/matte.md for the stages.
     mask_threshold: float | None = Field(None, gt=0, lt=1, description="fixed saliency threshold; unset: adaptive")
@@ -149,12 +185,34 @@ class Settings(BaseSettings):
         keys = _split(self.api_key.get_secret_value()) if self.api_key is not None else ()
         return keys if isinstance(keys, tuple) else ()
 
-    @field_validator("api_key")
+    @field_validator("api_key", "removebg_api_key", "bria_api_key")
     @classmethod
     def _holds_a_key(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not _split(value.get_secret_value()):
             raise ValueError("there is no key in it")  # a lone comma must not open the service
+        if value is not None and not value.get_secret_value().isprintable():
+            raise ValueError("a key holds a character that no header can carry")
         return value
+
+    @field_validator("cache_url")
+    @classmethod
+    def _is_a_redis_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            from redis import ConnectionPool  # takes 100 ms, which every command would pay
+
+            try:
+                ConnectionPool.from_url(value.get_secret_value()).make_connection()  # which does not connect yet
+            except Exception as error:  # TypeError for an unknown parameter, as they come
+                raise ValueError("write redis://name:port/number") from error
+        return value
+
+    @field_validator("cuda_devices")
+    @classmethod
+    def _are_devices(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            if not re.fullmatch(r"\d{1,3}|(GPU|MIG)-[\w/-]{1,100}", value):
+                raise ValueError(f"{value!a} is no GPU; write numbers, as 0,1")
+        return values
 
     @field_validator("rate_limit")
     @classmethod
@@ -162,7 +220,9 @@ class Settings(BaseSettings):
         if value is not None:
             from limits import parse_many  # takes 80 ms, which every command and worker would pay
 
-            parse_many(value)
+            for rate in parse_many(value):
+                if not (1 <= rate.amount <= 10**9 and 1 <= rate.get_expiry() <= MAX_TTL_S):
+                    raise ValueError(f"{rate} allows nothing or lasts too long; write 60/minute")
         return value
 
     @field_validator("cors_origins", "allowed_hosts")
@@ -171,13 +231,17 @@ class Settings(BaseSettings):
         for value in values:
             if info.field_name == "cors_origins" and value != "*" and not re.fullmatch(r"https?://[^/*?#@\s]+", value):
                 raise ValueError(f"{value} is no origin; write https://name, with the port where there is one")
+            if info.field_name == "allowed_hosts" and not re.fullmatch(r"\*|(\*\.)?[^/:*?#@\s]+", value):
+                raise ValueError(f"{value} is no name; write matte.example, without a port, or *.example.org")
         return tuple(value.lower() for value in values)
 
     @field_validator("removebg_api_url", "bria_api_url")
     @classmethod
     def _is_an_address(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"https?://[^/?#@\s\\]+(/[^?#\s\\]*)?", value):
-            raise ValueError("write http://name/path or https://name/path")
+        if value is not None:
+            if not re.fullmatch(r"https?://[^/?#@\s\\]+(/[^?#\s\\]*)?", value):
+                raise ValueError("write http://name/path or https://name/path")
+            urlsplit(value).port  # noqa: B018  # raises ValueError for one that is no port
         return None if value is None else value.rstrip("/")
 
     @field_validator("trusted_proxies")
@@ -192,7 +256,18 @@ class Settings(BaseSettings):
         for lower, upper in (
             ("mask_threshold_min", "mask_threshold_max"),
             ("min_object_coverage", "max_object_coverage"),
+            ("max_upload_bytes", "max_uploads_bytes"),
+            ("max_upload_bytes", "result_bytes"),  # else the largest photo could never wait as a job
         ):
             if getattr(self, lower) > getattr(self, upper):
                 raise ValueError(f"{lower.upper()} is above {upper.upper()}")
         return self
+
+
+def invalid_settings(error: ValidationError) -> str:
+    """Return what `Settings()` refused: one line for each variable."""
+    lines = []
+    for row in error.errors(include_url=False, include_input=False, include_context=False):
+        name = " ".join(map(str, row["loc"])).upper()
+        lines.append(f"invalid setting{' ' if name else ''}{name}: {row['msg'].removeprefix('Value error, ')}")
+    return "\n".join(lines)

@@ -5,6 +5,7 @@ This is the worker's side of `backend.contract.work`; only processes that run ne
 
 import base64
 import json
+import logging
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Protocol
@@ -16,6 +17,8 @@ from backend.engines.registry import Engines
 from backend.pipeline import Cutout, Reconstruction
 from backend.workers.debug_bundle import bundle_files, write_folder, write_zip
 from backend.workers.job_files import DEPTH_PICTURES, job_files
+
+logger = logging.getLogger("mattemesh")
 
 
 class Made(Protocol):
@@ -41,7 +44,10 @@ def perform(work: Work, engines: Engines, on_stage: OnStage) -> Done:
     cached = [stage for stage, outcome in run.outcomes.items() if outcome == "hit"]
     report = made.report.model_copy(update={"cached": cached}).as_json()
     if folder is not None:
-        write_folder(bundle_files(made.file, report, trace), folder / work.name)
+        try:
+            write_folder(bundle_files(made.file, report, trace), folder / work.name)
+        except OSError as error:  # a full disk costs the bundle, not the result
+            logger.error("the debug bundle of %s cannot be written: %s", work.name, error.strerror)
     if work.form == "job" and isinstance(made, Cutout | Reconstruction):
         files = job_files(made, report, trace, work.options.debug)
     else:

@@ -514,7 +514,8 @@ async def test_the_oldest_results_make_room_for_new_ones(tmp_path: Path) -> None
         on_stage("start")
         return done(data=bytes(1000))
 
-    async with opened(tmp_path, ScriptedRunner(large), result_bytes=3 * (1000 + ROW_BYTES) + 500) as jobs:
+    size = 3 * (1000 + ROW_BYTES) + 500
+    async with opened(tmp_path, ScriptedRunner(large), result_bytes=size, max_upload_bytes=size) as jobs:
         made = []
         for _ in range(6):
             made.append(await hand_in(jobs))

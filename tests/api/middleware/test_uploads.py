@@ -21,7 +21,7 @@ from tests.helpers.wire import PART, Served, heard, problem_of, served, status_o
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("service")
     limits = {"upload_patience_s": 0.4, "upload_deadline_s": 1.5, "min_bytes_per_s": 1000}
-    with served(folder, **limits, max_uploads_bytes=3_000_000) as service:
+    with served(folder, **limits, max_upload_bytes=3_000_000, max_uploads_bytes=3_000_000) as service:
         yield service
         until(lambda: service.app.state.uploads == Uploads())
 

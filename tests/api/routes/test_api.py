@@ -284,3 +284,11 @@ def test_a_debug_folder_gets_a_bundle_for_each_request(photo: bytes, tmp_path: P
     folder = tmp_path / "debug" / answer.headers["x-request-id"]
     assert (folder / "mask.png").read_bytes() == answer.content
     assert (folder / "overview.png").exists()
+
+
+def test_a_debug_folder_that_cannot_be_written_costs_the_bundle_and_not_the_answer(
+    photo: bytes, tmp_path: Path
+) -> None:
+    settings = Settings(checkpoints_dir=tmp_path / "c", logs_dir=tmp_path / "logs", debug_dir=Path("/dev/null/x"))
+    with TestClient(create_app(settings, InProcessRunner(settings))) as client:
+        assert client.post("/remove-bg", files={"file": photo}).status_code == 200

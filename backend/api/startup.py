@@ -1,0 +1,42 @@
+"""Checks before the service starts: a folder that cannot be used ends the start with one sentence, not each request."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from backend.contract.errors import is_disk_full
+from backend.contract.settings import Settings
+
+
+class StartError(Exception):
+    """The service cannot start; the message is one sentence that names the variable to change."""
+
+
+def check_folders(settings: Settings) -> None:
+    """Create the folders of `settings` that are missing. Raises StartError for one that cannot be used.
+
+    DATA_DIR is checked where the job store opens. A full disk is fatal for DEBUG_DIR alone: each request fills it.
+    """
+    _check("LOGS_DIR", settings.logs_dir, "the log is written there")
+    weights = "weights are fetched into it" if settings.fetch_weights else ""  # else it may be read-only
+    _check("CHECKPOINTS_DIR", settings.checkpoints_dir, weights)
+    if settings.debug_dir is not None:
+        _check("DEBUG_DIR", settings.debug_dir, "each request leaves its bundle there", full_is_fatal=True)
+
+
+def _check(variable: str, folder: Path, why_written: str, full_is_fatal: bool = False) -> None:
+    """Raise StartError if `folder` is not one or, where `why_written` is not empty, cannot be written."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.scandir(folder):
+            pass
+        if why_written:
+            with tempfile.TemporaryFile(dir=folder) as probe:
+                probe.write(b"probe")
+                probe.flush()
+                os.fsync(probe.fileno())
+    except OSError as error:
+        if is_disk_full(error) and not full_is_fatal:
+            return
+        because = f": {why_written}" if why_written else ""
+        raise StartError(f"{variable}={folder} cannot be used ({error.strerror}){because}. Name another.") from None
