@@ -1,8 +1,8 @@
-"""torchvision made usable where its compiled operators cannot load: a CPU build of torch beside a wheel for CUDA.
+"""Stand-ins for torchvision's compiled operators, for a CPU build of torch beside a torchvision built for CUDA.
 
-Mask R-CNN needs two of them, `nms` and `roi_align`; plain PyTorch stands in for both. Without any definition not even
-`import torchvision` succeeds, and transformers, which looks for it, fails with it: whoever imports either of the two
-calls `prepare_torchvision` first.
+That pair arises where PyTorch's CPU index cannot be reached: its torchvision loads, and then nothing here is used.
+Mask R-CNN needs two operators, `nms` and `roi_align`. Without a definition of them `import torchvision` fails, and so
+does transformers, which imports it if it is installed: code that imports either calls `prepare_torchvision` first.
 """
 
 import importlib.util
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 HOW_TO_INSTALL = "Install it with: pip install --no-deps torchvision==0.28.0"  # as in requirements-maskrcnn.txt
 Operators = Literal["absent", "compiled", "stand-ins"]
 
-ROIS_AT_ONCE = 32  # bounds what is gathered: 32 · 14 · 14 samples of 256 channels are 6 MB
-ROWS_AT_ONCE = 1024  # of the table of overlaps
+ROIS_AT_ONCE = 32  # bounds the memory: 32 · 14 · 14 samples of 256 channels are 6 MB
+ROWS_AT_ONCE = 1024  # rows of the table of overlaps that are computed at once
 _lock = threading.Lock()
-_libraries: list[Any] = []  # a definition lasts as long as its library does
+_libraries: list[Any] = []  # kept: an operator is defined as long as its library lives
 
 
 def prepare_torchvision() -> Operators:
-    """Define what torchvision's own file cannot, once; "absent" where torchvision is not installed."""
+    """Define the operators that torchvision's own file does not, once. "absent": torchvision is not installed."""
     with _lock:
         return _prepare()
 
