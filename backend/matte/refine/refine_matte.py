@@ -135,7 +135,7 @@ def _rembg_edge(
     """Return rembg's alpha, None where it can make none, and what the report says of it."""
     made = rembg_matting(image, view, mask, config)
     if made is None:
-        trace.note("rembg's alpha matting found too little that is certain; our own edge stage made the edge.")
+        trace.note("rembg's alpha matting has no solution for this mask; our own edge stage made the edge.")
         return None, {}
     alpha, (height, width) = made
     trace.note(f"rembg's alpha matting made the edge, on a copy of {width} × {height} pixels.")

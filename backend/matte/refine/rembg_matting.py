@@ -29,7 +29,7 @@ class RembgMattingConfig:
 def rembg_matting(
     image: Image, view: View, mask: Mask, config: RembgMattingConfig
 ) -> tuple[Alpha, tuple[int, int]] | None:
-    """Return the alpha of `image` and the (height, width) that rembg worked at, or None without anything certain.
+    """Return the alpha of `image` and the (height, width) that rembg worked at; None without a solution.
 
     `mask` is the decided object at the size of `view`; outside of the view the alpha is 0.
     """
@@ -48,7 +48,7 @@ def rembg_matting(
             config.background_threshold,
             config.erode_px,
         )
-    except ValueError:  # a trimap without any certain object or background
+    except ValueError:  # no certain object or background, or the solver does not converge
         return None
     matte = np.asarray(cutout)[..., 3].astype(np.float32) / np.float32(255)
     alpha = np.zeros(image.shape[:2], np.float32)
