@@ -48,7 +48,7 @@ export function figureList(figures) {
 export function madeBy(report, engine, isFromCache) {
   const name = NAMES[engine.name] ?? engine.name;
   const device = engine.device ?? report.stages.find(({ name: stage }) => stage === "segment")?.device ?? "cpu";
-  const time = isFromCache ? "from the cache" : `${report.seconds.toFixed(1)} s on ${device}`;
+  const time = isFromCache ? "From the cache" : `${report.seconds.toFixed(1)} s on ${device}`;
   const meaning = STAND_IN[engine.name];
   const others = [...report.notes, ...report.degradations];
   return [
