@@ -18,7 +18,7 @@ SAME_OBJECT = 0.7  # intersection over union from which on two masks are one obj
 class InstanceChoice:
     """Which of the objects the request asks for."""
 
-    score_threshold: float = 0.5  # least certainty of an object's class
+    score_threshold: float = 0.5  # lowest score of an object that counts
     classes: frozenset[str] = frozenset()  # COCO names; empty: all
     instances: Literal["main", "all"] | int = "main"  # a number: at most that many, the most prominent first
 
@@ -49,7 +49,7 @@ class Instance:
 
     @property
     def prominence(self) -> float:
-        """How much it looks like what the photo was taken of: its certainty times the pixels that are its own."""
+        """How likely it is the photo's subject: its score times the pixels that belong to it."""
         x0, y0, x1, y1 = self.box
         share = float(self.grid.mean())
         return self.score * share * (x1 - x0) * (y1 - y0)

@@ -76,7 +76,7 @@ class MaskRcnn:
         return FirstGuess(saliency, facts=facts, several=len(chosen) > 1)
 
     def find(self, image: Image) -> list[Instance]:
-        """Return every object that the network sees in `image`, from a certainty of 0.05 on, the surest first."""
+        """Return every object that the network sees in `image`, with a score of 0.05 or more, the highest first."""
         small = to_network_size(image)
         height, width = image.shape[:2]
         boxes, labels, scores, grids = self._memoize("segment", self.device, small, lambda: self._ask(small))
@@ -109,10 +109,10 @@ class MaskRcnn:
         return answer
 
     def _nothing(self, found: list[Instance]) -> str:
-        wanted = ", ".join(sorted(self._choice.classes)) or "thing of the 80 kinds that it knows"
+        wanted = ", ".join(sorted(self._choice.classes)) or "object of its 80 classes"
         seen = ", ".join(dict.fromkeys(f"{one.name} ({one.score:.2f})" for one in found[:5]))
-        return f"Mask R-CNN sees no {wanted} here with a certainty of {self._choice.score_threshold:g} or more" + (
-            f"; what it sees: {seen}." if seen else "."
+        return f"Mask R-CNN sees no {wanted} here with a score of {self._choice.score_threshold:g} or more" + (
+            f"; it sees: {seen}." if seen else "."
         )
 
 
