@@ -123,6 +123,13 @@ def test_what_compose_sets_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.api_key is None  # empty means none, for the key as for everything else
     nginx = COMPOSE["services"]["nginx"]["networks"]["default"]["ipv4_address"]
     assert settings.trusted_proxies == (nginx,)
+    # A page whose name was made to point at this machine comes by the published port, where nothing is a loopback.
+    assert settings.allowed_hosts == ("localhost", "mattemesh")
+
+
+def test_a_copy_of_the_example_keeps_strangers_names_out() -> None:
+    values = dict(re.findall(r"^([A-Z_]+)=(.*)$", (DEPLOY / "env.example").read_text(), re.M))
+    assert values["ALLOWED_HOSTS"] == "localhost,mattemesh"
 
 
 def test_every_file_that_compose_mounts_is_there() -> None:

@@ -3,8 +3,8 @@
 - CSRF: a page of another origin can post a form here without reading the response. Its POST and DELETE are refused
   unless `CORS_ORIGINS` names the origin. Programs send neither Origin nor Sec-Fetch-Site and pass.
 - DNS rebinding: a page whose name resolves to 127.0.0.1 has the same origin for the browser and could read all jobs.
-  So a request over loopback must name `localhost` or an IP address, unless `ALLOWED_HOSTS` allows more or the service
-  is behind a reverse proxy (`TRUSTED_PROXIES`).
+  So a request over loopback must name `localhost` or an IP address, unless `ALLOWED_HOSTS` allows more or it comes
+  from a reverse proxy that `TRUSTED_PROXIES` names.
 """
 
 import ipaddress
@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from backend.api.middleware.paths import PROBES, path_of
+from backend.api.middleware.proxies import is_from_proxy
 from backend.api.problems import error_answer
 from backend.contract.errors import CallerError, CrossSiteError, HostNotAllowedError
 
@@ -23,17 +24,14 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 class OriginCheck:
     """ASGI middleware that answers 403 `cross-site` and 421 `host-not-allowed`.
 
-    `allowed_hosts` empty: the loopback rule above, or no rule if `behind_proxy`. `*` allows any name, `*.example.org`
+    `allowed_hosts` empty: the loopback rule above, and none for a trusted proxy. `*` allows any name, `*.example.org`
     all names below it. An IP address or a missing name is always allowed: rebinding needs a name.
     """
 
-    def __init__(
-        self, app: ASGIApp, allowed_hosts: tuple[str, ...], allowed_origins: tuple[str, ...], behind_proxy: bool
-    ) -> None:
+    def __init__(self, app: ASGIApp, allowed_hosts: tuple[str, ...], allowed_origins: tuple[str, ...]) -> None:
         self.app = app
         self.allowed_hosts = allowed_hosts
         self.allowed_origins = allowed_origins
-        self.behind_proxy = behind_proxy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         error = self._refusal(scope) if scope["type"] == "http" else None
@@ -57,7 +55,7 @@ class OriginCheck:
             return True
         if self.allowed_hosts:
             return any(_matches(name, pattern) for pattern in self.allowed_hosts)
-        return self.behind_proxy or not _is_loopback(scope.get("server"))
+        return is_from_proxy(scope) or not _is_loopback(scope.get("server"))
 
     def _origin_allowed(self, headers: Headers) -> bool:
         origin = headers.get("origin", "")

@@ -7,6 +7,7 @@ from starlette.middleware.cors import CORSMiddleware
 from backend.api.middleware.headers import SecurityHeaders
 from backend.api.middleware.keys import ApiKeys, Authentication
 from backend.api.middleware.origins import OriginCheck
+from backend.api.middleware.proxies import TrustedProxies
 from backend.api.middleware.rate_limit import RateLimit
 from backend.api.middleware.request_log import Observe, RequestLog
 from backend.api.middleware.stopping import RefuseWhileStopping, Stopping
@@ -48,9 +49,10 @@ def add_middleware(app: FastAPI, settings: Settings, observe: Observe, uploads: 
             OriginCheck,
             allowed_hosts=settings.allowed_hosts,
             allowed_origins=settings.cors_origins,
-            behind_proxy=bool(settings.trusted_proxies),
         ),
     ]
+    if settings.trusted_proxies:  # before everything that looks at the client
+        stack.insert(0, Middleware(TrustedProxies, addresses=settings.trusted_proxies))
     if settings.cors_origins:  # before rate and key: a preflight brings no key, and the page must be able to read a 401
         stack.append(
             Middleware(

@@ -60,7 +60,6 @@ def server_of(app: object, settings: Settings, stopping: Stopping, host: str, po
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=settings.stop_deadline_s,
         h11_max_incomplete_event_size=64 * 1024,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=list(settings.trusted_proxies),
+        proxy_headers=False,  # `TrustedProxies` does it, and notes which connections come from a proxy
     )
     return Server(config, stopping, settings.drain_s)

@@ -91,8 +91,23 @@ def test_loopback_is_loopback_written_as_ipv6_too() -> None:
 
 
 def test_a_front_server_on_this_machine_may_pass_its_own_name_on() -> None:
-    behind = guarded(LOCAL, trusted_proxies="127.0.0.1")
+    behind = guarded(LOCAL, client="127.0.0.1", trusted_proxies="127.0.0.1")
+    forwarded = {"Host": "matte.example", "X-Forwarded-For": "192.0.2.9"}
+    assert behind.get("/jobs", headers=forwarded).status_code == 200
+
+
+@pytest.mark.parametrize("client", ["127.0.0.1", "192.0.2.1"])
+def test_a_trusted_proxy_frees_no_other_connection_from_naming_the_service(client: str) -> None:
+    beside = guarded(LOCAL, client=client, trusted_proxies="192.0.2.7")
+    for forwarded in ({}, {"X-Forwarded-For": "192.0.2.7"}, {"X-Forwarded-Host": "localhost"}):
+        assert beside.get("/jobs", headers={"Host": "evil.example", **forwarded}).status_code == 421
+    assert beside.get("/jobs", headers={"Host": "localhost:8000"}).status_code == 200
+
+
+def test_names_that_are_given_hold_behind_a_proxy_too() -> None:
+    behind = guarded(LOCAL, client="192.0.2.7", trusted_proxies="192.0.2.0/24", allowed_hosts="matte.example")
     assert behind.get("/jobs", headers={"Host": "matte.example"}).status_code == 200
+    assert behind.get("/jobs", headers={"Host": "evil.example"}).status_code == 421
 
 
 def test_a_preflight_needs_no_key_and_names_what_may_be_sent_and_read() -> None:
