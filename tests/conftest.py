@@ -12,6 +12,17 @@ from tests.helpers.table import Table, empty_table
 os.environ["CACHE_BYTES"] = "0"  # no test finds what another one kept; those of the cache ask for one
 
 
+# Each file runs in one process of several: what takes longest begins first, or one process ends alone with it.
+LONGEST_FIRST = ("tests/web/test_page_in_browser.py", "tests/service/", "tests/folders/", "tests/test_package.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        return next((at for at, name in enumerate(LONGEST_FIRST) if item.nodeid.startswith(name)), len(LONGEST_FIRST))
+
+    items.sort(key=place)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_data_of_the_checkout(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["DATA_DIR"] = str(tmp_path_factory.mktemp("data"))

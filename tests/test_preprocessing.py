@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from backend.contract.trace import Trace
+from backend.matte.refine.scorecard import score_matte
 from backend.preprocessing import PRESETS, enhanced_background_removal, refine_matte
 
 BALANCED = PRESETS["balanced"]
@@ -132,10 +133,13 @@ def test_any_size_and_any_guess_pass(preset: str, shape: tuple[int, int]):
         assert alpha.min() >= 0 and alpha.max() <= 1
 
 
-def test_noise_everywhere_is_bounded_work():
+def test_noise_everywhere_leaves_a_matte_in_its_range_that_is_advised_against():
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (400, 500, 3), dtype=np.uint8)
-    refined(image, rng.random((400, 500), np.float32))
+    refined = refine_matte(image, rng.random((400, 500), np.float32), BALANCED, Trace())
+    assert refined.alpha.shape == (400, 500)
+    assert refined.alpha.min() >= 0 and refined.alpha.max() <= 1
+    assert score_matte(refined.alpha).advice
 
 
 def test_nothing_gives_an_empty_matte_and_a_note_and_everything_a_full_one():

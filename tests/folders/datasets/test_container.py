@@ -64,4 +64,5 @@ def test_noise_behind_a_header_is_told_and_raises_nothing(kind: str) -> None:
     rng = np.random.default_rng(0)
     for _ in range(30):
         data = written(kind)[:33] + rng.integers(0, 256, 400, dtype=np.uint8).tobytes()
-        read_container(data, kind)
+        found = read_container(data, kind)
+        assert not found.complete or found.faults or kind == "webp"  # which has no checksums

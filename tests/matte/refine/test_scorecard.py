@@ -68,7 +68,9 @@ def test_an_uncertain_matte_is_graded_worse():
 @pytest.mark.parametrize("shape", [(1, 1), (1, 10_000), (10_000, 1), (5000, 3)])
 def test_any_size_is_scored_and_fits_into_a_report(shape: tuple[int, int]):
     for value in (0.0, 0.4, 1.0):
-        json.dumps(score_matte(np.full(shape, value, np.float32)).model_dump())
+        card = score_matte(np.full(shape, value, np.float32))
+        assert 0 <= card.points <= 100
+        assert json.loads(json.dumps(card.model_dump()))["grade"] == card.grade
 
 
 def test_a_segmenters_doubts_lead_the_advice_and_allow_no_more_than_a_c():
