@@ -52,13 +52,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_picture_command(commands, "remove-bg", MaskOptions, "cut the object out of a photo (PNG)", "mask.png")
     formats = ", ".join(name.upper() for name in MESH_FORMATS)
-    _add_picture_command(commands, "generate-mesh", MeshOptions, f"make a mesh of a photo ({formats})", "model.glb")
+    _add_picture_command(commands, "generate-mesh", MeshOptions, f"make a mesh from a photo ({formats})", "model.glb")
     add_batch(commands)
     _add_serve(commands)
     _add_models(commands)
     add_analyze(commands)
     add_evaluate(commands)
-    doctor = commands.add_parser("doctor", help="versions, devices, and which engines are usable and why not")
+    doctor = commands.add_parser("doctor", help="versions, devices, and which engines are usable, or why not")
     doctor.set_defaults(run=_doctor)
     return parser
 
@@ -69,9 +69,9 @@ def _add_picture_command(commands: Any, name: str, kind: type[MatteOptions], abo
     command.add_argument(
         "-o", "--out", type=Path, default=Path(output), help=f"the result; - for stdout (default: {output})"
     )
-    command.add_argument("--mask", type=Path, help="your own mask, white on the object, in place of a segmenter's")
+    command.add_argument("--mask", type=Path, help="your own mask, white on the object, instead of a segmenter's")
     command.add_argument("--report", type=Path, help="write report.json here")
-    command.add_argument("--quiet", action="store_true", help="no progress")
+    command.add_argument("--quiet", action="store_true", help="show no progress")
     for field, info in kind.model_fields.items():
         if field == "debug":
             command.add_argument("--debug", type=Path, metavar="FOLDER", help="write the debug bundle into this folder")
@@ -151,7 +151,7 @@ def _add_serve(commands: Any) -> None:
         "--fetch",
         action=argparse.BooleanOptionalAction,
         default=None,
-        help="fetch the default weights (about 2 GB) beside the running service",
+        help="fetch the default weights (about 2 GB) while the service runs",
     )
     command.set_defaults(run=_serve)
 
@@ -165,12 +165,12 @@ def _serve(parsed: argparse.Namespace) -> int:
 def _add_models(commands: Any) -> None:
     command = commands.add_parser("models", help="list, fetch and verify weights")
     actions = command.add_subparsers(required=True, metavar="ACTION")
-    listing = actions.add_parser("list", help="every model: task, licence, size, on this machine or not")
+    listing = actions.add_parser("list", help="list every model: task, licence, size and state")
     listing.add_argument("--json", action="store_true", help="as JSON")
     listing.set_defaults(run=_models, action="list")
     for action, about, default in (
         ("fetch", "fetch weights (resumes)", "what `auto` prefers"),
-        ("verify", "read weights again and compare their sha256", "all that are here"),
+        ("verify", "compare the sha256 of the weights again", "all that are here"),
     ):
         parser = actions.add_parser(action, help=about)
         parser.add_argument("names", nargs="*", metavar="NAME", help=f"models by name (default: {default})")

@@ -1,4 +1,4 @@
-"""`python -m backend doctor`: versions, devices, and which engines are usable here and why not."""
+"""`python -m backend doctor`: versions, devices, and which engines are usable here, or why not."""
 
 import os
 import platform
@@ -13,7 +13,7 @@ from backend.weights.remote_services import REMOTE_SERVICES, with_keys
 
 
 def examine(settings: Settings) -> int:
-    """Print what this machine can do and return 0, or 1 when something that everything needs is broken."""
+    """Print what this machine can do. Return 0, or 1 if something that every command needs is broken."""
     print(f"Python {platform.python_version()} on {platform.system()} {platform.machine()}, {os.cpu_count()} cores")
     for package, number in versions().items():
         print(f"  {package} {number}")
@@ -24,7 +24,7 @@ def examine(settings: Settings) -> int:
     print("Engines")
     for line in service_lines(settings):
         print(f"  {line}")
-    print("Segmenters that need more")
+    print("Optional segmenters")
     for line in (_mask_rcnn(), *_services(settings)):
         print(f"  {line}")
     print("Problems" if problems else "No problems found.")
@@ -51,8 +51,8 @@ def _mask_rcnn() -> str:
     return {
         "absent": f"Mask R-CNN: torchvision is not installed. {HOW_TO_INSTALL}",
         "compiled": "Mask R-CNN: torchvision with its own compiled operators",
-        "stand-ins": "Mask R-CNN: torchvision, whose compiled operators do not load beside this torch; plain PyTorch "
-        "stands in for nms and roi_align",
+        "stand-ins": "Mask R-CNN: torchvision, whose compiled operators do not load with this torch; plain PyTorch "
+        "replaces nms and roi_align",
     }[prepare_torchvision()]
 
 
@@ -77,7 +77,7 @@ def _problems(settings: Settings) -> list[str]:
             found.append(f"{name.upper()} cannot be written to.")
     free = shutil.disk_usage(_existing(settings.checkpoints_dir)).free
     if free < 3e9:
-        found.append(f"Only {free / 1e9:.1f} GB of disk are free; the default weights take 2 GB.")
+        found.append(f"Only {free / 1e9:.1f} GB of disk space are free; the default weights need 2 GB.")
     return found
 
 

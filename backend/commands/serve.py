@@ -1,4 +1,4 @@
-"""Starting the service from the command line: one process of uvicorn, a summary of its engines, two lines to try."""
+"""`python -m backend serve`: starts the service in one uvicorn process and prints its engines and two examples."""
 
 import errno
 import socket
@@ -14,16 +14,16 @@ from backend.contract.settings import Settings
 from backend.jobs.database import DataFolderError
 from backend.main import create_app
 
-SPARE_FILES = 256  # logs, stores and the workers' pipes, beside connections and uploads
+SPARE_FILES = 256  # logs, stores and the workers' pipes, in addition to connections and uploads
 
 
 def serve(host: str, port: int, fetch: bool | None) -> int:
-    """Serve until a signal comes and return the exit status. `fetch` None: as the environment says."""
+    """Serve until a signal and return the exit status. `fetch` None: as FETCH_WEIGHTS says."""
     settings = Settings() if fetch is None else Settings(fetch_weights=fetch)
-    spools = settings.max_uploads_bytes // MultiPartParser.spool_max_size  # what is smaller stays in memory
+    spools = settings.max_uploads_bytes // MultiPartParser.spool_max_size  # smaller uploads stay in memory
     _allow_open_files(settings.max_connections + spools + SPARE_FILES)
     try:
-        listening = bind(host, port)  # first of all: nothing is promised or loaded where the port is taken
+        listening = bind(host, port)  # first, before anything is loaded or announced
     except OSError as error:
         print(_why_not_bound(error, host, port), file=sys.stderr)
         return 1
@@ -76,8 +76,8 @@ def _greet(address: str, settings: Settings) -> None:
 
 
 def _allow_open_files(count: int) -> None:
-    """Raise the process's own limit of open files to `count` where that may be done: each connection is one."""
-    if sys.platform == "win32":  # has no such limit
+    """Raise the limit of open files to `count` if the hard limit allows it: each connection is one."""
+    if sys.platform == "win32":  # Windows has no such limit
         return
     import resource
 

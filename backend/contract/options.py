@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 else:  # pydantic, OpenAPI and argparse take their choices from these
     EngineName = Literal[("auto", *MESH_ENGINES)]
     Format = Literal[tuple(MESH_FORMATS)]
-FUSION = "How segmentation and depth are fused; without depth weights segmentation stands alone."
+FUSION = "How to fuse segmentation and depth; without depth weights only segmentation is used."
 COLOR = r"^#[0-9a-fA-F]{6}$"
 
 
@@ -47,7 +47,7 @@ class MatteOptions(WorkOptions):
         False, description="Run the segmentation network at three scales and take the median: slower, fewer mistakes."
     )
     use_alpha: bool = Field(
-        True, description="Use the picture's own transparency as the mask where it has any; `false`: segment anyway."
+        True, description="Use the picture's own transparency, if any, as the mask; `false`: always segment."
     )
     score_threshold: float = Field(
         0.5, ge=0.05, le=1, description="Mask R-CNN only: minimum confidence of a detected object."
@@ -76,9 +76,9 @@ class MatteOptions(WorkOptions):
     depth_percentile: Annotated[float, Field(ge=1, le=99)] | Literal["auto"] = Field(
         35.0,
         description="Share of the depth range, in percent, that `intersection` and `union` count as background; "
-        "`auto`: where the histogram has its valley.",
+        "`auto`: at the valley of the histogram.",
     )
-    feather_px: float = Field(0.0, ge=0, le=100, description="Softens the matte's edge over this many pixels.")
+    feather_px: float = Field(0.0, ge=0, le=100, description="Soften the matte's edge over this many pixels.")
 
     @field_validator("classes")
     @classmethod
@@ -98,7 +98,7 @@ class MaskOptions(MatteOptions):
     """Options of `/remove-bg`."""
 
     mode: Literal["object", "document"] = Field(
-        "object", description="`document`: the ink of a signature, a stamp or writing; the paper goes."
+        "object", description="`document`: keep the ink of a signature, a stamp or writing and remove the paper."
     )
     edges: Literal["auto", "soft", "sharp"] = Field(
         "auto", description="`sharp` cuts the alpha at one half to 0 or 255; `auto`: soft, and sharp for a document."
@@ -110,18 +110,18 @@ class MaskOptions(MatteOptions):
         "or on `background` when one is given.",
     )
     background: str | None = Field(
-        None, pattern=COLOR, description="Colour behind the cutout, #rrggbb; makes `output` a cutout."
+        None, pattern=COLOR, description="Colour behind the cutout, #rrggbb; implies `output=cutout`."
     )
     crop: bool = Field(False, description="Crop the result to the object.")
     margin: float = Field(
-        0.0, ge=0, le=1, description="Room around the crop, as a share of the object's longer side; needs `crop`."
+        0.0, ge=0, le=1, description="Margin around the crop, as a share of the object's longer side; needs `crop`."
     )
 
     @field_validator("background")
     @classmethod
     def _has_a_cutout_to_lie_behind(cls, background: str | None, others: ValidationInfo) -> str | None:
         if background is not None and others.data.get("output") == "mask":
-            raise ValueError("a mask has no background; ask for output=cutout")
+            raise ValueError("a mask has no background; use output=cutout")
         return background
 
     @property
@@ -142,9 +142,7 @@ class MeshOptions(MatteOptions):
     foreground_ratio: float = Field(
         0.85, ge=0.5, le=1.0, description="The object's longer side as a share of the framed picture."
     )
-    resolution: int = Field(
-        256, ge=32, le=512, description="Lattice points a side from which TripoSR's surface is taken."
-    )
+    resolution: int = Field(256, ge=32, le=512, description="Lattice points per side for TripoSR's surface.")
     threshold: float = Field(25.0, gt=0, le=1000, description="Density on TripoSR's surface (the isovalue).")
     format: Format = Field(
         "glb",
@@ -154,16 +152,16 @@ class MeshOptions(MatteOptions):
     )
     texture: Literal["auto", "vertex", "baked"] = Field(
         "auto",
-        description="Colours as a picture over the mesh (`baked`) or one a vertex (`vertex`); `auto`: engine's choice.",
+        description="Colours as a texture (`baked`) or per vertex (`vertex`); `auto`: the engine's default.",
     )
     target_faces: int | None = Field(
         None, ge=100, le=2_000_000, description="Reduce the mesh to about this many faces."
     )
-    smooth: bool = Field(False, description="Even out TripoSR's triangles; vertices stay on its surface.")
+    smooth: bool = Field(False, description="Smooth TripoSR's triangles; vertices stay on its surface.")
     project_photo: bool = Field(
-        False, description="Lay the photo's own colours over what the camera saw of TripoSR's surface."
+        False, description="Project the photo's colours onto the part of TripoSR's surface that the camera saw."
     )
-    up: Literal["y", "z"] = Field("y", description="The file's upward axis: y as glTF says, z as Blender has it.")
+    up: Literal["y", "z"] = Field("y", description="The file's up axis: y as in glTF, z as in Blender.")
 
 
 class EditOptions(WorkOptions):
@@ -171,16 +169,16 @@ class EditOptions(WorkOptions):
 
     strokes: Strokes = Field(
         default_factory=list,
-        description="JSON list of brush strokes, laid on in order: {x, y, radius, hardness, mode}, or points: [[x, y], "
-        "…] in place of x and y. Pixels from the top left corner; hardness 0 to 1; mode `add` or `remove`. At most "
+        description="JSON list of brush strokes, applied in order: {x, y, radius, hardness, mode}, or points: [[x, y], "
+        "…] instead of x and y. Pixels from the top left corner; hardness 0 to 1; mode `add` or `remove`. At most "
         "10,000 points.",
         examples=['[{"points": [[40, 60], [90, 65]], "radius": 12, "hardness": 0.8, "mode": "add"}]'],
     )
-    refine: bool = Field(False, description="Snap what the strokes changed to the photo's edges; needs `file`.")
+    refine: bool = Field(False, description="Snap the strokes to the photo's edges; needs `file`.")
     clicks: Clicks = Field(
         default_factory=list,
-        description="JSON list of places {x, y, mode}: `keep` adds the part there to the object, `remove` takes it "
-        "away, before any stroke; needs `file`. At most 20.",
+        description="JSON list of points {x, y, mode}: `keep` adds the part there to the object, `remove` removes "
+        "it, before any stroke; needs `file`. At most 20.",
         examples=['[{"x": 120, "y": 80, "mode": "keep"}]'],
     )
 
@@ -189,24 +187,26 @@ class BackgroundOptions(WorkOptions):
     """Options of `/add-background`."""
 
     color: str | None = Field(
-        None, pattern=COLOR, description="Colour behind the object, #rrggbb; with a picture, where that leaves room."
+        None,
+        pattern=COLOR,
+        description="Colour behind the object, #rrggbb; with a picture, in the area that it does not cover.",
     )
     fit: Literal["cover", "contain", "stretch"] = Field(
         "cover",
-        description="How the picture behind fills the frame: `cover` crops it, `contain` shows all of it, `stretch` "
-        "changes its shape.",
+        description="How the background picture fills the frame: `cover` crops it, `contain` shows all of it, "
+        "`stretch` changes its aspect ratio.",
     )
     format: Literal["png", "jpeg"] = Field("png", description="The file's format.")
-    quality: int = Field(92, ge=1, le=100, description="Of a JPEG.")
+    quality: int = Field(92, ge=1, le=100, description="JPEG quality.")
 
 
 def invalid_option(error: ValidationError) -> InvalidParameterError:
-    """Return the first complaint of `error` as one sentence that names the option."""
+    """Return the first error as one sentence that names the option."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     name = str(first["loc"][0])[:40] if first["loc"] else ""  # what follows the name is which form of it was tried
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "string_pattern_mismatch" and COLOR in reason:
-        reason = "a colour is written as #rrggbb, white as #ffffff"
+        reason = "write a colour as #rrggbb, for example #ffffff"
     if first["type"] == "extra_forbidden":
         return InvalidParameterError(f"There is no option `{name}`.", parameter=name)
     return InvalidParameterError(
