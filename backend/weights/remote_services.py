@@ -79,8 +79,8 @@ def with_keys(settings: Settings) -> frozenset[str]:
 
 
 def require_key(name: str, settings: Settings) -> str:
-    """Return the operator's key. Raises ModelUnavailableError, with what to do, when it is absent or no printable
-    ASCII, which is all that a header can hold."""
+    """Return the operator's key. Raises ModelUnavailableError, with what to do, when it is absent or not ASCII, which
+    is all that a header can hold; the settings refuse control characters."""
     service, key = REMOTE_SERVICES[name], key_of(name, settings)
     if not key:
         raise ModelUnavailableError(
@@ -88,7 +88,7 @@ def require_key(name: str, settings: Settings) -> str:
             "Without it no picture is sent.",
             model=name,
         )
-    if not (key.isascii() and key.isprintable()):
+    if not key.isascii():
         raise ModelUnavailableError(
             f"{service.variable} holds something that cannot be a key of {service.title}.", model=name
         )

@@ -370,10 +370,10 @@ def test_without_a_key_nothing_is_sent_and_the_variable_is_named(
     monkeypatch.delenv(variable, raising=False)
     with pytest.raises(ModelUnavailableError, match=variable):
         Engines(Settings(checkpoints_dir=tmp_path)).segmenter(name)
-    monkeypatch.setenv(variable, "two\nlines")
+    monkeypatch.setenv(variable, "schlüssel")
     with pytest.raises(ModelUnavailableError, match="cannot be a key") as caught:
         Engines(Settings(checkpoints_dir=tmp_path)).segmenter(name)
-    assert "two" not in caught.value.detail
+    assert "schlüssel" not in caught.value.detail
 
 
 def test_auto_never_asks_a_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
