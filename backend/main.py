@@ -23,6 +23,7 @@ from backend.api.middleware.uploads import Uploads
 from backend.api.openapi import complete_openapi
 from backend.api.routes import docs, jobs, page, system, work
 from backend.api.startup import StartError, check_folders
+from backend.api.streams import Streams
 from backend.cache.cache import open_cache
 from backend.cache.results import CachingRunner
 from backend.contract.runner import Runner
@@ -65,6 +66,7 @@ def create_app(settings: Settings | None = None, runner: Runner | None = None) -
     app.state.started = time.monotonic()
     app.state.stopping = Stopping()
     app.state.uploads = Uploads()
+    app.state.streams = Streams(settings)
     for routes in (docs, jobs, page, system, work):
         app.include_router(routes.router)
     page.mount_files(app)

@@ -29,6 +29,7 @@ NEUTRAL = frozenset({
     "cache_url", "cache_ttl_s", "api_key", "rate_limit", "cors_origins", "allowed_hosts", "trusted_proxies",
     "mask_workers", "mesh_workers", "cuda_devices", "batch_size", "max_connections", "head_deadline_s", "keep_alive_s",
     "upload_deadline_s", "upload_patience_s", "min_bytes_per_s", "answer_patience_s", "max_uploads_bytes", "drain_s",
+    "max_streams_per_client",
     "stop_deadline_s", "max_queued_jobs", "result_ttl_s", "result_bytes",
     *(service.key_setting for service in REMOTE_SERVICES.values()),
     *(service.url_setting for service in REMOTE_SERVICES.values()),

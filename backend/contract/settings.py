@@ -75,6 +75,7 @@ class Settings(BaseSettings):
     max_connections: int = Field(
         1000, ge=1, le=100_000, description="open at once; beyond it the longest idle one is closed"
     )
+    max_streams_per_client: int = Field(32, ge=1, le=100_000, description="event streams of jobs that one client opens")
     head_deadline_s: float = Field(
         10.0, ge=MIN_WAIT_S, le=MAX_WAIT_S, description="a request's head, from the connection or its first byte"
     )

@@ -168,6 +168,24 @@ def test_a_long_queue_leaves_the_browser_connections() -> None:
     assert [name[0] for name in seen["done"]] == ["a", "b", "c", "d", "e"]
 
 
+def test_a_job_is_asked_after_where_the_service_has_no_stream_for_it() -> None:
+    script = """
+    const asked = [];
+    globalThis.fetch = async (path) => {
+      asked.push(path);
+      if (!path.endsWith("/events")) {
+        return { ok: true, status: 200, headers: new Headers(), json: async () => ({ id: path, state: "succeeded" }) };
+      }
+      const headers = new Headers({ "content-type": "application/problem+json" });
+      return { ok: false, status: 503, headers, json: async () => ({ code: "overloaded", detail: "full" }) };
+    };
+    const { followJob } = await import(`${WEB}/job_events.js`);
+    const done = await followJob({ links: { self: "a", events: "a/events" } }, () => {}, new AbortController().signal);
+    console.log(JSON.stringify({ asked, id: done.id }));
+    """
+    assert node(script) == {"asked": ["a/events", "a"], "id": "a"}
+
+
 def test_concurrent_calls_are_limited_and_the_others_run_in_order() -> None:
     script = """
     const { limitConcurrency } = await import(`${WEB}/limit_concurrency.js`);

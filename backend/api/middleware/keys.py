@@ -2,6 +2,7 @@
 
 import contextlib
 import hmac
+import ipaddress
 from hashlib import sha256
 
 from starlette.requests import Request
@@ -10,6 +11,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from backend.api.middleware.paths import is_open, path_of
 from backend.api.problems import error_answer
 from backend.contract.errors import UnauthorizedError
+
+IPV6_PREFIX = 64  # one subscriber's network, and so one client
 
 
 class ApiKeys:
@@ -47,6 +50,24 @@ def _given(scope: Scope) -> list[bytes]:
         elif name == b"authorization" and value[:7].lower() == b"bearer ":
             given.append(value[7:].strip())
     return given
+
+
+def client_of(scope: Scope, keys: ApiKeys) -> str:
+    """Return the identifier of a request's client: its valid key, or else its IP address.
+
+    Invalid keys do not identify a client; otherwise a fresh bogus key per request would dodge every limit.
+    """
+    key = keys.accepted(scope)
+    if key is not None:
+        return f"key:{key}"
+    host = scope["client"][0] if scope.get("client") else "unknown"
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return str(host)[:64]
+    if address.version == 6 and address.ipv4_mapped is None:
+        return str(ipaddress.ip_network((address.packed, IPV6_PREFIX), strict=False))
+    return str(address)
 
 
 class Authentication:

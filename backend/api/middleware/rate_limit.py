@@ -3,7 +3,6 @@
 Probes, metrics and the page's files do not count. Each process counts on its own: N processes allow N times the rate.
 """
 
-import ipaddress
 import math
 import time
 from collections import OrderedDict
@@ -15,13 +14,12 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from backend.api.middleware.keys import ApiKeys
+from backend.api.middleware.keys import ApiKeys, client_of
 from backend.api.middleware.paths import is_open, path_of
 from backend.api.problems import error_answer
 from backend.contract.errors import RateLimitedError
 
 MAX_CLIENTS = 10_000  # counted at once, about 5 MB; one with more addresses than this can reset its oldest count
-IPV6_PREFIX = 64  # one subscriber's network, and so one client
 UNCOUNTED = ("/metrics", "/health")
 
 
@@ -41,7 +39,7 @@ class RateLimit:
         if scope["type"] != "http" or path in UNCOUNTED or is_open(path):
             await self.app(scope, receive, send)
             return
-        client = self._client(scope)
+        client = client_of(scope, self.keys)
         self._touch(client)
         passes = all(self._limiter.hit(rate, client) for rate in self.rates)
         tightest, remaining, reset_s = self._state(client)
@@ -64,21 +62,6 @@ class RateLimit:
         )
         answer = error_answer(Request(scope), error, {"Retry-After": str(reset_s)})
         await answer(scope, receive, send_with_state)
-
-    def _client(self, scope: Scope) -> str:
-        """Return the client's identifier. Invalid keys do not identify a client; otherwise a fresh bogus key per
-        request would dodge the limit."""
-        key = self.keys.accepted(scope)
-        if key is not None:
-            return f"key:{key}"
-        host = scope["client"][0] if scope.get("client") else "unknown"
-        try:
-            address = ipaddress.ip_address(host)
-        except ValueError:
-            return host[:64]
-        if address.version == 6 and address.ipv4_mapped is None:
-            return str(ipaddress.ip_network((address.packed, IPV6_PREFIX), strict=False))
-        return str(address)
 
     def _touch(self, client: str) -> None:
         self._clients[client] = None

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import anyio
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import ServerSentEvent
 from starlette.datastructures import FormData
 
 from backend.api.forms import read_files, read_form, read_options
@@ -17,12 +17,14 @@ from backend.api.job_documents import JobDocument, JobPage, document
 from backend.api.openapi import WORK_ERRORS, form_documentation
 from backend.api.problems import MEDIA_TYPE, documented
 from backend.api.routes.job_file import DOCUMENTATION, file_answer
+from backend.api.streams import EventStream
 from backend.contract.errors import (
     CancelledJobError,
     IdempotencyConflictError,
     InvalidParameterError,
     NotFinishedError,
     NotFoundError,
+    OverloadedError,
     StorageFullError,
 )
 from backend.contract.work import KINDS
@@ -133,11 +135,11 @@ async def one_job(request: Request, response: Response, job_id: str) -> JobDocum
 @router.get(
     "/jobs/{job_id}/events",
     summary="Follow a job's events",
-    response_class=EventSourceResponse,
+    response_class=EventStream,
     responses={
         200: {"content": {"text/event-stream": {"schema": EVENT}}},
         204: {"description": "there is no event after `Last-Event-ID`, and none will come"},
-        **documented(NotFoundError, InvalidParameterError, StorageFullError),
+        **documented(NotFoundError, InvalidParameterError, StorageFullError, OverloadedError),
     },
 )
 async def events(
@@ -153,7 +155,7 @@ async def events(
     if job.final and not await jobs.has_events(job_id, after):
         return Response(status_code=204)  # stops a browser from reconnecting
     stopping = anyio.Event()
-    return EventSourceResponse(
+    return EventStream(
         _stream(request, job_id, after, stopping),
         ping=PING_S,
         send_timeout=SEND_TIMEOUT_S,

@@ -14,9 +14,15 @@ from http import HTTPStatus
 from typing import Any, cast
 
 import h11
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from backend.contract.errors import Problem, body_of
+from backend.api.middleware.paths import PROBES, path_of
+from backend.api.problems import error_answer
+from backend.api.streams import MEDIA_TYPE as EVENT_STREAM
+from backend.contract.errors import OverloadedError, Problem, body_of
 from backend.contract.settings import Settings
 
 READ_BYTES = 256 * 1024  # largest read from a socket: one connection's turn in the event loop
@@ -24,6 +30,8 @@ READ_BYTES = 256 * 1024  # largest read from a socket: one connection's turn in 
 READ_CHUNKED_BYTES = 16 * 1024  # largest read of a chunked body, or of a head, which may announce one
 MIN_MEAN_CHUNK_BYTES = 128  # per read
 EXTRA_CHUNKS = 64  # small chunks allowed per read beyond that mean
+PROBE_CONNECTIONS = 8  # beyond MAX_CONNECTIONS, for /healthz and /readyz alone: a busy service is not dead
+TOO_MANY = "Too many connections are open; try again soon."
 LINGER_S = 5.0  # how long the rest of an unwanted body is discarded, so that its sender can read the response
 
 
@@ -33,6 +41,7 @@ class SharedState:
 
     settings: Settings
     idle: "dict[TimeLimitedH11, None]" = field(default_factory=dict)  # without a request, longest first
+    streams: "dict[TimeLimitedH11, None]" = field(default_factory=dict)  # sending events, longest first
 
 
 def protocol_class(settings: Settings) -> "type[TimeLimitedH11]":
@@ -51,6 +60,8 @@ class TimeLimitedH11(H11Protocol):
         self._response_timer = _Timer(self.loop)
         self._closing = False
         self._is_chunked = False  # the body that is being received
+        self._probes_only = False  # accepted beyond the limit
+        self._inner_app, self.app = self.app, self._call_app
 
     # Called by the event loop.
 
@@ -58,9 +69,12 @@ class TimeLimitedH11(H11Protocol):
         self._socket = transport
         transport.max_size = READ_CHUNKED_BYTES  # type: ignore[attr-defined]  # asyncio has no option for it
         super().connection_made(cast(asyncio.Transport, _LingeringTransport(transport, self)))
-        if len(self.connections) > self.shared.settings.max_connections and not self._evict_idle():
-            self._refuse(503, "overloaded", "The service is busy", "Too many connections are open; try again soon.")
-            return
+        excess = len(self.connections) - self.shared.settings.max_connections
+        if excess > 0 and not self._make_way():
+            self._probes_only = excess <= PROBE_CONNECTIONS
+            if not self._probes_only:
+                self._refuse(503, "overloaded", "The service is busy", TOO_MANY)
+                return
         self.shared.idle[self] = None
         self._head_timer.start(self.shared.settings.head_deadline_s, self._on_late_head)
 
@@ -87,6 +101,7 @@ class TimeLimitedH11(H11Protocol):
         self._head_timer.stop()
         self._response_timer.stop()
         self.shared.idle.pop(self, None)
+        self.shared.streams.pop(self, None)
         super().connection_lost(exc)
         self._unset_keepalive_if_required()  # uvicorn does this only after an orderly close
 
@@ -122,14 +137,36 @@ class TimeLimitedH11(H11Protocol):
     def is_closing(self) -> bool:
         return self._closing
 
-    def _evict_idle(self) -> bool:
-        """Close the connection that has been idle for longest; False if none is idle."""
-        longest = next(iter(self.shared.idle), None)
-        if longest is None:
-            return False
-        longest._socket.abort()
-        del self.shared.idle[longest]
-        return True
+    async def _call_app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Call the app, and note while an event stream is sent."""
+
+        async def watched(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                if headers.get("content-type", "").startswith(EVENT_STREAM):
+                    self.shared.streams[self] = None
+                if self._probes_only:
+                    headers["Connection"] = "close"
+            await send(message)
+
+        app = self._inner_app
+        if self._probes_only and path_of(scope) not in PROBES:
+            app = error_answer(Request(scope), OverloadedError(TOO_MANY))
+        try:
+            await app(scope, receive, watched)
+        finally:
+            self.shared.streams.pop(self, None)
+
+    def _make_way(self) -> bool:
+        """Close the connection that has been idle for longest, or else the oldest event stream; False if neither is
+        there. The client of a stream resumes it."""
+        for candidates in (self.shared.idle, self.shared.streams):
+            longest = next(iter(candidates), None)
+            if longest is not None:
+                longest._socket.abort()
+                del candidates[longest]
+                return True
+        return False
 
     def _on_late_head(self) -> None:
         received, _ = self.conn.trailing_data

@@ -17,15 +17,16 @@ let lines = 0;
  * @throws {Problem}
  */
 export async function followJob(job, onEvent, signal) {
-  const heard = { last: "", tries: 0 };
+  const heard = { last: "", tries: 0, crowded: false };
   for (; ; heard.tries += 1) {
     try {
-      const way = lines < MAX_STREAMS ? listen : ask;
+      const way = lines < MAX_STREAMS && !heard.crowded ? listen : ask;
       const done = await way(job, heard, onEvent, signal);
       if (done) return done;
     } catch (error) {
-      if (signal.aborted || (error instanceof Problem && error.code !== "unreachable") || heard.tries >= MAX_TRIES)
-        throw error;
+      if (error instanceof Problem && error.code === "overloaded") heard.crowded = true; // no stream is free
+      const passes = !(error instanceof Problem) || ["unreachable", "overloaded"].includes(error.code);
+      if (signal.aborted || !passes || heard.tries >= MAX_TRIES) throw error;
     }
     if (signal.aborted) throw signal.reason;
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * (heard.tries + 1)));

@@ -208,7 +208,7 @@ def test_beyond_the_most_connections_the_longest_idle_one_makes_way(tmp_path: Pa
         for line in busy:
             line.sendall(head)
         until(lambda: service.app.state.uploads.requests == len(busy))
-        assert problem_of(service.say())["code"] == "overloaded"
+        assert problem_of(service.get("/jobs"))["code"] == "overloaded"
         for line in [*lines, *busy]:
             line.close()
         until(lambda: not service.server.server_state.connections)
