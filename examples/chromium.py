@@ -1,11 +1,11 @@
-"""A headless Chromium that draws WebGL in software, for the pictures of the page and for its tests."""
+"""A headless Chromium with software WebGL, for the screenshots and tests of the page."""
 
 import shutil
 from typing import Any
 
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
-# WebGL alone goes through the GPU's stand-in: the page itself through it too would cost more than the CPU's own way.
+# Only WebGL uses the software GPU: drawing the page through it too would be slower.
 SOFTWARE_GL = (
     "--use-gl=angle",
     "--use-angle=swiftshader-webgl",
@@ -15,5 +15,5 @@ SOFTWARE_GL = (
 
 
 def launch(playwright: Any) -> Any:
-    """Return the browser; where none is installed, the one that Playwright may have brought."""
+    """Return the installed browser, or else Playwright's own."""
     return playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *SOFTWARE_GL])

@@ -1,4 +1,4 @@
-"""Both jobs on the example pictures, without a server; the results go to examples/output/.
+"""Mattes and meshes of the example pictures, without a server; the results go to examples/output/.
 
 For each picture: NAME-mask.png, NAME-cutout.png, NAME.glb, NAME-mesh.png (the mesh from four sides), NAME-debug.png
 (every intermediate on one sheet) and NAME-report.json.
@@ -30,7 +30,7 @@ OUTPUT = REPOSITORY / "examples" / "output"
 
 
 def show(picture: Path, engines: Engines) -> None:
-    """Run both jobs on one picture and leave what they make in the output folder."""
+    """Make the matte and the mesh of one picture and write them into the output folder."""
     target = OUTPUT / picture.stem
     data = picture.read_bytes()
     trace = Trace(keep_pictures=True)

@@ -165,13 +165,13 @@ def _pair(p: Array, center: tuple[float, float, float], radius: float) -> Array:
 
 
 def distances(scene: Scene, p: Array) -> tuple[Array, NDArray[np.int64]]:
-    """Return the distance to the nearest part and which one it is; the table and wall are not among them."""
+    """Return the distance to the nearest part and its index; table and wall are no parts."""
     each = np.stack([part.distance(p) for part in scene.parts])
     return each.min(axis=0), each.argmin(axis=0)
 
 
 def march(scene: Scene, origin: Array, direction: Array, far: float) -> Array:
-    """Return how far each ray goes until it meets a part; inf where it meets none before `far`."""
+    """Return the distance at which each ray hits a part; inf if it hits none before `far`."""
     travelled = np.zeros(len(direction), np.float32)
     active = np.arange(len(direction))
     for _ in range(96):
@@ -184,7 +184,7 @@ def march(scene: Scene, origin: Array, direction: Array, far: float) -> Array:
 
 
 def shade_factor(scene: Scene, p: Array) -> Array:
-    """Return how much of the broad light reaches each point: soft shadows by the narrowest passage on the way."""
+    """Return the share of the area light that reaches each point: soft shadows from the narrowest gap on the way."""
     light = np.ones(len(p), np.float32)
     travelled = np.full(len(p), 0.02, np.float32)
     for _ in range(70):  # short steps: long ones leave rings in the shadow
@@ -195,7 +195,7 @@ def shade_factor(scene: Scene, p: Array) -> Array:
 
 
 def occlusion(scene: Scene, p: Array, normal: Array) -> Array:
-    """Return how open the surroundings are, from five steps along the normal (in the dark corners near 0)."""
+    """Return the ambient occlusion from five steps along the normal (near 0 in dark corners)."""
     shut = np.zeros(len(p), np.float32)
     for k in range(1, 6):
         reach = np.float32(0.05 * k)

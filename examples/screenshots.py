@@ -1,4 +1,4 @@
-"""Pictures of the page at every step, wide and narrow, light and dark; and the README's own.
+"""Screenshots of the page at every step, wide and narrow, light and dark; and the README's picture.
 
     ./setup.sh run --no-fetch                        # in another terminal
     .venv/bin/python examples/screenshots.py         # -> examples/output/page/
@@ -53,7 +53,7 @@ def open_page(browser: Any, address: str, size: str, scheme: str) -> Any:
 
 
 def every_step(browser: Any, address: str, size: str, scheme: str, folder: Path) -> None:
-    """Save one picture a step and view, named by size, scheme and step."""
+    """Save one picture per step and view, named by size, scheme and step."""
     page = open_page(browser, address, size, scheme)
 
     def save(step: str, wait_ms: int = 400) -> None:
@@ -86,7 +86,7 @@ def every_step(browser: Any, address: str, size: str, scheme: str, folder: Path)
 
 
 def readme_picture(browser: Any, address: str, path: Path) -> None:
-    """Save the matte and the mesh of the jug beside each other."""
+    """Save the matte and the mesh of the jug side by side."""
     page = open_page(browser, address, "wide", "light")
     page.click(".example:has-text('jug')")
     page.wait_for_selector("#compare:not([hidden])")

@@ -21,7 +21,7 @@ def ellipsoid(p: Array, center: tuple[float, float, float], radii: tuple[float, 
 
 
 def capsule(p: Array, a: tuple[float, float, float], b: tuple[float, float, float], ra: float, rb: float) -> Array:
-    """A bone from `a` to `b`, its radius going evenly from `ra` to `rb`."""
+    """A rounded cone from `a` to `b` with radii from `ra` to `rb`."""
     start, along = np.float32(a), np.float32(b) - np.float32(a)
     t = np.clip((p - start) @ along / np.float32(along @ along), 0, 1)
     return np.linalg.norm(p - start - t[:, None] * along, axis=1) - (np.float32(ra) + t * np.float32(rb - ra))
@@ -41,7 +41,7 @@ def rounded_box(p: Array, center: tuple[float, float, float], half: tuple[float,
 
 
 def lathe(p: Array, heights: list[float], radii: list[float], wall: float | None = None) -> Array:
-    """A turned body: the profile `radii` over `heights`, smoothly joined; with `wall` a hollow one, open at the top."""
+    """A solid of revolution: the smooth profile `radii` over `heights`; with `wall` hollow and open at the top."""
     profile = np.interp(p[:, 1], *_smooth(heights, radii)).astype(np.float32)
     side = np.hypot(p[:, 0], p[:, 2]) - profile
     ends = np.maximum(np.float32(heights[0]) - p[:, 1], p[:, 1] - np.float32(heights[-1]))
@@ -60,6 +60,6 @@ def _smooth(heights: list[float], radii: list[float]) -> tuple[Array, Array]:
 
 
 def blend(a: Array, b: Array, radius: float) -> Array:
-    """The union of two solids, their seam rounded over `radius`."""
+    """The union of two solids with a seam rounded over `radius`."""
     h = np.clip(0.5 + 0.5 * (b - a) / np.float32(radius), 0, 1)
     return b + (a - b) * h - np.float32(radius) * h * (1 - h)

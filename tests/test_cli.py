@@ -62,14 +62,12 @@ def test_an_error_has_the_same_code_a_failing_status_and_loses_nothing(
     assert not list(tmp_path.glob(".*part"))
 
 
-def test_a_picture_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_picture_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["remove-bg", str(tmp_path / "nothing.jpg")]) == 1
     assert "invalid-parameter" in capsys.readouterr().err
 
 
-def test_a_result_that_cannot_be_written_is_told(
-    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unwritable_result_is_an_error(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["remove-bg", str(photo), "-o", str(tmp_path / "no" / "such" / "folder.png")]) == 1
     assert "invalid-parameter" in capsys.readouterr().err
 
@@ -133,7 +131,7 @@ def test_an_option_that_is_a_number_or_a_word_takes_both(photo: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("taken", ["photo.png", "photo.png/deeper"])
-def test_a_debug_folder_that_cannot_be_made_is_told(
+def test_an_unwritable_debug_folder_is_an_error(
     photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], taken: str
 ) -> None:
     assert main(["remove-bg", str(photo), "-o", str(tmp_path / "m.png"), "--debug", str(tmp_path / taken)]) == 1
@@ -181,5 +179,5 @@ def test_a_setting_that_cannot_be_read_is_named_in_one_line(
 ) -> None:
     monkeypatch.setenv("MASK_WORKERS", "many")
     assert main(["doctor"]) == 1
-    told = capsys.readouterr().err
-    assert told.startswith("invalid setting MASK_WORKERS: ") and told.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith("invalid setting MASK_WORKERS: ") and printed.count("\n") == 1

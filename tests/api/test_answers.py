@@ -1,4 +1,4 @@
-"""The answer of a finished piece of work: its headers hold whatever was noted."""
+"""The response of finished work: its headers can carry any note."""
 
 from fastapi import Request
 

@@ -1,4 +1,4 @@
-"""The multipart reader: limits kept while receiving, and every fault of a form told by its name."""
+"""The multipart parser: limits while receiving, and an error that names every fault of a form."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -86,7 +86,7 @@ def test_the_form_wins_over_the_query(client: TestClient) -> None:
         ({"files": {"file": b"1" * (LIMIT + 1)}}, "upload-too-large"),
     ],
 )
-def test_a_faulty_form_is_told_by_its_code(client: TestClient, request_body: dict[str, object], code: str) -> None:
+def test_a_faulty_form_gets_its_code(client: TestClient, request_body: dict[str, object], code: str) -> None:
     answer = client.post("/form", **request_body)  # type: ignore[arg-type]
     assert answer.headers["content-type"] == "application/problem+json"
     body = answer.json()
@@ -184,7 +184,7 @@ def test_a_depth_percentile_is_a_number_or_auto(client: TestClient) -> None:
         assert (body["code"], body["parameter"]) == ("invalid-parameter", "depth_percentile")
 
 
-def test_a_mask_sent_as_text_is_told_by_its_name(client: TestClient) -> None:
+def test_a_mask_sent_as_text_is_named_in_the_error(client: TestClient) -> None:
     body = client.post("/form", files={"file": b"1"}, data={"mask": "iVBORw0KGgo"}).json()
     assert (body["code"], body["parameter"]) == ("invalid-parameter", "mask")
 

@@ -34,7 +34,7 @@ def client() -> Iterator[TestClient]:
 
 
 @pytest.mark.parametrize(
-    ("fault", "told"),
+    ("fault", "expected"),
     [
         (errno.ENOSPC, (507, "storage-full")),
         (errno.EDQUOT, (507, "storage-full")),
@@ -42,8 +42,8 @@ def client() -> Iterator[TestClient]:
         (errno.EMFILE, (503, "overloaded")),
     ],
 )
-def test_no_room_for_the_spool_is_told_and_forgotten(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch, fault: int, told: tuple[int, str]
+def test_a_full_spool_gets_a_507_and_is_forgotten(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, fault: int, expected: tuple[int, str]
 ) -> None:
     def full(spool: object, data: bytes) -> int:
         raise OSError(fault, os.strerror(fault))
@@ -51,12 +51,12 @@ def test_no_room_for_the_spool_is_told_and_forgotten(
     with monkeypatch.context() as disk:
         disk.setattr(SpooledTemporaryFile, "write", full)
         answer = client.post("/form", files={"file": b"x" * 3_000_000})
-        assert (answer.status_code, answer.json()["code"]) == told
+        assert (answer.status_code, answer.json()["code"]) == expected
     assert client.post("/form", files={"file": b"x" * 3_000_000}).json() == {"file": 3_000_000}
 
 
 @pytest.mark.slow
-def test_a_real_small_disk_is_told_and_taken_again_when_there_is_room(
+def test_a_real_full_disk_gets_a_507_and_works_again_when_there_is_room(
     client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with small_disk(tmp_path / "disk", 4 * 2**20) as disk:

@@ -1,4 +1,4 @@
-"""The log: one line a record, whatever a stranger sends."""
+"""The log: one line per record, whatever a client sends."""
 
 import json
 import logging
@@ -45,7 +45,7 @@ def test_an_exception_is_one_field() -> None:
     assert entry["message"] == "failed"
 
 
-def test_a_request_is_told_in_fields(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_is_logged_in_fields(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     app = FastAPI()
     app.add_middleware(RequestLog, observe=lambda request, status, seconds: None)
     monkeypatch.setattr(logging.getLogger("mattemesh"), "propagate", True)
@@ -63,7 +63,7 @@ def test_a_request_is_told_in_fields(caplog: pytest.LogCaptureFixture, monkeypat
     assert "hidden" not in json.dumps(entry)
 
 
-def test_what_the_libraries_report_is_told_in_the_same_form(
+def test_the_libraries_log_in_the_same_format(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("mattemesh", *LIBRARIES):
@@ -71,8 +71,8 @@ def test_what_the_libraries_report_is_told_in_the_same_form(
     set_up_logging(tmp_path, "INFO", "json")
     logging.getLogger("uvicorn.error").error("broken\npipe")
     logging.getLogger("mattemesh").info("it runs")
-    told = [json.loads(line)["message"] for line in capsys.readouterr().err.splitlines()]
-    assert told == ["broken\npipe", "it runs"]
+    logged = [json.loads(line)["message"] for line in capsys.readouterr().err.splitlines()]
+    assert logged == ["broken\npipe", "it runs"]
     assert (tmp_path / "backend.log").read_text().count("\n") == 2
     # Whose warnings would go to stderr as they are, one for each malformed form.
     assert not logging.getLogger("python_multipart.multipart").isEnabledFor(logging.WARNING)
@@ -83,7 +83,7 @@ def test_a_name_that_cannot_be_printed_is_escaped_and_cut() -> None:
     assert len(printable("é" * 1000)) == 200
 
 
-def test_a_log_file_that_cannot_be_written_is_told_once_and_used_again_when_it_can(
+def test_an_unwritable_log_file_is_reported_once_and_used_again_later(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logger = logging.getLogger("mattemesh")
@@ -96,7 +96,7 @@ def test_a_log_file_that_cannot_be_written_is_told_once_and_used_again_when_it_c
         logger.info("line %d", number)
     (tmp_path / "backend.log").rmdir()
     logger.info("line 5")
-    told = capsys.readouterr().err
-    assert told.count("cannot be written") == 1 and "Traceback" not in told
-    assert all(f"line {number}" in told for number in range(6))
+    logged = capsys.readouterr().err
+    assert logged.count("cannot be written") == 1 and "Traceback" not in logged
+    assert all(f"line {number}" in logged for number in range(6))
     assert "line 5" in (tmp_path / "backend.log").read_text()

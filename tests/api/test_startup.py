@@ -31,8 +31,8 @@ def test_folders_are_made_for_their_owner_alone(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_used_is_named_with_its_variable(name: str, folder: Path, tmp_path: Path) -> None:
     with pytest.raises(StartError) as raised:
         check_folders(settings(tmp_path, **{name: folder}))
-    told = str(raised.value)
-    assert told.startswith(f"{name.upper()}={folder} cannot be used") and "\n" not in told
+    message = str(raised.value)
+    assert message.startswith(f"{name.upper()}={folder} cannot be used") and "\n" not in message
     assert raised.value.__suppress_context__
 
 

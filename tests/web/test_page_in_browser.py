@@ -304,7 +304,7 @@ def test_a_file_that_is_no_picture_is_refused_before_it_is_sent(open_page: Any) 
     assert not any(url.endswith("/jobs") for url in page.watch.requests)
 
 
-def test_an_error_of_the_service_is_told_in_its_words_with_a_way_on(open_page: Any, photo: Path) -> None:
+def test_an_error_of_the_service_is_shown_with_a_next_step(open_page: Any, photo: Path) -> None:
     page = open_page()
     page.watch.expected = ("503",)
     body = {"title": "The service is busy", "detail": "16 are waiting already.", "code": "overloaded", "status": 503}
@@ -312,15 +312,15 @@ def test_an_error_of_the_service_is_told_in_its_words_with_a_way_on(open_page: A
     page.route("**/jobs", lambda route: route.fulfill(**busy))
     page.set_input_files("#pick", str(photo))
     page.wait_for_selector("[data-problem=matte] h3")
-    told = page.inner_text("[data-problem=matte]")
-    assert "The service is busy" in told and "16 are waiting already." in told and "Try again in a moment" in told
+    shown = page.inner_text("[data-problem=matte]")
+    assert "The service is busy" in shown and "16 are waiting already." in shown and "Try again in a moment" in shown
     page.unroute("**/jobs")
     page.click("[data-problem=matte] button:has-text('Try again')")
     page.wait_for_selector("#compare:not([hidden])")
     assert page.locator("[data-problem=matte] h3").count() == 0
 
 
-def test_a_matte_that_could_not_be_made_anew_leaves_the_one_there_was(open_page: Any, photo: Path) -> None:
+def test_a_failed_new_matte_leaves_the_last_one(open_page: Any, photo: Path) -> None:
     page = matte_of(open_page(), photo)
     before = mask_of(page)
     page.watch.expected = ("507",)
@@ -340,7 +340,7 @@ def test_a_matte_that_could_not_be_made_anew_leaves_the_one_there_was(open_page:
     assert newest_job(page)["options"]["quality"] == "fast"
 
 
-def test_each_file_that_is_not_taken_is_told_and_the_others_are_cut(open_page: Any, photo: Path) -> None:
+def test_each_refused_file_is_listed_and_the_others_are_cut(open_page: Any, photo: Path) -> None:
     page = open_page()
     wrong = [{"name": f"note{n}.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"} for n in (1, 2)]
     good = {"name": "jug.jpg", "mimeType": "image/jpeg", "buffer": photo.read_bytes()}

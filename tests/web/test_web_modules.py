@@ -216,11 +216,11 @@ def test_starting_over_can_be_undone() -> None:
     script = """
     const { Edits } = await import(`${WEB}/edits.js`);
     const edits = new Edits("first");
-    const told = () => [edits.mask, edits.strokes.length, edits.isChanged];
+    const summary = () => [edits.mask, edits.strokes.length, edits.isChanged];
     edits.push({ strokes: [{ points: [[0, 0]] }] });
-    const seen = [told()];
-    edits.startOver(); seen.push(told());
-    edits.undo(); seen.push(told());
+    const seen = [summary()];
+    edits.startOver(); seen.push(summary());
+    edits.undo(); seen.push(summary());
     console.log(JSON.stringify(seen));
     """
     assert node(script) == [["first", 1, True], ["first", 0, False], ["first", 1, True]]
@@ -279,16 +279,16 @@ def test_undo_and_redo_know_what_the_service_has_seen() -> None:
     script = """
     const { Edits } = await import(`${WEB}/edits.js`);
     const edits = new Edits("first");
-    const told = () => [edits.mask, edits.strokes.length, edits.canUndo, edits.canRedo];
-    const seen = [told()];
+    const summary = () => [edits.mask, edits.strokes.length, edits.canUndo, edits.canRedo];
+    const seen = [summary()];
     const stroke = { points: [[0, 0]] };
-    edits.push({ strokes: [stroke, stroke] }); seen.push(told());
-    edits.push({ mask: "second" }); seen.push(told());
-    edits.push({ strokes: [stroke] }); seen.push(told());
-    edits.undo(); edits.undo(); seen.push(told());
-    edits.redo(); seen.push(told());
-    edits.undo(); edits.push({ strokes: [stroke] }); seen.push(told());
-    edits.undo(); edits.undo(); edits.undo(); seen.push(told());
+    edits.push({ strokes: [stroke, stroke] }); seen.push(summary());
+    edits.push({ mask: "second" }); seen.push(summary());
+    edits.push({ strokes: [stroke] }); seen.push(summary());
+    edits.undo(); edits.undo(); seen.push(summary());
+    edits.redo(); seen.push(summary());
+    edits.undo(); edits.push({ strokes: [stroke] }); seen.push(summary());
+    edits.undo(); edits.undo(); edits.undo(); seen.push(summary());
     console.log(JSON.stringify(seen));
     """
     assert node(script) == [
@@ -303,7 +303,7 @@ def test_undo_and_redo_know_what_the_service_has_seen() -> None:
     ]
 
 
-def test_a_report_is_told_in_plain_words() -> None:
+def test_a_report_is_shown_in_plain_words() -> None:
     card = {"found": True, "grade": "B", "points": 76, "touches": ["left", "top"], "parts": 2, "holes": 1, "advice": []}
     script = """
     const { verdictOf, percent } = await import(`${WEB}/words.js`);

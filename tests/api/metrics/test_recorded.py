@@ -1,4 +1,4 @@
-"""Counting what happens, without letting strangers name the rows; a runner that counts changes nothing of its work."""
+"""Recorded metrics: clients cannot blow up cardinality, and the metered runner does not change its work."""
 
 import asyncio
 
@@ -55,7 +55,7 @@ def test_what_a_stranger_invents_is_one_row(client: TestClient, metrics: Metrics
     assert len(metrics.exposition().splitlines()) < rows + 25
 
 
-def test_finished_work_tells_each_stage(metrics: Metrics) -> None:
+def test_finished_work_records_each_stage(metrics: Metrics) -> None:
     done = Done((File("mask.png", "image/png", b""),), (Stage("segment", 0.2, "cpu"), Stage("encode", 0.1, "cpu")))
     metrics.finished("remove-bg", done, 0.4)
     metrics.failed("remove-bg", "overloaded")
@@ -117,7 +117,7 @@ def test_an_error_comes_back_as_it_is_and_is_counted_by_its_code(error: Exceptio
     assert outcomes(metrics) == {outcome: 1}
 
 
-def test_work_that_nobody_waits_for_any_more_is_counted_as_such() -> None:
+def test_abandoned_work_is_counted_as_abandoned() -> None:
     metrics = Metrics()
     ended = asyncio.Event()
 

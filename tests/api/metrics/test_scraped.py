@@ -1,4 +1,4 @@
-"""What stands at a scrape, from what the runner, the caches and the jobs say of themselves."""
+"""The gauges of a scrape, from the status of the runner, the caches and the jobs."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def samples(**changes: Any) -> dict[tuple[str, ...], float]:
     return {(s.name, *s.labels.values()): s.value for family in families for s in family.samples}
 
 
-def test_queues_tell_what_waits_what_runs_and_what_was_turned_away() -> None:
+def test_queues_report_waiting_running_and_refused_work() -> None:
     found = samples()
     assert found["mattemesh_queue_depth", "mask"] == 3
     assert found["mattemesh_queue_limit", "mask"] == 16
@@ -42,7 +42,7 @@ def test_queues_tell_what_waits_what_runs_and_what_was_turned_away() -> None:
     assert found["mattemesh_queue_depth", "mesh"] == 0
 
 
-def test_workers_tell_their_state_and_how_often_they_came_and_went() -> None:
+def test_workers_report_their_state_restarts_crashes_and_kills() -> None:
     found = samples()
     assert found["mattemesh_worker_state", "busy", "mask-0"] == 1
     assert found["mattemesh_worker_restarts_total", "mask-0"] == 2
@@ -51,7 +51,7 @@ def test_workers_tell_their_state_and_how_often_they_came_and_went() -> None:
     assert found["mattemesh_worker_kills_total", "mask-0"] == 1
 
 
-def test_memory_is_told_for_each_process_that_has_said_it() -> None:
+def test_memory_is_reported_for_each_process_that_knows_it() -> None:
     found = samples()
     assert found["mattemesh_memory_bytes", "mask-0"] == 400_000_000
     assert found["mattemesh_memory_bytes", "server"] == pytest.approx(psutil.Process().memory_info().rss, rel=0.2)
@@ -59,7 +59,7 @@ def test_memory_is_told_for_each_process_that_has_said_it() -> None:
     assert found["mattemesh_gpu_memory_bytes", "mesh-0"] == 2_000_000_000
 
 
-def test_caches_and_jobs_are_told_where_there_are_any() -> None:
+def test_caches_and_jobs_are_reported_if_there_are_any() -> None:
     assert not [name for name in samples() if name[0].startswith("mattemesh_jobs")]
     found = samples(
         caches={("result", "hit"): 3, ("result", "miss"): 9}, jobs={"queued": 4, "failed": 0}, jobs_bytes=55

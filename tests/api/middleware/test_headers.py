@@ -1,4 +1,4 @@
-"""What a browser is told not to do, on every answer."""
+"""Security headers on every response."""
 
 import base64
 import re

@@ -1,4 +1,4 @@
-"""Who may ask: with a key everything is open, without one only what tells nothing."""
+"""API keys: without one only the open paths answer."""
 
 import asyncio
 import logging
@@ -108,7 +108,7 @@ def test_a_refusal_reads_nothing_of_the_body() -> None:
     assert sent[0]["status"] == 401
 
 
-def test_openapi_tells_where_the_key_goes_only_where_one_is_needed() -> None:
+def test_openapi_documents_the_key_only_where_one_is_needed() -> None:
     document = guarded(api_key=KEY, rate_limit="60/minute").get("/openapi.json").json()
     assert set(document["components"]["securitySchemes"]) == {"key", "bearer"}
     assert document["paths"]["/remove-bg"]["post"]["security"] == [{"key": []}, {"bearer": []}]

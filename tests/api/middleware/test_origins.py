@@ -1,4 +1,4 @@
-"""Whose page may ask, and by what name: a browser also runs pages of strangers."""
+"""Origin and Host checks: a browser also runs the pages of other sites."""
 
 import pytest
 

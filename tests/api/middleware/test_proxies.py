@@ -1,4 +1,4 @@
-"""Whose word on the client's address is believed."""
+"""Which proxies are trusted with the client's address."""
 
 import pytest
 
@@ -17,11 +17,11 @@ def left(client_header: str | None, peer: str, times: int = 1) -> list[int]:
 
 
 @pytest.mark.parametrize("peer", [PROXY, "10.1.2.3"])
-def test_clients_of_a_trusted_proxy_are_told_apart(peer: str) -> None:
+def test_each_client_of_a_trusted_proxy_counts_on_its_own(peer: str) -> None:
     assert left("203.0.113.5", peer, 2) == [200, 429, 200]
 
 
-def test_nobody_else_is_believed() -> None:
+def test_only_trusted_proxies_are_believed() -> None:
     assert left("203.0.113.5", "192.0.2.8", 2) == [200, 429, 429]
 
 

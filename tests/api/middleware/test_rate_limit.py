@@ -1,4 +1,4 @@
-"""So many requests a client, whoever it says it is."""
+"""Rate limit per client, whatever identity it claims."""
 
 import pytest
 from starlette.testclient import TestClient
@@ -18,7 +18,7 @@ def test_off_by_default() -> None:
     assert "ratelimit" not in answer.headers
 
 
-def test_one_more_than_the_rate_is_told_when_to_come_again() -> None:
+def test_a_request_above_the_rate_gets_a_retry_after() -> None:
     client = guarded(rate_limit="3/minute")
     assert codes(client, 3) == [200, 200, 200]
     refused = client.get("/jobs")
@@ -45,7 +45,7 @@ def test_the_window_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert codes(client, 2) == [200, 429]
 
 
-def test_clients_are_told_apart_by_address() -> None:
+def test_each_address_is_a_client() -> None:
     app = guarded(rate_limit="1/minute").app
     here, there = (TestClient(app, client=(address, 1)) for address in ("192.0.2.1", "192.0.2.2"))
     assert codes(here, 2) == [200, 429]
@@ -87,7 +87,7 @@ def test_what_costs_nothing_is_not_counted(path: str) -> None:
     assert codes(client, 1) == [200]
 
 
-def test_of_several_rates_the_tightest_is_told() -> None:
+def test_the_tightest_of_several_rates_is_reported() -> None:
     client = guarded(rate_limit="2/second;3/hour")
     assert client.get("/jobs").headers["ratelimit-policy"] == '"default";q=2;w=1'
 

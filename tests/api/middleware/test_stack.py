@@ -1,4 +1,4 @@
-"""The guard around the whole service: no route has been forgotten, and nothing takes an address to fetch."""
+"""The middleware around the whole service: it covers every route, and no option takes an address to fetch."""
 
 import json
 import re
@@ -78,7 +78,7 @@ def test_no_option_and_no_file_is_an_address_to_fetch(locked: TestClient) -> Non
         assert answer.status_code == 422
 
 
-def test_metrics_tell_of_work_jobs_and_caches(tmp_path: Path) -> None:
+def test_metrics_cover_work_jobs_and_caches(tmp_path: Path) -> None:
     with TestClient(service(tmp_path, cache_bytes=10**8)) as client:
         for _ in range(2):
             assert client.post("/remove-bg", files={"file": b"photo"}).status_code == 200

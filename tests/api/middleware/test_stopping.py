@@ -30,7 +30,7 @@ def test_readiness_turns_first_while_the_service_still_listens_and_ends_what_it_
             assert status_of(heard(begun)) == 200
 
 
-def test_the_reason_for_not_being_ready_is_told(tmp_path: Path) -> None:
+def test_readyz_gives_the_reason_for_not_being_ready(tmp_path: Path) -> None:
     with served(tmp_path) as service:
         service.runner.why = "The mask worker warms up."
         problem = problem_of(service.get("/readyz"))
@@ -38,7 +38,7 @@ def test_the_reason_for_not_being_ready_is_told(tmp_path: Path) -> None:
         assert status_of(service.get("/healthz")) == 200
 
 
-def test_what_does_not_end_in_time_is_told_so_and_is_no_fault(tmp_path: Path) -> None:
+def test_unfinished_work_gets_a_503_at_the_deadline(tmp_path: Path) -> None:
     with served(tmp_path, stop_deadline_s=1) as service:
         service.runner.held = True
         with service.connect() as begun, service.connect() as half:

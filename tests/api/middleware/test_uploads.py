@@ -1,4 +1,4 @@
-"""Uploads that are slow, too much, or left in the middle."""
+"""Uploads that are slow, too large or abandoned."""
 
 import asyncio
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def trickled(service: Served, size: int, piece: int, pause_s: float) -> bytes:
         return heard(line)
 
 
-def test_a_half_sent_upload_is_told_and_the_connection_closed(service: Served) -> None:
+def test_an_unfinished_upload_gets_a_408_and_the_connection_is_closed(service: Served) -> None:
     head, body = upload(100_000)
     answer = service.say(head, body[:20_000])
     assert problem_of(answer)["code"] == "upload-too-slow"
@@ -89,7 +89,7 @@ def spooled_files() -> int:
     return sum("(deleted)" in link and "/tmp" in link for link in links)
 
 
-def test_a_full_queue_is_told_before_the_photo_is_sent(service: Served) -> None:
+def test_a_full_queue_refuses_before_the_photo_is_sent(service: Served) -> None:
     head, _ = upload(2_000_000, "Expect: 100-continue\r\n")
     service.runner.full = True
     assert problem_of(service.say(head))["code"] == "overloaded"  # and no "100 Continue" before it

@@ -1,4 +1,4 @@
-"""The service as a client sees it, on the embedded engines alone."""
+"""The service as a client sees it, on the embedded engines."""
 
 import base64
 import io
@@ -45,7 +45,7 @@ def test_a_photo_becomes_a_grey_mask_of_its_own_size(client: TestClient, photo: 
     assert iou(np.asarray(mask) > 127, toy()[1]) > 0.9
 
 
-def test_every_result_tells_its_times_its_id_and_who_made_it(client: TestClient, photo: bytes) -> None:
+def test_every_result_has_its_times_its_id_and_its_engine(client: TestClient, photo: bytes) -> None:
     answer = client.post("/remove-bg", files={"file": photo}, headers={"X-Request-ID": "mine-1"})
     assert answer.headers["x-request-id"] == "mine-1"
     for stage in ("decode", "segment", "encode"):
@@ -168,7 +168,7 @@ def test_a_mask_of_another_shape_is_refused_and_one_of_another_size_is_fitted(cl
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid-parameter")
 
 
-def test_real_transparency_is_the_mask_unless_told_not_to(client: TestClient) -> None:
+def test_real_transparency_is_the_mask_unless_switched_off(client: TestClient) -> None:
     image, mask = toy()
     inverse = np.where(mask, 60, 255).astype(np.uint8)
     cutout = encoded(np.dstack([image, inverse]))
@@ -192,14 +192,14 @@ def test_the_mask_has_the_size_of_the_upright_photo(client: TestClient) -> None:
         ("/remove-bg", b"GIF89a" + b"\0" * 40, {}, 415, "unsupported-image-type"),
         ("/remove-bg", encoded(toy()[0])[:500], {}, 422, "image-corrupt"),
         ("/remove-bg", encoded(toy()[0]), {"model": "u2net"}, 503, "model-unavailable"),
-        ("/remove-bg", encoded(toy()[0]), {"model": "nobody-knows-it"}, 422, "invalid-parameter"),
+        ("/remove-bg", encoded(toy()[0]), {"model": "unknown-model"}, 422, "invalid-parameter"),
         ("/remove-bg", encoded(toy()[0]), {"model": "bria-rmbg"}, 503, "model-unavailable"),
         ("/generate-mesh", encoded(toy()[0]), {"engine": "triposr"}, 503, "model-unavailable"),
         ("/generate-mesh", encoded(toy()[0]), {"resolution": "5000"}, 422, "invalid-parameter"),
         ("/generate-mesh", encoded(np.zeros((50, 50, 4), np.uint8)), {}, 422, "no-subject"),
     ],
 )
-def test_a_fault_is_told_by_status_and_code(
+def test_a_fault_gets_its_status_and_code(
     client: TestClient, route: str, file: bytes, data: dict[str, str], status: int, code: str
 ) -> None:
     answer = client.post(route, files={"file": ("secret-name.png", file)}, data=data)
@@ -229,7 +229,9 @@ def test_the_frameworks_own_errors_are_problems_too(client: TestClient, method: 
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_a_bug_is_told_without_its_trace(client: TestClient, photo: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_gets_a_500_without_its_traceback(
+    client: TestClient, photo: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("backend.pipeline.score_matte", lambda alpha: 1 // 0)
     answer = client.post("/remove-bg", files={"file": photo})
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")

@@ -179,7 +179,7 @@ def test_debug_gives_the_mask_before_and_after(client: TestClient) -> None:
         ({"mask": PHOTO, "background": PHOTO}, {}, "too-many-files", "background"),
     ],
 )
-def test_a_faulty_edit_is_told_by_its_code_and_field(
+def test_a_faulty_edit_gets_its_code_and_field(
     client: TestClient, files: dict[str, object], data: dict[str, str], code: str, parameter: str | None
 ) -> None:
     body = client.post("/edit-mask", files=files, data=data).json()
@@ -288,7 +288,7 @@ def test_a_lower_quality_makes_a_smaller_jpeg(client: TestClient) -> None:
         ({"file": PHOTO, "mask": grey(np.zeros((60, 60)))}, {"color": "#ffffff"}, "invalid-parameter", "mask"),
     ],
 )
-def test_a_faulty_background_is_told_by_its_code_and_field(
+def test_a_faulty_background_gets_its_code_and_field(
     client: TestClient, files: dict[str, bytes], data: dict[str, str], code: str, parameter: str | None
 ) -> None:
     body = client.post("/add-background", files=files, data=data).json()
@@ -296,7 +296,7 @@ def test_a_faulty_background_is_told_by_its_code_and_field(
     assert body.get("parameter") == parameter
 
 
-def test_openapi_tells_the_parts_and_options_of_both(client: TestClient) -> None:
+def test_openapi_documents_the_parts_and_options_of_both(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
     bodies = {
         path: paths[path]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]

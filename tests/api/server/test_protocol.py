@@ -1,4 +1,4 @@
-"""What a client may be slow at, say wrong or leave undone, over raw sockets."""
+"""Slow, malformed and half-finished requests over raw sockets."""
 
 import socket
 import time
@@ -21,7 +21,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield service
 
 
-def test_a_head_that_does_not_end_is_told_and_the_connection_closed(service: Served) -> None:
+def test_an_unfinished_head_gets_a_408_and_the_connection_is_closed(service: Served) -> None:
     assert problem_of(service.say(HEAD))["code"] == "request-too-slow"
 
 
@@ -145,7 +145,7 @@ def test_a_body_cut_by_a_broken_chunk_is_refused(service: Served) -> None:
     assert problem_of(answer)["code"] == "bad-request"
 
 
-def test_a_client_that_asks_first_is_told_to_go_on(service: Served) -> None:
+def test_a_client_that_expects_100_continue_gets_it(service: Served) -> None:
     head, body = upload(1000, "Expect: 100-continue\r\nConnection: close\r\n")
     with service.connect() as line:
         line.sendall(head)
