@@ -29,7 +29,7 @@ from backend.folders.batch.run import BatchConfig, BatchRun, Item
 from backend.folders.batch.watch import Resting, waves
 
 MEMORY_A_JOB = {"mask": 3e9, "mesh": 8e9}  # bytes, with the default weights
-MOST_JOBS = 8
+MAX_JOBS = 8
 NOTHING = Handling()
 
 
@@ -69,7 +69,7 @@ def check_kind(manifest: Manifest, kind: str) -> None:
 def default_jobs(lane: str) -> int:
     """Return how many processes this machine has the cores and the memory for."""
     fits = int(psutil.virtual_memory().available / MEMORY_A_JOB[lane])
-    return max(1, min(os.cpu_count() or 1, fits, MOST_JOBS))
+    return max(1, min(os.cpu_count() or 1, fits, MAX_JOBS))
 
 
 class _Session:
