@@ -55,11 +55,11 @@ def run(folder: Path, out: Path, jobs: int, checkpoints: Path, watch_memory: boo
     assert process.stdout is not None
     times, memory = [], []
     for line in process.stdout:
-        told = json.loads(line)
-        if told["event"] == "picture":
-            assert told["state"] == "done", told
+        event = json.loads(line)
+        if event["event"] == "picture":
+            assert event["state"] == "done", event
             times.append(time.perf_counter())
-            if watch_memory and len(times) % max(1, told["total"] // 8) == 0:
+            if watch_memory and len(times) % max(1, event["total"] // 8) == 0:
                 family = psutil.Process(process.pid)
                 each = [family, *family.children(recursive=True)]
                 sizes = [one.memory_info().rss / 2**20 for one in each]
@@ -73,7 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--pictures", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--memory", type=int, default=0, help="run over so many small pictures and tell the memory")
+    parser.add_argument("--memory", type=int, default=0, help="process this many small pictures and print the memory")
     arguments = parser.parse_args()
     cores = os.cpu_count() or 1
     with tempfile.TemporaryDirectory() as name:

@@ -1,4 +1,4 @@
-"""`python -m backend analyze DIR`: what is in a folder of pictures, and what to fix."""
+"""`python -m backend analyze DIR`: what is in a folder of pictures and what to fix."""
 
 import sys
 from pathlib import Path
@@ -17,7 +17,7 @@ def analyze(folder: Path, out: Path, thresholds: Thresholds, settings: Settings,
     Raises InvalidParameterError when there is nothing to analyse, or no place for the result.
     """
     check_folder_for_results(out, folder)
-    with counted_progress("looking at pictures", quiet) as show:
+    with counted_progress("analysing pictures", quiet) as show:
         analysis = analyze_folder(folder, thresholds, settings, jobs, leave_out=out, on_file=show)
     write_files(out, analysis_files(analysis))
     if not quiet:

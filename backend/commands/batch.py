@@ -1,4 +1,4 @@
-"""`python -m backend batch IN_DIR -o OUT_DIR`: a whole folder, again and again until all of it is done."""
+"""`python -m backend batch IN_DIR -o OUT_DIR`: process a whole folder, and resume where an earlier run ended."""
 
 import argparse
 import asyncio
@@ -21,23 +21,23 @@ from backend.contract.work import KINDS
 from backend.folders.batch.inputs import Inputs, check_folders, find_pictures
 from backend.folders.batch.manifest import Manifest
 from backend.folders.batch.names import REPORT, name_results
-from backend.folders.batch.odd_ones import Handling, find_odd_ones
 from backend.folders.batch.out_folder import OutFolder
+from backend.folders.batch.outlier_handling import Handling, plan_handling
 from backend.folders.batch.progress import choose_display, shown, summary, table_of_reasons
 from backend.folders.batch.report import report_page
 from backend.folders.batch.run import BatchConfig, BatchRun, Item
 from backend.folders.batch.watch import Resting, waves
 
-MEMORY_A_JOB = {"mask": 3e9, "mesh": 8e9}  # bytes, with the default weights
+MEMORY_A_JOB = {"mask": 3e9, "mesh": 8e9}  # bytes per process, with the default weights
 MAX_JOBS = 8
 NOTHING = Handling()
 
 
 def batch(parsed: argparse.Namespace, options: MatteOptions, settings: Settings) -> int:
-    """Do the folder `parsed.folder`; return 1 when a picture failed, else 0.
+    """Process the folder `parsed.folder`; return 1 when a picture failed, else 0.
 
     Raises InvalidParameterError for folders that cannot be used, StorageFullError and ModelUnavailableError, after
-    which what is done is done and the same call goes on; KeyboardInterrupt on Ctrl-C and on SIGTERM.
+    which the same command resumes; KeyboardInterrupt on Ctrl-C and on SIGTERM.
     """
     if parsed.watch and parsed.quality_handling:
         raise InvalidParameterError("--quality-handling compares all pictures; it does not go with --watch.")
@@ -62,7 +62,7 @@ def check_kind(manifest: Manifest, kind: str) -> None:
     others = {record.kind for record in manifest.records.values()} - {kind, ""}
     if others:
         raise InvalidParameterError(
-            f"The folder holds results of {others.pop()}; name another with -o.", parameter="out"
+            f"The folder holds results of {others.pop()}. Name another with -o.", parameter="out"
         )
 
 
@@ -84,20 +84,20 @@ class _Session:
         self._listed: list[str] = []
 
     def once(self, found: Inputs) -> int:
-        """Do what is in the folder now."""
-        self._tell_skipped(found)
-        odd: dict[str, Handling] = {}
+        """Process what is in the folder now."""
+        self._print_skipped(found)
+        handling: dict[str, Handling] = {}
         config = self._config
         if config.quality_handling:
-            with counted_progress("looking at pictures", self._quiet or self._json) as show:
-                odd = find_odd_ones(
+            with counted_progress("analysing pictures", self._quiet or self._json) as show:
+                handling = plan_handling(
                     config.folder, self._out.folder, self._settings, config.jobs, config.small_pictures, show
                 )
         self._listed = sorted([*found.pictures, *found.unreadable])
-        return self._go(self._do(self._items(self._listed, found, odd)))
+        return self._go(self._do(self._items(self._listed, found, handling)))
 
     def watch(self) -> int:
-        """Do what is in the folder and what comes into it, until somebody ends it."""
+        """Process what is in the folder and what is added to it, until Ctrl-C."""
         try:
             return self._go(self._keep_watching())
         except KeyboardInterrupt:  # how this ends
@@ -107,14 +107,14 @@ class _Session:
         self._display = choose_display(self._quiet, self._json)
         try:
             asyncio.run(_ending_at_sigterm(work))
-        except MattemeshError:  # which is told last; a disk that is full takes no report either
+        except MattemeshError:  # printed last; on a full disk there is no room for the report either
             with suppress(MattemeshError):
                 self._finish()
             raise
         except KeyboardInterrupt:
             self._finish()
             raise
-        except BrokenPipeError:  # whoever read the JSON has left: end, and be quiet at exit too
+        except BrokenPipeError:  # the reader of the JSON has gone: end, and print nothing at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
         self._finish()
@@ -139,7 +139,7 @@ class _Session:
             return found.pictures
 
         if not self._quiet:
-            print(f"Watching {folder}; Ctrl-C ends.", file=sys.stderr, flush=True)
+            print(f"Watching {folder}. Press Ctrl-C to stop.", file=sys.stderr, flush=True)
         try:
             async for due in waves(folder, out, listed, Resting(folder)):
                 self._listed = found.pictures
@@ -153,23 +153,23 @@ class _Session:
         finally:
             run.runner.close()
 
-    def _items(self, listed: list[str], found: Inputs, odd: dict[str, Handling]) -> list[Item]:
+    def _items(self, listed: list[str], found: Inputs, handling: dict[str, Handling]) -> list[Item]:
         owned = {record.input: record.name for record in self._manifest.records.values()}
         names = name_results(listed, self._ending, owned, self._out.taken)
         items = []
         for each in listed:
-            how = odd.get(each, NOTHING)
+            how = handling.get(each, NOTHING)
             why = found.unreadable.get(each, "")
-            items.append(Item(each, names[each], why, how.findings, how.outlier, how.treatment))
+            items.append(Item(each, names[each], why, how.findings, how.outlier, how.resize_plan))
         return items
 
-    def _tell_skipped(self, found: Inputs) -> None:
+    def _print_skipped(self, found: Inputs) -> None:
         if self._quiet or self._json:
             return
         for name, why in list(found.skipped.items())[:20]:
-            print(f"left out: {shown(name)}. {why}", file=sys.stderr)
+            print(f"skipped: {shown(name)}. {why}", file=sys.stderr)
         if found.others or found.hidden:
-            print(f"left out: {found.others} files that are no pictures, {found.hidden} hidden ones", file=sys.stderr)
+            print(f"skipped: {found.others} files that are not pictures, {found.hidden} hidden", file=sys.stderr)
 
     def _finish(self) -> None:
         self._display.close()
@@ -190,7 +190,7 @@ class _Session:
         tally = self._display.tally
         print(
             f"{tally.finished} of {tally.total} pictures: {figures['done']} done, {figures['failed']} failed, "
-            f"{figures['refused']} refused; {tally.new} of them now, in {tally.seconds:.1f} s",
+            f"{figures['refused']} refused; {tally.new} in this run, in {tally.seconds:.1f} s",
             file=sys.stderr,
         )
         if tally.failed:
@@ -209,7 +209,7 @@ class _Session:
 def _pictures_in(folder: Path, out: Path) -> Inputs:
     found = find_pictures(folder, out)
     if not found.pictures and not found.unreadable:
-        raise InvalidParameterError(f"There is no picture in {folder} or below.", parameter="folder")
+        raise InvalidParameterError(f"There is no picture in {folder} or its sub-folders.", parameter="folder")
     return found
 
 

@@ -17,34 +17,38 @@ NAMED_COLORS = {"black": "#000000", "white": "#ffffff"}
 
 def add_batch(commands: Any) -> None:
     """Add `batch` to the command line, with every option of both kinds."""
-    about = "do a whole folder, and go on where an earlier run ended"
+    about = "process a whole folder, and resume where an earlier run ended"
     command = commands.add_parser("batch", help=about, description=about)
     command.add_argument("folder", type=Path, metavar="IN_DIR", help="the pictures; sub-folders too")
     command.add_argument("-o", "--out", type=Path, required=True, metavar="OUT_DIR", help="where the results go")
     command.add_argument("--kind", choices=list(KINDS), default="remove-bg", help="(default: remove-bg)")
     command.add_argument("--jobs", type=_count, metavar="N", help="processes (default: by cores and memory)")
     command.add_argument(
-        "--min-grade", choices=["A", "B", "C", "D"], help="results with a worse grade go under OUT_DIR/review"
+        "--min-grade", choices=["A", "B", "C", "D"], help="results with a worse grade go to OUT_DIR/review"
     )
     command.add_argument(
         "--quality-handling",
         action="store_true",
-        help="pictures that `analyze` finds odd are treated by what is odd; their results go under OUT_DIR/outliers",
+        help="handle pictures that `analyze` finds unusual by their findings; their results go to OUT_DIR/outliers",
     )
     command.add_argument(
         "--small-pictures",
         choices=["enlarge", "refuse"],
         default="enlarge",
-        help="what quality handling does with pictures that are too small (default: enlarge)",
+        help="how quality handling treats pictures that are too small (default: enlarge)",
     )
-    command.add_argument("--watch", action="store_true", help="stay and do what comes into the folder, until Ctrl-C")
+    command.add_argument(
+        "--watch", action="store_true", help="stay and process pictures as they are added, until Ctrl-C"
+    )
     command.add_argument("--quiet", action="store_true", help="no progress and no summary")
-    command.add_argument("--json", action="store_true", help="one JSON object a line on stdout, in place of progress")
+    command.add_argument(
+        "--json", action="store_true", help="print one JSON object per line to stdout instead of progress"
+    )
     fields = {name: info for kind in KINDS.values() for name, info in kind.model_fields.items()}
     for name, info in fields.items():
         if name == "debug":
             command.add_argument(
-                "--debug", action="store_const", const=True, help="leave debug bundles (zip) under OUT_DIR/debug"
+                "--debug", action="store_const", const=True, help="write debug bundles (zip) to OUT_DIR/debug"
             )
         elif name == "background":
             command.add_argument("--background", metavar="COLOR", help="black, white, #rrggbb, or transparent")
@@ -62,13 +66,13 @@ def options_of(parsed: argparse.Namespace) -> MatteOptions:
     if given.get("background") == "transparent":
         del given["background"]
         if given.setdefault("output", "cutout") == "mask":
-            raise InvalidParameterError("A mask has no background; leave --output out.", parameter="background")
+            raise InvalidParameterError("A mask has no background. Leave --output out.", parameter="background")
     elif "background" in given:
         given["background"] = NAMED_COLORS.get(given["background"], given["background"])
     other = sorted(name for name in given if name not in kind.model_fields)
     if other:
         flag = "--" + other[0].replace("_", "-")
-        raise InvalidParameterError(f"{flag} does not go with --kind {parsed.kind}.", parameter=other[0])
+        raise InvalidParameterError(f"{flag} does not go with --kind {parsed.kind}. Leave it out.", parameter=other[0])
     try:
         return kind.model_validate(given)
     except ValidationError as error:

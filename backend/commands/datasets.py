@@ -19,7 +19,7 @@ COMPARED = ("model", "quality", "strategy")
 
 def add_analyze(commands: Any) -> None:
     """Add `analyze` to the command line; every threshold is an option of its name."""
-    about = "tell what is in a folder of pictures, and what to fix (HTML, JSON, CSV)"
+    about = "report what is in a folder of pictures and what to fix (HTML, JSON, CSV)"
     command = commands.add_parser("analyze", help=about, description=about)
     command.add_argument("folder", type=Path, metavar="DIR", help="the folder; its sub-folders are categories")
     _add_common(command, "analysis")
@@ -46,8 +46,8 @@ def add_evaluate(commands: Any) -> None:
         "--masks", type=Path, required=True, metavar="DIR", help="their true masks: the same names, white on the object"
     )
     _add_common(command, "evaluation")
-    command.add_argument("--sample", type=_positive(int), metavar="N", help="so many pictures, drawn by chance")
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="of the draw (default: 0)")
+    command.add_argument("--sample", type=_positive(int), metavar="N", help="measure N pictures, drawn at random")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the draw (default: 0)")
     command.add_argument(
         "--boundary-px", type=_positive(float), default=2.0, metavar="PX", help="tolerance of boundary F (default: 2)"
     )

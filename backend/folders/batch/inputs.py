@@ -12,12 +12,12 @@ from backend.folders.datasets.walk import walk
 
 @dataclass
 class Inputs:
-    """What is in a folder; names are relative to it, with "/", sorted."""
+    """The contents of a folder; names are relative to it, with "/", sorted."""
 
     pictures: list[str] = field(default_factory=list)
-    unreadable: dict[str, str] = field(default_factory=dict)  # what is called a picture and is no file -> a sentence
-    skipped: dict[str, str] = field(default_factory=dict)  # folders and links left out -> a sentence
-    others: int = 0  # files that are no pictures and do not claim to be
+    unreadable: dict[str, str] = field(default_factory=dict)  # named like a picture, but not a file -> why
+    skipped: dict[str, str] = field(default_factory=dict)  # folders and links that are skipped -> why
+    others: int = 0  # files that are not pictures
     hidden: int = 0  # files and folders whose names begin with a dot
 
 

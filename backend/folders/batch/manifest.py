@@ -1,7 +1,7 @@
-"""manifest.jsonl: one line for each thing that happened to a picture, the last of which counts.
+"""manifest.jsonl: a line for each change of a picture's state; the last line of a picture counts.
 
-Lines are only ever appended, so a run that is killed loses the line that it was writing and nothing else; a torn last
-line is passed over and closed before the next one is written.
+Lines are only appended, so a killed run loses at most the line that it was writing; a truncated last line is ignored
+and ended before the next one is written.
 """
 
 import json
@@ -20,16 +20,16 @@ State = Literal["working", "done", "failed", "refused"]
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of one picture. Names are relative to their folder, with "/"."""
+    """The state of one picture. Names are relative to their folder, with "/"."""
 
     input: str
     state: State
-    name: str  # of the result in its tree, whichever part of OUT_DIR the tree stands in
+    name: str  # of the result, without the part of OUT_DIR (review/, outliers/)
     digest: str = ""  # blake2b of the input's bytes
-    key: str = ""  # of all that the result depends on besides these bytes: options, models, settings
+    key: str = ""  # digest of the options, models and settings that the result depends on
     kind: str = ""
     options: dict[str, Any] = field(default_factory=dict)  # those that were given
-    output: str | None = None  # where the result lies in OUT_DIR
+    output: str | None = None  # path of the result in OUT_DIR
     output_bytes: int = 0
     grade: str | None = None
     points: int | None = None
@@ -40,8 +40,8 @@ class Record:
     detail: str | None = None
     advice: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    findings: tuple[str, ...] = ()  # what `analyze` found odd; only with quality handling
-    treatment: str = ""
+    findings: tuple[str, ...] = ()  # of `analyze`; only with quality handling
+    resize_plan: str = ""
     finished: str = ""  # UTC, ISO 8601
 
 
@@ -68,7 +68,7 @@ class Manifest:
                 self._append(json.dumps(HEADER).encode() + b"\n")
 
     def append(self, record: Record) -> None:
-        """Keep `record`; but for one of work that has only begun, it is safe on the disk when this returns."""
+        """Append `record`; unless its work has only begun, it is synced to the disk when this returns."""
         line = json.dumps({name: value for name, value in asdict(record).items() if value not in (None, "", (), {})})
         with self._lock, translate_write_errors(self._path):
             self._append(line.encode("ascii") + b"\n")
@@ -80,7 +80,7 @@ class Manifest:
         self._file.close()
 
     def _append(self, line: bytes) -> None:
-        """Write the whole line or, where there is no room for it, nothing."""
+        """Write the whole line or, when the disk is full, nothing."""
         before = os.fstat(self._file.fileno()).st_size
         try:
             rest = memoryview(line)
@@ -105,12 +105,12 @@ _TUPLES = ("advice", "notes", "findings", "size")
 
 
 def _read(line: bytes) -> Record | None:
-    """Return the record in `line`, None where there is none: a torn line, the header, another program's."""
+    """Return the record in `line`, None for a truncated line, the header, or another program's line."""
     try:
-        told = json.loads(line)
+        row = json.loads(line)
     except ValueError:
         return None
-    if not isinstance(told, dict) or not all(isinstance(told.get(name), str) for name in ("input", "state", "name")):
+    if not isinstance(row, dict) or not all(isinstance(row.get(name), str) for name in ("input", "state", "name")):
         return None
-    known = {name: value for name, value in told.items() if name in _FIELDS}
+    known = {name: value for name, value in row.items() if name in _FIELDS}
     return Record(**{**known, **{name: tuple(known[name]) for name in _TUPLES if isinstance(known.get(name), list)}})

@@ -1,7 +1,7 @@
-"""Which result belongs to which picture: every picture has a name of its own, and keeps it from run to run.
+"""The name of each picture's result: unique, and the same in every run.
 
-`a/x.jpg` becomes `a/x.png`. Where several pictures would, or something else already has that name, it becomes
-`a/x.jpg.png`, and after that `a/x.jpg (2).png`. A name that a picture once had, by the manifest, stays its own.
+`a/x.jpg` becomes `a/x.png`. Where several pictures share that name, or another file has it, it becomes
+`a/x.jpg.png`, and after that `a/x.jpg (2).png`. A name in the manifest stays with its picture.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from backend.folders.batch.out_folder import OUTLIERS, REVIEW
 REPORT = "report.html"
 DEBUG = "debug"
 RESERVED = frozenset({REVIEW, OUTLIERS, NAME, REPORT, DEBUG})  # at the top of OUT_DIR
-MOST_BYTES = 200  # of a file's name; file systems take 255
+MAX_BYTES = 200  # of a file's name; file systems take 255
 
 
 def name_results(
@@ -57,17 +57,17 @@ def _numbered(names: list[str], ending: str) -> Iterator[str]:
 
 
 def _moved(each: str) -> str:
-    """Return the input's name, out of the way of the names that mean something at the top of OUT_DIR."""
+    """Return the input's name, its top folder renamed where OUT_DIR uses that name itself."""
     first, slash, rest = each.partition("/")
     return f"{first}_{slash}{rest}" if slash and first.casefold() in RESERVED else each
 
 
 def _short(stem: str, each: str, ending: str) -> str:
     raw = stem.encode("utf-8", "surrogateescape")
-    if len(raw) + len(ending) <= MOST_BYTES:
+    if len(raw) + len(ending) <= MAX_BYTES:
         return stem + ending
     mark = hashlib.blake2b(each.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
-    return f"{raw[: MOST_BYTES - len(ending) - 9].decode('utf-8', 'ignore')}~{mark}{ending}"
+    return f"{raw[: MAX_BYTES - len(ending) - 9].decode('utf-8', 'ignore')}~{mark}{ending}"
 
 
 def _fold(name: str) -> str:

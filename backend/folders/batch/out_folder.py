@@ -1,4 +1,4 @@
-"""OUT_DIR: finished files under their names, and nothing else that looks like one.
+"""OUT_DIR: finished files under their names, never half a file.
 
 A file is written in `.mattemesh/partial`, made safe on the disk and only then given its name. One run at a time.
 """
@@ -17,18 +17,18 @@ REVIEW, OUTLIERS = "review", "outliers"
 
 
 class PlaceError(Exception):
-    """One result cannot lie where it should: something else has that name, or it is too long. Told in a sentence."""
+    """One result cannot be written: another entry has its name, or the name is too long."""
 
 
-# Not the folder's trouble but one name's.
+# Errors of one name, not of the whole folder.
 _OF_ONE_NAME = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.ENAMETOOLONG})
 
 
 class OutFolder:
-    """The folder of the results; its own affairs are in the hidden folder `.mattemesh`."""
+    """The folder of the results; thumbnails, drafts and the lock are in its hidden folder `.mattemesh`."""
 
     def __init__(self, folder: Path) -> None:
-        """Make the folder, take it for this run and sweep away what a killed run left half-written.
+        """Make the folder, lock it for this run and remove the drafts of a killed run.
 
         Raises InvalidParameterError when it cannot be used, or another run uses it, and StorageFullError.
         """
@@ -70,7 +70,7 @@ class OutFolder:
                 return
 
     def move(self, name: str, to: str) -> None:
-        """Give the file `name` another place. Raises InvalidParameterError or StorageFullError."""
+        """Move the file `name`. Raises InvalidParameterError or StorageFullError."""
         with translate_write_errors(self.folder / to):
             (self.folder / to).parent.mkdir(parents=True, exist_ok=True)
             self._check_inside((self.folder / to).parent)
@@ -83,7 +83,7 @@ class OutFolder:
         return path.stat().st_size if path.is_file() else None
 
     def taken(self, name: str) -> bool:
-        """Whether something is where a result called `name` may come to lie."""
+        """Whether an entry called `name` is in any part of the folder."""
         return any(os.path.lexists(self.folder / part / name) for part in ("", REVIEW, OUTLIERS))
 
     def thumbnail(self, digest: str, key: str) -> str:
@@ -91,7 +91,7 @@ class OutFolder:
         return f"{OWN}/thumbnails/{digest[:24]}-{key[:8]}.webp"
 
     def read(self, name: str) -> bytes:
-        """Return a file's bytes, none when it is not there."""
+        """Return a file's bytes, b"" when it cannot be read."""
         try:
             return (self.folder / name).read_bytes()
         except OSError:
@@ -103,7 +103,7 @@ class OutFolder:
 
 
 def _hold(path: Path) -> BinaryIO:
-    """Return the open lock file; it is let go when it is closed or the process ends, however that may be."""
+    """Return the locked file; closing it or the end of the process releases the lock."""
     file = path.open("ab")
     try:
         import fcntl

@@ -1,4 +1,4 @@
-"""What a run tells while it runs: a bar on a terminal, a line now and then in a log, or JSON for a program."""
+"""The progress of a run: a bar on a terminal, a line every few seconds in a log, or JSON for a program."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ _WINDOW = 100  # pictures over which the rate is taken
 
 
 def shown(name: str) -> str:
-    """Return `name` for a terminal: what would move the cursor, turn the line or is no UTF-8 is escaped."""
+    """Return `name` for a terminal; control characters, direction marks and bytes that are not UTF-8 are escaped."""
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in name)
 
 
@@ -28,7 +28,9 @@ class Tally:
     def __init__(self) -> None:
         self.total = self.new = 0
         self.failed: dict[str, Record] = {}  # by picture
-        self._states: dict[str, str] = {}  # by picture: one that is watched and changes counts as what it is now
+        self._states: dict[
+            str, str
+        ] = {}  # by picture: a watched picture that changes counts once, with its latest state
         self._times: deque[float] = deque(maxlen=_WINDOW)
         self._began = time.monotonic()
 
@@ -53,7 +55,7 @@ class Tally:
 
     @property
     def rate(self) -> float:
-        """Pictures done a second, of late; 0 before the second."""
+        """Pictures per second over the last `_WINDOW`; 0 until two are done."""
         lasted = time.monotonic() - self._times[0] if self._times else 0.0
         return (len(self._times) - 1) / lasted if lasted > 0 else 0.0
 
@@ -68,37 +70,37 @@ class Tally:
     def line(self) -> str:
         left = "" if self.left_s is None else f", {_duration(self.left_s)} left"
         failed = f", {len(self.failed)} failed" if self.failed else ""
-        return f"{self.rate:.2g} a second{left}{failed}"
+        return f"{self.rate:.2g} per second{left}{failed}"
 
 
 class Display(Protocol):
-    """Hears how many pictures there are and what became of each."""
+    """Shows how many pictures there are and the result of each."""
 
     tally: Tally
 
     def expect(self, count: int) -> None: ...
 
-    def told(self, record: Record, new: bool) -> None: ...
+    def add(self, record: Record, new: bool) -> None: ...
 
     def close(self) -> None: ...
 
 
 class Silent:
-    """Counts and says nothing."""
+    """Counts and prints nothing."""
 
     def __init__(self) -> None:
         self.tally = Tally()
 
     def expect(self, count: int) -> None:
-        """So many more pictures are to be done or looked at."""
+        """Raise the total by `count` pictures."""
         self.tally.total += count
 
-    def told(self, record: Record, new: bool) -> None:
-        """One is finished; `new` unless it was as it should be already."""
+    def add(self, record: Record, new: bool) -> None:
+        """Count a finished picture; not `new`: its earlier result is still valid."""
         self.tally.count(record, new)
 
     def close(self) -> None:
-        """No more is shown."""
+        """Stop showing progress."""
 
 
 class Lines(Silent):
@@ -106,8 +108,8 @@ class Lines(Silent):
 
     _last = time.monotonic()
 
-    def told(self, record: Record, new: bool) -> None:
-        super().told(record, new)
+    def add(self, record: Record, new: bool) -> None:
+        super().add(record, new)
         if time.monotonic() - self._last > LINE_EVERY_S:
             self._last = time.monotonic()
             sys.stderr.write(f"{self.tally.finished} of {self.tally.total}, {self.tally.line()}\n")
@@ -123,8 +125,8 @@ class Bar(Silent):
         self._bar: TaskID = self._progress.add_task("pictures", total=None, line="")
         self._progress.start()
 
-    def told(self, record: Record, new: bool) -> None:
-        super().told(record, new)
+    def add(self, record: Record, new: bool) -> None:
+        super().add(record, new)
         tally = self.tally
         self._progress.update(self._bar, completed=tally.finished, total=tally.total, line=tally.line())
 
@@ -135,13 +137,13 @@ class Bar(Silent):
 class JsonLines(Silent):
     """One JSON object a line on stdout: each picture as it is finished."""
 
-    def told(self, record: Record, new: bool) -> None:
-        super().told(record, new)
+    def add(self, record: Record, new: bool) -> None:
+        super().add(record, new)
         tally = self.tally
-        told = {name: value for name, value in asdict(record).items() if value not in (None, "", (), {})}
+        shown_fields = {name: value for name, value in asdict(record).items() if value not in (None, "", (), {})}
         counts = {"finished": tally.finished, "total": tally.total, "failures": len(tally.failed)}
         left = None if tally.left_s is None else round(tally.left_s, 1)
-        line = {"event": "picture", **told, "new": new, **counts, "rate": round(tally.rate, 3), "left_s": left}
+        line = {"event": "picture", **shown_fields, "new": new, **counts, "rate": round(tally.rate, 3), "left_s": left}
         sys.stdout.write(json.dumps(line) + "\n")
         sys.stdout.flush()
 
@@ -163,7 +165,7 @@ def summary(tally: Tally) -> dict[str, int | float]:
 
 
 def table_of_reasons(failed: Iterable[Record]) -> str:
-    """Return the failures by their code, each with a sentence and the names of a few pictures."""
+    """Return one line per error code: its count, the reason of one picture, and the names of up to three."""
     groups = defaultdict(list)
     for record in failed:
         groups[record.code or ""].append(record)

@@ -1,4 +1,4 @@
-"""The pictures of a folder -> results, records and counts; several pictures are under way at any time."""
+"""The pictures of a folder -> results and records; several pictures run at the same time."""
 
 import asyncio
 import hashlib
@@ -31,19 +31,19 @@ from backend.folders.runner import folder_runner
 from backend.workers.messages import WorkerFaultError
 
 GRADES = "ABCDE"
-# Not one picture's trouble: the next one would meet the same.
+# Errors that every other picture would meet too: they end the run.
 FATAL = (ModelUnavailableError, StorageFullError, InvalidParameterError, OverloadedError)
 
 
 @dataclass(frozen=True)
 class BatchConfig:
-    """What is asked of every picture, and where the results go."""
+    """The options of a run."""
 
     folder: Path
     kind: Literal["remove-bg", "generate-mesh"]
     options: MatteOptions
     jobs: int
-    min_grade: str | None = None  # results with a worse one go under review/
+    min_grade: str | None = None  # results with a worse grade go to review/
     quality_handling: bool = False
     small_pictures: Literal["enlarge", "refuse"] = "enlarge"
 
@@ -57,11 +57,11 @@ class Item:
     unreadable: str = ""  # why it cannot even be opened
     findings: tuple[str, ...] = ()
     outlier: bool = False
-    treatment: Literal["", "reduce", "enlarge", "refuse"] = ""
+    resize_plan: Literal["", "reduce", "enlarge", "refuse"] = ""
 
 
 class BatchRun:
-    """Does what is new, changed or failed, and leaves the rest as it is."""
+    """Processes the pictures that are new, changed or failed, and leaves the rest as it is."""
 
     def __init__(
         self, config: BatchConfig, settings: Settings, out: OutFolder, manifest: Manifest, display: Display
@@ -72,18 +72,18 @@ class BatchRun:
         self._key = _key(config, settings)
 
     async def do(self, items: Sequence[Item]) -> None:
-        """Do all `items`. Raises what would meet every picture: a model that is not there, a disk that is full."""
+        """Process all `items`. Raises errors that every picture would meet: a missing model, a full disk."""
         await self.runner.for_each(items, self._record)
 
     async def _record(self, item: Item) -> None:
         record, new = await self._one(item, self.manifest.records.get(item.input))
-        self.display.told(record, new)
+        self.display.add(record, new)
 
     async def _one(self, item: Item, before: Record | None) -> tuple[Record, bool]:
-        """Return what is known of the picture now, and whether it was looked at anew."""
+        """Return the picture's record, and whether it is new."""
         record = Record(item.input, "working", item.name, key=self._key, kind=self.config.kind,
                         options=self.config.options.model_dump(mode="json", exclude_defaults=True),
-                        findings=item.findings, treatment=item.treatment,
+                        findings=item.findings, resize_plan=item.resize_plan,
                         output=None if before is None else before.output)  # fmt: skip
         if item.unreadable:
             return self._fail(record, "unreadable", item.unreadable), True
@@ -94,13 +94,13 @@ class BatchRun:
         record = replace(record, digest=digest)
         if before is not None and self._is_done(record, before):
             return await asyncio.to_thread(self._settle, item, before), False
-        if item.treatment == "refuse":
+        if item.resize_plan == "refuse":
             return await asyncio.to_thread(self._refuse, record), True
         return await self._do(item, record, data), True
 
     async def _do(self, item: Item, record: Record, data: bytes) -> Record:
         self.manifest.append(record)
-        work = BatchWork(self.config.kind, {"file": data}, self.config.options, treatment=item.treatment)
+        work = BatchWork(self.config.kind, {"file": data}, self.config.options, resize_plan=item.resize_plan)
         try:
             done = await self.runner.run(work)
         except FATAL:
@@ -115,20 +115,20 @@ class BatchRun:
             return self._fail(record, "unwritable", str(error))
 
     def _read(self, name: str) -> tuple[bytes, str]:
-        """Return the file's bytes, or one more than the limit, and what tells them from any others."""
+        """Return the file's bytes, at most one over the limit, and their digest."""
         with (self.config.folder / name).open("rb") as file:
             data = file.read(self.settings.max_upload_bytes + 1)
         return data, hashlib.blake2b(data, digest_size=20).hexdigest()
 
     def _is_done(self, record: Record, before: Record) -> bool:
-        same = (before.digest, before.key, before.treatment) == (record.digest, record.key, record.treatment)
+        same = (before.digest, before.key, before.resize_plan) == (record.digest, record.key, record.resize_plan)
         if before.state == "refused":
             return same
         there = before.output is not None and self.out.size_of(before.output) == before.output_bytes
         return same and before.state == "done" and there
 
     def _settle(self, item: Item, before: Record) -> Record:
-        """Leave a finished picture as it is, but for the place where its result belongs by now."""
+        """Keep a finished result; move it where the present options want it."""
         place = self._place(item, before.grade)
         if before.output is None or (before.output == place and before.findings == item.findings):
             return before
@@ -139,17 +139,17 @@ class BatchRun:
         return record
 
     def _refuse(self, record: Record) -> Record:
-        """Take no picture that is too small, and away what an earlier run made of it."""
+        """Refuse a picture that is too small, and remove its earlier result."""
         if record.output is not None:
             self.out.remove(record.output)
-        detail = "The picture is too small; --small-pictures enlarge takes it all the same."
+        detail = "The picture is too small. Use --small-pictures enlarge to process it."
         return self._keep(replace(record, state="refused", output=None, code="small-picture", detail=detail))
 
     def _fail(self, record: Record, code: str, detail: str) -> Record:
         return self._keep(replace(record, state="failed", code=code, detail=detail))
 
     def _store(self, item: Item, record: Record, done: Done) -> Record:
-        """Keep what came of one picture. A result that this replaces goes first: a name never holds two truths."""
+        """Store the result of one picture. An earlier result elsewhere is removed first: there is only ever one."""
         score = done.report["mask"]
         place = self._place(item, score["grade"])
         if record.output not in (None, place):
@@ -178,7 +178,7 @@ class BatchRun:
 
 
 def _key(config: BatchConfig, settings: Settings) -> str:
-    """Return what tells results of these options, models and settings from others of the same picture."""
+    """Return a digest of everything but the picture that a result depends on: options, models and settings."""
     work = BatchWork(config.kind, {}, config.options)
     asked = {
         "kind": config.kind,

@@ -1,4 +1,4 @@
-"""A picture and what came of it -> one small picture of both, side by side, for the report."""
+"""A picture and its result -> one thumbnail of both, side by side, for the report."""
 
 import cv2
 import numpy as np
@@ -39,5 +39,5 @@ def _side_by_side(before: Image, after: Image) -> bytes:
     sheet[top : top + len(after), before.shape[1] + GAP_PX :] = after
     done, data = cv2.imencode(".webp", cv2.cvtColor(sheet, cv2.COLOR_RGBA2BGRA), [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
     if not done:
-        raise RuntimeError("the WebP encoder gave up")
+        raise RuntimeError("the WebP encoder failed")
     return bytes(data)

@@ -1,4 +1,4 @@
-"""A folder that fills -> waves of names that are new or changed and have come to rest."""
+"""A folder that fills up -> batches of names that are new or changed, once they stop changing."""
 
 import time
 from collections.abc import AsyncIterator, Callable
@@ -6,13 +6,13 @@ from pathlib import Path
 
 from watchfiles import Change, awatch
 
-REST_S = 1.5  # a file whose size and time have not changed for so long is taken to be whole
+REST_S = 1.5  # unchanged size and time for this long: the file is complete
 TICK_MS = 500
-LOOK_ANYWAY_S = 30.0  # the folder is listed so often even where the system reports no change
+LOOK_ANYWAY_S = 30.0  # list the folder this often even without a change event
 
 
 class Resting:
-    """Tells which files are new or changed since they were last taken, and have come to rest."""
+    """Tracks which files are new or changed since they were last taken, and have stopped changing."""
 
     def __init__(self, folder: Path, rest_s: float = REST_S) -> None:
         self._folder, self._rest_s = folder, rest_s
@@ -20,7 +20,7 @@ class Resting:
         self._seen: dict[str, tuple[tuple[int, int], float]] = {}
 
     def take(self, names: list[str], now: float) -> list[str]:
-        """Return those of `names` that are due at the monotonic time `now`; each is told once, until it changes."""
+        """Return those of `names` that are due at the monotonic time `now`; each is returned once, until it changes."""
         due = []
         for name in names:
             try:
@@ -42,12 +42,12 @@ class Resting:
 
     @property
     def waiting(self) -> bool:
-        """Whether some file has not come to rest yet."""
+        """Whether some file may still be changing."""
         return bool(self._seen)
 
 
 async def waves(folder: Path, out: Path, listed: Callable[[], list[str]], resting: Resting) -> AsyncIterator[list[str]]:
-    """Yield the pictures that are due, whenever there are any, for ever; `listed` lists those of the folder."""
+    """Yield the pictures that are due, without end; `listed` returns the pictures of the folder."""
     outside = out.resolve()
 
     def inside(_: Change, path: str) -> bool:

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from backend.contract.report import MatteReport
     from backend.contract.trace import Trace
     from backend.engines.registry import Engines
-    from backend.folders.batch.treatment import Treatment
+    from backend.folders.batch.resize_plan import ResizePlan
     from backend.pipeline import Cutout, Reconstruction
 
 
 @dataclass(frozen=True)
 class BatchWork(FolderWork):
-    """One picture, and what is done about its size."""
+    """One picture, and the size at which its mask is found."""
 
-    treatment: "Treatment" = ""
+    resize_plan: "ResizePlan" = ""
 
     def perform(self, engines: "Engines", on_stage: OnStage) -> Done:
         """Return the result, its thumbnail and, where it was asked for, the debug bundle; the report has `seconds`."""
@@ -47,17 +47,17 @@ class BatchWork(FolderWork):
 def _make(
     work: BatchWork, picture: Any, engines: "Engines", trace: "Trace"
 ) -> tuple["Cutout | Reconstruction", "MatteReport"]:
-    from backend.folders.batch.treatment import find_mask, scale_of, with_first_opinion
+    from backend.folders.batch.resize_plan import find_mask, scale_of, with_first_opinion
     from backend.pipeline import cut_out, reconstruct
 
     options: Any = work.options
     call: Any = cut_out if work.kind == "remove-bg" else reconstruct
-    scale = scale_of(picture, work.treatment, options)
+    scale = scale_of(picture, work.resize_plan, options)
     if scale == 1:
         made = call(picture, options, engines=engines, trace=trace)
         return made, made.report
     picture, mask, first = find_mask(picture, scale, options, engines, trace)
-    if work.kind == "remove-bg":  # what `find_mask` found has been fused already
+    if work.kind == "remove-bg":  # the mask of `find_mask` is fused already
         options = options.model_copy(update={"strategy": "segmentation"})
     made = call(picture, options, mask=mask, engines=engines, trace=trace)
     return made, with_first_opinion(made.report, first)

@@ -1,1 +1,1 @@
-"""Folders of pictures as data sets: what is in them and what to fix, and how well masks are found for them."""
+"""Folders of pictures as data sets: what they contain, what to fix, and how good the masks of a model are on them."""

@@ -8,12 +8,12 @@ from backend.folders.datasets.analysis import Analysis
 from backend.folders.datasets.findings import SEVERITIES, Severity
 from backend.folders.datasets.thresholds import Thresholds
 
-RARE_CATEGORY = 0.2  # of the median number of pictures; with fewer, a category is told to be small
+RARE_CATEGORY = 0.2  # of the median number of pictures; a category with fewer is reported as small
 
 
 @dataclass(frozen=True)
 class Advice:
-    """One thing to do; `tag` is the finding that it is about, "" when it is about the whole."""
+    """One thing to fix; `tag` is its finding, "" when it is about the whole set."""
 
     severity: Severity
     what: str
@@ -21,30 +21,30 @@ class Advice:
     tag: str = ""
 
 
-# Finding -> (what is wrong with one, with {n}, what to do).
+# Finding -> (what is wrong with one file, with several, what to do).
 _WORDS: dict[str, tuple[str, str, str]] = {
-    "truncated": ("ends too early", "end too early", "They were cut off while being copied or downloaded: fetch them "
-                  "again, or delete them."),
+    "truncated": ("ends too early", "end too early", "They were truncated by a copy or download: fetch them again, or "
+                  "delete them."),
     "corrupt": ("cannot be decoded", "cannot be decoded", "Fetch them again, or delete them."),
     "empty": ("has no bytes", "have no bytes", "Fetch them again, or delete them."),
     "unreadable": ("cannot be read", "cannot be read", "Look at the permissions of these files."),
-    "lost": ("could not be looked at", "could not be looked at", "Decoding crashed or took too long: do not use them "
-             "without knowing where they come from."),
-    "not-a-picture": ("is called a picture and is none", "are called pictures and are none",
+    "lost": ("could not be checked", "could not be checked", "Decoding crashed or took too long: do not use them "
+             "unless you know where they come from."),
+    "not-a-picture": ("is named like a picture but is not one", "are named like pictures but are not",
                       "Delete or rename them; the list says what they are."),
-    "not-decoded": ("has a format that is not taken", "have a format that is not taken",
+    "not-decoded": ("has an unsupported format", "have an unsupported format",
                     "Convert them to JPEG, PNG or WebP."),
-    "over-the-limits": ("is larger than the service takes", "are larger than the service takes",
+    "over-the-limits": ("is over the limits of the service", "are over the limits of the service",
                         "Reduce them, or raise MAX_PIXELS, MAX_SIDE_PX or MAX_UPLOAD_BYTES."),
     "damaged": ("is damaged inside", "are damaged inside", "They can be decoded, but parts are likely wrong (grey or "
-                "shifted blocks): look at them, fetch them again."),
+                "shifted blocks): check them, or fetch them again."),
     "wrong-name": ("is not what its name says", "are not what their names say",
                    "Rename them; some programs go by the ending."),
     "identical": ("is a copy, byte for byte", "are copies, byte for byte", "Keep one of each group: copies on both "
                   "sides of a train/test split make every score too good."),
-    "near-duplicate": ("shows all but the same as another", "show all but the same as others",
-                       "Look at the groups; keep the best of each, or keep a group on one side of a split."),
-    "nearly-uniform": ("has next to nothing on it", "have next to nothing on them",
+    "near-duplicate": ("is a near-duplicate", "are near-duplicates",
+                       "Compare the groups; keep the best of each, or keep a group on one side of a split."),
+    "nearly-uniform": ("is almost empty", "are almost empty",
                        "Blank scans or failed exposures: delete them."),
     "large-file": ("has far more bytes than the others", "have far more bytes than the others",
                    "Another quality or a wrong format? Encode them as the others are."),
@@ -58,10 +58,10 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "small-object": ("shows no or only a small object", "show no or only a small object",
                      "Move closer or crop; where nothing stands out from the background, a plainer one helps."),
     "fills-the-frame": ("is filled by its object", "are filled by their objects",
-                        "Leave room around the object, or the background cannot be told from it."),
+                        "Leave room around the object, so that the background can be recognised."),
     "several-pictures": ("holds more than one picture", "hold more than one picture",
                          "Animations or cameras' MPO: only the first picture is used."),
-    "tells-place": ("tells where it was taken", "tell where they were taken",
+    "tells-place": ("contains its GPS position", "contain their GPS positions",
                     "Remove the GPS position before you publish the set."),
 }  # fmt: skip
 
@@ -74,14 +74,14 @@ def advise(analysis: Analysis) -> list[Advice]:
     order: dict[Severity, int] = {"bad": 0, "warn": 1, "": 2}
     found.sort(key=lambda advice: order[advice.severity])
     if not any(advice.severity for advice in found):
-        found.insert(0, Advice("", "Nothing needs fixing.", "Every picture can be used as it is."))
+        found.insert(0, Advice("", "Nothing to fix.", "Every picture can be used as it is."))
     return found
 
 
 def _about(name: str, count: int, thresholds: Thresholds) -> Advice:
     one, many, todo = _WORDS[name]
     details = {
-        "small-picture": f" ({thresholds.least_side_px} px on the shorter side is the least)",
+        "small-picture": f" ({thresholds.least_side_px} px is the least shorter side)",
         "odd-shape": f" (more than {thresholds.max_aspect:g} : 1)",
         "small-object": f" (under {thresholds.min_coverage:.0%} of the picture)",
     }
@@ -94,9 +94,9 @@ def _metadata(analysis: Analysis) -> list[Advice]:
     without = sum(facts.exif is None for facts in usable)
     if not without:
         return []
-    who = "No picture has" if without == len(usable) else f"{without} of {len(usable)} pictures do not have"
+    subject = "No picture has" if without == len(usable) else f"{without} of {len(usable)} pictures do not have"
     todo = "Nothing here needs it; where a focal length or a date matters, keep the cameras' originals."
-    return [Advice("", f"{who} EXIF metadata.", todo)]
+    return [Advice("", f"{subject} EXIF metadata.", todo)]
 
 
 def _balance(analysis: Analysis) -> list[Advice]:
@@ -120,7 +120,7 @@ def _entries(analysis: Analysis) -> list[Advice]:
     name, why = next(iter(problems.items()))
     what = "1 entry" if len(problems) == 1 else f"{len(problems)} entries"
     others = " The others stand in analysis.json." if len(problems) > 1 else ""
-    return [Advice("warn", f"{what} of the folder could not be looked at.", f"{name}: {why}{others}")]
+    return [Advice("warn", f"{what} of the folder could not be read.", f"{name}: {why}{others}")]
 
 
 def _pictures(count: int) -> str:

@@ -37,7 +37,7 @@ class Analysis:
 
     @property
     def usable(self) -> list[FileFacts]:
-        """The pictures that can be decoded."""
+        """Return the pictures that can be decoded."""
         return [facts for facts in self.files if facts.look is not None]
 
     def summary(self) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def analyze_folder(
     leave_out: Path | None = None,
     on_file: Callable[[int, int], None] = lambda done, total: None,
 ) -> Analysis:
-    """Return the analysis of `folder`; `on_file` hears how many of how many files are done.
+    """Return the analysis of `folder`; `on_file` gets (done, total).
 
     Raises InvalidParameterError when the folder cannot be read or has no picture in it.
     """
@@ -89,7 +89,7 @@ def analyze_folder(
     every = [facts[index] for index in range(len(walked.files))]
     pictures = [each for each in every if each.is_picture or each.problem == "unreadable"]
     if not pictures:
-        raise InvalidParameterError(f"There is no picture in {folder} or below.", parameter="folder")
+        raise InvalidParameterError(f"There is no picture in {folder} or its sub-folders.", parameter="folder")
     others = Counter(each.kind for each in every if not each.is_picture and each.problem != "unreadable")
     return Analysis(walked, pictures, others, judge(pictures, thresholds), thresholds)
 

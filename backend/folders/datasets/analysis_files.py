@@ -12,7 +12,7 @@ from backend.folders.datasets.findings import SEVERITIES
 from backend.folders.datasets.inspection import FileFacts
 from backend.folders.datasets.plots import Drawing, bars, histogram, scatter
 
-MOST_BARS = 20
+MAX_BARS = 20
 
 
 def analysis_files(analysis: Analysis) -> dict[str, bytes]:
@@ -57,11 +57,11 @@ def _flat(value: Any) -> object:
 
 
 def _drawings(analysis: Analysis) -> list[tuple[Drawing, str]]:
-    """Return the drawings with their captions; one whose figures are not there is left out."""
+    """Return the drawings with their captions; those without data are left out."""
     drawn = []
     counts = {name: count for name, count in analysis.counts().most_common() if SEVERITIES[name]}
     if counts:
-        drawn.append((bars("findings", counts, "pictures"), "What was found, by the number of pictures."))
+        drawn.append((bars("findings", counts, "pictures"), "Pictures with each finding."))
     sizes = _by_kind([facts for facts in analysis.files if facts.size is not None])
     if sizes:
         points = {
@@ -87,8 +87,8 @@ def _drawings(analysis: Analysis) -> list[tuple[Drawing, str]]:
         drawn.append((bars("exif", present, "% of the pictures have it", "{:.0f}"), "EXIF fields."))
     folders = {name: facts["pictures"] for name, facts in summary["categories"].items()}
     if len(folders) > 1:
-        largest = dict(sorted(folders.items(), key=lambda item: -item[1])[:MOST_BARS])
-        more = f" The {MOST_BARS} largest of {len(folders)}." if len(folders) > MOST_BARS else ""
+        largest = dict(sorted(folders.items(), key=lambda item: -item[1])[:MAX_BARS])
+        more = f" The {MAX_BARS} largest of {len(folders)}." if len(folders) > MAX_BARS else ""
         drawn.append((bars("categories", largest, "pictures"), f"Categories: the sub-folders.{more}"))
     return drawn
 

@@ -13,7 +13,7 @@ _APP1, _APP2, _EOI = 0xE1, 0xE2, 0xD9
 
 @dataclass(frozen=True)
 class Container:
-    """What a file's structure says. `complete`: it runs to its own end; `faults` are sentences about what is wrong."""
+    """The structure of a file. `complete`: its end marker is there; `faults` are sentences."""
 
     exif: bytes = b""  # a TIFF block, b"" without one
     several: bool = False  # an MPO, or an animation: more than the picture that is taken
@@ -22,7 +22,7 @@ class Container:
 
 
 def read_container(data: bytes, kind: ImageFormat) -> Container:
-    """Return the structure of `data`, which `read_header` accepted as `kind`. Nothing is raised: faults are told."""
+    """Return the structure of `data`, which `read_header` accepted as `kind`. Faults are returned, never raised."""
     return {"jpeg": _jpeg, "png": _png, "webp": _webp}[kind](data)
 
 

@@ -1,4 +1,4 @@
-"""The looks of many pictures -> groups that show the same: byte for byte, or all but."""
+"""Hashes and colours of many pictures -> groups of copies and of near-duplicates."""
 
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
@@ -18,12 +18,12 @@ def identical_groups(digests: Sequence[Hashable]) -> list[list[int]]:
 
 
 def near_groups(
-    hashes: NDArray[np.uint64], signatures: NDArray[np.uint8], distance: int, least_match: float
+    hashes: NDArray[np.uint64], signatures: NDArray[np.uint8], distance: int, min_match: float
 ) -> list[list[int]]:
     """Return the groups of pictures that look the same, each linked to another of its group.
 
     Two are linked when their hashes ((N,) uint64) differ in at most `distance` bits and their `signatures`
-    ((N, K) uint8, a tiny picture each) correlate by `least_match`: a hash knows shapes only, and a red and a blue cup
+    ((N, K) uint8, a tiny picture each) correlate by `min_match`: a hash knows shapes only, and a red and a blue cup
     are two pictures. All pairs are compared, 64 bits in one step: 5,000 pictures take 0.1 s.
     """
     parents = list(range(len(hashes)))
@@ -36,7 +36,7 @@ def near_groups(
         return index
 
     for first, second in _close_pairs(hashes, distance):
-        if matches[first] @ matches[second] >= least_match:
+        if matches[first] @ matches[second] >= min_match:
             parents[max(root(first), root(second))] = min(root(first), root(second))
     return identical_groups([root(index) for index in range(len(hashes))])
 

@@ -1,4 +1,4 @@
-"""Pairs of pictures and true masks, and settings to compare -> the figures of each setting, side by side."""
+"""Pairs of pictures and true masks, and settings to compare -> the measures of each setting."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ MEASURES = {
 }
 WORST = 10  # pictures on the sheet of each setting
 PICTURE_LIMIT_S = 600.0
-LOADING = "load"  # stages that begin so are paid once a process, and are no part of a picture's seconds
+LOADING = "load"  # prefix of stages that run once per process; they are left out of a picture's seconds
 
 
 @dataclass
@@ -89,7 +89,7 @@ def evaluate_settings(
     boundary_px: float,
     on_picture: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Run]:
-    """Return a run for each of `options`; `on_picture` hears how many of how many scores are there."""
+    """Return a run for each of `options`; `on_picture` gets (done, total)."""
     runs = [Run(name, each) for name, each in zip(run_names(options), options, strict=True)]
     found: list[list[Score | None]] = [[None] * len(pairs) for _ in runs]
     done = 0
@@ -130,8 +130,8 @@ def run_names(options: Sequence[MaskOptions]) -> list[str]:
 
 def compare(first: Run, second: Run) -> dict[str, Any]:
     """Return how two runs differ on the pictures that both have: wins by IoU, and the mean difference."""
-    theirs = {each.image: each.measures["iou"] for each in second.done}
-    gains = [each.measures["iou"] - theirs[each.image] for each in first.done if each.image in theirs]
+    other = {each.image: each.measures["iou"] for each in second.done}
+    gains = [each.measures["iou"] - other[each.image] for each in first.done if each.image in other]
     return {
         "first": first.name,
         "second": second.name,

@@ -18,7 +18,7 @@ from backend.folders.datasets.worst_sheet import worst_sheet
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything that was measured, and on what."""
+    """All measurements, and the pictures and options that they belong to."""
 
     images: Path
     masks: Path
@@ -109,7 +109,7 @@ def _drawings(runs: Sequence[Run]) -> list[tuple[Drawing, str]]:
     parts = {stage: taken for stage, taken in parts.items() if max(taken) > 0.005 * largest}  # to be seen at all
     time = stacked_bars("seconds", parts, [run.name for run in runs], "seconds a picture")
     return [
-        (spread, "How many masks are how good: the area above a line is what is missing."),
-        (cuts, "F where the matte is cut at another level than 0.5: a flat line is a decided matte."),
-        (time, "Time by stage. The loading of networks is left out."),
+        (spread, "IoU of all pictures, from the worst to the best: the area above a line is what is missing."),
+        (cuts, "Mean F by the level at which the matte is cut: a flat line is a decided matte."),
+        (time, "Time by stage, without the loading of networks."),
     ]

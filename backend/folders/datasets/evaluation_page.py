@@ -59,7 +59,7 @@ def evaluation_page(
 
 
 def best_of(values: Sequence[float | None], more: bool) -> list[bool]:
-    """Tell which of `values` is the best to the four digits shown; none, where all read the same."""
+    """Return which of `values` are the best to the four digits shown; none where all read the same."""
     shown = [None if value is None else round(value, 4) for value in values]
     there = {value for value in shown if value is not None}
     best = (max if more else min)(there) if len(there) > 1 else None

@@ -21,7 +21,7 @@ POSITION = (_GPS, 0x0002)  # GPSLatitude: where the photo was taken
 
 
 def read_fields(block: bytes) -> tuple[tuple[str, ...], bool] | None:
-    """Return the names from `FIELDS` that the TIFF `block` gives, and whether it tells where the photo was taken.
+    """Return the names from `FIELDS` that the TIFF `block` has, and whether it has the GPS position.
 
     None where there is no block, or none that can be read.
     """

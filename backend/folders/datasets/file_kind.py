@@ -74,7 +74,7 @@ def kind_by_name(name: str) -> str | None:
 
 
 def name_fits(name: str, kind: str) -> bool:
-    """Tell whether `name` promises what the bytes are; a camera's MPO may be called .jpg, a plain JPEG .mpo too."""
+    """Whether `name` promises what the bytes are; a camera's MPO may be called .jpg, a plain JPEG .mpo too."""
     alike = {"mpo": "jpeg"}
     promised = kind_by_name(name)
     return alike.get(kind, kind) == (promised and alike.get(promised, promised))

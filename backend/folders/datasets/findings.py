@@ -1,4 +1,4 @@
-"""The facts of all files of a data set -> what is odd about each, by thresholds that are the caller's."""
+"""The facts of all files of a data set -> the findings of each file, by the caller's thresholds."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -32,12 +32,12 @@ _BY_CODE = {
 }
 
 
-LEAST_GROUP = 8  # outliers are looked for among at least as many
+MIN_GROUP = 8  # files; outliers of a smaller set mean nothing
 
 
 @dataclass
 class Judged:
-    """What was found: for each file, by its index, its findings; and the groups of alike pictures."""
+    """The findings of each file, by index, and the groups of copies and near-duplicates."""
 
     findings: list[list[str]]
     identical: list[list[int]]
@@ -45,7 +45,7 @@ class Judged:
 
 
 def judge(files: Sequence[FileFacts], thresholds: Thresholds) -> Judged:
-    """Return what is odd about each of `files`, by itself and beside the others."""
+    """Return the findings of each of `files`, alone and compared with the others."""
     found = [_alone(facts, thresholds) for facts in files]
     _mark_outliers(files, found, thresholds)
     identical = identical_groups([facts.digest or index for index, facts in enumerate(files)])
@@ -79,25 +79,25 @@ def _alone(facts: FileFacts, thresholds: Thresholds) -> list[str]:
 
 
 def _mark_outliers(files: Sequence[FileFacts], found: list[list[str]], thresholds: Thresholds) -> None:
-    """Mark what differs from the rest: sizes in pixels from all, sizes in bytes from those of the same format.
+    """Mark outliers: sizes in pixels among all pictures, sizes in bytes among those of the same format.
 
-    What cannot be decoded is left out: why is known already, and a cut-off file is small for that reason.
+    Files that cannot be decoded are left out: a truncated file is small for that reason.
     """
     pictures = [index for index, facts in enumerate(files) if facts.look is not None]
     areas = [float(np.prod(files[index].size or 1)) for index in pictures]
-    _mark_odd(found, pictures, areas, thresholds, "small-picture", "large-picture")
+    _mark_by_score(found, pictures, areas, thresholds, "small-picture", "large-picture")
     by_kind = defaultdict(list)
     for index in pictures:
         by_kind[files[index].kind].append(index)
     for members in by_kind.values():
         sizes = [float(files[index].bytes) for index in members]
-        _mark_odd(found, members, sizes, thresholds, "small-file", "large-file")
+        _mark_by_score(found, members, sizes, thresholds, "small-file", "large-file")
 
 
-def _mark_odd(
+def _mark_by_score(
     found: list[list[str]], members: list[int], values: list[float], thresholds: Thresholds, low: str, high: str
 ) -> None:
-    if len(members) < LEAST_GROUP:
+    if len(members) < MIN_GROUP:
         return
     for index, score in zip(members, robust_scores(values), strict=True):
         if abs(score) > thresholds.outlier_score:
@@ -111,7 +111,7 @@ def _mark(found: list[list[str]], members: list[int], finding: str) -> None:
 
 
 def _alike(files: Sequence[FileFacts], thresholds: Thresholds) -> list[list[int]]:
-    """Return the groups of near-duplicates; pictures with nothing on them all look alike and are left out."""
+    """Return the groups of near-duplicates; uniform pictures all look alike and are left out."""
     seen = [
         (index, facts.look)
         for index, facts in enumerate(files)
@@ -119,7 +119,7 @@ def _alike(files: Sequence[FileFacts], thresholds: Thresholds) -> list[list[int]
     ]
     first_of: dict[str, tuple[int, Look]] = {}
     for index, look in seen:
-        first_of.setdefault(files[index].digest, (index, look))  # copies byte for byte are told apart from these
+        first_of.setdefault(files[index].digest, (index, look))  # one of each set of identical files
     members = list(first_of.values())
     hashes = np.array([look.shape_hash for _, look in members], np.uint64)
     signatures = np.array([np.frombuffer(look.signature, np.uint8) for _, look in members]).reshape(

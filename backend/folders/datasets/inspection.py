@@ -1,6 +1,6 @@
-"""One file of a data set -> what there is to know about it, from its structure and a reduced decode.
+"""One file of a data set -> its facts, from its structure and a reduced decode.
 
-Runs in worker processes: libjpeg tells of spoilt data in the middle of a file only on the process's own stderr.
+Runs in worker processes: libjpeg reports corrupt data in the middle of a file only on the stderr of the process.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from backend.contract.work import Done, File, Lane, OnStage
 from backend.folders.datasets.container import Container, read_container
 from backend.folders.datasets.exif_fields import read_fields
 from backend.folders.datasets.file_kind import DECODED, HEAD_BYTES, PICTURES, kind_by_name, kind_of, name_fits
-from backend.folders.datasets.look import Look, look_at
+from backend.folders.datasets.look import Look, describe_look
 from backend.folders.runner import FolderWork
 from backend.images.arrays import Alpha, Image
 from backend.images.decoding.exif import orientation_of, turn_upright
@@ -37,7 +37,7 @@ _ANY_SIZE = ImageLimits(max_pixels=1 << 62, max_side_px=1 << 31)
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What is known of one file. A file that could not be looked at has a `problem` and no `look`."""
+    """The facts of one file. A file that could not be decoded has a `problem` and no `look`."""
 
     name: str  # relative to the data set's folder, with "/"
     bytes: int = 0
@@ -98,7 +98,7 @@ def facts_of(done: Done) -> FileFacts:
 
 
 def inspect(folder: Path, name: str, settings: Settings) -> FileFacts:
-    """Return the facts of `folder/name`. A file's fault is told in them and never raised; MemoryError passes."""
+    """Return the facts of `folder/name`. A faulty file has a `problem`, nothing is raised but MemoryError."""
     promised = kind_by_name(name)
     facts = FileFacts(name, named_as=promised)
     try:
@@ -132,7 +132,7 @@ def _inspect_bytes(data: bytes, facts: FileFacts, settings: Settings) -> FileFac
         code, reason = ("truncated", "It ends too early.") if cut_off else (problem_of(error).code, error.detail)
         return replace(facts, problem=code, reason=reason)
     faults = (*container.faults, *faults) if container.complete else (*faults, "Its last bytes are missing.")
-    return replace(facts, faults=faults, look=look_at(image, alpha))
+    return replace(facts, faults=faults, look=describe_look(image, alpha))
 
 
 def _not_decoded(facts: FileFacts) -> FileFacts:
@@ -140,11 +140,11 @@ def _not_decoded(facts: FileFacts) -> FileFacts:
         return replace(facts, problem="empty-file", reason="The file is empty.", name_fits=True)
     fits = name_fits(facts.name, facts.kind)
     if facts.kind in PICTURES:
-        reason = f"It is a {facts.kind.upper()}; JPEG, PNG and WebP are taken. Convert it."
+        reason = f"It is a {facts.kind.upper()}; convert it to JPEG, PNG or WebP."
         return replace(facts, problem="not-decoded", reason=reason, name_fits=fits)
-    reason = f"It is called a picture and is {facts.kind}."
+    reason = f"It is named like a picture, but it is {facts.kind}."
     if facts.kind == "unknown":
-        reason = "Its first bytes are those of no picture: its beginning is broken, or it is something else."
+        reason = "It does not begin like a picture: its beginning is broken, or it is another kind of file."
     return replace(facts, problem="not-a-picture", reason=reason, name_fits=True)
 
 
@@ -194,10 +194,10 @@ def _reduced_jpeg(data: bytes, header: ImageHeader) -> tuple[Image, tuple[str, .
             os.dup2(own, 2)
             os.close(own)
         heard.seek(0)
-        told = heard.read(4096)
+        warnings = heard.read(4096)
     if pixels is None:
         raise ImageCorruptError("The picture is truncated or broken and cannot be decoded.")
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), _faults_told(told)
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), _jpeg_faults(warnings)
 
 
 _REDUCTIONS = (
@@ -207,7 +207,7 @@ _REDUCTIONS = (
 )
 
 
-def _faults_told(told: bytes) -> tuple[str, ...]:
-    """Return what libjpeg says about spoilt data; bytes left over before a marker lose no pixel and are passed over."""
-    spoilt = b"Corrupt JPEG data" in told and b"extraneous bytes" not in told
-    return ("Part of its data is spoilt: some of the picture is likely wrong.",) if spoilt else ()
+def _jpeg_faults(warnings: bytes) -> tuple[str, ...]:
+    """Return the faults in libjpeg's warnings; surplus bytes before a marker lose no pixel and are ignored."""
+    spoilt = b"Corrupt JPEG data" in warnings and b"extraneous bytes" not in warnings
+    return ("Part of its data is corrupt: some of the picture is likely wrong.",) if spoilt else ()

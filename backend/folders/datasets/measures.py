@@ -1,4 +1,4 @@
-"""How far a mask or a matte is from the truth: the measures that papers on salient objects and mattes report.
+"""The distance of a mask or matte from the truth: the measures of papers on salient objects and mattes.
 
 `found` is an alpha, `truth` a mask of the same size; everything is computed at that size. Levels are the 256 of an
 8-bit mask, and nothing is stretched to fill them: an alpha that is unsure everywhere scores as such.

@@ -1,4 +1,4 @@
-"""Figures -> drawings by matplotlib: as SVG in the colours of the page around it, and as PNG on white."""
+"""Data -> charts by matplotlib: SVG in the colours of the page around it, and PNG on white."""
 
 import io
 import re
@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 # Middle tones that stand out by 3 : 1 or more from white and from the page's dark card alike.
 COLORS = ("#3d7fc1", "#c06a1e", "#3f8f57", "#8a68c4", "#b8527f", "#6f7f8c", "#8f8420", "#2f8f94")
 BINS = 30  # of a histogram
-MOST_TIMES = 5000  # from end to end of a logarithmic axis; with more, figures at 2 and 5 would run into each other
+MAX_RATIO = 5000  # end over start of a logarithmic axis; above it, labels at 2 and 5 would overlap
 _INK = "#010203"  # stands for the page's own text colour; drawn with nothing else
 _STYLE: Any = {
     "font.size": 10, "font.family": "DejaVu Sans", "svg.fonttype": "none", "axes.spines.top": False,
@@ -131,7 +131,7 @@ def _canvas(height: float = 3.4) -> tuple[Figure, Axes]:
 def _write_plainly(axis: Axis) -> None:
     """Mark the logarithmic `axis`, with all it shows drawn, at 1, 2, 5, 10, … or at powers of ten, in plain numbers."""
     low, high = axis.get_view_interval()
-    axis.set_major_locator(LogLocator(10, (1, 2, 5) if high < MOST_TIMES * low else (1,)))
+    axis.set_major_locator(LogLocator(10, (1, 2, 5) if high < MAX_RATIO * low else (1,)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}" if value < 1e6 else f"{value:.0e}"))
     axis.set_minor_formatter(NullFormatter())
 

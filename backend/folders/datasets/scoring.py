@@ -1,4 +1,4 @@
-"""One picture, its true mask and a setting -> how near the pipeline's matte comes. Runs in worker processes."""
+"""One picture, its true mask and a setting -> the measures of the pipeline's matte. Runs in worker processes."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -50,7 +50,7 @@ class ScoreWork(FolderWork):
 
 @dataclass(frozen=True)
 class Score:
-    """How one picture came out. `problem` is a code of backend.contract.errors where it did not."""
+    """The measures of one picture. `problem` is a code of backend.contract.errors where it failed."""
 
     image: str
     measures: dict[str, float] = field(default_factory=dict)  # by the names in evaluation.MEASURES

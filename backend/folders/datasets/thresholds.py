@@ -1,4 +1,4 @@
-"""Where odd begins: the numbers by which `analyze` judges, each an option of the command line."""
+"""The thresholds of `analyze`, each an option of the command line."""
 
 from dataclasses import dataclass, field
 
@@ -8,10 +8,18 @@ class Thresholds:
     """Every threshold, with its unit in `about`."""
 
     outlier_score: float = field(default=3.5, metadata={"about": "robust deviations from the median (log scale)"})
-    least_side_px: int = field(default=256, metadata={"about": "a shorter side of fewer pixels is a small picture"})
-    max_aspect: float = field(default=3.0, metadata={"about": "a longer side of more than so many shorter ones is odd"})
-    uniform_deviation: float = field(default=4.0, metadata={"about": "of 255; less colour change is nearly uniform"})
-    duplicate_bits: int = field(default=8, metadata={"about": "of 64; perceptual hashes no further apart are alike"})
-    duplicate_match: float = field(default=0.97, metadata={"about": "and colours of 8 x 8 fields correlate by so much"})
+    least_side_px: int = field(default=256, metadata={"about": "shortest side; a picture with fewer pixels is small"})
+    max_aspect: float = field(
+        default=3.0, metadata={"about": "longest side over shortest; above it, the shape is a finding"}
+    )
+    uniform_deviation: float = field(
+        default=4.0, metadata={"about": "of 255; a picture whose colours deviate less is nearly uniform"}
+    )
+    duplicate_bits: int = field(
+        default=8, metadata={"about": "of 64; largest distance of the perceptual hashes of near-duplicates"}
+    )
+    duplicate_match: float = field(
+        default=0.97, metadata={"about": "least correlation of the 8 x 8 colours of near-duplicates"}
+    )
     min_coverage: float = field(default=0.05, metadata={"about": "share of the picture; a smaller object is a finding"})
-    max_coverage: float = field(default=0.95, metadata={"about": "share of the picture; so is a larger one"})
+    max_coverage: float = field(default=0.95, metadata={"about": "share of the picture; a larger object is a finding"})

@@ -10,7 +10,7 @@ from backend.contract.errors import InvalidParameterError
 
 @dataclass
 class Walk:
-    """What is in a folder: `files` by their names relative to it (sorted), and why some entries are no files."""
+    """The contents of a folder: `files` by their names relative to it (sorted), and why other entries are left out."""
 
     folder: Path
     files: list[str] = field(default_factory=list)
@@ -66,14 +66,14 @@ def _sort_in(inside: str, entry: os.DirEntry[str], found: Walk, entered: set[tup
     if stat.S_ISREG(facts.st_mode):
         found.files.append(name)
     elif not stat.S_ISDIR(facts.st_mode):
-        found.problems[name] = "It is no file but a device, pipe or socket."
+        found.problems[name] = "It is a device, pipe or socket, not a file."
     elif entry.name.startswith("."):
         found.hidden += 1
     elif _identity(facts) not in entered:
         entered.add(_identity(facts))
         return True
     elif entry.is_symlink():
-        found.problems[name] = "The link leads to a folder that is read already."
+        found.problems[name] = "The link leads to a folder that was read before."
     return False
 
 

@@ -8,7 +8,7 @@ def test_a_picture_that_comes_again_counts_as_what_it_is_now() -> None:
     display = Silent()
     for name, state in (("a.jpg", "failed"), ("b.jpg", "done"), ("a.jpg", "done"), ("b.jpg", "done")):
         display.expect(1)
-        display.told(Record(name, state, name), new=True)  # type: ignore[arg-type]
+        display.add(Record(name, state, name), new=True)  # type: ignore[arg-type]
     found = summary(display.tally)
     assert (found["pictures"], found["done"], found["failed"], found["new"]) == (2, 2, 0, 4)
     assert display.tally.total == 2 and not display.tally.failed

@@ -17,7 +17,7 @@ from PIL import Image
 from backend.cli import main
 from backend.contract.settings import REPOSITORY, Settings
 from backend.folders.batch.manifest import Manifest, Record
-from backend.folders.batch.odd_ones import Handling
+from backend.folders.batch.outlier_handling import Handling
 from backend.folders.runner import load
 from backend.workers.child import _plain
 from backend.workers.process import WorkerConfig
@@ -107,17 +107,17 @@ def test_a_folder_is_done_once_then_only_what_is_new_changed_or_failed(
     changed = encoded(toy()[0][::-1].copy())
     (pictures / "a" / "x.png").write_bytes(changed)
     assert run(folders, "--json") == 0
-    told = lines(capsys.readouterr().out)
-    assert {line["input"] for line in told if line.get("new") is True} == {"new.jpg", "broken.jpg", "a/x.png"}
+    events = lines(capsys.readouterr().out)
+    assert {line["input"] for line in events if line.get("new") is True} == {"new.jpg", "broken.jpg", "a/x.png"}
     assert contents(out)["a/x.jpg.png"] == results["a/x.jpg.png"]
     assert iou(np.asarray(Image.open(out / "a/x.png.png")) > 127, toy()[1][::-1]) > 0.9
     assert contents(pictures)["a/x.jpg"] == before["a/x.jpg"]
 
     (out / "new.png").unlink()  # somebody removed a result
     assert run(folders, "--json") == 0
-    told = lines(capsys.readouterr().out)
-    assert [line["input"] for line in told if line.get("new") is True] == ["new.jpg"]
-    assert told[-1] == {**told[-1], "event": "summary", "pictures": 4, "done": 4, "failed": 0}
+    events = lines(capsys.readouterr().out)
+    assert [line["input"] for line in events if line.get("new") is True] == ["new.jpg"]
+    assert events[-1] == {**events[-1], "event": "summary", "pictures": 4, "done": 4, "failed": 0}
 
 
 @pytest.mark.usefixtures("no_drawings")
@@ -133,9 +133,12 @@ def test_other_options_do_all_again_and_another_grade_only_moves(
     grades = {name: each.grade for name, each in records(out).items()}
     assert grades["whole.png"] == "A" and str(grades["a/cut.png"]) > "A"
     assert run(folders, "--min-grade", "A", "--json") == 0
-    told = lines(capsys.readouterr().out)
-    assert not any(line.get("new") is True for line in told)
-    assert {line["output"] for line in told[:-1]} == {"review/a/cut.png", "whole.png"}  # where it is, not where it was
+    events = lines(capsys.readouterr().out)
+    assert not any(line.get("new") is True for line in events)
+    assert {line["output"] for line in events[:-1]} == {
+        "review/a/cut.png",
+        "whole.png",
+    }  # where it is, not where it was
     assert (out / "review" / "a" / "cut.png").exists() and not (out / "a").exists() and (out / "whole.png").exists()
     assert run(folders, "--background", "white", "--quiet") == 0
     assert not (out / "review").exists()
@@ -216,7 +219,7 @@ def test_pictures_found_odd_lie_apart_and_one_too_small_may_be_refused(
     for name in ("plain", "tiny", "wide"):
         (pictures / f"{name}.png").write_bytes(encoded(toy(80, 60)[0]))
     odd = {"tiny.png": Handling(("small-picture",), True, "refuse"), "wide.png": Handling(("odd-shape",), True)}
-    monkeypatch.setattr("backend.commands.batch.find_odd_ones", lambda *_: odd)
+    monkeypatch.setattr("backend.commands.batch.plan_handling", lambda *_: odd)
     assert run(folders, "--quality-handling", "--quiet") == 0  # what somebody refuses has not failed
     found = records(out)
     assert {name: (each.state, each.output) for name, each in found.items()} == {
@@ -245,7 +248,7 @@ def test_odd_pictures_are_treated_and_lie_apart(folders: Folders) -> None:
     apart = {"large.png", "small.png", "strip.png", "plain.png"}
     assert {path.name for path in (out / "outliers").iterdir()} == apart
     found = records(out)
-    assert found["large.png"].treatment == "reduce" and found["small.png"].treatment == "enlarge"
+    assert found["large.png"].resize_plan == "reduce" and found["small.png"].resize_plan == "enlarge"
     assert "no-exif" in found["p0.png"].findings and found["p0.png"].output == "p0.png"  # none has any
     for name, size in (("large", (2400, 1800)), ("small", (80, 60))):
         mask = np.asarray(Image.open(out / "outliers" / f"{name}.png"))

@@ -83,7 +83,7 @@ def test_every_oddness_of_the_folder_is_found(result: tuple[dict, Path]) -> None
     assert items["odd/empty.jpg"]["findings"] == ["empty"]
     assert items["odd/=cmd.bmp"]["findings"] == ["not-decoded"]
     assert "odd/notes.txt" not in items and result[0]["others"] == {"text": 1}
-    assert result[0]["unreadable_entries"] == {"odd/loop": "The link leads to a folder that is read already."}
+    assert result[0]["unreadable_entries"] == {"odd/loop": "The link leads to a folder that was read before."}
 
 
 def test_nothing_is_called_alike_that_is_not(result: tuple[dict, Path]) -> None:
@@ -138,8 +138,8 @@ def test_what_cannot_be_analysed_is_one_sentence_and_leaves_nothing(
     if problem == "out is the folder":
         out = folder
     assert main(["analyze", str(folder), "-o", str(out), "--jobs", "1"]) == 1
-    told = capsys.readouterr().err
-    assert told.startswith("invalid-parameter: ") and "Traceback" not in told
+    printed = capsys.readouterr().err
+    assert printed.startswith("invalid-parameter: ") and "Traceback" not in printed
     assert not (out / "analysis.json").exists() and (problem != "out is a file" or out.read_text() == "mine")
 
 

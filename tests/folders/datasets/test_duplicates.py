@@ -9,7 +9,7 @@ from PIL import Image
 
 from backend.folders.datasets import duplicates
 from backend.folders.datasets.duplicates import identical_groups, near_groups
-from backend.folders.datasets.look import Look, look_at
+from backend.folders.datasets.look import Look, describe_look
 from backend.folders.datasets.thresholds import Thresholds
 from tests.helpers.drawn import toy
 
@@ -35,13 +35,13 @@ def test_a_picture_is_like_itself_smaller_compressed_brighter_or_cropped_a_littl
         np.clip(image * 0.85, 0, 255).astype(np.uint8),
         np.ascontiguousarray(image[6:-6, 8:-8]),
     ]
-    assert groups_of([look_at(each, None) for each in variants]) == [[0, 1, 2, 3, 4]]
+    assert groups_of([describe_look(each, None) for each in variants]) == [[0, 1, 2, 3, 4]]
 
 
 def test_a_thing_in_another_colour_or_mirrored_is_another_picture() -> None:
     image = toy(640, 480)[0]
     blue = np.where(toy(640, 480)[1][..., None], image[..., ::-1], image)
-    assert groups_of([look_at(each, None) for each in (image, blue, np.ascontiguousarray(image[:, ::-1]))]) == []
+    assert groups_of([describe_look(each, None) for each in (image, blue, np.ascontiguousarray(image[:, ::-1]))]) == []
 
 
 @pytest.mark.parametrize("block", [7, 1024])

@@ -1,4 +1,4 @@
-"""Drawings: nothing is told on stderr, and no figures run into each other."""
+"""Charts: no warning on stderr, and no labels that overlap."""
 
 import re
 import warnings

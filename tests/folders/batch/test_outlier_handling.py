@@ -9,9 +9,9 @@ from backend.contract.options import MaskOptions, MatteOptions, MeshOptions
 from backend.contract.settings import Settings
 from backend.contract.trace import Trace
 from backend.engines.registry import Engines
-from backend.folders.batch import treatment
-from backend.folders.batch.odd_ones import Handling, handle
-from backend.folders.batch.treatment import find_mask, scale_of
+from backend.folders.batch import resize_plan
+from backend.folders.batch.outlier_handling import Handling, handle
+from backend.folders.batch.resize_plan import find_mask, scale_of
 from backend.images.image_io import Picture
 from backend.pipeline import Cutout
 from tests.helpers.drawn import iou, toy
@@ -53,13 +53,13 @@ def test_a_document_and_what_has_its_own_mask_are_done_at_their_own_size() -> No
 
 def test_every_option_that_decides_the_matte_counts_at_another_size_too(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[MaskOptions] = []
-    real = treatment.cut_out
+    real = resize_plan.cut_out
 
     def heard(picture: Picture, options: MaskOptions, **others: Any) -> Cutout:
         asked.append(options)
         return real(picture, options.model_copy(update={"model": "auto"}), **others)
 
-    monkeypatch.setattr("backend.folders.batch.treatment.cut_out", heard)
+    monkeypatch.setattr("backend.folders.batch.resize_plan.cut_out", heard)
     given = {"model": "maskrcnn", "quality": "fast", "multi_scale": True, "use_alpha": False, "score_threshold": 0.7,
              "classes": "dog", "instances": "all", "depth_percentile": 20.0, "cloth": "upper", "points": [],
              "matting": "own"}  # fmt: skip
