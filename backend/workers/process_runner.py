@@ -62,7 +62,7 @@ class ProcessRunner:
         workers = tuple(worker.status() for worker in self._workers)
         why = "The service is stopping." if self._closing else ""
         for lane in self._lanes.values():
-            if not why and not any(worker.ready for worker in lane.workers):
+            if not why and lane.workers and not any(worker.ready for worker in lane.workers):
                 why = next(row.why for row in workers if row.lane == lane.lane) or "A worker is starting."
         return RunnerStatus(not why, why, tuple(lane.status() for lane in self._lanes.values()), workers)
 

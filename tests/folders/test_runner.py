@@ -79,6 +79,12 @@ def test_workers_that_never_start_end_the_run(monkeypatch: pytest.MonkeyPatch) -
         results("echo")
 
 
+def test_a_lane_without_workers_does_not_count_for_being_ready() -> None:
+    status = folder_runner(Settings(), 2, 60).status()
+    assert (status.ready, status.why) == (False, "The worker is loading its engines.")
+    assert [row.lane for row in status.workers] == ["mask", "mask"]
+
+
 def test_nothing_to_do_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("backend.workers.process.spawn", lambda *_: pytest.fail("a process was started"))
     assert results() == []
