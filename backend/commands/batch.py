@@ -169,7 +169,9 @@ class _Session:
         for name, why in list(found.skipped.items())[:20]:
             print(f"skipped: {shown(name)}. {why}", file=sys.stderr)
         if found.others or found.hidden:
-            print(f"skipped: {found.others} files that are not pictures, {found.hidden} hidden", file=sys.stderr)
+            print(
+                f"skipped: files that are not pictures: {found.others}, hidden files: {found.hidden}", file=sys.stderr
+            )
 
     def _finish(self) -> None:
         self._display.close()

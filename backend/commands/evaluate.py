@@ -37,6 +37,6 @@ def evaluate(parsed: argparse.Namespace, options: list[MaskOptions], settings: S
     if not parsed.quiet:
         print(table_of_runs(runs), file=sys.stderr)
         if pairing.images_alone:
-            print(f"{len(pairing.images_alone)} pictures have no mask with their name.", file=sys.stderr)
+            print(f"pictures without a mask of their name: {len(pairing.images_alone)}", file=sys.stderr)
     print(parsed.out / "evaluation.html")
     return int(any(run.failed for run in runs))
