@@ -1,12 +1,13 @@
 """`python -m backend serve`: starts the service in one uvicorn process and prints its engines and two examples."""
 
 import errno
+import logging
 import socket
 import sys
 from pathlib import Path
 
-from starlette.formparsers import MultiPartParser
-
+from backend.api.logs import set_up_logging
+from backend.api.server.open_files import allow_open_files
 from backend.api.server.process import server_of
 from backend.api.startup import StartError, check_folders
 from backend.commands.summary import service_lines
@@ -14,26 +15,28 @@ from backend.contract.settings import Settings
 from backend.jobs.database import DataFolderError
 from backend.main import create_app
 
-SPARE_FILES = 256  # logs, stores and the workers' pipes, in addition to connections and uploads
+logger = logging.getLogger("mattemesh")
 
 
 def serve(host: str, port: int, fetch: bool | None) -> int:
     """Serve until a signal and return the exit status. `fetch` None: as FETCH_WEIGHTS says."""
     settings = Settings() if fetch is None else Settings(fetch_weights=fetch)
-    spools = settings.max_uploads_bytes // MultiPartParser.spool_max_size  # smaller uploads stay in memory
-    _allow_open_files(settings.max_connections + spools + SPARE_FILES)
     try:
         listening = bind(host, port)  # first, before anything is loaded or announced
     except OSError as error:
         print(_why_not_bound(error, host, port), file=sys.stderr)
         return 1
-    app = create_app(settings)
     try:
+        settings, lowered = allow_open_files(settings)
         check_folders(settings)
+        set_up_logging(settings.logs_dir, settings.log_level, settings.log_format)
+        app = create_app(settings)
         app.state.jobs.hold()
     except (StartError, DataFolderError) as error:
         print(error, file=sys.stderr)
         return 1
+    if lowered:
+        logger.warning(lowered)
     server = server_of(app, settings, app.state.stopping, host, port)
     if settings.log_format == "text":  # a program that reads JSON gets nothing else
         local = host in ("127.0.0.1", "0.0.0.0", "::1", "::")
@@ -73,15 +76,3 @@ def _greet(address: str, settings: Settings) -> None:
         file=sys.stderr,
         flush=True,
     )
-
-
-def _allow_open_files(count: int) -> None:
-    """Raise the limit of open files to `count` if the hard limit allows it: each connection is one."""
-    if sys.platform == "win32":  # Windows has no such limit
-        return
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    allowed = count if hard == resource.RLIM_INFINITY else min(count, hard)
-    if soft != resource.RLIM_INFINITY and soft < allowed:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))

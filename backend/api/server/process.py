@@ -1,15 +1,22 @@
 """uvicorn's server with a graceful stop in the order that a load balancer and a person at a terminal need."""
 
+import asyncio
+import logging
 import signal
 import socket
 import time
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
 from backend.api.middleware.stopping import Stopping
 from backend.api.server.protocol import protocol_class
 from backend.contract.settings import Settings
+
+LISTEN_BACKLOG = 128  # connections that wait to be accepted; also the most that are accepted in one turn of the loop
+ACCEPT_LOG_INTERVAL_S = 60.0
+logger = logging.getLogger("mattemesh")
 
 
 class Server(uvicorn.Server):
@@ -34,6 +41,10 @@ class Server(uvicorn.Server):
             signal.signal(sig, signal.SIG_DFL)
             signal.raise_signal(sig)
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().set_exception_handler(AcceptErrors())
+        await super().startup(sockets)
+
     async def on_tick(self, counter: int) -> bool:
         began = self.stopping.began
         if began is not None and time.monotonic() - began >= self.drain_s:
@@ -44,6 +55,29 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
         if self.force_exit:  # uvicorn then skips the lifespan, which ends the workers
             await self.lifespan.shutdown()
+
+
+class AcceptErrors:
+    """The event loop's exception handler: one log line a minute for connections that cannot be accepted.
+
+    asyncio reports each failed attempt, with a traceback, and makes up to LISTEN_BACKLOG of them a second: the log
+    files would soon hold nothing else. Every other error is logged as asyncio does.
+    """
+
+    def __init__(self) -> None:
+        self._failed = 0
+        self._logged_at = -ACCEPT_LOG_INTERVAL_S
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if not str(context.get("message")).startswith("socket.accept()"):
+            loop.default_exception_handler(context)
+            return
+        self._failed += 1
+        now = time.monotonic()
+        if now - self._logged_at >= ACCEPT_LOG_INTERVAL_S:
+            reason = getattr(context.get("exception"), "strerror", "")
+            logger.error("connections cannot be accepted (%s); attempts so far: %d", reason, self._failed)
+            self._logged_at = now
 
 
 def server_of(app: object, settings: Settings, stopping: Stopping, host: str, port: int) -> Server:
@@ -60,6 +94,7 @@ def server_of(app: object, settings: Settings, stopping: Stopping, host: str, po
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=settings.stop_deadline_s,
         h11_max_incomplete_event_size=64 * 1024,
+        backlog=LISTEN_BACKLOG,
         proxy_headers=False,  # `TrustedProxies` does it, and notes which connections come from a proxy
     )
     return Server(config, stopping, settings.drain_s)
