@@ -111,7 +111,7 @@ def test_the_import_is_light(installed: Installed) -> None:
 
 def test_its_service_shows_the_page_and_cuts_out(installed: Installed, tmp_path: Path) -> None:
     program = (str(installed.programs / "mattemesh"),)
-    with running(tmp_path, program=program, cwd=installed.folder) as service:
+    with running(tmp_path, program=program, cwd=installed.folder, ready=False) as service:
         address = service.address
         facts = httpx.get(f"{address}/static/page.json").json()
         assert len(facts["examples"]) == 3

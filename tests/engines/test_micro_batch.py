@@ -27,7 +27,7 @@ class Network:
         self.batches.append(len(given))
         if len(self.batches) == 1:
             self.busy.set()
-            assert self.go.wait(10)
+            assert self.go.wait(60)
         if len(given) > self.most or (given < 0).any():
             raise OutOfMemoryError("too much")
         return given * 2
@@ -46,14 +46,14 @@ def gather(network: Network, limit: int, inputs: list[NDArray[Any]]) -> list[Any
 
     threads = [threading.Thread(target=call, args=(index,)) for index in range(len(inputs))]
     threads[0].start()
-    assert network.busy.wait(10)
+    assert network.busy.wait(60)
     for thread in threads[1:]:
         thread.start()
     while len(batcher._waiting) < len(inputs) - 1:
         pass
     network.go.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     return outcomes
 
 
@@ -104,5 +104,5 @@ def test_a_network_with_a_fixed_batch_axis_is_asked_for_one_at_a_time(tmp_path: 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert len(answers) == 4 and all(np.array_equal(answer, alone) for answer in answers)

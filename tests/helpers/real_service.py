@@ -255,14 +255,16 @@ def running(
     prepare: Callable[[Path], None] | None = None,
     program: Sequence[str] = CHECKOUT,
     cwd: Path = REPOSITORY,
+    ready: bool = True,
     **settings: str,
 ) -> Iterator[RealService]:
-    """A service that is ready, until the block ends; `prepare` fills its checkpoints folder first."""
+    """A service until the block ends, that is `ready` or else only answers; `prepare` fills its checkpoints folder
+    first."""
     service = RealService(folder, settings, program, cwd)
     if prepare is not None:
         prepare(folder / "checkpoints")
     try:
-        service.start()
+        service.start(ready)
         yield service
     finally:
         service.end()

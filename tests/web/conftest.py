@@ -17,7 +17,7 @@ PATIENCE_MS = 60_000  # of a machine that does much else
 @pytest.fixture(scope="session")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running service."""
-    with running(tmp_path_factory.mktemp("service")) as service:
+    with running(tmp_path_factory.mktemp("service"), ready=False) as service:
         yield service.address
 
 

@@ -136,7 +136,7 @@ def test_a_remote_service_with_a_key_can_be_chosen_and_says_where_the_picture_go
     with fake_service.running() as remote:
         remote.acts = [fake_service.answer(200, fake_service.matte_png(360, 480), Content_Type="image/png")]
         settings = {"REMOVEBG_API_KEY": "a-key", "REMOVEBG_API_URL": f"http://127.0.0.1:{remote.port}"}
-        with running(tmp_path, **settings) as service:
+        with running(tmp_path, ready=False, **settings) as service:
             page = matte_of(open_page(service.address), photo)
             options = model_options(page)
             assert options["removebg"] == ("removebg · sends your picture to remove.bg", True)
@@ -384,7 +384,7 @@ def test_nothing_sticks_out_at_360_px(open_page: Any, photo: Path) -> None:
 
 
 def test_a_key_is_asked_for_and_used(open_page: Any, tmp_path: Path) -> None:
-    with running(tmp_path, API_KEY="open sesame") as service:
+    with running(tmp_path, ready=False, API_KEY="open sesame") as service:
         page = open_page(service.address)
         page.watch.expected = ("401",)  # of the wrong key
         page.wait_for_selector("#key-dialog[open]")

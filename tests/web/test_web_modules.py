@@ -27,7 +27,7 @@ def node(script: str, *arguments: str) -> Any:
         pytest.skip("no Node here")
     script = f"const WEB = {json.dumps((WEB / 'js').as_uri())};\n{script}"
     command = [program, "--input-type=module", "-e", script, "--", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -37,7 +37,7 @@ def test_every_module_is_javascript_and_short() -> None:
     for module in MODULES:
         assert len(module.read_text().splitlines()) < 200, module.name
         if program is not None:
-            done = subprocess.run([program, "--check", str(module)], capture_output=True, text=True, timeout=30)
+            done = subprocess.run([program, "--check", str(module)], capture_output=True, text=True, timeout=60)
             assert done.returncode == 0, done.stderr
 
 

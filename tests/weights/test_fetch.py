@@ -27,7 +27,7 @@ from tests.helpers.weights_server import Misdeed, WeightsServer, answer, cut_aft
 
 WEIGHTS = b"".join(hashlib.sha256(bytes([i % 251, i // 251])).digest() for i in range(20_000))  # 640 kB, no repeats
 SETTINGS = b"layers: 12\n"
-HASTY = DownloadConfig(attempts=3, backoff_s=0.01, connect_timeout_s=2.0, read_timeout_s=1.0, progress_bytes=100_000)
+HASTY = DownloadConfig(attempts=3, backoff_s=0.01, connect_timeout_s=30.0, read_timeout_s=30.0, progress_bytes=100_000)
 REVISION = "/stabilityai/TripoSR/resolve/abc"
 
 
@@ -494,7 +494,7 @@ def test_processes_at_once_make_one_download(server: WeightsServer, tmp_path: Pa
     began = threading.Event()
 
     def slow(*_: object) -> bool:
-        began.wait(20.0)
+        began.wait(60.0)
         return False
 
     server.misdeeds = [slow]
@@ -567,7 +567,7 @@ def test_the_background_fetch_can_be_stopped(server: WeightsServer, tmp_path: Pa
     hold = threading.Event()
 
     def slow(*_: object) -> bool:
-        hold.wait(10.0)
+        hold.wait(60.0)
         return False
 
     server.misdeeds = [slow]

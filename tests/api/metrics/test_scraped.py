@@ -54,7 +54,7 @@ def test_workers_report_their_state_restarts_crashes_and_kills() -> None:
 def test_memory_is_reported_for_each_process_that_knows_it() -> None:
     found = samples()
     assert found["mattemesh_memory_bytes", "mask-0"] == 400_000_000
-    assert found["mattemesh_memory_bytes", "server"] == pytest.approx(psutil.Process().memory_info().rss, rel=0.2)
+    assert found["mattemesh_memory_bytes", "server"] == pytest.approx(psutil.Process().memory_info().rss, rel=0.5)
     assert ("mattemesh_memory_bytes", "mesh-0") not in found
     assert found["mattemesh_gpu_memory_bytes", "mesh-0"] == 2_000_000_000
 
