@@ -15,6 +15,7 @@ from fastapi_offline import FastAPIOffline
 from pydantic import ValidationError
 
 from backend.api import problems
+from backend.api.answers import Answers
 from backend.api.logs import set_up_logging
 from backend.api.metrics.recorded import MeteredRunner, Metrics
 from backend.api.middleware.stack import add_middleware
@@ -67,6 +68,7 @@ def create_app(settings: Settings | None = None, runner: Runner | None = None) -
     app.state.stopping = Stopping()
     app.state.uploads = Uploads()
     app.state.streams = Streams(settings)
+    app.state.answers = Answers(settings.max_answers_bytes)
     for routes in (docs, jobs, page, system, work):
         app.include_router(routes.router)
     page.mount_files(app)

@@ -1,5 +1,6 @@
 """What every test may ask for."""
 
+import logging
 import os
 import uuid
 from pathlib import Path
@@ -32,6 +33,14 @@ def _no_data_of_the_checkout(tmp_path_factory: pytest.TempPathFactory) -> None:
 def _own_data_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give each test a DATA_DIR of its own: two services never share one."""
     monkeypatch.setenv("DATA_DIR", str(tmp_path_factory.getbasetemp() / "data" / uuid.uuid4().hex))
+
+
+@pytest.fixture(autouse=True)
+def _own_log() -> None:
+    """Undo what the service of an earlier test has set for the log: caplog would hear each record twice."""
+    logger = logging.getLogger("mattemesh")
+    logger.handlers, logger.propagate = [], True
+    logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

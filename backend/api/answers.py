@@ -1,10 +1,15 @@
 """Finished work -> HTTP response: the file itself, JSON with the file in it, or the debug zip."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from fastapi import Request, Response
+from starlette.types import Receive, Scope, Send
 
-from backend.contract.work import CacheUse, Done, Form
+from backend.contract.errors import OverloadedError
+from backend.contract.spool import SpooledFile
+from backend.contract.work import CacheUse, Done, File, Form
 
 MAX_NOTES_BYTES = 2000  # proxies refuse long headers; the report has all notes in full
 FILE_TYPES = ("image/", "model/", "application/octet-stream", "*/*")  # in an Accept header: the file itself
@@ -42,8 +47,11 @@ def server_timing(done: Done) -> str:
     return ", ".join(f"{stage.name.replace(' ', '-')};dur={stage.seconds * 1e3:.1f}" for stage in done.stages)
 
 
-def answer(request: Request, done: Done) -> Response:
-    """Return the response with its timing and notes; the timing also goes into the log line."""
+def answer(request: Request, done: Done, answers: "Answers") -> Response:
+    """Return the response with its timing and notes; the timing also goes into the log line.
+
+    Raises OverloadedError when the budget of `answers` is used up.
+    """
     request.state.server_timing = server_timing(done)
     request.state.stages = {stage.name: round(stage.seconds, 4) for stage in done.stages}
     file = done.files[0]
@@ -57,4 +65,44 @@ def answer(request: Request, done: Done) -> Response:
     notes = " | ".join(" ".join(note.split()) for note in done.notes)  # a line break would break the header
     if notes:
         headers["X-Notes"] = notes.encode("ascii", "replace").decode("ascii")[:MAX_NOTES_BYTES]
-    return Response(file.data, media_type=file.media_type, headers=headers)
+    return FileAnswer(file, answers, headers)
+
+
+@dataclass
+class Answers:
+    """The finished results that clients are still to read; they are in memory or on disk."""
+
+    max_bytes: int
+    held_bytes: int = 0
+
+    def admit(self) -> None:
+        """Raise OverloadedError while the unread answers take up their whole budget."""
+        if self.held_bytes >= self.max_bytes:
+            raise OverloadedError(
+                "Too many answers wait to be read; try again soon.", limit=self.max_bytes, actual=self.held_bytes
+            )
+
+
+class FileAnswer(Response):
+    """A response that is sent piece by piece, so that a slow client holds little memory."""
+
+    def __init__(self, file: File | SpooledFile, answers: Answers, headers: Mapping[str, str]) -> None:
+        """Raises OverloadedError, and closes the file, when the budget of `answers` is used up."""
+        try:
+            answers.admit()
+        except OverloadedError:
+            file.close()
+            raise
+        answers.held_bytes += file.size
+        super().__init__(None, media_type=file.media_type, headers={**headers, "Content-Length": str(file.size)})
+        self._file, self._answers = file, answers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            for piece in self._file.pieces():
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            self._answers.held_bytes -= self._file.size
+            self._file.close()

@@ -5,7 +5,7 @@ import asyncio
 from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
 
-from backend.api.answers import answer, wanted_cache, wanted_form
+from backend.api.answers import Answers, answer, wanted_cache, wanted_form
 from backend.api.forms import read_files, read_form, read_options
 from backend.contract.runner import Runner
 from backend.contract.settings import Settings
@@ -15,12 +15,15 @@ from backend.contract.work import KINDS, Done, Work
 async def serve(request: Request, kind: str) -> Response:
     """Return the result of the work of `kind` that `request` asks for.
 
-    Raises OverloadedError before the body is read when the lane is full, and the errors of `read_form` and the runner.
+    Raises OverloadedError before the body is read when the lane or the budget of answers is full, and the errors of
+    `read_form` and the runner.
     """
     runner: Runner = request.app.state.runner
+    answers: Answers = request.app.state.answers
+    answers.admit()
     runner.admit(KINDS[kind].lane)
     work = await read_work(request, kind)
-    return answer(request, await _run_while_connected(request, work))
+    return answer(request, await _run_while_connected(request, work), answers)
 
 
 async def read_work(request: Request, kind: str) -> Work:

@@ -89,6 +89,13 @@ class Settings(BaseSettings):
         60.0, ge=MIN_WAIT_S, le=MAX_WAIT_S, description="window in which the rate of reading is measured"
     )
     max_uploads_bytes: int = Field(2**30, ge=1024, le=2**40, description="bytes of all uploads in the service at once")
+    max_answers_bytes: int = Field(
+        2**30, ge=1024, le=2**40, description="bytes of all answers that clients have yet to read"
+    )
+    answer_deadline_s: float = Field(600.0, ge=MIN_WAIT_S, le=MAX_WAIT_S, description="for reading a whole answer")
+    max_connections_per_address: int = Field(
+        500, ge=1, le=100_000, description="open at once from one address, TRUSTED_PROXIES excepted"
+    )
     drain_s: float = Field(
         1.0, ge=0, le=20, description="from SIGTERM, when /readyz turns 503, until the socket closes"
     )

@@ -1,7 +1,8 @@
 """Work as it travels to a worker, and its result. Everything here pickles and imports nothing heavy: the process that
 speaks HTTP imports this and never the pipeline."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ from backend.contract.errors import MattemeshError, NoSubjectError
 from backend.contract.mesh_formats import MESH_FORMATS
 from backend.contract.options import BackgroundOptions, EditOptions, MaskOptions, MeshOptions, WorkOptions
 from backend.contract.report import BackgroundReport, EditReport, MaskReport, MeshReport, Report
+from backend.contract.spool import PIECE_BYTES, SpooledFile
 
 Lane = Literal["mask", "mesh"]
 # The result; the result inside its report; the debug bundle; every file that a job keeps.
@@ -119,6 +121,34 @@ class File:
     media_type: str
     data: bytes
 
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the content in order."""
+        for at in range(0, self.size, PIECE_BYTES):
+            yield self.data[at : at + PIECE_BYTES]
+
+    def close(self) -> None:
+        """Do nothing: the counterpart of `SpooledFile.close`."""
+
+
+RESULT_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")
+BUNDLE_TYPES = frozenset({"application/json", "application/zip", "image/png", "image/webp"})  # beside the kinds' own
+
+
+def check_result(name: str, media_type: str) -> None:
+    """Raise ValueError for a file name or a media type that no result of ours has.
+
+    Names are joined to paths and types are sent to browsers, so this is called wherever a result comes from outside:
+    from a worker, the cache or the store of jobs.
+    """
+    if not RESULT_NAME.fullmatch(name):
+        raise ValueError(f"no result is called {name[:80]!r}")
+    if media_type not in BUNDLE_TYPES and not any(media_type in kind.media_types for kind in KINDS.values()):
+        raise ValueError(f"no result is of type {media_type[:80]!r}")
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -133,7 +163,7 @@ class Stage:
 class Done:
     """The result of a piece of work. The first file is the answer; only the form `job` has more."""
 
-    files: tuple[File, ...]
+    files: tuple[File | SpooledFile, ...]
     stages: tuple[Stage, ...] = ()
     notes: tuple[str, ...] = ()
     report: dict[str, Any] = field(default_factory=dict)

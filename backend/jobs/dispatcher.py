@@ -195,13 +195,13 @@ class Dispatcher:
 
     async def _succeed(self, job: Job, done: Done, usual: dict[str, float]) -> None:
         try:
-            await asyncio.to_thread(self._folders.keep_results, job.id, {file.name: file.data for file in done.files})
+            await asyncio.to_thread(self._folders.keep_results, job.id, done.files)
             outcome = Outcome(
                 "succeeded",
                 tuple({"name": stage.name, "seconds": round(stage.seconds, 4)} for stage in done.stages),
                 done.report,
                 cache=done.cache,
-                files=tuple(StoredFile(file.name, file.media_type, len(file.data)) for file in done.files),
+                files=tuple(StoredFile(file.name, file.media_type, file.size) for file in done.files),
             )
             kept = await self._store.finish(job.id, outcome, time.time(), self._ttl_s)
         except StorageFullError as error:

@@ -7,10 +7,12 @@ removed at the next start. All functions raise StorageFullError where the disk i
 import os
 import shutil
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from backend.contract.errors import translate_disk_full
+from backend.contract.spool import SpooledFile
+from backend.contract.work import File, check_result
 from backend.jobs.records import DISK_FULL, Job, StoredFile, made_at
 
 RESERVE_BYTES = 256 * 1024  # ten times what SQLite writes to delete a job
@@ -43,11 +45,13 @@ class JobFolders:
 
     def keep_inputs(self, job_id: str, files: Mapping[str, bytes]) -> None:
         """Store the files of a request, by the names of their form parts."""
-        self._write(self._inputs / job_id, files)
+        self._write(self._inputs / job_id, {name: [data] for name, data in files.items()})
 
-    def keep_results(self, job_id: str, files: Mapping[str, bytes]) -> None:
+    def keep_results(self, job_id: str, files: Sequence[File | SpooledFile]) -> None:
         """Store the finished files by their names."""
-        self._write(self._results / job_id, files)
+        for file in files:
+            check_result(file.name, file.media_type)
+        self._write(self._results / job_id, {file.name: file.pieces() for file in files})
 
     def inputs(self, job_id: str) -> dict[str, bytes] | None:
         """Return the files of the request; None when they are gone."""
@@ -57,7 +61,8 @@ class JobFolders:
             return None
 
     def result(self, job_id: str, file: StoredFile) -> Path:
-        """Return the path of a finished file."""
+        """Return the path of a finished file. Raises ValueError for a row with a name that no result has."""
+        check_result(file.name, file.media_type)
         return self._results / job_id / file.name
 
     def remove_inputs(self, job_id: str) -> None:
@@ -92,14 +97,14 @@ class JobFolders:
             return (self._inputs / job.id).is_dir()
         return all(_size(self.result(job.id, file)) == file.size for file in job.outcome.files)
 
-    def _write(self, target: Path, files: Mapping[str, bytes]) -> None:
+    def _write(self, target: Path, files: Mapping[str, Iterable[bytes]]) -> None:
         draft = self._partial / f"{target.name}-{uuid.uuid4().hex}"
         with translate_disk_full(DISK_FULL):
             try:
                 draft.mkdir(mode=0o700)
-                for name, data in files.items():
+                for name, pieces in files.items():
                     with (draft / name).open("xb") as file:
-                        file.write(data)
+                        file.writelines(pieces)
                         file.flush()
                         os.fsync(file.fileno())
                 _sync(draft)

@@ -17,11 +17,13 @@ import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO
 
-from backend.contract.errors import MattemeshError, OutOfMemoryError
+from backend.contract.errors import MattemeshError, OutOfMemoryError, translate_disk_full
 from backend.contract.memory import is_out_of_memory
 from backend.contract.runner import AbandonedError
+from backend.contract.spool import INLINE_BYTES, spool_path
 from backend.contract.work import Done
 from backend.workers.messages import (
     LENGTH,
@@ -32,6 +34,7 @@ from backend.workers.messages import (
     Handler,
     Hello,
     LogLine,
+    Parked,
     Ready,
     StageBegan,
     pack,
@@ -50,6 +53,7 @@ class Worker:
         self._sending = threading.Lock()
         self._unwanted: dict[int, threading.Event] = {}
         self._handler: Handler
+        self._spool: Path
 
     def send(self, message: object) -> None:
         data = pack(message)
@@ -62,6 +66,7 @@ class Worker:
         hello = _receive(stream)
         assert isinstance(hello, Hello)
         logger.setLevel(hello.settings.log_level)
+        self._spool = hello.spool
         threads = ThreadPoolExecutor(hello.concurrency, thread_name_prefix=hello.lane)
         threads.submit(self._load, hello)
         while (message := _receive(stream)) is not None:
@@ -91,7 +96,7 @@ class Worker:
 
         try:
             on_stage("begin") if unwanted.is_set() else None
-            done = _plain(self._handler.perform(begin.work, on_stage))
+            done = _park(_plain(self._handler.perform(begin.work, on_stage)), self._spool, begin.number)
             answer: Finished | Failed = Finished(begin.number, done, self._handler.facts())
         except AbandonedError:
             answer = Failed(begin.number, None, "abandoned", self._handler.facts())
@@ -131,6 +136,19 @@ def _receive(stream: BinaryIO) -> object | None:
 def _plain(done: Done) -> Done:
     """Return `done` with a report of plain JSON types: a NumPy scalar would import NumPy into the service."""
     return replace(done, report=json.loads(json.dumps(done.report)))
+
+
+def _park(done: Done, spool: Path, number: int) -> Done:
+    """Return `done` with its large files left in the `spool` folder. Raises StorageFullError."""
+    files: list[Any] = []
+    for index, file in enumerate(done.files):
+        if file.size <= INLINE_BYTES:
+            files.append(file)
+            continue
+        with translate_disk_full("The disk is full, so the result cannot be sent."):
+            spool_path(spool, number, index).write_bytes(file.data)
+        files.append(Parked(file.name, file.media_type))
+    return replace(done, files=tuple(files))
 
 
 def _end_with(parent: int) -> None:

@@ -9,6 +9,7 @@ import pickle
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from backend.contract.errors import rebuild
@@ -50,6 +51,15 @@ class Hello:
     lane: Lane
     skip_networks: bool  # `auto` uses embedded engines alone: loading the networks has ended this worker before
     concurrency: int  # pieces of work at the same time
+    spool: Path  # the folder for large results
+
+
+@dataclass(frozen=True)
+class Parked:
+    """In place of a large `File` on its way to the service, which finds it in the worker's spool folder."""
+
+    name: str
+    media_type: str
 
 
 @dataclass(frozen=True)

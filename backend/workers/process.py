@@ -10,14 +10,15 @@ import pickle
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
 from backend.contract.errors import WorkerLostError
 from backend.contract.runner import WorkerState, WorkerStatus
 from backend.contract.settings import Settings
-from backend.contract.work import Lane, OnStage, Work
+from backend.contract.spool import SpooledFile, WorkerSpool
+from backend.contract.work import Done, File, Lane, OnStage, Work, check_result
 from backend.workers.messages import (
     LENGTH,
     Begin,
@@ -28,6 +29,7 @@ from backend.workers.messages import (
     Handler,
     Hello,
     LogLine,
+    Parked,
     Ready,
     StageBegan,
     WorkerFaultError,
@@ -64,6 +66,7 @@ class WorkerProcess:
         self.config, self.settings = config, settings
         self.on_change: Callable[[], None] = lambda: None
         self.facts = Facts()
+        self._spool = WorkerSpool(settings.data_dir / "spool", f"{config.lane}-{config.index}")
         self._state: WorkerState = "starting"
         self._running: dict[int, Running] = {}
         self._numbers = count()
@@ -89,6 +92,7 @@ class WorkerProcess:
             self._kill()
             if self._life is not None:
                 self._life.cancel()
+            self._spool.remove()
 
     @property
     def free_slots(self) -> int:
@@ -195,7 +199,8 @@ class WorkerProcess:
         config = self.config
         skip_networks = self._early_deaths >= SKIP_NETWORKS_AFTER
         settings = self.settings.model_copy(update={"api_key": None})  # workers get no keys
-        self._send(Hello(config.load, settings, config.lane, skip_networks, config.concurrency))
+        self._spool.clear()
+        self._send(Hello(config.load, settings, config.lane, skip_networks, config.concurrency, self._spool.folder))
         self._early_deaths += 1
         overdue = asyncio.get_running_loop().call_later(START_DEADLINE_S, self._process.kill)
         try:
@@ -233,6 +238,20 @@ class WorkerProcess:
             bystander = self._killed and self._state != "stopped"
             running.fail(BystanderError() if bystander else WorkerLostError("The process that did the work ended."))
 
+    def _collected(self, finished: Finished) -> Done:
+        """Return the result with its parked files opened and every name checked.
+
+        Raises OSError for a parked file that is not there, ValueError for a name or a media type that no result has.
+        """
+        files: list[File | SpooledFile] = []
+        for index, file in enumerate(finished.done.files):
+            check_result(file.name, file.media_type)
+            if isinstance(file, Parked):
+                files.append(self._spool.take(finished.number, index, file.name, file.media_type))
+            else:
+                files.append(file)
+        return replace(finished.done, files=tuple(files))
+
     def _send(self, message: Begin | Cancel | Hello) -> None:
         if self._writer is not None:  # else the process has ended, which the reader of the stream reports
             self._writer.write(pack(message))
@@ -248,10 +267,11 @@ class WorkerProcess:
             self.on_change()
         elif isinstance(message, Finished | Failed):
             self.facts = message.facts
+            done = self._collected(message) if isinstance(message, Finished) else None
             running = self._running.pop(message.number)
             self._state = "busy" if self._running else "idle"
-            if isinstance(message, Finished):
-                running.succeed(message.done)
-            else:
+            if done is not None:
+                running.succeed(done)
+            elif isinstance(message, Failed):
                 running.fail(message.error or WorkerFaultError(message.trace))
             self.on_change()

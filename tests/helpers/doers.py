@@ -33,7 +33,11 @@ class Doer:
     def echo(self, work: Work, on_stage: OnStage) -> Done:
         on_stage("second")
         modules = sorted({name.split(".")[0] for name in sys.modules})
-        return Done((File("a", "b", work.files["file"]),), report={"pid": os.getpid(), "modules": modules})
+        return Done((File("a", "image/png", work.files["file"]),), report={"pid": os.getpid(), "modules": modules})
+
+    def named(self, work: Work, on_stage: OnStage, name: str) -> Done:
+        """Call the result `name`, which is to be refused where no result is called so."""
+        return Done((File(name, "image/png", work.files["file"]),))
 
     def environment(self, work: Work, on_stage: OnStage, name: str) -> Done:
         return Done((), report={"value": os.environ.get(name)})

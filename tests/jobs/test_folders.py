@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from backend.contract.errors import StorageFullError
+from backend.contract.work import File
 from backend.jobs.folders import JobFolders
 from backend.jobs.records import Job, JobIds, Outcome, State, StoredFile
 
@@ -42,10 +43,10 @@ def test_a_full_disk_leaves_nothing_behind(
     with monkeypatch.context() as patch:
         patch.setattr(os if call == "fsync" else Path, call, full)
         with pytest.raises(StorageFullError):
-            folders.keep_results("a", {"mask.png": b"x" * 1000})
+            folders.keep_results("a", [File("mask.png", "image/png", b"x" * 1000)])
     assert names(tmp_path) == set()
     assert not (tmp_path / "results" / "a").exists()
-    folders.keep_results("a", {"mask.png": b"x"})
+    folders.keep_results("a", [File("mask.png", "image/png", b"x")])
     assert names(tmp_path) == {"results/a/mask.png"}
 
 
@@ -56,7 +57,7 @@ def test_sweeping_keeps_photos_of_unfinished_jobs_results_of_finished_ones_and_s
     unknown = JobIds().next()
     for one in (waiting.id, good.id, failed.id, unknown):
         folders.keep_inputs(one, {"file": b"photo"})
-        folders.keep_results(one, {"mask.png": b"mask"})
+        folders.keep_results(one, [File("mask.png", "image/png", b"mask")])
     (tmp_path / "partial" / "half").mkdir()
     (tmp_path / "inputs" / "my holiday").mkdir()
     (tmp_path / "inputs" / "my holiday" / "photo.jpg").touch()
@@ -69,10 +70,10 @@ def test_sweeping_keeps_photos_of_unfinished_jobs_results_of_finished_ones_and_s
 def test_a_finished_job_is_complete_only_with_every_file_at_its_size(folders: JobFolders) -> None:
     one = job("succeeded", StoredFile("mask.png", "image/png", 4), StoredFile("cutout.png", "image/png", 6))
     assert not folders.complete(one)
-    folders.keep_results(one.id, {"mask.png": b"mask", "cutout.png": b"cut"})
+    folders.keep_results(one.id, [File("mask.png", "image/png", b"mask"), File("cutout.png", "image/png", b"cut")])
     assert not folders.complete(one)
     folders.remove(one.id)
-    folders.keep_results(one.id, {"mask.png": b"mask", "cutout.png": b"cutout"})
+    folders.keep_results(one.id, [File("mask.png", "image/png", b"mask"), File("cutout.png", "image/png", b"cutout")])
     assert folders.complete(one)
 
 

@@ -23,7 +23,8 @@ from backend.contract.errors import (
 from backend.contract.options import MaskOptions, MeshOptions
 from backend.contract.runner import LaneStatus, WorkerStatus
 from backend.contract.settings import Settings
-from backend.contract.work import Done, Work
+from backend.contract.spool import INLINE_BYTES, SpooledFile
+from backend.contract.work import Done, File, Work
 from backend.workers.messages import WorkerFaultError
 from backend.workers.process import Load
 from backend.workers.process_runner import ProcessRunner
@@ -97,6 +98,27 @@ def test_work_goes_there_and_back_with_its_stages_and_in_a_light_process() -> No
     assert heard == ["start", "echo", "second"]
     assert done.report["pid"] != os.getpid()
     assert not {"numpy", "cv2", "torch", "onnxruntime", "fastapi"} & set(done.report["modules"])
+
+
+def test_a_large_result_comes_on_disk_and_a_small_one_in_memory() -> None:
+    async def scene(runner: ProcessRunner) -> None:
+        small, large = [await runner.run(work("echo", bytes(size))) for size in (INLINE_BYTES, INLINE_BYTES + 1)]
+        assert isinstance(small.files[0], File)
+        assert isinstance(large.files[0], SpooledFile) and large.files[0].size == INLINE_BYTES + 1
+        assert not [path for path in (Settings().data_dir / "spool").rglob("*") if path.is_file()]
+
+    play(scene)
+    assert not list((Settings().data_dir / "spool").iterdir())
+
+
+@pytest.mark.parametrize("name", ["../evil", "/etc/passwd", "Mask.png", ".hidden", "a" * 65, ""])
+def test_a_result_with_a_name_that_no_result_has_ends_its_worker(name: str) -> None:
+    async def scene(runner: ProcessRunner) -> None:
+        with pytest.raises(WorkerLostError):
+            await runner.run(work(f"named:{name}", b"x"))
+        assert (await runner.run(work("echo", b"x"))).files[0].data == b"x"
+
+    play(scene)
 
 
 def test_errors_come_back_as_they_are_and_bugs_with_the_trace_of_the_worker() -> None:

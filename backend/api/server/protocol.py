@@ -6,8 +6,10 @@ arrive, because it can answer the client.
 """
 
 import asyncio
+import ipaddress
 import json
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -28,6 +30,7 @@ from backend.contract.settings import Settings
 READ_BYTES = 256 * 1024  # largest read from a socket: one connection's turn in the event loop
 # Parsing a chunk costs as much as a short request, however small: one-byte chunks would block the event loop.
 READ_CHUNKED_BYTES = 16 * 1024  # largest read of a chunked body, or of a head, which may announce one
+WRITE_BYTES = 16 * 1024  # unsent bytes at which a response pauses: what a client that does not read costs
 MIN_MEAN_CHUNK_BYTES = 128  # per read
 EXTRA_CHUNKS = 64  # small chunks allowed per read beyond that mean
 PROBE_CONNECTIONS = 8  # beyond MAX_CONNECTIONS, for /healthz and /readyz alone: a busy service is not dead
@@ -42,6 +45,7 @@ class SharedState:
     settings: Settings
     idle: "dict[TimeLimitedH11, None]" = field(default_factory=dict)  # without a request, longest first
     streams: "dict[TimeLimitedH11, None]" = field(default_factory=dict)  # sending events, longest first
+    per_address: Counter[str] = field(default_factory=Counter)  # open connections
 
 
 def protocol_class(settings: Settings) -> "type[TimeLimitedH11]":
@@ -58,6 +62,8 @@ class TimeLimitedH11(H11Protocol):
         super().__init__(*args, **kwargs)
         self._head_timer = _Timer(self.loop)
         self._response_timer = _Timer(self.loop)
+        self._deadline_timer = _Timer(self.loop)  # of a response whose client does not read as fast as it is sent
+        self._address = ""
         self._closing = False
         self._is_chunked = False  # the body that is being received
         self._probes_only = False  # accepted beyond the limit
@@ -67,10 +73,13 @@ class TimeLimitedH11(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._socket = transport
+        transport.set_write_buffer_limits(high=WRITE_BYTES)
         transport.max_size = READ_CHUNKED_BYTES  # type: ignore[attr-defined]  # asyncio has no option for it
         super().connection_made(cast(asyncio.Transport, _LingeringTransport(transport, self)))
-        excess = len(self.connections) - self.shared.settings.max_connections
-        if excess > 0 and not self._make_way():
+        self._address = str((transport.get_extra_info("peername") or [""])[0])
+        self.shared.per_address[self._address] += 1
+        excess = max(self._excess_of_address(), len(self.connections) - self.shared.settings.max_connections)
+        if excess > 0 and (self._excess_of_address() > 0 or not self._make_way()):
             self._probes_only = excess <= PROBE_CONNECTIONS
             if not self._probes_only:
                 self._refuse(503, "overloaded", "The service is busy", TOO_MANY)
@@ -90,6 +99,8 @@ class TimeLimitedH11(H11Protocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
+        if not self._deadline_timer.is_running:
+            self._deadline_timer.start(self.shared.settings.answer_deadline_s, self._socket.abort)
         self._watch_response()
 
     def resume_writing(self) -> None:
@@ -100,8 +111,12 @@ class TimeLimitedH11(H11Protocol):
         self._closing = True
         self._head_timer.stop()
         self._response_timer.stop()
+        self._deadline_timer.stop()
         self.shared.idle.pop(self, None)
         self.shared.streams.pop(self, None)
+        self.shared.per_address[self._address] -= 1
+        if not self.shared.per_address[self._address]:
+            del self.shared.per_address[self._address]
         super().connection_lost(exc)
         self._unset_keepalive_if_required()  # uvicorn does this only after an orderly close
 
@@ -114,6 +129,7 @@ class TimeLimitedH11(H11Protocol):
         # Until the head is read, a chunked body may follow it.
         self._socket.max_size = READ_BYTES if is_body and not self._is_chunked else READ_CHUNKED_BYTES  # type: ignore[attr-defined]
         if self.conn.their_state is h11.IDLE and not self._closing:
+            self._deadline_timer.stop()
             self.shared.idle.setdefault(self)
         else:
             self._head_timer.stop()
@@ -167,6 +183,14 @@ class TimeLimitedH11(H11Protocol):
                 del candidates[longest]
                 return True
         return False
+
+    def _excess_of_address(self) -> int:
+        """Return how many connections more than allowed this address has; a trusted proxy stands for many clients."""
+        settings = self.shared.settings
+        excess = self.shared.per_address[self._address] - settings.max_connections_per_address
+        if excess > 0 and any(is_within(self._address, proxy) for proxy in settings.trusted_proxies):
+            return 0
+        return excess
 
     def _on_late_head(self) -> None:
         received, _ = self.conn.trailing_data
@@ -235,6 +259,14 @@ class TimeLimitedH11(H11Protocol):
             self._socket.abort()
         else:  # the client is still reading a long response
             self.loop.call_later(LINGER_S, self._end_lingering)
+
+
+def is_within(address: str, network: str) -> bool:
+    """Whether an IP address lies in a network, as "10.0.0.0/8", or is that address."""
+    try:
+        return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
+    except ValueError:  # a Unix socket has no address
+        return False
 
 
 class _Timer:

@@ -216,7 +216,8 @@ def test_beyond_the_most_connections_the_longest_idle_one_makes_way(tmp_path: Pa
 
 
 def test_a_client_is_served_beside_five_hundred_silent_or_trickling_connections(tmp_path: Path) -> None:
-    with served(tmp_path, head_deadline_s=10 * PATIENCE_S, upload_patience_s=10 * PATIENCE_S) as service:
+    limits = {"head_deadline_s": 10 * PATIENCE_S, "upload_patience_s": 10 * PATIENCE_S}
+    with served(tmp_path, max_connections_per_address=1000, **limits) as service:
         lines = [service.connect() for _ in range(500)]
         head, _ = upload(100_000)
         for number, line in enumerate(lines[:400]):  # the other hundred say nothing
@@ -229,3 +230,51 @@ def test_a_client_is_served_beside_five_hundred_silent_or_trickling_connections(
         assert service.app.state.uploads.requests == 200
         for line in lines:
             line.close()
+
+
+def test_one_address_may_open_so_many_connections_and_more_get_probes_alone(tmp_path: Path) -> None:
+    with served(tmp_path, max_connections_per_address=3) as service:
+        lines = [service.connect() for _ in range(3)]
+        until(lambda: len(service.server.server_state.connections) == 3)
+        assert problem_of(service.get("/health"))["code"] == "overloaded"
+        assert status_of(service.get("/healthz")) == 200
+        lines[0].close()
+        until(lambda: len(service.server.server_state.connections) == 2)
+        assert status_of(service.get("/health")) == 200
+        for line in lines:
+            line.close()
+
+
+def test_a_trusted_proxy_may_open_as_many_as_there_are(tmp_path: Path) -> None:
+    proxies = ("127.0.0.0/8",)
+    with served(
+        tmp_path, max_connections_per_address=1, trusted_proxies=proxies, allowed_hosts=("127.0.0.1",)
+    ) as service:
+        lines = [service.connect() for _ in range(3)]
+        until(lambda: len(service.server.server_state.connections) == 3)
+        assert status_of(service.get("/health")) == 200
+        for line in lines:
+            line.close()
+
+
+def test_an_answer_has_to_be_read_by_its_deadline_however_steadily(tmp_path: Path) -> None:
+    limits = {"answer_patience_s": 0.1, "min_bytes_per_s": 1, "answer_deadline_s": 0.5}
+    with served(tmp_path, **limits) as service:
+        service.runner.answer = bytes(50_000_000)
+        with service.connect() as line:
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            line.sendall(b"".join(upload(1000)))
+            received = 0
+            while service.app.state.answers.held_bytes or not received:  # steadily, until the service gives up
+                received += len(receive(line, 1000))
+            while piece := receive(line, 100_000):  # what was on its way
+                received += len(piece)
+        assert 0 < received < 50_000_000
+
+
+def receive(line: socket.socket, most: int) -> bytes:
+    """Return up to `most` bytes; nothing once the other side has gone."""
+    try:
+        return line.recv(most)
+    except ConnectionResetError:
+        return b""
