@@ -32,7 +32,7 @@ from backend.contract.errors import (
     WorkerLostError,
 )
 from backend.contract.settings import Settings
-from backend.contract.work import KINDS, Kind
+from backend.contract.work import KINDS, PARTS, Kind
 
 WORK_ERRORS = (  # of every kind of work
     MissingFileError,
@@ -52,11 +52,6 @@ WORK_ERRORS = (  # of every kind of work
     OutOfMemoryError,
     StorageFullError,
 )
-PARTS = {
-    "file": "The photo: JPEG, PNG or WebP, by default at most 20 MiB and 50 megapixels.",
-    "mask": "Your own mask, white on the object, or a cutout; of the photo's aspect ratio.",
-    "background": "The picture to put behind the object.",
-}
 SCHEMA = "#/components/schemas/{model}"
 KEY_SCHEMES = {
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     BeforeValidator,
     Field,
@@ -44,7 +45,26 @@ def _split(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
+def _holds_a_key(value: SecretStr) -> SecretStr:
+    """Return `value`. Raises ValueError for one that has no key, or one that no header can carry."""
+    if not _split(value.get_secret_value()):
+        raise ValueError("there is no key in it")  # a lone comma must not open the service
+    if not value.get_secret_value().isprintable():
+        raise ValueError("a key holds a character that no header can carry")
+    return value
+
+
+def _is_an_address(value: str) -> str:
+    """Return the base address `value` without a slash at its end. Raises ValueError for anything else."""
+    if not re.fullmatch(r"https?://[^/?#@\s\\]+(/[^?#\s\\]*)?", value):
+        raise ValueError("write http://name/path or https://name/path")
+    urlsplit(value).port  # noqa: B018  # raises ValueError for one that is no port
+    return value.rstrip("/")
+
+
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Key = Annotated[SecretStr, AfterValidator(_holds_a_key)]
+Address = Annotated[str, AfterValidator(_is_an_address)]
 
 
 class Settings(BaseSettings):
@@ -168,17 +188,17 @@ class Settings(BaseSettings):
     allow_noncommercial: bool = Field(False, description="allow models whose licence forbids commercial use")
 
     # Remote services. A picture is sent only where a request names the service and its key is set.
-    removebg_api_key: SecretStr | None = Field(None, description="of remove.bg, for model=removebg")
-    bria_api_key: SecretStr | None = Field(None, description="of Bria, for model=bria")
-    removebg_api_url: str | None = Field(
+    removebg_api_key: Key | None = Field(None, description="of remove.bg, for model=removebg")
+    removebg_api_url: Address | None = Field(
         None, description="base address in place of https://api.remove.bg/v1.0; pictures and key go there"
     )
-    bria_api_url: str | None = Field(
+    bria_api_key: Key | None = Field(None, description="of Bria, for model=bria")
+    bria_api_url: Address | None = Field(
         None, description="base address in place of https://engine.prod.bria-api.com/v2; pictures and key go there"
     )
 
     # Access. Lists are separated by commas.
-    api_key: SecretStr | None = Field(None, description="keys, one of which every request needs; unset: open to all")
+    api_key: Key | None = Field(None, description="keys, one of which every request needs; unset: open to all")
     rate_limit: str | None = Field(None, description='requests a client, as "60/minute" or "5/second;600/hour"')
     cors_origins: Names = Field((), description="origins whose pages may call, as https://shop.example; * for all")
     allowed_hosts: Names = Field((), description="names that the service answers to; *.example.org for all below it")
@@ -192,15 +212,6 @@ class Settings(BaseSettings):
     def api_keys(self) -> tuple[str, ...]:
         keys = _split(self.api_key.get_secret_value()) if self.api_key is not None else ()
         return keys if isinstance(keys, tuple) else ()
-
-    @field_validator("api_key", "removebg_api_key", "bria_api_key")
-    @classmethod
-    def _holds_a_key(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not _split(value.get_secret_value()):
-            raise ValueError("there is no key in it")  # a lone comma must not open the service
-        if value is not None and not value.get_secret_value().isprintable():
-            raise ValueError("a key holds a character that no header can carry")
-        return value
 
     @field_validator("cache_url")
     @classmethod
@@ -242,15 +253,6 @@ class Settings(BaseSettings):
             if info.field_name == "allowed_hosts" and not re.fullmatch(r"\*|(\*\.)?[^/:*?#@\s]+", value):
                 raise ValueError(f"{value} is no name; write matte.example, without a port, or *.example.org")
         return tuple(value.lower() for value in values)
-
-    @field_validator("removebg_api_url", "bria_api_url")
-    @classmethod
-    def _is_an_address(cls, value: str | None) -> str | None:
-        if value is not None:
-            if not re.fullmatch(r"https?://[^/?#@\s\\]+(/[^?#\s\\]*)?", value):
-                raise ValueError("write http://name/path or https://name/path")
-            urlsplit(value).port  # noqa: B018  # raises ValueError for one that is no port
-        return None if value is None else value.rstrip("/")
 
     @field_validator("trusted_proxies")
     @classmethod

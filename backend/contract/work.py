@@ -36,13 +36,19 @@ class Kind:
     about: str  # what comes back, in one sentence
     tag: str  # the group of routes that it belongs to in OpenAPI
     media_types: tuple[str, ...]  # of the result
-    files: Mapping[str, str]  # the file parts that a form may have -> the arguments of `run`
+    files: Mapping[str, str]  # the file parts, rows of PARTS, that a form may have -> the arguments of `run`
     required: tuple[str, ...] = ("file",)  # the file parts that a form must have
     max_text_bytes: int = 16 * 1024  # longest option, as sent
     raises: tuple[type[MattemeshError], ...] = ()  # besides the errors of every kind
     job: bool = False  # whether POST /jobs takes it
 
 
+# The file parts of all kinds -> their descriptions in OpenAPI.
+PARTS = {
+    "file": "The photo: JPEG, PNG or WebP, by default at most 20 MiB and 50 megapixels.",
+    "mask": "Your own mask, white on the object, or a cutout; of the photo's aspect ratio.",
+    "background": "The picture to put behind the object.",
+}
 PHOTO = {"file": "source", "mask": "mask"}
 KINDS: dict[str, Kind] = {
     "remove-bg": Kind(

@@ -14,9 +14,12 @@ from starlette.testclient import TestClient
 
 from backend.contract.settings import Settings, invalid_settings
 from backend.main import create_app
+from backend.weights.remote_services import REMOTE_SERVICES
 from tests.helpers.scripted_runner import ScriptedRunner
 
 FOLDERS = ("checkpoints_dir", "triposr_weights", "logs_dir", "data_dir", "debug_dir")
+ADDRESSES = ["http://127.0.0.1:1/v1", "https://bria.example/"]
+NO_ADDRESSES = ["api.example", "http://", "http://a:port", "http://a:99999", "ftp://a", "http://a b"]
 # Values of the settings that are texts: good ones and bad ones.
 TEXTS: dict[str, tuple[list[str], list[str]]] = {
     "cuda_devices": (["0", "0,1", "GPU-8932f937-d72c-4106-c12f-20bd9faed9f6"], ["first", "-1", "0;1", "\udcff"]),
@@ -24,11 +27,9 @@ TEXTS: dict[str, tuple[list[str], list[str]]] = {
         ["redis://127.0.0.1:1", "redis://:password@127.0.0.1:1/3", "unix:///nowhere/redis.sock"],
         ["abc", "http://127.0.0.1", "redis://localhost:notaport", "redis://localhost?colour=red", "redis://h:1/x?db=y"],
     ),
-    "removebg_api_key": (["key"], ["\udcff"]),
-    "bria_api_key": (["key"], ["\udcff"]),
-    "removebg_api_url": (["http://127.0.0.1:1/v1"], ["api.example", "http://", "http://a:port", "http://a:99999"]),
-    "bria_api_url": (["https://bria.example/"], ["ftp://a", "http://a b"]),
     "api_key": (["one", "one, two", "schlüssel"], [",", "a\nb", "a\x00b", "\udcff"]),
+    **{service.key_setting: (["key"], [",", "\udcff"]) for service in REMOTE_SERVICES.values()},
+    **{service.url_setting: (ADDRESSES, NO_ADDRESSES) for service in REMOTE_SERVICES.values()},
     "rate_limit": (
         ["100/minute", "50/2 hours;1000/day", "1000000/second"],
         ["0/second", "9999999999/day", "1/99999999 years", "9", "1/eon"],

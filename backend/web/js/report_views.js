@@ -1,11 +1,10 @@
 // A report on the panel: the verdict with its advice, the figures, and the engine with its licences.
 
 import { element, icon } from "./dom.js";
+import { state } from "./store.js";
 
 const NAMES = {
   border: "Border",
-  relief: "Relief",
-  triposr: "TripoSR",
   paper: "the ink’s contrast with the paper",
   "own-mask": "your mask",
   "own-alpha": "the photo’s transparency",
@@ -14,6 +13,10 @@ const STAND_IN = {
   border: "A stand-in that models the colours at the photo’s border. It works best on a plain background.",
   relief: "A stand-in that inflates the outline to a closed solid. Its back is a guess.",
 };
+
+/** The title of an engine or model; an unlisted one keeps its name. @param {string} name @returns {string} */
+const titleOf = (name) =>
+  NAMES[name] ?? state.page.mesh_engines.find((/** @type {any} */ engine) => engine.name === name)?.title ?? name;
 
 /**
  * @param {{title: string, tone: string, more: string[]}} verdict
@@ -46,7 +49,7 @@ export function figureList(figures) {
  * @returns {Node[]}
  */
 export function madeBy(report, engine, isFromCache) {
-  const name = NAMES[engine.name] ?? engine.name;
+  const name = titleOf(engine.name);
   const device = engine.device ?? report.stages.find(({ name: stage }) => stage === "segment")?.device ?? "cpu";
   const time = isFromCache ? "From the cache" : `${report.seconds.toFixed(1)} s on ${device}`;
   const meaning = STAND_IN[engine.name];
@@ -67,7 +70,7 @@ const reasonsOf = (fusion) => (!fusion || fusion.asked === "segmentation" ? [] :
 function licences(models) {
   if (!models.length) return null;
   const words = models.map(
-    ({ id, licence, commercial_use: may }) => `${NAMES[id] ?? id}: ${licence}${may ? "" : ", not for commercial use"}`,
+    ({ id, licence, commercial_use: may }) => `${titleOf(id)}: ${licence}${may ? "" : ", not for commercial use"}`,
   );
   return element("p", { className: "soft small", textContent: words.join(" · ") });
 }
