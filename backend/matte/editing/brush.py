@@ -18,34 +18,59 @@ from backend.images.geometry import tiles
 
 TILE_PX = 64
 STRAIGHT_PX = 0.01  # points this near to the line through their neighbours are dropped
-MAX_PAINTED_PX = 1_000_000_000  # area of all strokes' boxes together: about ten seconds of painting
+# Cost of painting, in distances of one pixel to one piece of a line (3 ns each).
+PIXEL_COST = 3  # one distance, its coverage and the blend
+TILE_COST = 4_000  # deciding whether a stroke reaches a tile
+PIECE_COST = 6  # and for each piece of its line
+MAX_COST = 600_000_000  # about two seconds: the largest picture three times, or a fine brush through 8,000 points
 Floats = NDArray[np.float32]
 
 
 def paint(alpha: Alpha, strokes: Iterable[Stroke]) -> tuple[Alpha, Mask]:
     """Return `alpha` with the strokes painted over it in order, and a mask of the pixels that any of them reaches.
 
-    All other values stay bit-equal. Raises InvalidParameterError when the strokes' boxes add up to more than
-    MAX_PAINTED_PX.
+    All other values stay bit-equal. Raises InvalidParameterError when painting costs more than MAX_COST: before it
+    begins where the strokes' areas already say so.
     """
     check_alpha(alpha)
+    strokes = list(strokes)
+    cost = _Cost(sum(_area_cost(stroke, *alpha.shape) for stroke in strokes))
     painted, touched = alpha.copy(), np.zeros(alpha.shape, np.bool_)
-    total = 0
     for stroke in strokes:
-        box = stroke_box(stroke, *alpha.shape)
-        total += max(0, box[2] - box[0]) * max(0, box[3] - box[1])
-        if total > MAX_PAINTED_PX:
-            raise InvalidParameterError(
-                f"The strokes cover more than {MAX_PAINTED_PX // 10**6} megapixels; send fewer or smaller ones.",
-                parameter="strokes",
-                limit=MAX_PAINTED_PX,
-            )
-        for window, coverage in _swept(stroke, box):
+        for window, coverage in _swept(stroke, stroke_box(stroke, *alpha.shape), cost):
             under = painted[window]
             over = under + coverage * (1 - under) if stroke.mode == "add" else under * (1 - coverage)
             painted[window] = np.minimum(over, 1)
             touched[window] |= coverage > 0
     return painted, touched
+
+
+class _Cost:
+    """The cost of all strokes together. Raises InvalidParameterError as soon as it exceeds MAX_COST."""
+
+    def __init__(self, cost: int) -> None:
+        self._cost = 0
+        self.add(cost)
+
+    def add(self, cost: int) -> None:
+        self._cost += cost
+        if self._cost > MAX_COST:
+            raise InvalidParameterError(
+                "The strokes take too long to paint; send fewer, smaller or simpler ones.",
+                parameter="strokes",
+                limit=MAX_COST,
+                actual=self._cost,
+            )
+
+
+def _area_cost(stroke: Stroke, height: int, width: int) -> int:
+    """Return the cost of `stroke` if each of its pixels is near to one piece of its line only."""
+    x0, y0, x1, y1 = stroke_box(stroke, height, width)
+    box_px = max(0, x1 - x0) * max(0, y1 - y0)
+    path, radius = np.array(stroke.path), stroke.radius + 1
+    length = float(np.hypot(*np.diff(path, axis=0).T).sum())
+    painted_px = min(box_px, np.pi * radius**2 + 2 * radius * length)
+    return int(PIXEL_COST * painted_px + (TILE_COST + PIECE_COST * len(path)) * box_px / TILE_PX**2)
 
 
 def stroke_box(stroke: Stroke, height: int, width: int) -> Box:
@@ -67,7 +92,7 @@ def coverage_at(distance: Floats, radius: float, hardness: float) -> Floats:
     return np.asarray(fall * fall * (3 - 2 * fall), np.float32)
 
 
-def _swept(stroke: Stroke, box: Box) -> Iterator[tuple[tuple[slice, slice], Floats | np.float32]]:
+def _swept(stroke: Stroke, box: Box, cost: _Cost) -> Iterator[tuple[tuple[slice, slice], Floats | np.float32]]:
     """Yield the windows that `stroke` reaches and its coverage there."""
     starts, ways = _pieces(stroke)
     solid = stroke.radius - 0.5 if stroke.hardness == 1 else -1.0  # up to here the coverage is 1
@@ -83,6 +108,7 @@ def _swept(stroke: Stroke, box: Box) -> Iterator[tuple[tuple[slice, slice], Floa
             yield window, np.float32(1)
             continue
         near = away <= nearest + 2 * reach  # no other piece can be the nearest to any pixel of the tile
+        cost.add((right - x) * (bottom - y) * (int(np.count_nonzero(near)) - 1))
         distance = _distance_over(window, starts[near], ways[near])
         yield window, coverage_at(distance, stroke.radius, stroke.hardness)
 

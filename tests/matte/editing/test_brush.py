@@ -7,7 +7,7 @@ import pytest
 
 from backend.contract.errors import InvalidParameterError
 from backend.contract.marks import Stroke
-from backend.matte.editing.brush import MAX_PAINTED_PX, coverage_at, paint, stroke_box
+from backend.matte.editing.brush import MAX_COST, _area_cost, coverage_at, paint, stroke_box
 
 HEIGHT, WIDTH = 90, 130
 LINE = [(20.0, 30.5), (60.2, 41.0), (64.0, 70.0), (100.5, 20.0)]
@@ -115,11 +115,32 @@ def test_painting_leaves_its_input_alone() -> None:
     assert np.array_equal(before, levels())
 
 
-def test_too_much_paint_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backend.matte.editing.brush.MAX_PAINTED_PX", 3 * HEIGHT * WIDTH)
-    huge = Stroke(x=60, y=40, radius=5000, mode="add")
-    paint(levels(), [huge] * 3)
+def test_too_much_paint_is_refused_before_any_of_it_is_painted(monkeypatch: pytest.MonkeyPatch) -> None:
+    huge = Stroke(x=60, y=40, radius=5000, hardness=0.5, mode="add")
+    largest = np.zeros((7000, 7000), np.float32)
+    monkeypatch.setattr("backend.matte.editing.brush._swept", lambda stroke, box, cost: iter(()))
+    paint(largest, [huge] * 3)  # the largest picture can be painted over several times
+    monkeypatch.setattr("backend.matte.editing.brush._swept", lambda *_: pytest.fail("painted"))
+    for count in (20, 2500):
+        with pytest.raises(InvalidParameterError) as caught:
+            paint(largest, [huge] * count)
+        assert caught.value.numbers["parameter"] == "strokes"
+
+
+def test_a_large_picture_takes_many_long_fine_strokes() -> None:
+    rng = np.random.default_rng(2)
+    for _ in range(3):
+        ways = rng.uniform(-20, 20, (33, 300, 2)).cumsum(axis=1) + 1000
+        strokes = [Stroke(points=[(float(x), float(y)) for x, y in line], radius=12, mode="add") for line in ways]
+        assert sum(_area_cost(stroke, 3000, 4000) for stroke in strokes) < MAX_COST / 2
+
+
+def test_a_scribble_whose_pieces_are_near_to_every_pixel_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its area says little: each pixel is measured against each piece."""
+    monkeypatch.setattr("backend.matte.editing.brush.MAX_COST", 100 * HEIGHT * WIDTH)
+    places = np.random.default_rng(3).uniform(40, 60, (300, 2))
+    scribble = Stroke(points=[(float(x), float(y)) for x, y in places], radius=500, hardness=0, mode="add")
+    assert _area_cost(scribble, HEIGHT, WIDTH) < 100 * HEIGHT * WIDTH
     with pytest.raises(InvalidParameterError) as caught:
-        paint(levels(), [huge] * 4)
+        paint(levels(), [scribble])
     assert caught.value.numbers["parameter"] == "strokes"
-    assert MAX_PAINTED_PX >= 50_000_000  # the largest picture can be painted over several times
