@@ -9,10 +9,7 @@ decoding the same file in this process says more, because machines differ.
 
 import argparse
 import io
-import os
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,6 +21,10 @@ import psutil
 from PIL import Image
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY))
+
+from tests.helpers.real_service import running  # noqa: E402
+
 SIZE = (4000, 3000)
 
 
@@ -34,30 +35,6 @@ def twelve_megapixels(photo: Path) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(np.clip(image + noise, 0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=88)
     return buffer.getvalue()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def start(port: int, folder: str) -> tuple[subprocess.Popen[bytes], float]:
-    """Return the server and the seconds until it was ready."""
-    folders = {"CHECKPOINTS_DIR": folder, "LOGS_DIR": folder, "DATA_DIR": folder}
-    environment = {**os.environ, **folders, "FETCH_WEIGHTS": "0", "CACHE_BYTES": "0"}
-    begin = time.perf_counter()
-    command = [sys.executable, "-m", "backend", "serve", "--port", str(port)]
-    server = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=subprocess.DEVNULL)
-    while time.perf_counter() - begin < 60:
-        try:
-            if httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200:
-                return server, time.perf_counter() - begin
-        except httpx.TransportError:
-            pass
-        time.sleep(0.02)
-    server.terminate()
-    raise RuntimeError("the server did not answer within a minute")
 
 
 def peak_memory_mb(pid: int) -> float:
@@ -93,29 +70,23 @@ def main() -> None:
     begin = time.perf_counter()
     np.asarray(Image.open(io.BytesIO(data)))
     decode = time.perf_counter() - begin
-    with tempfile.TemporaryDirectory() as folder:
-        port = free_port()
-        server, ready = start(port, folder)
-        try:
-            print(
-                f"ready after {ready:.1f} s; a {len(data) / 1e6:.1f} MB JPEG of 12 Mpx decodes here in {decode:.2f} s"
-            )
-            jobs = [
-                ("/remove-bg", {}),
-                ("/remove-bg", {"quality": "fast"}),
-                ("/remove-bg", {"output": "cutout"}),
-                ("/generate-mesh", {}),
-            ]
-            for route, options in jobs:
-                stages, whole = measure(f"http://127.0.0.1:{port}{route}", data, options, parsed.runs)
-                told = ", ".join(f"{name} {seconds:.2f}" for name, seconds in stages.items() if seconds >= 0.005)
-                print(f"{route} {options}: {whole:.2f} s, {whole / decode:.1f} x decoding ({told})")
-                workers = [peak_memory_mb(child.pid) for child in psutil.Process(server.pid).children()]
-                told = " and ".join(f"{peak:.0f}" for peak in workers)
-                print(f"    peak memory so far: server {peak_memory_mb(server.pid):.0f} MB, workers {told} MB")
-        finally:
-            server.terminate()
-            server.wait(30)
+    begin = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as service:
+        ready = time.perf_counter() - begin
+        print(f"ready after {ready:.1f} s; a {len(data) / 1e6:.1f} MB JPEG of 12 Mpx decodes here in {decode:.2f} s")
+        jobs = [
+            ("/remove-bg", {}),
+            ("/remove-bg", {"quality": "fast"}),
+            ("/remove-bg", {"output": "cutout"}),
+            ("/generate-mesh", {}),
+        ]
+        for route, options in jobs:
+            stages, whole = measure(service.address + route, data, options, parsed.runs)
+            told = ", ".join(f"{name} {seconds:.2f}" for name, seconds in stages.items() if seconds >= 0.005)
+            print(f"{route} {options}: {whole:.2f} s, {whole / decode:.1f} x decoding ({told})")
+            workers = [peak_memory_mb(child.pid) for child in psutil.Process(service.pid).children()]
+            told = " and ".join(f"{peak:.0f}" for peak in workers)
+            print(f"    peak memory so far: server {peak_memory_mb(service.pid):.0f} MB, workers {told} MB")
 
 
 if __name__ == "__main__":
