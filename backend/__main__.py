@@ -4,6 +4,8 @@ import os
 import signal
 import sys
 
+INTERRUPTED = 130  # what a shell reports for Ctrl-C
+
 
 def run() -> int:
     """Run the command line on this process's arguments; return its exit status."""
@@ -16,11 +18,20 @@ def run() -> int:
     if interruptible:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
+    from backend.commands.streams import protect_streams
+
+    protect_streams()  # before anything opens a file
+
     from backend.cli import main
 
     if interruptible and sys.argv[1:2] != ["serve"]:  # which has more to load, and then its own way of stopping
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    return main()
+    try:
+        return main()
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # further ones must not interrupt the end
+        sys.stderr.write("interrupted\n")
+        return INTERRUPTED
 
 
 if __name__ == "__main__":

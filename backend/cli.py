@@ -23,23 +23,22 @@ from backend.contract.settings import Settings, invalid_settings
 from backend.contract.versions import __version__
 
 Options = TypeVar("Options", bound=MatteOptions)
-INTERRUPTED = 130  # what a shell reports for Ctrl-C
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return its exit status: 0, 1 for an error, 2 for a wrong call, 130 for Ctrl-C."""
-    parsed = _parser().parse_args(arguments)
+    """Run a command; return its exit status: 0, 1 for an error, 2 for a wrong call. Raises KeyboardInterrupt."""
     try:
-        return int(parsed.run(parsed))
+        try:
+            parsed = _parser().parse_args(arguments)
+            return int(parsed.run(parsed))
+        finally:
+            sys.stdout.flush()  # else an error would only show at exit
     except MattemeshError as error:
         print(f"{problem_of(error).code}: {error.detail}", file=sys.stderr)
         return 1
     except ValidationError as error:  # a setting in the environment; `_options` reports wrong options
         print(invalid_settings(error), file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:

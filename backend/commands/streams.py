@@ -1,8 +1,13 @@
-"""`-` as a file name: the picture comes from stdin, and stdout gets the result and nothing else."""
+"""stdin, stdout and stderr as a command uses them, also where they are closed or cannot be written.
 
+`-` as a file name: the picture comes from stdin, and stdout gets the result and nothing else.
+"""
+
+import io
 import os
 import sys
 from pathlib import Path
+from typing import Any, TextIO
 
 from backend.contract.errors import InvalidParameterError
 from backend.contract.files import translate_write_errors
@@ -10,10 +15,64 @@ from backend.contract.files import translate_write_errors
 STREAM = Path("-")
 
 
+def protect_streams() -> None:
+    """Let what cannot be written to stdout raise a MattemeshError, once, and what cannot be written to stderr be lost.
+
+    Closed descriptors are occupied first: the next file that is opened would become stdout.
+    """
+    for descriptor, flags in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):  # a read-only 1 fails as a closed
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, flags)  # takes the lowest free number
+    if sys.platform != "win32":  # its console is no file
+        sys.stdout = _text(_Stdout(1, "w", closefd=False), sys.stdout)
+        sys.stderr = _text(_Stderr(2, "w", closefd=False), sys.stderr, line_buffering=True, errors="backslashreplace")
+
+
+def _text(raw: io.FileIO, before: TextIO | None, line_buffering: bool = False, errors: str = "strict") -> TextIO:
+    """Return a text stream over `raw` with the encoding of `before`, which is None for a closed one."""
+    if isinstance(before, io.TextIOWrapper):
+        encoding, errors, through = before.encoding, before.errors or errors, before.write_through
+    else:
+        encoding, through = "utf-8", False
+    line_buffering = line_buffering or raw.isatty()
+    buffer = io.BufferedWriter(raw)
+    return io.TextIOWrapper(buffer, encoding, errors, line_buffering=line_buffering, write_through=through)
+
+
+class _Stdout(io.FileIO):
+    """The first failure is raised; what follows is dropped, so that it is not reported again at exit."""
+
+    _failed = False
+
+    def write(self, data: Any, /) -> int:
+        if self._failed:
+            return len(data)
+        try:
+            with translate_write_errors("stdout"):
+                return super().write(data)
+        except BaseException:
+            self._failed = True
+            raise
+
+
+class _Stderr(io.FileIO):
+    """There is nowhere to report a failure."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError:
+            return len(data)
+
+
 def read_picture_argument(path: Path, limit: int) -> Path | bytes:
     """Return `path`, or for `-` the bytes of stdin, at most one more than `limit`, which is refused later."""
     if path != STREAM:
         return path
+    if sys.stdin is None:
+        raise InvalidParameterError("stdin is closed.", parameter="picture")
     try:
         return sys.stdin.buffer.read(limit + 1)
     except OSError as error:
@@ -28,10 +87,5 @@ def check_result_argument(path: Path) -> None:
 
 def write_stdout(data: bytes) -> None:
     """Write all of `data` to stdout. Raises StorageFullError or InvalidParameterError, also for a closed pipe."""
-    with translate_write_errors("stdout"):
-        try:
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
-        except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the rest must not fail again at exit
-            raise
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
