@@ -2,21 +2,23 @@
 
     python benchmarks/load.py [ROW ...] [--shared ../shared] [--minutes 6]
 
-Rows: crowd, flood, memory, corpora, drift, workers, deadline, server, models, disks, leaving, stopping, openapi, gate;
-by default all of them, one after the other, about forty minutes on two cores. Each starts a service of its own on this
-machine, with the embedded engines and stub networks, and its clients in a process of their own, which share the cores
-with it. What is sent is drawn: a toy before a plain ground. The rows in which only right or wrong counts are the tests
-of `tests/service`, their slow ones too; their figure is how many passed and how long that took.
+Rows: crowd, flood, memory, corpora, drift, workers, deadline, server, models, disks, leaving, silent, stopping,
+openapi, gate; by default all of them, one after the other, about forty minutes on two cores. Each starts a service of
+its own on this machine, with the embedded engines and stub networks, and its clients in a process of their own, which
+share the cores with it. What is sent is drawn: a toy before a plain ground. The rows in which only right or wrong
+counts are the tests of `tests/service`, their slow ones too; their figure is how many passed and how long that took.
 """
 
 import argparse
 import os
+import socket
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,6 +134,24 @@ def drift_row(minutes: float) -> Iterator[Row]:
     yield Row("  memory of server since", f"{more / MEGA:+.1f} MB", "+30 MB", more < 30 * MEGA)
 
 
+def silent_row(minutes: float) -> Iterator[Row]:
+    """500 connections that say nothing or half of a head, beside an ordinary client."""
+    del minutes
+    head = b"POST /remove-bg HTTP/1.1\r\nHost: localhost\r\n"
+    with usual(HEAD_DEADLINE_S="600") as service, ExitStack() as lines:
+
+        def median_ms() -> float:
+            return 1e3 * statistics.median(service.get("/healthz").seconds for _ in range(40))
+
+        alone = median_ms()
+        for number in range(500):
+            line = lines.enter_context(socket.create_connection(("127.0.0.1", service.port)))
+            line.sendall(head if number % 2 else b"")
+        crowded = median_ms()
+        yield Row("/healthz beside 500 silent connections, median", f"{crowded:.1f} ms, alone {alone:.1f} ms",
+                  f"{2 * alone + 20:.0f} ms", crowded <= 2 * alone + 20)  # fmt: skip
+
+
 def stopping_row(minutes: float) -> Iterator[Row]:
     """SIGTERM in each state, to a service with its usual times to drain and to stop."""
     del minutes
@@ -184,6 +204,7 @@ ROWS: dict[str, Callable[[float], Iterator[Row]]] = {
     "models": tests_row("test_damaged_models.py"),
     "disks": tests_row("test_full_disks.py"),
     "leaving": leaving_row,
+    "silent": silent_row,
     "stopping": stopping_row,
     "openapi": tests_row("test_openapi_fuzz.py"),
     "gate": tests_row("test_any_picture.py"),
