@@ -4,15 +4,17 @@ During a pause every look-up is a miss and nothing is kept. Another kind of stor
 `open_cache`.
 """
 
+import functools
 import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from backend.cache.disk_store import DiskStore
 from backend.cache.frame import seal, unseal
+from backend.cache.secret import cache_secret
 from backend.cache.stores import ByteStore, RedisStore, StoreError
 from backend.contract.settings import Settings
 from backend.contract.work import CacheOutcome
@@ -29,14 +31,20 @@ class Cache:
     reported to this process. `Done.stage_caches` carries those of the workers' stages to the service's process.
     """
 
-    def __init__(self, store: ByteStore) -> None:
-        self._store = store
+    def __init__(self, store: ByteStore, secret: Callable[[], bytes]) -> None:
+        """`secret` is asked at the first use; an entry that another one has sealed is a miss."""
+        self._store, self._secret = store, functools.cache(secret)
         self.counts: Counter[tuple[str, CacheOutcome]] = Counter()
         self._lock = threading.Lock()
         self._paused_until = 0.0
         self._pause_s = MIN_PAUSE_S
         self._logged_at = -LOG_INTERVAL_S
         self._why = ""
+
+    @property
+    def max_entry_bytes(self) -> int:
+        """The size above which nothing is kept."""
+        return self._store.max_entry_bytes
 
     def find(self, key: str) -> tuple[dict[str, Any], list[memoryview]] | None:
         """Return the header and the parts that are kept under `key`, or None."""
@@ -48,14 +56,14 @@ class Cache:
             self._failed(error)
             return None
         self._worked()
-        return None if data is None else unseal(key, data)
+        return None if data is None else unseal(self._secret(), key, data)
 
     def keep(self, key: str, header: Mapping[str, Any], parts: Sequence[bytes | memoryview]) -> None:
         """Keep `header` and `parts` under `key`, unless the entry is too large or the store fails."""
         if self._is_paused() or sum(len(part) for part in parts) > self._store.max_entry_bytes:
             return
         try:
-            self._store.put(key, seal(key, header, parts))
+            self._store.put(key, seal(self._secret(), key, header, parts))
         except StoreError as error:
             self._failed(error)
         else:
@@ -104,6 +112,7 @@ def open_cache(settings: Settings) -> Cache | None:
     """
     if not settings.cache_bytes:
         return None
+    secret = functools.partial(cache_secret, settings)
     if settings.cache_url is not None:
-        return Cache(RedisStore(settings.cache_url.get_secret_value(), settings.cache_ttl_s))
-    return Cache(DiskStore(settings.data_dir / "cache", settings.cache_bytes, settings.cache_ttl_s))
+        return Cache(RedisStore(settings.cache_url.get_secret_value(), settings.cache_ttl_s), secret)
+    return Cache(DiskStore(settings.data_dir / "cache", settings.cache_bytes, settings.cache_ttl_s), secret)

@@ -5,13 +5,18 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from backend.cache.cache import Cache
 from backend.cache.identity import models_of, result_key
+from backend.contract.report import StageTime
 from backend.contract.runner import Runner, RunnerWrapper, ignore_stage
 from backend.contract.settings import Settings
-from backend.contract.work import Done, File, OnStage, Stage, Work
+from backend.contract.spool import INLINE_BYTES, SpooledFile, spool_bytes
+from backend.contract.work import Done, File, OnStage, Stage, Work, check_result
 from backend.weights.remote_services import REMOTE_SERVICES
 
 STORE_TIMEOUT_S = 2.0  # of one step with the store; after it the work continues without the cache
@@ -39,7 +44,7 @@ class CachingRunner(RunnerWrapper):
         start = time.perf_counter()
         key = await self._within_timeout(lambda: result_key(work, models_of(work, self._settings), self._settings))
         if key is not None and work.cache == "use":
-            kept = await self._within_timeout(lambda: find_result(self._cache, key))
+            kept = await self._within_timeout(lambda: find_result(self._cache, key, self._settings.data_dir / "spool"))
             if kept is not None:
                 on_stage("start")
                 self._cache.count({"result": "hit"})
@@ -88,24 +93,47 @@ def keep_result(cache: Cache, key: str, done: Done) -> None:
         "notes": done.notes,
         "report": done.report,
     }
-    cache.keep(key, header, [file.data for file in done.files])
+    if sum(file.size for file in done.files) <= cache.max_entry_bytes:  # else it is not even read into memory
+        cache.keep(key, header, [file.data for file in done.files])
 
 
-def find_result(cache: Cache, key: str) -> Done | None:
-    """Return the result that is kept under `key`, or None."""
+def find_result(cache: Cache, key: str, spool: Path) -> Done | None:
+    """Return the result that is kept under `key`, large files in `spool`; None where there is none of our shape."""
     found = cache.find(key)
     if found is None:
         return None
     header, parts = found
-    files = zip(header["files"], parts, strict=True)
-    return Done(
-        tuple(File(row["name"], row["media_type"], bytes(data)) for row, data in files),
-        tuple(Stage(**row) for row in header["stages"]),
-        tuple(header["notes"]),
-        _report(header),
-    )
+    try:
+        kept = KeptResult.model_validate(header)
+        files = tuple(_file(row, data, spool) for row, data in zip(kept.files, parts, strict=True))
+    except (ValueError, OSError):  # another shape, a name that no result has, or no room for the spool: a miss
+        return None
+    stages = tuple(Stage(stage.name, stage.seconds, stage.device) for stage in kept.stages)
+    return Done(files, stages, tuple(kept.notes), kept.report)
 
 
-def _report(header: dict[str, Any]) -> dict[str, Any]:
-    report: dict[str, Any] = header["report"]
-    return report
+def _file(row: "KeptFile", data: memoryview, spool: Path) -> File | SpooledFile:
+    check_result(row.name, row.media_type)
+    if len(data) <= INLINE_BYTES:
+        return File(row.name, row.media_type, bytes(data))
+    return spool_bytes(spool, row.name, row.media_type, data)
+
+
+class KeptFile(BaseModel):
+    """A file of a kept result; its bytes are a part of the entry."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    media_type: str
+
+
+class KeptResult(BaseModel):
+    """The header of a kept result."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    files: list[KeptFile] = Field(min_length=1)
+    stages: list[StageTime]
+    notes: list[str]
+    report: dict[str, Any]

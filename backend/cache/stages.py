@@ -9,18 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field
 
 from backend.cache.cache import Cache, open_cache
 from backend.cache.identity import build_fingerprint
 from backend.cache.memoize import Arrays, Compute, Memoize
 from backend.contract.settings import Settings
 from backend.contract.work import CacheOutcome, CacheUse
-
-DTYPES = frozenset({"float32", "float64", "uint8", "bool"})
 
 
 @dataclass
@@ -86,12 +85,25 @@ def _find(cache: Cache, key: str) -> Arrays | None:
     if found is None:
         return None
     header, parts = found
-    arrays = []
-    for row, part in zip(header["arrays"], parts, strict=True):
-        if row["dtype"] not in DTYPES:
-            return None
-        arrays.append(np.frombuffer(part, row["dtype"]).reshape(row["shape"]).copy())
-    return tuple(arrays)
+    try:
+        rows = KeptArrays.model_validate(header).arrays
+        pairs = zip(rows, parts, strict=True)
+        return tuple(np.frombuffer(part, row.dtype).reshape(row.shape).copy() for row, part in pairs)
+    except ValueError:  # another shape: a miss
+        return None
+
+
+class KeptArray(BaseModel):
+    """Shape and type of one array; its bytes are a part of the entry."""
+
+    dtype: Literal["float32", "float64", "uint8", "bool"]
+    shape: list[Annotated[int, Field(ge=0)]]
+
+
+class KeptArrays(BaseModel):
+    """The header of a kept stage."""
+
+    arrays: list[KeptArray]
 
 
 def _keep(cache: Cache, key: str, answer: Arrays) -> None:

@@ -158,6 +158,9 @@ class Settings(BaseSettings):
         1_000_000_000, ge=0, le=MAX_STORE_BYTES, description="size of the cache in DATA_DIR; 0: there is no cache"
     )
     cache_url: SecretStr | None = Field(None, description="redis://…: the cache lives there instead of in DATA_DIR")
+    cache_secret: SecretStr | None = Field(
+        None, min_length=16, description="seals cached entries; machines that share a Redis need the same one"
+    )
     cache_ttl_s: float = Field(86_400.0, ge=1, le=MAX_TTL_S, description="lifetime of a cached result or stage")
 
     # The matte: defaults for what a request leaves open; see docs/matte.md for the stages.

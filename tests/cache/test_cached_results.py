@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -15,18 +16,19 @@ from pydantic import SecretStr
 from backend.cache import cache as cache_module
 from backend.cache import results
 from backend.cache.cache import Cache, open_cache
-from backend.cache.results import CachingRunner
+from backend.cache.results import CachingRunner, find_result, keep_result
 from backend.cache.stages import open_stages
 from backend.contract.errors import OverloadedError
 from backend.contract.options import MaskOptions
 from backend.contract.runner import RunnerStatus, ignore_stage
 from backend.contract.settings import Settings
+from backend.contract.spool import INLINE_BYTES, SpooledFile
 from backend.contract.work import CacheUse, Done, File, OnStage, Stage, Work
 from backend.engines.registry import Engines
 from backend.main import create_app
 from backend.weights.catalogue import CATALOGUE, DEFAULT_SEGMENTER
 from backend.workers.perform import perform
-from tests.helpers.cache_stores import MemoryStore, RedisServer
+from tests.helpers.cache_stores import SECRET, MemoryStore, RedisServer
 from tests.helpers.drawn import encoded, toy
 from tests.helpers.in_process import InProcessRunner
 
@@ -76,7 +78,7 @@ Ask = Callable[..., Done]
 
 def asking(runner: FakeRunner, store: MemoryStore, settings: Settings) -> tuple[Ask, Cache]:
     """Return a way to run one piece of work through the cache over `runner`, and that cache."""
-    cache = Cache(store)
+    cache = Cache(store, lambda: SECRET)
     caching = CachingRunner(runner, cache, settings)
     return lambda *args, **kwargs: asyncio.run(caching.run(work(*args, **kwargs))), cache
 
@@ -84,7 +86,7 @@ def asking(runner: FakeRunner, store: MemoryStore, settings: Settings) -> tuple[
 def test_results_of_remote_services_are_not_kept(store: MemoryStore, settings: Settings) -> None:
     """Their report has to say each time that the picture left this machine; the stage cache keeps their answers."""
     runner = FakeRunner()
-    caching = CachingRunner(runner, Cache(store), settings)
+    caching = CachingRunner(runner, Cache(store, lambda: SECRET), settings)
     outside = replace(work(), options=MaskOptions(model="removebg"))
     assert [asyncio.run(caching.run(outside)).cache for _ in range(2)] == ["miss", "miss"]
     assert runner.runs == 2
@@ -105,7 +107,7 @@ def test_the_same_work_is_done_once(store: MemoryStore, settings: Settings) -> N
 def test_a_hit_reports_the_start_stage(store: MemoryStore, settings: Settings) -> None:
     async def scene() -> list[str]:
         stages: list[str] = []
-        caching = CachingRunner(FakeRunner(), Cache(store), settings)
+        caching = CachingRunner(FakeRunner(), Cache(store, lambda: SECRET), settings)
         await caching.run(work())
         await caching.run(work(), stages.append)
         return stages
@@ -208,7 +210,7 @@ def test_a_cancelled_request_ends_the_work(store: MemoryStore, settings: Setting
                     ended.set()
                 return DONE
 
-        running = asyncio.ensure_future(CachingRunner(Slow(), Cache(store), settings).run(work()))
+        running = asyncio.ensure_future(CachingRunner(Slow(), Cache(store, lambda: SECRET), settings).run(work()))
         async with asyncio.timeout(60):
             await began.wait()
             running.cancel()
@@ -308,3 +310,45 @@ def test_two_services_share_a_folder(settings: Settings) -> None:
         again = client.post("/remove-bg", files={"file": PHOTO})
     assert (again.headers["X-Cache"], again.content) == ("hit", first.content)
     json.dumps(cache.describe())
+
+
+GOOD_HEADER = {
+    "files": [{"name": "mask.png", "media_type": "image/png"}],
+    "stages": [{"name": "segment", "seconds": 0.1, "device": "cpu"}],
+    "notes": [],
+    "report": {},
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"files": [{"name": "../../home/thesis.png", "media_type": "image/png"}]},
+        {"files": [{"name": "/etc/cron.d/job", "media_type": "image/png"}]},
+        {"files": [{"name": "mask.png", "media_type": "text/html"}]},
+        {"files": [{"name": "mask.png", "media_type": "image/png", "path": "/etc"}]},
+        {"files": [{"name": 7, "media_type": "image/png"}]},
+        {"files": []},
+        {"files": [GOOD_HEADER["files"][0]] * 2},
+        {"files": "mask.png"},
+        {"stages": [{"name": "segment"}]},
+        {"stages": None},
+        {"notes": "a note"},
+        {"report": []},
+        {"extra": 1},
+    ],
+)
+def test_a_well_sealed_entry_of_another_shape_is_a_miss(change: dict[str, Any], tmp_path: Path) -> None:
+    cache = Cache(MemoryStore(), lambda: SECRET)
+    cache.keep("good", GOOD_HEADER, [b"mask"])
+    assert find_result(cache, "good", tmp_path) is not None
+    cache.keep("bad", {**GOOD_HEADER, **change}, [b"mask"])
+    assert find_result(cache, "bad", tmp_path) is None
+
+
+def test_a_large_cached_result_lies_on_disk_without_a_name(tmp_path: Path) -> None:
+    cache, data = Cache(MemoryStore(), lambda: SECRET), bytes(INLINE_BYTES + 1)
+    keep_result(cache, "key", Done((File("mask.png", "image/png", data),)))
+    found = find_result(cache, "key", tmp_path)
+    assert found is not None and isinstance(found.files[0], SpooledFile)
+    assert found.files[0].data == data and not list(tmp_path.iterdir())

@@ -28,7 +28,7 @@ from backend.mesh.engine import MeshRequest
 from backend.mesh.framing import Framed, frame_object
 from backend.weights.catalogue import CATALOGUE
 from backend.workers.perform import perform
-from tests.helpers.cache_stores import MemoryStore
+from tests.helpers.cache_stores import SECRET, MemoryStore
 from tests.helpers.drawn import encoded, toy
 from tests.helpers.known_object import known_state
 from tests.helpers.published_config import published_config
@@ -42,7 +42,7 @@ GIVEN = np.arange(12, dtype=np.float32).reshape(3, 4)
 @pytest.fixture
 def stages(store: MemoryStore) -> StageCache:
     store.max_entry_bytes = 10**9
-    return StageCache(Cache(store))
+    return StageCache(Cache(store, lambda: SECRET))
 
 
 class Network:
@@ -240,7 +240,7 @@ ALL = {"encode": "hit", "lattice": "hit", "surface": "hit"}
 def after_first(model: TripoSR, framed: Framed) -> dict[str, bytes]:
     """What the cache holds when FIRST has been built."""
     store = MemoryStore(max_entry_bytes=10**9)
-    stages = StageCache(Cache(store))
+    stages = StageCache(Cache(store, lambda: SECRET))
     with stages.run("use"):
         engine_of(model, stages).build(framed, None, FIRST, Trace())
     return store.entries
@@ -262,7 +262,7 @@ def test_triposr_memoizes_its_scene_code_and_its_lattice(
     outcomes: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stages = StageCache(Cache(MemoryStore(entries=dict(after_first))))
+    stages = StageCache(Cache(MemoryStore(entries=dict(after_first)), lambda: SECRET))
     plain = engine_of(model, StageCache()).build(framed, None, asked, Trace()).mesh
     monkeypatch.setattr(model, "encode", no_more)
     if outcomes["surface"] == "hit":

@@ -11,7 +11,7 @@ import redis
 from backend.cache import cache as cache_module
 from backend.cache.cache import Cache
 from backend.cache.stores import NAMESPACE, RedisStore, StoreError
-from tests.helpers.cache_stores import RedisServer
+from tests.helpers.cache_stores import SECRET, RedisServer
 from tests.helpers.waiting import until
 
 
@@ -35,7 +35,7 @@ def test_entries_have_an_expiry_and_a_namespace(redis_server: RedisServer) -> No
 
 def test_a_planted_pickle_or_another_type_is_a_miss(redis_server: RedisServer, tmp_path: Path) -> None:
     client = redis.Redis.from_url(redis_server.url)
-    cache = Cache(RedisStore(redis_server.url, 60))
+    cache = Cache(RedisStore(redis_server.url, 60), lambda: SECRET)
     client.set(NAMESPACE + "pickle", pickle.dumps({"a": 1}))
     client.lpush(NAMESPACE + "list", "a")
     assert cache.find("pickle") is None
@@ -65,7 +65,7 @@ def test_a_full_server_is_a_store_error(redis_server: RedisServer) -> None:
 def test_a_server_that_does_not_answer_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache_module, "MIN_PAUSE_S", 60.0)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        cache = Cache(RedisStore(f"redis://127.0.0.1:{silent.getsockname()[1]}/0", 60))
+        cache = Cache(RedisStore(f"redis://127.0.0.1:{silent.getsockname()[1]}/0", 60), lambda: SECRET)
         assert [cache.find("key") for _ in range(50)] == [None] * 50
         silent.setblocking(False)
         silent.accept()

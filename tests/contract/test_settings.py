@@ -27,6 +27,7 @@ TEXTS: dict[str, tuple[list[str], list[str]]] = {
         ["redis://127.0.0.1:1", "redis://:password@127.0.0.1:1/3", "unix:///nowhere/redis.sock"],
         ["abc", "http://127.0.0.1", "redis://localhost:notaport", "redis://localhost?colour=red", "redis://h:1/x?db=y"],
     ),
+    "cache_secret": (["correct horse battery staple"], ["short"]),
     "api_key": (["one", "one, two", "schlüssel"], [",", "a\nb", "a\x00b", "\udcff"]),
     **{service.key_setting: (["key"], [",", "\udcff"]) for service in REMOTE_SERVICES.values()},
     **{service.url_setting: (ADDRESSES, NO_ADDRESSES) for service in REMOTE_SERVICES.values()},

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from backend.cache.stores import StoreError
 
+SECRET = b"sealed" * 8  # of the caches under test
+
 
 @dataclass
 class MemoryStore:
