@@ -12,6 +12,7 @@ from backend.contract.spool import SpooledFile
 from backend.contract.work import CacheUse, Done, File, Form
 
 MAX_NOTES_BYTES = 2000  # proxies refuse long headers; the report has all notes in full
+SMALL_BYTES = 2**20  # up to here an answer may use the reserve
 FILE_TYPES = ("image/", "model/", "application/octet-stream", "*/*")  # in an Accept header: the file itself
 
 
@@ -70,16 +71,20 @@ def answer(request: Request, done: Done, answers: "Answers") -> Response:
 
 @dataclass
 class Answers:
-    """The finished results that clients are still to read; they are in memory or on disk."""
+    """The finished results that clients are still to read; they are in memory or on disk.
+
+    Small answers have a reserve beyond `max_bytes`: clients that leave large ones unread do not lock others out.
+    """
 
     max_bytes: int
     held_bytes: int = 0
 
-    def admit(self) -> None:
-        """Raise OverloadedError while the unread answers take up their whole budget."""
-        if self.held_bytes >= self.max_bytes:
+    def admit(self, size: int = 0) -> None:
+        """Raise OverloadedError where there is no room for an answer of `size` bytes; 0: for a small one."""
+        limit = self.max_bytes if size > SMALL_BYTES else self.max_bytes + self.max_bytes // 8
+        if self.held_bytes + size > limit:
             raise OverloadedError(
-                "Too many answers wait to be read; try again soon.", limit=self.max_bytes, actual=self.held_bytes
+                "Too many answers wait to be read; try again soon.", limit=limit, actual=self.held_bytes
             )
 
 
@@ -89,7 +94,7 @@ class FileAnswer(Response):
     def __init__(self, file: File | SpooledFile, answers: Answers, headers: Mapping[str, str]) -> None:
         """Raises OverloadedError, and closes the file, when the budget of `answers` is used up."""
         try:
-            answers.admit()
+            answers.admit(file.size)
         except OverloadedError:
             file.close()
             raise

@@ -7,7 +7,7 @@ import pytest
 from fastapi import Request, Response
 from starlette.types import Message
 
-from backend.api.answers import MAX_NOTES_BYTES, Answers, answer
+from backend.api.answers import MAX_NOTES_BYTES, SMALL_BYTES, Answers, answer
 from backend.contract.errors import OverloadedError
 from backend.contract.spool import PIECE_BYTES, SpooledFile, spool_bytes
 from backend.contract.work import Done, File
@@ -52,28 +52,32 @@ def response(answers: Answers, file: File | SpooledFile) -> Response:
     return answer(request, Done((file,)), answers)
 
 
-def test_unread_answers_use_up_a_budget_and_the_next_one_is_refused(tmp_path: Path) -> None:
+def test_unread_answers_use_up_a_budget_and_small_ones_have_a_reserve(tmp_path: Path) -> None:
+    large, small = 2 * SMALL_BYTES, 100_000
+
     async def scene() -> None:
-        answers = Answers(250_000)
-        files = [spool_bytes(tmp_path, "mask.png", "image/png", bytes(100_000)) for _ in range(4)]
-        clients = [Client(pieces=2) for _ in range(3)]
+        answers = Answers(8 * SMALL_BYTES)
+        files = [spool_bytes(tmp_path, "mask.png", "image/png", bytes(large)) for _ in range(5)]
+        clients = [Client(pieces=2) for _ in range(4)]
         sending = [
             asyncio.create_task(response(answers, file)({"type": "http"}, nothing, client.send))
             for file, client in zip(files, clients, strict=False)
         ]
         await asyncio.gather(*(client.stuck.wait() for client in clients))
-        assert answers.held_bytes == 300_000
+        assert answers.held_bytes == 4 * large
         with pytest.raises(OverloadedError):
-            answers.admit()
-        with pytest.raises(OverloadedError):
-            response(answers, files[3])
+            response(answers, files[4])
         with pytest.raises(ValueError, match="closed file"):
-            _ = files[3].data
+            _ = files[4].data
+        for _ in range(10):  # an eighth of the budget
+            answers.admit()
+            response(answers, File("mask.png", "image/png", bytes(small)))
+        with pytest.raises(OverloadedError):
+            response(answers, File("mask.png", "image/png", bytes(small)))
         for task in sending:
             task.cancel()
         await asyncio.wait(sending)
-        assert answers.held_bytes == 0
-        answers.admit()
+        assert answers.held_bytes == 10 * small
 
     asyncio.run(scene())
 
