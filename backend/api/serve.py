@@ -7,6 +7,7 @@ from starlette.requests import ClientDisconnect
 
 from backend.api.answers import Answers, answer, wanted_cache, wanted_form
 from backend.api.forms import read_files, read_form, read_options
+from backend.api.middleware.keys import ApiKeys, client_of
 from backend.contract.runner import Runner
 from backend.contract.settings import Settings
 from backend.contract.work import KINDS, Done, Work
@@ -21,7 +22,7 @@ async def serve(request: Request, kind: str) -> Response:
     runner: Runner = request.app.state.runner
     answers: Answers = request.app.state.answers
     answers.admit()
-    runner.admit(KINDS[kind].lane)
+    runner.admit(KINDS[kind].lane, _client(request))
     work = await read_work(request, kind)
     return answer(request, await _run_while_connected(request, work), answers)
 
@@ -33,7 +34,11 @@ async def read_work(request: Request, kind: str) -> Work:
         files = await read_files(form, KINDS[kind])
         options = read_options(form, dict(request.query_params), KINDS[kind])
     wanted = wanted_form(request, options.debug)
-    return Work(kind, files, options, wanted, request.state.request_id, wanted_cache(request))
+    return Work(kind, files, options, wanted, request.state.request_id, wanted_cache(request), _client(request))
+
+
+def _client(request: Request) -> str:
+    return client_of(request.scope, ApiKeys(request.app.state.settings.api_keys))
 
 
 async def _run_while_connected(request: Request, work: Work) -> Done:

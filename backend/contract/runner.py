@@ -76,8 +76,8 @@ class Runner(Protocol):
         """
         ...
 
-    def admit(self, lane: Lane) -> None:
-        """Raise OverloadedError where `run` would at once, so that a refused client need not upload its photo."""
+    def admit(self, lane: Lane, client: str) -> None:
+        """Raise OverloadedError where `run` would refuse work of `client` at once, so that it need not be uploaded."""
         ...
 
     def start(self) -> None:
@@ -99,8 +99,8 @@ class RunnerWrapper:
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
 
-    def admit(self, lane: Lane) -> None:
-        self._runner.admit(lane)
+    def admit(self, lane: Lane, client: str) -> None:
+        self._runner.admit(lane, client)
 
     def start(self) -> None:
         self._runner.start()

@@ -113,6 +113,7 @@ class Work:
     form: Form = "file"
     name: str = ""  # the request's or the job's id: for the log, and for the folder of a debug bundle
     cache: CacheUse = "use"
+    client: str = ""  # who asks: lanes are shared between clients, not between requests
 
     @property
     def lane(self) -> Lane:

@@ -30,6 +30,7 @@ from backend.jobs.records import MAX_ATTEMPTS, Job, Outcome, StoredFile, failure
 from backend.jobs.store import AsyncJobStore
 
 NO_ROOM = (OverloadedError, TimedOutError, WorkerLostError)  # where the work has not begun
+CLIENT = "jobs"  # all jobs together are one client of a lane: only as many as it has room for are in hand
 RETRY_S = 1.0  # pause before the runner, a full disk or a failed step is tried again
 CAPACITY_S = 1.0  # how often a lane whose capacity is used up looks whether it has grown
 logger = logging.getLogger("mattemesh")
@@ -191,7 +192,7 @@ class Dispatcher:
             options = KINDS[job.kind].options.model_validate(job.asked)
         except ValidationError as error:
             raise invalid_option(error) from error
-        return Work(job.kind, files, options, "job", job.id)
+        return Work(job.kind, files, options, "job", job.id, client=CLIENT)
 
     async def _succeed(self, job: Job, done: Done, usual: dict[str, float]) -> None:
         try:

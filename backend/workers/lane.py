@@ -1,15 +1,21 @@
-"""One lane: a bounded first-in, first-out queue in front of its workers; abandoned work frees its slot at once."""
+"""One lane: a bounded queue in front of its workers, shared fairly between clients; abandoned work frees its slot at
+once.
+
+Clients take turns, each with its oldest work. One client alone may fill the lane; when another one comes, the client
+with the most places gives up its newest waiting work, until their numbers are equal.
+"""
 
 import asyncio
 import math
 import time
-from collections import deque
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from backend.contract.errors import OverloadedError, TimedOutError
 from backend.contract.runner import LaneStatus, WorkerStatus
 from backend.contract.work import Done, Lane, OnStage, Work
+from backend.workers.fair_queue import FairQueue
 from backend.workers.process import WorkerConfig
 from backend.workers.running import BystanderError, Running
 
@@ -66,8 +72,8 @@ class LaneQueue:
         self.lane, self.workers = lane, workers
         self._max_waiting, self._queue_deadline_s, self._deadline_s = max_waiting, queue_deadline_s, deadline_s
         self._capacity = sum(worker.config.concurrency for worker in workers)
-        self._queue: deque[_Waiter] = deque()
-        self._admitted = 0  # waiting and running; abandoned work no longer counts
+        self._queue = FairQueue[_Waiter]()
+        self._running: Counter[str] = Counter()  # by client; abandoned work no longer counts
         self._begun = self._refused = 0
         self._waited_s = 0.0
         for worker in workers:
@@ -75,29 +81,28 @@ class LaneQueue:
 
     async def run(self, work: Work, on_stage: OnStage) -> Done:
         """Return the result of `work`; raises as `backend.contract.runner.Runner.run` does."""
-        self.admit()
-        self._admitted += 1
-        try:
-            while True:
-                try:
-                    return await self._once(work, on_stage)
-                except BystanderError:  # the worker was killed because of other work: run it again
-                    continue
-        finally:
-            self._admitted -= 1
+        self.admit(work.client)
+        giving = self._giving(work.client) if self._is_full() else None
+        if giving is not None:
+            self._refuse(self._queue.newest(giving), self._full())
+        while True:
+            try:
+                return await self._once(work, on_stage)
+            except BystanderError:  # the worker was killed because of other work: run it again
+                continue
 
     def status(self) -> LaneStatus:
-        oldest = time.monotonic() - self._queue[0].since if self._queue else 0.0
+        since = min((waiter.since for waiter in self._queue), default=None)
         return LaneStatus(
             self.lane,
             len(self._queue),
-            self._admitted - len(self._queue),
+            self._running.total(),
             sum(worker.config.concurrency for worker in self.workers if worker.rest_s is None),
             self._max_waiting,
             self._begun,
             self._refused,
             self._waited_s,
-            oldest,
+            0.0 if since is None else time.monotonic() - since,
         )
 
     def close(self) -> None:
@@ -108,34 +113,57 @@ class LaneQueue:
 
     async def _once(self, work: Work, on_stage: OnStage) -> Done:
         waiter = _Waiter(work, on_stage)
-        self._queue.append(waiter)
+        self._queue.add(work.client, waiter)
         self._dispatch()
         try:
             async with asyncio.timeout(self._queue_deadline_s):
                 running = await waiter.turn
         except BaseException as error:
-            if waiter in self._queue:
-                self._queue.remove(waiter)
-            elif not waiter.turn.cancelled() and waiter.turn.exception() is None:
+            queued = self._queue.remove(work.client, waiter)
+            if not queued and not waiter.turn.cancelled() and waiter.turn.exception() is None:
                 waiter.turn.result().abandon()  # its turn came at the same moment
+                self._end(work.client)
             if isinstance(error, TimeoutError):
                 limit = self._queue_deadline_s
                 raise TimedOutError(f"The work waited longer than {limit:g} s to begin.", limit=limit) from None
             raise
-        return await running.wait(self._deadline_s)
+        try:
+            return await running.wait(self._deadline_s)
+        finally:
+            self._end(work.client)
 
-    def admit(self) -> None:
-        """Raise OverloadedError when the lane is full or all its workers rest."""
+    def _end(self, client: str) -> None:
+        self._running[client] -= 1
+        if not self._running[client]:
+            del self._running[client]
+
+    def admit(self, client: str) -> None:
+        """Raise OverloadedError when all workers rest, or the lane is full and no other client gives up a place."""
         rest_s = self._rest_s()
         if rest_s is not None:
             self._refused += 1
             raise self._resting(rest_s)
-        if self._admitted >= self._max_waiting + self._capacity:
+        if self._is_full() and self._giving(client) is None:
             self._refused += 1
-            waiting = self._admitted - self._capacity
-            raise OverloadedError(
-                "Too many pictures are waiting; try again soon.", limit=self._max_waiting, actual=waiting
-            )
+            raise self._full()
+
+    def _is_full(self) -> bool:
+        return len(self._queue) + self._running.total() >= self._max_waiting + self._capacity
+
+    def _full(self) -> OverloadedError:
+        waiting = len(self._queue)
+        return OverloadedError(
+            "Too many pictures are waiting; try again soon.", limit=self._max_waiting, actual=waiting
+        )
+
+    def _giving(self, client: str) -> str | None:
+        """Return the client that gives up a place in the full lane for one more of `client`; None where that would only
+        turn the tables."""
+        most = max(self._queue.clients, key=self._places, default=None)
+        return most if most is not None and self._places(most) > self._places(client) + 1 else None
+
+    def _places(self, client: str) -> int:
+        return self._queue.count(client) + self._running[client]
 
     def _rest_s(self) -> float | None:
         rests = [worker.rest_s for worker in self.workers]
@@ -152,18 +180,22 @@ class LaneQueue:
         """Fill the free slots; when all workers rest, refuse the work that waits."""
         for worker in self.workers:
             while self._queue and worker.free_slots > 0:
-                waiter = self._queue.popleft()
+                waiter = self._queue.next()
                 if not waiter.turn.done():
+                    running = worker.begin(waiter.work, waiter.on_stage)
                     self._begun += 1
                     self._waited_s += time.monotonic() - waiter.since
-                    waiter.turn.set_result(worker.begin(waiter.work, waiter.on_stage))
+                    self._running[waiter.work.client] += 1
+                    waiter.turn.set_result(running)
         rest_s = self._rest_s()
         if rest_s is not None:
             self._refuse_waiting(self._resting(rest_s))
 
     def _refuse_waiting(self, error: OverloadedError) -> None:
         while self._queue:
-            turn = self._queue.popleft().turn
-            if not turn.done():
-                self._refused += 1
-                turn.set_exception(error)
+            self._refuse(self._queue.next(), error)
+
+    def _refuse(self, waiter: _Waiter, error: OverloadedError) -> None:
+        if not waiter.turn.done():
+            self._refused += 1
+            waiter.turn.set_exception(error)

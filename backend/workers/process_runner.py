@@ -52,11 +52,11 @@ class ProcessRunner:
             raise stopping()
         return await self._lanes[work.lane].run(work, on_stage)
 
-    def admit(self, lane: Lane) -> None:
+    def admit(self, lane: Lane, client: str) -> None:
         """See `backend.contract.runner.Runner`."""
         if self._closing:
             raise stopping()
-        self._lanes[lane].admit()
+        self._lanes[lane].admit(client)
 
     def status(self) -> RunnerStatus:
         workers = tuple(worker.status() for worker in self._workers)

@@ -55,7 +55,7 @@ class FakeRunner:
 
     def start(self) -> None: ...
 
-    def admit(self, lane: str) -> None:
+    def admit(self, lane: str, client: str) -> None:
         pass
 
     def status(self) -> RunnerStatus:

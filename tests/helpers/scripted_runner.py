@@ -45,7 +45,7 @@ class ScriptedRunner:
         self.asked.append(work)
         return await self.script(work, on_stage)
 
-    def admit(self, lane: str) -> None:
+    def admit(self, lane: str, client: str) -> None:
         pass
 
     def status(self) -> RunnerStatus:

@@ -47,7 +47,7 @@ class StubRunner:
             self.running -= 1
         return Done((File("mask.png", "image/png", self.answer),))
 
-    def admit(self, lane: str) -> None:
+    def admit(self, lane: str, client: str) -> None:
         if self.full:
             raise OverloadedError("Full.")
 

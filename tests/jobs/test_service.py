@@ -119,6 +119,7 @@ async def test_a_job_runs_and_keeps_its_files_and_no_photo(tmp_path: Path) -> No
         assert jobs.path(found, found.outcome.files[0]).read_bytes() == done().files[0].data
         await no_inputs(tmp_path)
     (work,) = runner.asked
+    assert work.client == "jobs"
     assert (work.kind, work.form, work.name, dict(work.files)) == ("remove-bg", "job", job.id, PHOTO)
     assert work.options == MaskOptions(crop=True) and work.options.model_fields_set == {"crop"}
 

@@ -29,11 +29,11 @@ class Lanes:
         self.results[work.name] = self.functions[work.name](checkpoint)
         return Done(())
 
-    async def run(self, lane: str, function: Callable[[Checkpoint], Any]) -> Any:
+    async def run(self, lane: str, function: Callable[[Checkpoint], Any], client: str = "") -> Any:
         name = str(len(self.functions))
         self.functions[name] = function
         kind, options = ("remove-bg", MaskOptions()) if lane == "mask" else ("generate-mesh", MeshOptions())
-        await self.runner.run(Work(kind, {}, options, name=name))
+        await self.runner.run(Work(kind, {}, options, name=name, client=client))
         return self.results[name]
 
 
@@ -153,5 +153,95 @@ def test_a_lane_has_the_capacity_of_the_workers_that_do_not_rest() -> None:
         assert [lane.capacity for lane in lanes.status().lanes] == [6, 3]
         lanes._lanes["mask"].workers[0].rest_s = 5.0
         assert [lane.capacity for lane in lanes.status().lanes] == [3, 3]
+
+    asyncio.run(scene())
+
+
+class Crowd:
+    """A mask lane whose only worker is busy until `gate` opens, and the work that clients have asked it for."""
+
+    def __init__(self, max_waiting: int) -> None:
+        self.lanes, self.gate = runner(max_waiting=max_waiting), threading.Event()
+        self.order: list[str] = []
+        self.asked: list[tuple[str, asyncio.Task[Any]]] = []
+
+    async def ask(self, *clients: str) -> None:
+        """Ask for one piece of work of each of `clients`, in this order."""
+        for client in clients:
+
+            def function(checkpoint: Checkpoint, client: str = client) -> None:
+                self.gate.wait(60)
+                self.order.append(client)
+
+            self.asked.append((client, asyncio.create_task(self.lanes.run("mask", function, client))))
+            await asyncio.sleep(0)
+
+    async def outcomes(self) -> dict[str, tuple[int, int]]:
+        """Return how much work of each client was done and how much was refused."""
+        self.gate.set()
+        raised = await asyncio.gather(*(task for _, task in self.asked), return_exceptions=True)
+        assert all(error is None or isinstance(error, OverloadedError) for error in raised)
+        names = [client for client, _ in self.asked]
+        done = [client for client, error in zip(names, raised, strict=True) if error is None]
+        return {client: (done.count(client), names.count(client) - done.count(client)) for client in set(names)}
+
+
+def test_clients_take_turns() -> None:
+    async def scene() -> None:
+        crowd = Crowd(max_waiting=16)
+        await crowd.ask(*"aaaabbc")
+        await crowd.outcomes()
+        assert "".join(crowd.order) == "aabcaba"  # the first had begun before the others came
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    ("asked", "outcomes"),
+    [
+        ("aaaaaaaa", {"a": (6, 2)}),  # alone it may fill the lane
+        ("aaaaaabbbbb", {"a": (3, 3), "b": (3, 2)}),
+        ("aaaaaab", {"a": (5, 1), "b": (1, 0)}),
+        ("aaaaaabbbccc", {"a": (2, 4), "b": (2, 1), "c": (2, 1)}),
+        ("aaaabbaaaa", {"a": (4, 4), "b": (2, 0)}),
+    ],
+)
+def test_a_full_lane_is_shared_between_clients(asked: str, outcomes: dict[str, tuple[int, int]]) -> None:
+    async def scene() -> None:
+        crowd = Crowd(max_waiting=5)
+        await crowd.ask(*asked)
+        assert await crowd.outcomes() == outcomes
+
+    asyncio.run(scene())
+
+
+def test_work_that_gives_up_its_place_is_the_newest_of_its_client_and_counts_as_refused() -> None:
+    async def scene() -> None:
+        crowd = Crowd(max_waiting=3)
+        await crowd.ask(*"aaaa")
+        crowd.lanes.runner.admit("mask", "b")  # asks for nothing yet
+        await crowd.ask("b")
+        await asyncio.wait([task for _, task in crowd.asked], return_when=asyncio.FIRST_COMPLETED)
+        assert [task.done() for _, task in crowd.asked] == [False, False, False, True, False]
+        (lane,) = (row for row in crowd.lanes.runner.status().lanes if row.lane == "mask")
+        assert (lane.waiting, lane.running, lane.refused) == (3, 1, 1)
+        with pytest.raises(OverloadedError):
+            crowd.lanes.runner.admit("mask", "a")
+        await crowd.outcomes()
+
+    asyncio.run(scene())
+
+
+def test_work_that_is_abandoned_leaves_its_place_to_its_client() -> None:
+    async def scene() -> None:
+        crowd = Crowd(max_waiting=3)
+        await crowd.ask(*"aabb")
+        (_, first), (_, second) = crowd.asked[0], crowd.asked[1]
+        first.cancel()
+        second.cancel()
+        await asyncio.wait([first, second])
+        del crowd.asked[:2]
+        await crowd.ask(*"aaa")
+        assert await crowd.outcomes() == {"a": (2, 1), "b": (2, 0)}
 
     asyncio.run(scene())
