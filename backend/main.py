@@ -23,7 +23,7 @@ from backend.api.middleware.stopping import Stopping
 from backend.api.middleware.uploads import Uploads
 from backend.api.openapi import complete_openapi
 from backend.api.routes import docs, jobs, page, system, work
-from backend.api.startup import StartError, check_folders
+from backend.api.startup import StartError, check_folders, keep_files_private
 from backend.api.streams import Streams
 from backend.cache.cache import open_cache
 from backend.cache.results import CachingRunner
@@ -134,6 +134,7 @@ def __getattr__(name: str) -> FastAPI:
         raise AttributeError(name)
     try:
         settings = Settings()
+        keep_files_private()
         check_folders(settings)
     except ValidationError as error:
         raise SystemExit(invalid_settings(error)) from None

@@ -35,7 +35,7 @@ def set_up_logging(folder: Path, level: str, log_format: LogFormat = "text") -> 
     for handler in logger.handlers:
         handler.setFormatter(formatter(log_format))
     for name in LIBRARIES:
-        logging.getLogger(name).handlers = logger.handlers
+        logging.getLogger(name).handlers = [*logger.handlers]
     # It logs a warning for every malformed form; the response reports that already.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
 

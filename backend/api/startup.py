@@ -12,6 +12,11 @@ class StartError(Exception):
     """The service cannot start; the message is one sentence that names the variable to change."""
 
 
+def keep_files_private() -> None:
+    """Let this process and its workers create files for their user alone: photos, results, bundles and logs."""
+    os.umask(0o077)
+
+
 def check_folders(settings: Settings) -> None:
     """Create the folders of `settings` that are missing. Raises StartError for one that cannot be used.
 

@@ -1,18 +1,15 @@
-"""The worker process: `python -m backend.workers.child FD PARENT`, started by `backend.workers.process`.
+"""What a worker process does; `backend.workers.__main__` starts it.
 
 Its main thread only listens, so a cancel arrives while the work runs. The end of the stream means that the service is
 gone and ends the process at once.
 """
 
-import ctypes
 import faulthandler
 import json
 import logging
 import os
 import pickle
-import signal
 import socket
-import sys
 import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
@@ -41,7 +38,6 @@ from backend.workers.messages import (
 )
 
 logger = logging.getLogger("mattemesh")
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 NICENESS = 5  # on busy cores the scheduler then prefers the process that answers requests
 
 
@@ -151,28 +147,12 @@ def _park(done: Done, spool: Path, number: int) -> Done:
     return replace(done, files=tuple(files))
 
 
-def _end_with(parent: int) -> None:
-    """Have the kernel end this process with its parent, even inside a native call that holds the interpreter."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # the parent died first
-        os._exit(1)
-
-
-def main() -> None:
-    """Serve at the socket whose number is the first argument, for the parent whose pid is the second."""
-    # Ctrl-C and a supervisor's SIGTERM reach the whole process group; the parent decides when its workers stop.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    _end_with(int(sys.argv[2]))
+def serve(descriptor: int) -> None:
+    """Serve at the socket of that number until the service closes its end; ends the process."""
     os.nice(NICENESS)
     faulthandler.enable()
-    worker = Worker(socket.socket(fileno=int(sys.argv[1])))
+    worker = Worker(socket.socket(fileno=descriptor))
     logger.propagate = False
     logger.addHandler(_ToService(worker))
     worker.listen()
     os._exit(0)  # without waiting for the threads
-
-
-if __name__ == "__main__":
-    main()

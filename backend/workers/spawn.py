@@ -20,7 +20,7 @@ def spawn(devices: Sequence[str], index: int) -> tuple[subprocess.Popen[bytes], 
     """
     ours, theirs = socket.socketpair()
     fd = theirs.fileno()
-    command = [sys.executable, "-P", "-m", "backend.workers.child", str(fd), str(os.getpid())]
+    command = [sys.executable, "-P", "-m", "backend.workers", str(fd), str(os.getpid())]
     try:
         with _interrupts_blocked():
             process = subprocess.Popen(

@@ -1,6 +1,8 @@
-"""What a worker process inherits."""
+"""What a worker process inherits, and what it does first."""
 
 import os
+import signal
+import subprocess
 import sys
 
 import pytest
@@ -24,3 +26,34 @@ def test_a_worker_looks_for_modules_in_the_service_s_order(
 ) -> None:
     monkeypatch.setattr(sys, "path", path)
     assert _environment((), 0)["PYTHONPATH"].split(os.pathsep) == expected
+
+
+# Starts the worker's program up to its first import of ours, and prints what the kernel and the interpreter know then.
+FIRST_IMPORT = """
+import ctypes, os, runpy, signal, sys
+
+class FirstImport:
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith("backend.") and name not in ("backend.workers", "backend.workers.__main__"):
+            number = ctypes.c_int()
+            ctypes.CDLL(None).prctl(2, ctypes.byref(number))  # PR_GET_PDEATHSIG
+            print(name, number.value, signal.getsignal(signal.SIGINT) is signal.SIG_IGN, flush=True)
+            os._exit(0)
+
+sys.meta_path.insert(0, FirstImport())
+sys.argv = ["worker", "0", str(os.getppid())]
+runpy.run_module("backend.workers", run_name="__main__")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a signal at the parent's death is Linux's")
+def test_a_worker_is_bound_to_its_service_before_it_imports_anything() -> None:
+    command = [sys.executable, "-c", FIRST_IMPORT]
+    ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
+    assert ended.stdout.split() == ["backend.workers.child", str(int(signal.SIGKILL)), "True"], ended.stderr
+
+
+def test_a_worker_whose_service_has_gone_ends_at_once() -> None:
+    command = [sys.executable, "-P", "-m", "backend.workers", "0", "1"]  # its parent is this process, not number 1
+    environment = {**os.environ, "PYTHONPATH": HERE}
+    assert subprocess.run(command, env=environment, timeout=60).returncode == 1

@@ -89,6 +89,7 @@ def server_of(app: object, settings: Settings, stopping: Stopping, host: str, po
         loop="asyncio",  # uvloop, which uvicorn prefers, has no `max_size` for the protocol to set
         http=protocol_class(settings),
         ws="none",
+        log_config=None,  # uvicorn's would close our handlers
         log_level="error",  # our own log has one line per request; malformed requests need none
         server_header=False,
         timeout_keep_alive=settings.keep_alive_s,
