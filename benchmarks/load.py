@@ -2,11 +2,12 @@
 
     python benchmarks/load.py [ROW ...] [--shared ../shared] [--minutes 6]
 
-Rows: crowd, flood, memory, corpora, drift, workers, deadline, server, models, disks, leaving, silent, stopping,
-openapi, gate; by default all of them, one after the other, about forty minutes on two cores. Each starts a service of
-its own on this machine, with the embedded engines and stub networks, and its clients in a process of their own, which
-share the cores with it. What is sent is drawn: a toy before a plain ground. The rows in which only right or wrong
-counts are the tests of `tests/service`, their slow ones too; their figure is how many passed and how long that took.
+Rows: crowd, flood, memory, corpora, drift, workers, deadline, server, models, disks, leaving, silent, readers,
+stopping, openapi, gate; by default all of them, one after the other, about forty minutes on two cores. Each starts a
+service of its own on this machine, with the embedded engines and stub networks, and its clients in a process of their
+own, which share the cores with it. What is sent is drawn: a toy before a plain ground. The rows in which only right or
+wrong counts are the tests of `tests/service`, their slow ones too; their figure is how many passed and how long that
+took.
 """
 
 import argparse
@@ -22,6 +23,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
+import numpy as np
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
@@ -29,7 +33,7 @@ from load_figures import crowd, flood, growth  # noqa: E402
 
 from tests.helpers.incidents import MOMENTS, STOPPED_WHILE, busy, hang_worker, leave  # noqa: E402
 from tests.helpers.loads import STUB, forms  # noqa: E402
-from tests.helpers.real_service import RealService, running  # noqa: E402
+from tests.helpers.real_service import RealService, form, running  # noqa: E402
 from tests.helpers.stub_networks import stub_networks  # noqa: E402
 from tests.service.test_corpora_over_http import corpus, mismatches  # noqa: E402
 
@@ -152,6 +156,42 @@ def silent_row(minutes: float) -> Iterator[Row]:
                   f"{2 * alone + 20:.0f} ms", crowded <= 2 * alone + 20)  # fmt: skip
 
 
+def readers_row(minutes: float) -> Iterator[Row]:
+    """1,000 clients that read only the head of a 1.4 MB answer, beside one that asks for a mask and reads it."""
+    del minutes
+    noise = np.random.default_rng(0).integers(0, 256, (600, 600, 4), np.uint8)
+    noise[..., 3] = 200
+    body, headers = form({"file": cv2.imencode(".png", noise)[1].tobytes()})
+    lines = [f"{name}: {value}" for name, value in {"Host": "localhost", **headers}.items()]
+    head = "\r\n".join(["POST /remove-bg?output=cutout HTTP/1.1", *lines, f"Content-Length: {len(body)}", "", ""])
+    photo = (REPOSITORY / "examples" / "jug.jpg").read_bytes()
+    own_body, own_headers = form({"file": photo}, quality="fast", **BORDER)
+    own_headers = {**own_headers, "Cache-Control": "no-store"}
+    limits = {"MAX_CONNECTIONS": "1200", "MAX_CONNECTIONS_PER_ADDRESS": "1200", "CACHE_BYTES": str(1000 * MEGA)}
+    with usual(**limits) as service, ExitStack() as readers:
+
+        def median_s() -> float:
+            answers = [service.ask("POST", "/remove-bg", own_body, own_headers) for _ in range(7)]
+            assert {answer.status for answer in answers} == {200}
+            return statistics.median(answer.seconds for answer in answers)
+
+        alone = median_s()
+        answered = 0
+        for _ in range(1000):
+            line = readers.enter_context(socket.socket())
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            line.settimeout(60)
+            line.connect(("127.0.0.1", service.port))
+            line.sendall(head.encode() + body)
+            answered += line.recv(200).startswith(b"HTTP/1.1 200 ")
+        held = service.held()["server"].rss_bytes
+        beside = median_s()
+        yield Row("1,000 clients that read only the head: answered", str(answered), "1000", answered == 1000)
+        yield Row("  memory of the HTTP process", f"{held / MEGA:.0f} MB", "200 MB", held < 200 * MEGA)
+        yield Row("  a mask beside them, median", f"{beside:.2f} s, alone {alone:.2f} s", f"{2 * alone:.2f} s",
+                  beside <= 2 * alone)  # fmt: skip
+
+
 def stopping_row(minutes: float) -> Iterator[Row]:
     """SIGTERM in each state, to a service with its usual times to drain and to stop."""
     del minutes
@@ -205,6 +245,7 @@ ROWS: dict[str, Callable[[float], Iterator[Row]]] = {
     "disks": tests_row("test_full_disks.py"),
     "leaving": leaving_row,
     "silent": silent_row,
+    "readers": readers_row,
     "stopping": stopping_row,
     "openapi": tests_row("test_openapi_fuzz.py"),
     "gate": tests_row("test_any_picture.py"),
