@@ -19,7 +19,7 @@ __all__ = ["DepthMasker"]
 
 
 class DepthMasker:
-    """Depth-Anything V2 and what is made of its disparity. Holds no state between calls: threads may share it."""
+    """Depth-Anything V2, and masks made of its disparity. It holds no state between calls: threads may share it."""
 
     def __init__(self, network: DepthAnything) -> None:
         self.network = network
@@ -38,7 +38,7 @@ class DepthMasker:
 
     @property
     def device(self) -> str:
-        """Where the network runs: "cpu", "cuda" or "mps"."""
+        """The device of the network: "cpu", "cuda" or "mps"."""
         return self.network.device
 
     def predict(self, image: Image) -> Disparity:

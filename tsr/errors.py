@@ -1,4 +1,4 @@
-"""What can go wrong with weights."""
+"""The errors of weights."""
 
 
 class CheckpointError(ValueError):

@@ -147,7 +147,7 @@ class SceneField:
 
     @property
     def device(self) -> torch.device:
-        """Where the field is computed."""
+        """The device on which the field is computed."""
         return self.code.device
 
     def query(self, points: Tensor) -> tuple[Tensor, Tensor]:

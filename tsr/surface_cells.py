@@ -1,4 +1,4 @@
-"""Which cells of the lattice the surface crosses: by looking at every point, or only where the surface can be.
+"""Finds the cells of the lattice that the surface crosses: at every point, or only where the surface can be.
 
 `dense_cells` is the slow truth. `sparse_cells` looks at a coarse lattice first and halves the cells that may hold
 surface until they are one step wide; it gives the same cells in about a fiftieth of the samples.

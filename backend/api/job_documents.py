@@ -21,7 +21,7 @@ class JobStage(BaseModel):
 
 
 class JobProgress(BaseModel):
-    """How far the job is."""
+    """The progress of a job."""
 
     stage: str | None = Field(None, description="the running stage", examples=["grabcut"])
     stages: list[JobStage] = Field(description="the finished stages")
@@ -47,7 +47,7 @@ class JobLinks(BaseModel):
 
 
 class JobDocument(BaseModel):
-    """A job: what was asked for, how far it is, and what came of it."""
+    """A job: its request, its progress and its result."""
 
     id: str
     kind: str = Field(json_schema_extra={"enum": [*JOB_KINDS]})

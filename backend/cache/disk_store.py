@@ -27,7 +27,7 @@ _PRAGMAS = {
 
 
 class _BytesOnly(diskcache.Disk):  # type: ignore[misc]  # diskcache has no types
-    """How diskcache stores values: text keys, bytes only, and only files whose names it has made itself."""
+    """Rows of diskcache: text keys, values of bytes, and only files whose names it has made itself."""
 
     def store(self, value: Any, read: bool, key: Any = None) -> tuple[int, int, str | None, Any]:
         if type(value) is not bytes:

@@ -18,7 +18,7 @@ from backend.contract.errors import InvalidParameterError, MattemeshError
 from backend.contract.options import MatteOptions, MeshOptions
 from backend.contract.settings import Settings
 from backend.contract.work import KINDS
-from backend.folders.batch.inputs import Inputs, check_folders, find_pictures
+from backend.folders.batch.inputs import Inputs, check_in_and_out, find_pictures
 from backend.folders.batch.manifest import Manifest
 from backend.folders.batch.names import REPORT, name_results
 from backend.folders.batch.out_folder import OutFolder
@@ -41,7 +41,7 @@ def batch(parsed: argparse.Namespace, options: MatteOptions, settings: Settings)
     """
     if parsed.watch and parsed.quality_handling:
         raise InvalidParameterError("--quality-handling compares all pictures; it does not go with --watch.")
-    check_folders(parsed.folder, parsed.out)
+    check_in_and_out(parsed.folder, parsed.out)
     found = None if parsed.watch else _pictures_in(parsed.folder, parsed.out)
     jobs = parsed.jobs or default_jobs(KINDS[parsed.kind].lane)
     out = OutFolder(parsed.out)

@@ -11,7 +11,7 @@ from backend.contract.errors import InvalidParameterError
 from backend.contract.options import MaskOptions, MatteOptions, MeshOptions, invalid_option
 from backend.contract.settings import Settings
 
-KINDS: dict[str, type[MatteOptions]] = {"remove-bg": MaskOptions, "generate-mesh": MeshOptions}
+BATCH_KINDS: dict[str, type[MatteOptions]] = {"remove-bg": MaskOptions, "generate-mesh": MeshOptions}
 NAMED_COLORS = {"black": "#000000", "white": "#ffffff"}
 
 
@@ -21,7 +21,7 @@ def add_batch(commands: Any) -> None:
     command = commands.add_parser("batch", help=about, description=about)
     command.add_argument("folder", type=Path, metavar="IN_DIR", help="the pictures; sub-folders too")
     command.add_argument("-o", "--out", type=Path, required=True, metavar="OUT_DIR", help="where the results go")
-    command.add_argument("--kind", choices=list(KINDS), default="remove-bg", help="(default: remove-bg)")
+    command.add_argument("--kind", choices=list(BATCH_KINDS), default="remove-bg", help="(default: remove-bg)")
     command.add_argument("--jobs", type=_count, metavar="N", help="processes (default: by cores and memory)")
     command.add_argument(
         "--min-grade", choices=["A", "B", "C", "D"], help="results with a worse grade go to OUT_DIR/review"
@@ -44,7 +44,7 @@ def add_batch(commands: Any) -> None:
     command.add_argument(
         "--json", action="store_true", help="print one JSON object per line to stdout instead of progress"
     )
-    fields = {name: info for kind in KINDS.values() for name, info in kind.model_fields.items()}
+    fields = {name: info for kind in BATCH_KINDS.values() for name, info in kind.model_fields.items()}
     for name, info in fields.items():
         if name == "debug":
             command.add_argument(
@@ -60,8 +60,8 @@ def add_batch(commands: Any) -> None:
 
 def options_of(parsed: argparse.Namespace) -> MatteOptions:
     """Return the options for one picture. Raises InvalidParameterError, also for an option of the other kind."""
-    kind = KINDS[parsed.kind]
-    names = {name for each in KINDS.values() for name in each.model_fields}
+    kind = BATCH_KINDS[parsed.kind]
+    names = {name for each in BATCH_KINDS.values() for name in each.model_fields}
     given = {name: value for name in names if (value := getattr(parsed, name)) is not None}
     if given.get("background") == "transparent":
         del given["background"]

@@ -1,4 +1,4 @@
-"""Which engine does what, in a few lines for a person: at the service's start, and in `doctor`.
+"""Sums up the engines in a few lines for a person: at the service's start, and in `doctor`.
 
 Reads the disk alone, so that the start does not wait for it.
 """

@@ -1,4 +1,4 @@
-"""What a person draws on a mask, as it is sent: strokes of a brush and clicks, each a JSON list.
+"""The marks that a person draws on a mask, as they are sent: strokes of a brush and clicks, each a JSON list.
 
 Coordinates are in pixels of the picture from its top left corner, as a canvas counts them: (0.5, 0.5) is the centre of
 the first pixel. They may lie outside of the picture, where a hand often starts.
@@ -17,8 +17,8 @@ from pydantic import (
     model_validator,
 )
 
-MOST_POINTS = 10_000  # of all strokes together
-MOST_CLICKS = 20  # each is a cut of its own
+MAX_POINTS = 10_000  # of all strokes together
+MAX_CLICKS = 20  # each is a cut of its own
 FAR_PX = 100_000.0
 Coordinate = Annotated[float, Field(ge=-FAR_PX, le=FAR_PX, allow_inf_nan=False)]
 Point = Annotated[tuple[Coordinate, Coordinate], Field(strict=False)]  # JSON has lists only
@@ -26,14 +26,14 @@ Mark = TypeVar("Mark")
 
 
 class _Sent(BaseModel):
-    """What both kinds of marks keep to."""
+    """Base of both kinds of marks."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     @model_validator(mode="before")
     @classmethod
     def _known_names(cls, value: Any) -> Any:
-        # pydantic would tell of each unknown name, and take half a second for as many as fit into a field
+        # pydantic reports every unknown name, and takes half a second for as many as fit into a field
         if isinstance(value, dict) and len(value) > len(cls.model_fields):
             raise ValueError(f"has {len(value)} names; known are {', '.join(cls.model_fields)}")
         return value
@@ -74,8 +74,8 @@ class Click(_Sent):
     mode: Literal["keep", "remove"]
 
 
-_STROKES = TypeAdapter(Annotated[list[Stroke], Field(max_length=MOST_POINTS, fail_fast=True)])
-_CLICKS = TypeAdapter(Annotated[list[Click], Field(max_length=MOST_CLICKS, fail_fast=True)])
+_STROKES = TypeAdapter(Annotated[list[Stroke], Field(max_length=MAX_POINTS, fail_fast=True)])
+_CLICKS = TypeAdapter(Annotated[list[Click], Field(max_length=MAX_CLICKS, fail_fast=True)])
 
 
 def _from_json(value: Any, kind: TypeAdapter[list[Mark]], name: str) -> Any:
@@ -101,8 +101,8 @@ def _read_strokes(value: Any) -> Any:
     strokes = _from_json(value, _STROKES, "stroke")
     if isinstance(strokes, list) and all(isinstance(stroke, Stroke) for stroke in strokes):
         count = sum(len(stroke.path) for stroke in strokes)
-        if count > MOST_POINTS:
-            raise ValueError(f"there are {count} points in all; at most {MOST_POINTS} are taken")
+        if count > MAX_POINTS:
+            raise ValueError(f"there are {count} points in all; at most {MAX_POINTS} are taken")
     return strokes
 
 

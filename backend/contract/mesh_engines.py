@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class MeshEngineFacts:
-    """What the rest of the service has to know about one engine."""
+    """Facts about one engine that the rest of the service needs."""
 
     title: str  # how the page calls it
     load: str  # "module:function" of (Settings, Memoize) -> MeshEngine; raises ModelUnavailableError

@@ -30,7 +30,7 @@ class WorkOptions(BaseModel):
 
 
 class MatteOptions(WorkOptions):
-    """How the object is found and cut out; shared by masks and meshes."""
+    """Options of finding the object and cutting it out; masks and meshes share them."""
 
     model: str = Field(
         "auto",

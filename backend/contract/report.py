@@ -60,7 +60,7 @@ class SegmenterReport(_OpenPart):
 
 
 class Scorecard(_Part):
-    """How clean the matte looks. Shares lie in [0, 1]; pixels are the photo's."""
+    """The quality of the matte in figures. Shares lie in [0, 1]; pixels are the photo's."""
 
     found: bool
     grade: Grade
@@ -80,7 +80,7 @@ class Scorecard(_Part):
 
 
 class FusionReport(_Part):
-    """How segmentation and depth were combined, and why."""
+    """The fusion of segmentation and depth, with its reasons."""
 
     asked: str = Field(description="the strategy that was asked for")
     strategy: str = Field(description="the strategy that was used")
@@ -122,7 +122,7 @@ class MeshFigures(_Part):
 
 
 class EditFigures(_Part):
-    """What was drawn on a mask, and how much of it that changed."""
+    """The marks drawn on a mask, and the share of it that they changed."""
 
     mask_from: str = Field(description="`own-mask`, `own-alpha`, or the segmenter that found it")
     strokes: int
@@ -132,7 +132,7 @@ class EditFigures(_Part):
 
 
 class Report(_Part):
-    """What every report has."""
+    """Base of every report."""
 
     image: ImageReport
     stages: list[StageTime]
@@ -148,7 +148,7 @@ class Report(_Part):
 
 
 class MatteReport(Report):
-    """What the reports of a mask and of a mesh have in common."""
+    """Base of the reports of a mask and of a mesh."""
 
     segmenter: SegmenterReport
     mask: Scorecard

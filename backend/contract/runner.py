@@ -58,7 +58,7 @@ class RunnerStatus:
 
 
 class AbandonedError(Exception):
-    """The client has left; raised inside the work to end it, and reported to nobody."""
+    """The client has left; raised inside the work to end it, and not reported."""
 
 
 def ignore_stage(stage: str) -> None:

@@ -68,7 +68,7 @@ Address = Annotated[str, AfterValidator(_is_an_address)]
 
 
 class Settings(BaseSettings):
-    """What the person who runs the service decides; a request can change none of it."""
+    """The operator's decisions; a request can change none of them."""
 
     model_config = SettingsConfigDict(
         env_prefix="",

@@ -105,7 +105,7 @@ KINDS: dict[str, Kind] = {
 
 @dataclass(frozen=True)
 class Work:
-    """What to do: a key of `KINDS`, the files as they were sent, by the name of their part, and the options."""
+    """A request: a key of `KINDS`, the files as they were sent, by the name of their part, and the options."""
 
     kind: str
     files: Mapping[str, bytes]

@@ -25,7 +25,7 @@ class Segmenter(Protocol):
 
     @property
     def one_scale(self) -> str:
-        """Why it is never asked at several scales, "" where it can be."""
+        """The reason why it is never asked at several scales, "" where it can be."""
         ...
 
     def predict(self, image: Image) -> FirstGuess:

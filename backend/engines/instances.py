@@ -16,7 +16,7 @@ SAME_OBJECT = 0.7  # intersection over union from which on two masks are one obj
 
 @dataclass(frozen=True)
 class InstanceChoice:
-    """Which of the objects the request asks for."""
+    """The objects that a request asks for."""
 
     score_threshold: float = 0.5  # lowest score of an object that counts
     classes: frozenset[str] = frozenset()  # COCO names; empty: all
@@ -49,7 +49,7 @@ class Instance:
 
     @property
     def prominence(self) -> float:
-        """How likely it is the photo's subject: its score times the pixels that belong to it."""
+        """Its score times the pixels that belong to it: the higher, the likelier it is the photo's subject."""
         x0, y0, x1, y1 = self.box
         share = float(self.grid.mean())
         return self.score * share * (x1 - x0) * (y1 - y0)

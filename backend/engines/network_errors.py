@@ -1,4 +1,4 @@
-"""What a network raises, translated to the errors of the service in one place."""
+"""Translates the exceptions of a network to the errors of the service."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -35,7 +35,7 @@ Cloth = Literal["attire", "upper", "lower", "full"]
 
 @dataclass(frozen=True)
 class Prompt:
-    """What a session may be asked for beside the picture; sessions without a use for a part ignore it."""
+    """Input of a session beside the picture; a session ignores the parts that it has no use for."""
 
     cloth: Cloth = "attire"  # which clothes `u2net_cloth_seg` takes; "attire": all of them
     points: tuple[Click, ...] = ()  # in pixels of the picture, on the object (`keep`) or off it (`remove`), for `sam`

@@ -1,4 +1,4 @@
-"""What happens to a running job: its progress, the events that are stored of it, and who is notified of them."""
+"""The progress of running jobs: stores their events and notifies the streams that follow them."""
 
 import asyncio
 import logging

@@ -59,7 +59,7 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a job: files and a report, or a problem (the body of an RFC 9457 answer)."""
+    """The result of a job: files and a report, or a problem (the body of an RFC 9457 answer)."""
 
     state: State
     stages: tuple[dict[str, Any], ...] = ()  # {"name", "seconds"} each
@@ -89,7 +89,7 @@ class NewJob:
     asked: dict[str, Any]  # the options that the client sent
     options: dict[str, Any]  # all options, defaults included
     size: int  # bytes of its input files
-    key: str | None = None  # its Idempotency-Key
+    key: str | None = None  # the request's Idempotency-Key
     fingerprint: str = ""  # a hash of everything that was asked for
 
 

@@ -1,4 +1,4 @@
-"""Which engine `auto` takes, decided by the disk alone: cheap for every request, light enough for the HTTP process."""
+"""Decides by the disk alone which engine `auto` takes: cheap for every request, light enough for the HTTP process."""
 
 from collections.abc import Mapping
 from pathlib import Path

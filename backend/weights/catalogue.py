@@ -27,7 +27,7 @@ class ModelFile:
     address: str
     size_bytes: int | None  # None: unknown before the download; an estimate where `sha256` is None
     sha256: str | None = None  # None: no published digest
-    sha256_start: str = ""  # its first digits, where the publisher states no more of it
+    sha256_start: str = ""  # the first digits of the sha256, where the publisher states no more
     md5: str = ""  # the published digest, where the publisher states this one alone
 
     @property
@@ -38,7 +38,7 @@ class ModelFile:
 
 @dataclass(frozen=True)
 class NetworkInput:
-    """How a segmentation network is fed and read: (height, width) in pixels, per-channel mean and deviation of RGB
+    """Input and output of a segmentation network: (height, width) in pixels, per-channel mean and deviation of RGB
     in [0, 1], and what turns its first output into saliency."""
 
     size: tuple[int, int]

@@ -1,4 +1,4 @@
-"""Digests of files on disk: read once while a file stays untouched, and held to what is written down of it.
+"""Digests of files on disk, read once while a file stays untouched.
 
 `<file>.sha256` is the digest that the file had when it was fetched or first proved good, as `sha256sum` writes it.
 `<file>.stamp` remembers the digests of the last reading with size, modification time and inode, so that no other
@@ -7,12 +7,14 @@ process reads gigabytes again. A stamp that cannot be written costs a reading in
 
 import hashlib
 import json
-import os
 import re
 import threading
 from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
+
+from backend.contract.files import write_atomically
 
 Algorithm = Literal["sha256", "md5"]
 _Digests = dict[str, str]
@@ -75,24 +77,13 @@ def record_of(path: Path) -> Path:
 
 def record_digest(path: Path, sha256: str) -> None:
     """Write the digest down beside the file, whole or not at all and safe from a power cut. Raises OSError."""
-    record = record_of(path)
-    draft = record.with_name(f"{record.name}.{os.getpid()}.tmp")
-    with draft.open("w", encoding="ascii") as stream:
-        stream.write(f"{sha256}  {path.name}\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(record)
+    write_atomically(record_of(path), f"{sha256}  {path.name}\n".encode("ascii"))
 
 
 def _remember(path: Path, stamp: list[int], digests: _Digests) -> None:
     _known[path] = stamp, digests
-    target = _stamp_file(path)
-    draft = target.with_name(f"{target.name}.{os.getpid()}.tmp")
-    try:
-        draft.write_text(json.dumps({"stamp": stamp, **digests}), encoding="ascii")
-        draft.replace(target)
-    except OSError:
-        pass  # a folder that cannot be written to, or a full disk
+    with suppress(OSError):  # a folder that cannot be written to, or a full disk
+        write_atomically(_stamp_file(path), json.dumps({"stamp": stamp, **digests}).encode("ascii"))
 
 
 def _read_stamp(path: Path) -> tuple[list[int], _Digests] | None:

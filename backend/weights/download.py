@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DownloadConfig:
-    """How patient a download is."""
+    """Attempts, times and sizes of a download."""
 
     attempts: int = 4  # failed attempts in a row before the download is given up
     backoff_s: float = 1.0  # pause before the second attempt; doubles with each further one
@@ -38,7 +38,7 @@ class DownloadConfig:
 
 @dataclass(frozen=True)
 class WantedFile:
-    """What to fetch, where to, and what is published of it."""
+    """A file to fetch: its address, its place and its published facts."""
 
     title: str  # how messages call it: the model's name
     url: str

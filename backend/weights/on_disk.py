@@ -1,4 +1,4 @@
-"""Which weights are on this machine, and whether they are the published ones.
+"""Finds the weights on this machine and checks that they are the published ones.
 
 A file counts as whole when its digest is the published one and the one recorded beside it when it was fetched.
 Hashing gigabytes takes seconds, so it is done once while the file stays untouched (`backend/weights/digests.py`).

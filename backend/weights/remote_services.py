@@ -1,4 +1,4 @@
-"""The one table of remote services: what they are, on which terms, how to ask them, and which settings they have.
+"""The one table of remote services: their terms, the functions that ask them, and their settings.
 
 A new service is its own file in `backend/engines/remote/`, a row here, and its two settings. Facts only: `ask` names
 the function that sends a picture, so that nothing here opens a connection.
@@ -17,7 +17,7 @@ class RemoteService:
     """One remote service."""
 
     name: str  # what a request gives as `model`
-    title: str  # its name in a sentence
+    title: str  # the service's name in a sentence
     ask: str  # "module:function" that sends one picture and returns its matte; see `backend.engines.remote.segmenter`
     key_setting: str  # the setting that holds the operator's key
     url_setting: str  # the setting that replaces `address`

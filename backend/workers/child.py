@@ -41,7 +41,7 @@ logger = logging.getLogger("mattemesh")
 NICENESS = 5  # on busy cores the scheduler then prefers the process that answers requests
 
 
-class Worker:
+class WorkLoop:
     """Runs the work that arrives over `connection`, each piece in one of its threads."""
 
     def __init__(self, connection: socket.socket) -> None:
@@ -111,12 +111,12 @@ class Worker:
 class _ToService(logging.Handler):
     """Sends log lines to the service, which owns the log file."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, loop: WorkLoop) -> None:
         super().__init__()
-        self._worker = worker
+        self._loop = loop
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._worker.send(LogLine(record.levelno, self.format(record)))
+        self._loop.send(LogLine(record.levelno, self.format(record)))
 
 
 def _receive(stream: BinaryIO) -> object | None:
@@ -151,8 +151,8 @@ def serve(descriptor: int) -> None:
     """Serve at the socket of that number until the service closes its end; ends the process."""
     os.nice(NICENESS)
     faulthandler.enable()
-    worker = Worker(socket.socket(fileno=descriptor))
+    loop = WorkLoop(socket.socket(fileno=descriptor))
     logger.propagate = False
-    logger.addHandler(_ToService(worker))
-    worker.listen()
+    logger.addHandler(_ToService(loop))
+    loop.listen()
     os._exit(0)  # without waiting for the threads

@@ -22,7 +22,7 @@ logger = logging.getLogger("mattemesh")
 
 
 class Made(Protocol):
-    """What every pipeline call returns: a finished file and its report."""
+    """The result of every pipeline call: a finished file and its report."""
 
     @property
     def file(self) -> File: ...

@@ -51,12 +51,12 @@ Load = Callable[[Settings, Lane, bool], Handler]
 class WorkerConfig:
     """The place of a worker in its lane, and what it runs."""
 
-    lane: Lane
-    index: int
+    lane: Lane  # the queue that it serves
+    index: int  # number of the worker in its lane, from 0
     concurrency: int  # pieces of work at the same time
-    load: Load
+    load: Load  # makes the handler inside the process
     grace_s: float = 0.8  # from the cancel of late work until the process is killed
-    policy: RestartPolicy = field(default_factory=RestartPolicy)
+    policy: RestartPolicy = field(default_factory=RestartPolicy)  # when it restarts after a crash
 
 
 class WorkerProcess:

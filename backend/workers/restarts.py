@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class RestartPolicy:
-    """How many crashes are tolerated. A kill at a deadline does not count as a crash."""
+    """Limits of crashes and rests. A kill at a deadline does not count as a crash."""
 
-    crashes: int = 3  # within the window, before the worker rests
+    crashes: int = 3  # the worker rests after this many crashes within the window
     window_s: float = 60.0  # sliding window over which crashes count
-    first_rest_s: float = 5.0  # doubles with each rest in a row
+    first_rest_s: float = 5.0  # length of the first rest; it doubles with each further one in a row
     longest_rest_s: float = 60.0  # upper bound of a rest
 
 

@@ -1,4 +1,4 @@
-"""How a worker process is started: its command, its environment, its end of the socket."""
+"""Starts a worker process: its command, its environment, its end of the socket."""
 
 import os
 import signal

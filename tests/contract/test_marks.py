@@ -8,7 +8,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from backend.contract.errors import InvalidParameterError
-from backend.contract.marks import _CLICKS, _STROKES, MOST_CLICKS, MOST_POINTS
+from backend.contract.marks import _CLICKS, _STROKES, MAX_CLICKS, MAX_POINTS
 from backend.contract.options import EditOptions, invalid_option
 
 DAB = {"x": 1.5, "y": 2, "radius": 3, "mode": "add"}
@@ -66,11 +66,11 @@ def test_what_is_no_list_of_clicks_is_refused_by_name(text: str) -> None:
 
 
 def test_the_number_of_points_and_clicks_is_bounded() -> None:
-    line = {"points": [[1, 1]] * (MOST_POINTS // 2), "radius": 3, "mode": "add"}
+    line = {"points": [[1, 1]] * (MAX_POINTS // 2), "radius": 3, "mode": "add"}
     assert len(EditOptions.model_validate({"strokes": json.dumps([line, line])}).strokes) == 2
-    assert str(MOST_POINTS) in refused(strokes=json.dumps([line, line, DAB])).detail
+    assert str(MAX_POINTS) in refused(strokes=json.dumps([line, line, DAB])).detail
     click = {"x": 1, "y": 1, "mode": "keep"}
-    assert refused(clicks=json.dumps([click] * (MOST_CLICKS + 1))).numbers["parameter"] == "clicks"
+    assert refused(clicks=json.dumps([click] * (MAX_CLICKS + 1))).numbers["parameter"] == "clicks"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from backend.folders.batch.report import report_page
 from backend.folders.datasets.advice import Advice
 from backend.folders.datasets.analysis import Analysis
 from backend.folders.datasets.analysis_page import analysis_page
-from backend.folders.datasets.evaluation import MEASURES, Run
+from backend.folders.datasets.evaluation import MEASURES, ScoredRun
 from backend.folders.datasets.evaluation_page import evaluation_page
 from backend.folders.datasets.findings import judge
 from backend.folders.datasets.inspection import FileFacts
@@ -68,7 +68,10 @@ def analysis() -> bytes:
 
 def evaluation() -> bytes:
     done = Score(NASTY, dict.fromkeys(MEASURES, 0.5), seconds={"segment": 1.0}, source=NASTY)
-    runs = [Run(NASTY, MaskOptions(), [done, Score(NASTY, problem=NASTY, reason=NASTY)]), Run("b", MaskOptions())]
+    runs = [
+        ScoredRun(NASTY, MaskOptions(), [done, Score(NASTY, problem=NASTY, reason=NASTY)]),
+        ScoredRun("b", MaskOptions()),
+    ]
     pair = {"first": NASTY, "second": "b", "pictures": 1, "first_better": 1, "second_better": 0, "mean_gain": 0.1}
     summary = {"seed": 0, "pairs": 9, "measured": 2, "images_without_mask": [], "boundary_px": 2.0, "jobs": 1,
                "comparisons": [pair]}  # fmt: skip

@@ -1,4 +1,4 @@
-"""How many files the process may open, and so how many connections it can accept: each of them is an open file."""
+"""Limits the connections to what the process may have open: each connection is an open file."""
 
 import sys
 

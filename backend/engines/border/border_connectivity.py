@@ -1,4 +1,4 @@
-"""How strongly each superpixel is connected to the picture's border, and how it contrasts with what is.
+"""Measures how strongly each superpixel is connected to the picture's border, and its contrast with the background.
 
 The measure is the boundary connectivity of Zhu, Liang, Wei and Sun, "Saliency Optimization from Robust Background
 Detection" (CVPR 2014): an object that touches the frame with a small part of itself stays an object, while a

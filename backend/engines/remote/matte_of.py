@@ -16,7 +16,7 @@ SAME_SHAPE = 0.02  # tolerance of the aspect ratio: the answer may have another 
 
 @dataclass(frozen=True)
 class RemoteMatte:
-    """What came back: the alpha at the answer's own size, and the credits charged where the service states them."""
+    """A service's answer: the alpha at its own size, and the credits charged where the service states them."""
 
     alpha: Alpha
     charged: float | None = None

@@ -21,7 +21,7 @@ class Inputs:
     hidden: int = 0  # files and folders whose names begin with a dot
 
 
-def check_folders(folder: Path, out: Path) -> None:
+def check_in_and_out(folder: Path, out: Path) -> None:
     """Raise InvalidParameterError unless `folder` can be read from and `out` written to without touching a picture."""
     if not folder.exists():
         raise InvalidParameterError(f"There is no folder {folder}.", parameter="folder")

@@ -16,11 +16,11 @@ EXIF_EXPECTED = 0.5  # share of pictures with EXIF; below it, a picture without 
 
 @dataclass(frozen=True)
 class Handling:
-    """How one picture is handled."""
+    """The handling of one picture."""
 
-    findings: tuple[str, ...] = ()
-    outlier: bool = False  # its result goes to outliers/
-    resize_plan: Literal["", "reduce", "enlarge", "refuse"] = ""
+    findings: tuple[str, ...] = ()  # names from HANDLED
+    outlier: bool = False  # whether the result goes to outliers/
+    resize_plan: Literal["", "reduce", "enlarge", "refuse"] = ""  # "": the mask is found at the picture's own size
 
 
 def plan_handling(

@@ -39,13 +39,13 @@ FATAL = (ModelUnavailableError, StorageFullError, InvalidParameterError, Overloa
 class BatchConfig:
     """The options of a run."""
 
-    folder: Path
-    kind: Literal["remove-bg", "generate-mesh"]
-    options: MatteOptions
-    jobs: int
+    folder: Path  # holds the pictures; they are only read
+    kind: Literal["remove-bg", "generate-mesh"]  # row of KINDS that is run on every picture
+    options: MatteOptions  # the same for every picture
+    jobs: int  # worker processes
     min_grade: str | None = None  # results with a worse grade go to review/
-    quality_handling: bool = False
-    small_pictures: Literal["enlarge", "refuse"] = "enlarge"
+    quality_handling: bool = False  # handle the outliers that `analyze` finds by their findings
+    small_pictures: Literal["enlarge", "refuse"] = "enlarge"  # how quality handling treats pictures that are too small
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class Item:
     input: str
     name: str  # of its result
     unreadable: str = ""  # why it cannot even be opened
-    findings: tuple[str, ...] = ()
-    outlier: bool = False
+    findings: tuple[str, ...] = ()  # of `analyze`
+    outlier: bool = False  # whether the result goes to outliers/
     resize_plan: Literal["", "reduce", "enlarge", "refuse"] = ""
 
 

@@ -61,7 +61,7 @@ _WORDS: dict[str, tuple[str, str, str]] = {
                         "Leave room around the object, so that the background can be recognised."),
     "several-pictures": ("holds more than one picture", "hold more than one picture",
                          "Animations or cameras' MPO: only the first picture is used."),
-    "tells-place": ("contains its GPS position", "contain their GPS positions",
+    "gps-position": ("contains its GPS position", "contain their GPS positions",
                     "Remove the GPS position before you publish the set."),
 }  # fmt: skip
 
@@ -81,7 +81,7 @@ def advise(analysis: Analysis) -> list[Advice]:
 def _about(name: str, count: int, thresholds: Thresholds) -> Advice:
     one, many, todo = _WORDS[name]
     details = {
-        "small-picture": f" ({thresholds.least_side_px} px is the least shorter side)",
+        "small-picture": f" ({thresholds.min_side_px} px is the least shorter side)",
         "odd-shape": f" (more than {thresholds.max_aspect:g} : 1)",
         "small-object": f" (under {thresholds.min_coverage:.0%} of the picture)",
     }

@@ -23,7 +23,7 @@ FILE_LIMIT_S = 60.0  # one file; an honest one takes a tenth of a second
 
 @dataclass(frozen=True)
 class Analysis:
-    """What `analyze_folder` found; indices in `judged` are those of `files`."""
+    """The result of `analyze_folder`; indices in `judged` are those of `files`."""
 
     walk: Walk
     files: list[FileFacts]  # the pictures, and what claims to be one

@@ -46,7 +46,7 @@ def _record(facts: FileFacts, findings: list[str]) -> dict[str, Any]:
         "coverage_from": None if look is None else ("alpha" if look.measured else "estimate"),
         "deviation": None if look is None else round(look.deviation, 2),
         "exif": None if facts.exif is None else list(facts.exif),
-        "tells_place": facts.tells_place,
+        "has_gps_position": facts.has_gps_position,
         "hash": None if look is None else f"{look.shape_hash:016x}",
         "digest": facts.digest or None,
     }

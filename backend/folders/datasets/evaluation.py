@@ -34,7 +34,7 @@ LOADING = "load"  # prefix of stages that run once per process; they are left ou
 
 
 @dataclass
-class Run:
+class ScoredRun:
     """One setting over all pictures."""
 
     name: str
@@ -88,9 +88,9 @@ def evaluate_settings(
     jobs: int,
     boundary_px: float,
     on_picture: Callable[[int, int], None] = lambda done, total: None,
-) -> list[Run]:
+) -> list[ScoredRun]:
     """Return a run for each of `options`; `on_picture` gets (done, total)."""
-    runs = [Run(name, each) for name, each in zip(run_names(options), options, strict=True)]
+    runs = [ScoredRun(name, each) for name, each in zip(run_names(options), options, strict=True)]
     found: list[list[Score | None]] = [[None] * len(pairs) for _ in runs]
     done = 0
 
@@ -128,7 +128,7 @@ def run_names(options: Sequence[MaskOptions]) -> list[str]:
     return [" · ".join([each.model, *(str(getattr(each, name)) for name in differ)]) for each in options]
 
 
-def compare(first: Run, second: Run) -> dict[str, Any]:
+def compare(first: ScoredRun, second: ScoredRun) -> dict[str, Any]:
     """Return how two runs differ on the pictures that both have: wins by IoU, and the mean difference."""
     other = {each.image: each.measures["iou"] for each in second.done}
     gains = [each.measures["iou"] - other[each.image] for each in first.done if each.image in other]
@@ -142,7 +142,7 @@ def compare(first: Run, second: Run) -> dict[str, Any]:
     }
 
 
-def table_of_runs(runs: Sequence[Run]) -> str:
+def table_of_runs(runs: Sequence[ScoredRun]) -> str:
     """Return the means of all runs as lines of text, the seconds of a picture and how many failed."""
     width = max(len("setting"), *(len(run.name) for run in runs))
     heads = "".join(f"{words:>11s}" for words, _ in MEASURES.values())

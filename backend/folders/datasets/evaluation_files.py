@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from backend.folders.datasets.evaluation import MEASURES, Run, compare
+from backend.folders.datasets.evaluation import MEASURES, ScoredRun, compare
 from backend.folders.datasets.evaluation_page import evaluation_page
 from backend.folders.datasets.files_out import as_csv, as_json
 from backend.folders.datasets.measures import LEVELS
@@ -27,7 +27,7 @@ class Evaluation:
     seed: int | None  # of the draw; None: all pictures were taken
     boundary_px: float
     jobs: int
-    runs: Sequence[Run]
+    runs: Sequence[ScoredRun]
 
 
 def evaluation_files(evaluation: Evaluation) -> dict[str, bytes]:
@@ -61,7 +61,7 @@ def _summary(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _run(run: Run, number: int) -> dict[str, Any]:
+def _run(run: ScoredRun, number: int) -> dict[str, Any]:
     return {
         "name": run.name,
         "options": run.options.model_dump(),
@@ -82,7 +82,7 @@ def _rounded(figures: dict[str, float]) -> dict[str, float]:
     return {name: round(value, 4) for name, value in figures.items()}
 
 
-def _csv(runs: Sequence[Run]) -> bytes:
+def _csv(runs: Sequence[ScoredRun]) -> bytes:
     header = ["setting", "image", "source", *MEASURES, "seconds", "problem"]
     rows = []
     for run in runs:
@@ -93,7 +93,7 @@ def _csv(runs: Sequence[Run]) -> bytes:
     return as_csv(header, rows)
 
 
-def _drawings(runs: Sequence[Run]) -> list[tuple[Drawing, str]]:
+def _drawings(runs: Sequence[ScoredRun]) -> list[tuple[Drawing, str]]:
     """Return the drawings with their captions."""
     runs = [run for run in runs if run.done]
     if not runs:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from backend.folders.datasets.evaluation import MEASURES, Run
+from backend.folders.datasets.evaluation import MEASURES, ScoredRun
 from backend.folders.datasets.plots import Drawing
 from backend.folders.html_page import render_page
 
@@ -21,7 +21,7 @@ ABOUT = {
 
 def evaluation_page(
     summary: dict[str, Any],
-    runs: Sequence[Run],
+    runs: Sequence[ScoredRun],
     sheets: Sequence[bytes | None],
     drawings: Sequence[tuple[Drawing, str]],
 ) -> bytes:
@@ -66,7 +66,7 @@ def best_of(values: Sequence[float | None], more: bool) -> list[bool]:
     return [value is not None and value == best for value in shown]
 
 
-def _verdict(runs: Sequence[Run], best: str, summary: dict[str, Any]) -> list[str]:
+def _verdict(runs: Sequence[ScoredRun], best: str, summary: dict[str, Any]) -> list[str]:
     """Return in sentences what the figures say and how they were taken."""
     sentences = [
         _compared(pair)
@@ -96,7 +96,7 @@ def _compared(pair: dict[str, Any]) -> str:
     )
 
 
-def _by_picture(runs: Sequence[Run]) -> list[tuple[str, list[float | None]]]:
+def _by_picture(runs: Sequence[ScoredRun]) -> list[tuple[str, list[float | None]]]:
     """Return IoU and boundary F of each setting for every picture, the worst first."""
     found = [{each.image: each.measures for each in run.done} for run in runs]
 

@@ -22,7 +22,7 @@ SEVERITIES: dict[str, Severity] = {
     "damaged": "warn", "wrong-name": "warn", "identical": "warn", "near-duplicate": "warn", "nearly-uniform": "warn",
     "large-file": "warn", "small-file": "warn", "large-picture": "warn", "small-picture": "warn", "odd-shape": "warn",
     "small-object": "warn", "fills-the-frame": "warn",
-    "several-pictures": "", "no-exif": "", "tells-place": "",
+    "several-pictures": "", "no-exif": "", "gps-position": "",
 }  # fmt: skip
 _BY_CODE = {
     "image-corrupt": "corrupt",
@@ -63,12 +63,12 @@ def _alone(facts: FileFacts, thresholds: Thresholds) -> list[str]:
         "wrong-name": not facts.name_fits,
         "damaged": bool(facts.faults) and not facts.problem,
         "several-pictures": facts.several,
-        "tells-place": facts.tells_place,
+        "gps-position": facts.has_gps_position,
         "no-exif": facts.look is not None and facts.exif is None,
     }
     if facts.size is not None:
         shorter, longer = sorted(facts.size)
-        checks["small-picture"] = shorter < thresholds.least_side_px
+        checks["small-picture"] = shorter < thresholds.min_side_px
         checks["odd-shape"] = longer > thresholds.max_aspect * shorter
     if facts.look is not None:
         uniform = facts.look.deviation < thresholds.uniform_deviation

@@ -50,7 +50,7 @@ class FileFacts:
     several: bool = False  # more pictures than the one that is taken
     size: tuple[int, int] | None = None  # (height, width), upright
     exif: tuple[str, ...] | None = None  # the fields that it has; None: no EXIF at all
-    tells_place: bool = False  # its EXIF says where it was taken
+    has_gps_position: bool = False  # whether the EXIF has a GPS position
     digest: str = ""  # of the file's bytes
     look: Look | None = None
 
@@ -159,7 +159,7 @@ def _with_structure(facts: FileFacts, header: ImageHeader, container: Container)
         several=container.several,
         size=(header.width, header.height) if turned else (header.height, header.width),
         exif=fields and fields[0],
-        tells_place=bool(fields and fields[1]),
+        has_gps_position=bool(fields and fields[1]),
     )
 
 

@@ -1,4 +1,4 @@
-"""A folder of pictures and a folder of true masks -> which belong together: the same path, whatever the endings."""
+"""A folder of pictures and a folder of true masks -> pairs: files with the same path, whatever their endings."""
 
 import random
 from collections import defaultdict
@@ -20,7 +20,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Pairing:
-    """What belongs together, by name, and what stands alone."""
+    """Pictures and masks that belong together by name, and those that stand alone."""
 
     pairs: list[Pair]
     images_alone: list[str]

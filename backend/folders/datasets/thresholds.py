@@ -8,7 +8,7 @@ class Thresholds:
     """Every threshold, with its unit in `about`."""
 
     outlier_score: float = field(default=3.5, metadata={"about": "robust deviations from the median (log scale)"})
-    least_side_px: int = field(default=256, metadata={"about": "shortest side; a picture with fewer pixels is small"})
+    min_side_px: int = field(default=256, metadata={"about": "shortest side; a picture with fewer pixels is small"})
     max_aspect: float = field(
         default=3.0, metadata={"about": "longest side over shortest; above it, the shape is a finding"}
     )

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
-from backend.folders.datasets.evaluation import Run
+from backend.folders.datasets.evaluation import ScoredRun
 from backend.folders.datasets.scoring import PAPER, TILE_PX
 
 HEAD_PX, LINE_PX = 34, 24
@@ -15,7 +15,7 @@ INK, SOFT = (30, 34, 38), (96, 104, 112)
 COLUMNS = ("image", "truth", "ours", "red: kept wrongly, blue: lost")
 
 
-def worst_sheet(run: Run) -> bytes | None:
+def worst_sheet(run: ScoredRun) -> bytes | None:
     """Return the sheet as JPEG, None where no picture was done."""
     worst = [each for each in run.worst() if each.strip]
     if not worst:

@@ -20,7 +20,7 @@ class ImageLimits:
     """The largest picture that is decoded, by the size in its header."""
 
     max_pixels: int = 50_000_000  # width × height
-    max_side_px: int = 16_384
+    max_side_px: int = 16_384  # longer side
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class ClicksConfig:
     max_removed: float = 0.7  # largest region one click may remove, as a share of the object
     always_allowed: float = 0.05  # share of the picture that one click may change whatever the object's size
     beyond_px: int = 8  # working pixels around a part in which the mask may change
-    region: ClickRegionConfig = field(default_factory=ClickRegionConfig)
+    region: ClickRegionConfig = field(default_factory=ClickRegionConfig)  # how the part under a click is found
 
 
 @dataclass(frozen=True)

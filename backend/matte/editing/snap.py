@@ -27,9 +27,9 @@ class SnapConfig:
     side_px: int = 512  # longer side of the working copy
     core: float = 0.4  # share of a stroke's radius inside which the stroke is final
     beyond: float = 0.5  # how far outside a stroke an edge is searched, as a share of its radius
-    min_beyond_px: float = 5.0  # how far at least, in working pixels
+    min_beyond_px: float = 5.0  # least distance outside a stroke at which an edge is searched, in working pixels
     gain: float = 1.2  # an outline moves to an edge only if that is this many times stronger
-    min_gain: float = 0.5  # and only if it is stronger by this many Lab units a pixel; less is noise
+    min_gain: float = 0.5  # least difference to the edge's strength, in Lab units a pixel; less is noise
     context: float = 0.5  # margin around the strokes that teaches both sides' colours, as a share of their box
 
 

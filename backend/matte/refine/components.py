@@ -27,7 +27,7 @@ class ComponentsConfig:
     alike: float = 0.45  # overlap of colour histograms, 0 to 1, that a far part needs
     twin_area: float = 0.05  # from this area on a far part is kept whatever its colours
     contrast_lab: float = 7.0  # smallest distance of mean colours inside and outside a part, in 8-bit Lab
-    contrast_spread: float = 0.6  # the same distance in deviations of the colours outside; the larger bound counts
+    contrast_spread: float = 0.6  # smallest such distance in deviations of the colours outside; the larger bound counts
     margin_px: int = 7  # how far the first guess may reach beyond the thing itself
 
 

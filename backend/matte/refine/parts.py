@@ -20,7 +20,7 @@ SEAM_PX = 4  # widest crack that is closed between the object and an added part
 class PartsConfig:
     min_share: float = 0.006  # smallest region, as a share of the object's area; smaller ones are noise
     stronger_rim: float = 1.5  # least edge strength of a part's free rim over that of its contact with the object
-    weakest_rim: float = 1.25  # the same for the rim's weakest tenth: the end of a shadow is sharp in places only
+    weakest_rim: float = 1.25  # least such ratio of the rim's weakest tenth: a shadow's end is sharp in places
     min_edge: float = 0.5  # least edge strength of a rim or a hole's boundary over the object's median
     max_unclosed: float = 0.1  # largest share of a part's boundary at the limit of the search
     min_contact: float = 0.1  # least share of a part's boundary that touches the object

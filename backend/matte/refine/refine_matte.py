@@ -29,19 +29,21 @@ from backend.matte.refine.threshold import ThresholdConfig, choose_level
 
 @dataclass(frozen=True)
 class MatteConfig:
-    """The configs of tier 1's stages; a stage that is None is skipped."""
+    """The configs of tier 1's stages."""
 
     working_side_px: int = 512  # longer side of the copy on which the outline is decided
-    threshold: ThresholdConfig = field(default_factory=ThresholdConfig)
-    morphology: MorphologyConfig = field(default_factory=MorphologyConfig)
-    holes: HolesConfig = field(default_factory=HolesConfig)
-    components: ComponentsConfig | None = field(default_factory=ComponentsConfig)
-    trimap: TrimapConfig = field(default_factory=TrimapConfig)
-    grabcut: GrabCutConfig | None = field(default_factory=GrabCutConfig)
-    edge_preference: EdgePreferenceConfig = field(default_factory=EdgePreferenceConfig)
-    parts: PartsConfig = field(default_factory=PartsConfig)
-    softness: SoftnessConfig = field(default_factory=SoftnessConfig)
-    edges: EdgesConfig = field(default_factory=EdgesConfig)
+    threshold: ThresholdConfig = field(default_factory=ThresholdConfig)  # saliency to a mask
+    morphology: MorphologyConfig = field(default_factory=MorphologyConfig)  # specks and cracks
+    holes: HolesConfig = field(default_factory=HolesConfig)  # which holes are filled
+    components: ComponentsConfig | None = field(
+        default_factory=ComponentsConfig
+    )  # the object's parts; None: all are kept
+    trimap: TrimapConfig = field(default_factory=TrimapConfig)  # the band in which the outline is searched
+    grabcut: GrabCutConfig | None = field(default_factory=GrabCutConfig)  # outline by colours; None: the mask's
+    edge_preference: EdgePreferenceConfig = field(default_factory=EdgePreferenceConfig)  # moves the outline onto edges
+    parts: PartsConfig = field(default_factory=PartsConfig)  # adds missing parts, opens filled holes
+    softness: SoftnessConfig = field(default_factory=SoftnessConfig)  # hair, blur and see-through regions
+    edges: EdgesConfig = field(default_factory=EdgesConfig)  # the alpha along the outline, at full size
     rembg_matting: RembgMattingConfig | None = None  # set: rembg's alpha matting makes the edge, not `edges`
 
 

@@ -119,9 +119,9 @@ def test_drawings_are_files_too(result: tuple[dict, Path]) -> None:
 
 
 def test_thresholds_are_options(folder: Path, tmp_path: Path) -> None:
-    found = run(folder / "cups", tmp_path / "out", "--least-side-px", "1000", "--max-aspect", "1.1")
+    found = run(folder / "cups", tmp_path / "out", "--min-side-px", "1000", "--max-aspect", "1.1")
     assert all({"small-picture", "odd-shape"} <= set(each["findings"]) for each in found["items"])
-    assert found["thresholds"]["least_side_px"] == 1000
+    assert found["thresholds"]["min_side_px"] == 1000
 
 
 @pytest.mark.parametrize("problem", ["empty", "absent", "no pictures", "out is a file", "out is the folder"])

@@ -12,7 +12,7 @@ from PIL import Image
 from backend.cli import main
 from backend.contract.errors import InvalidParameterError
 from backend.contract.options import MaskOptions
-from backend.folders.datasets.evaluation import WORST, Run, _forget_strips, compare, run_names
+from backend.folders.datasets.evaluation import WORST, ScoredRun, _forget_strips, compare, run_names
 from backend.folders.datasets.evaluation_page import best_of
 from backend.folders.datasets.pairs import Pair, draw_sample, find_pairs
 from backend.folders.datasets.scoring import Score
@@ -58,8 +58,8 @@ def scored(name: str, value: float) -> Score:
 
 
 def test_settings_are_compared_on_the_pictures_that_both_have() -> None:
-    first = Run("one", MaskOptions(), [scored("a", 0.9), scored("b", 0.5), scored("c", 0.1)])
-    second = Run("two", MaskOptions(), [scored("a", 0.8), scored("b", 0.7), Score("c", problem="image-corrupt")])
+    first = ScoredRun("one", MaskOptions(), [scored("a", 0.9), scored("b", 0.5), scored("c", 0.1)])
+    second = ScoredRun("two", MaskOptions(), [scored("a", 0.8), scored("b", 0.7), Score("c", problem="image-corrupt")])
     found = compare(first, second)
     assert (found["pictures"], found["first_better"], found["second_better"]) == (2, 1, 1)
     assert found["mean_gain"] == pytest.approx(-0.05)

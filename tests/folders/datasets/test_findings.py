@@ -63,5 +63,7 @@ def test_empty_pictures_are_no_near_duplicates_of_each_other() -> None:
 
 
 def test_every_finding_has_a_severity() -> None:
-    odd = picture(0, problem="truncated", several=True, tells_place=True, exif=None, faults=("a",), name_fits=False)
+    odd = picture(
+        0, problem="truncated", several=True, has_gps_position=True, exif=None, faults=("a",), name_fits=False
+    )
     assert all(name in SEVERITIES for name in findings_of(odd))

@@ -36,7 +36,7 @@ def test_a_sound_file_has_its_facts_and_no_fault(tmp_path: Path, kind: str) -> N
     facts = facts_of(tmp_path, name, encoded(toy(640, 480)[0], kind, exif=exif(place=1)))
     assert (facts.kind, facts.problem, facts.faults, facts.size) == (kind.lower(), "", (), (480, 640))
     assert facts.exif is not None and set(facts.exif) == {"Make", "Orientation", "FocalLength"}
-    assert facts.tells_place and facts.name_fits
+    assert facts.has_gps_position and facts.name_fits
     assert facts.look is not None and not facts.look.measured
     assert facts.look.coverage == pytest.approx(toy(640, 480)[1].mean(), abs=0.03)
 
