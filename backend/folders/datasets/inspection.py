@@ -79,11 +79,12 @@ class InspectionWork(FolderWork):
         """Return the file's facts for `facts_of`."""
         facts = asdict(inspect(self.folder, self.name, engines.settings))
         look = facts["look"] or {}
-        pictures = [File(name, "", look.pop(name)) for name in _PICTURES if look]
+        pictures = [File(name, media_type, look.pop(name)) for name, media_type in _PICTURES.items() if look]
         return Done(tuple(pictures), report=facts)
 
 
-_PICTURES = ("thumbnail", "signature")  # bytes of a look; they travel as files
+# Bytes of a look; they travel as files.
+_PICTURES = {"thumbnail": "image/jpeg", "signature": "application/octet-stream"}
 
 
 def facts_of(done: Done) -> FileFacts:
