@@ -3,11 +3,11 @@
     python benchmarks/load.py [ROW ...] [--shared ../shared] [--minutes 6]
 
 Rows: crowd, flood, memory, corpora, drift, workers, deadline, server, models, disks, leaving, silent, readers,
-stopping, openapi, gate; by default all of them, one after the other, about forty minutes on two cores. Each starts a
-service of its own on this machine, with the embedded engines and stub networks, and its clients in a process of their
-own, which share the cores with it. What is sent is drawn: a toy before a plain ground. The rows in which only right or
-wrong counts are the tests of `tests/service`, their slow ones too; their figure is how many passed and how long that
-took.
+stopping, openapi, gate, streams, files, stores, settings, names, terminal; by default all of them, one after the other,
+about forty minutes on two cores. Each starts a service of its own on this machine, with the embedded engines and stub
+networks, and its clients in a process of their own, which share the cores with it. What is sent is drawn: a toy before
+a plain ground. The rows in which only right or wrong counts are tests, their slow ones too; their figure is how many
+passed and how long that took.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from load_figures import crowd, flood, growth  # noqa: E402
 
 from tests.helpers.incidents import MOMENTS, STOPPED_WHILE, busy, hang_worker, leave  # noqa: E402
 from tests.helpers.loads import STUB, forms  # noqa: E402
-from tests.helpers.real_service import RealService, form, running  # noqa: E402
+from tests.helpers.real_service import CHECKOUT, RealService, form, running  # noqa: E402
 from tests.helpers.stub_networks import stub_networks  # noqa: E402
 from tests.service.test_corpora_over_http import corpus, mismatches  # noqa: E402
 
@@ -192,6 +192,52 @@ def readers_row(minutes: float) -> Iterator[Row]:
                   beside <= 2 * alone)  # fmt: skip
 
 
+def streams_row(minutes: float) -> Iterator[Row]:
+    """More event streams than there may be connections, all of one client."""
+    del minutes
+    with (
+        usual(MAX_CONNECTIONS="40", MAX_CONNECTIONS_PER_ADDRESS="100", MAX_STREAMS_PER_CLIENT="100") as service,
+        ExitStack() as lines,
+    ):
+        with service.stopped("mask"):
+            photo = forms(1, (160, 120), kind="remove-bg", **STUB)
+            jobs = [service.ask("POST", "/jobs", photo[0][0], photo[1]).json() for _ in range(2)]
+            head = f"GET {jobs[-1]['links']['events']} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+            for _ in range(80):
+                lines.enter_context(socket.create_connection(("127.0.0.1", service.port))).sendall(head)
+            answers = [service.get(path) for path in ("/healthz", "/readyz", "/jobs") for _ in range(20)]
+        refused = sum(answer.status != 200 for answer in answers)
+    worst = max(answer.seconds for answer in answers)
+    figure = f"{refused} refused, slowest {worst * 1e3:.0f} ms"
+    yield Row("60 requests beside 80 event streams, MAX_CONNECTIONS=40", figure, "0, 1 s", not refused and worst <= 1)
+
+
+def files_row(minutes: float) -> Iterator[Row]:
+    """1,000 connections, 45 of them stalled uploads on disk, where 1,024 files may be open."""
+    del minutes
+    limited = ("bash", "-c", 'ulimit -n 1024 && exec "$@"', "sh", *CHECKOUT)
+    upload, headers = b"-" * 1_500_000, "Host: localhost\r\nContent-Length: 9000000\r\n"
+    form = "Content-Type: multipart/form-data; boundary=B\r\n"
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as lines:
+        service = RealService(Path(folder), {"MAX_CONNECTIONS_PER_ADDRESS": "2000"}, limited)
+        service.start()
+        try:
+            for number in range(1000):
+                line = lines.enter_context(socket.create_connection(("127.0.0.1", service.port)))
+                if number < 45:
+                    line.sendall(f"POST /generate-mesh HTTP/1.1\r\n{headers}{form}\r\n".encode())
+                    line.sendall(b'--B\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n' + upload)
+            answers = [service.get("/healthz") for _ in range(40)]
+        finally:
+            service.terminate()
+        lines_logged = service.output().count("cannot be accepted") + service.output().count("Traceback")
+    worst = max(answer.seconds for answer in answers)
+    refused = sum(answer.status != 200 for answer in answers)
+    figure = f"{refused} refused, slowest {worst * 1e3:.0f} ms, {lines_logged} lines on accepting"
+    yield Row("40 × /healthz beside 1,000 connections, 1,024 files", figure, "0, 1 s, 1 line",
+              not refused and worst <= 1 and lines_logged <= 1)  # fmt: skip
+
+
 def stopping_row(minutes: float) -> Iterator[Row]:
     """SIGTERM in each state, to a service with its usual times to drain and to stop."""
     del minutes
@@ -218,7 +264,7 @@ def tests_row(*files: str) -> Callable[[float], Iterator[Row]]:
 
     def row(minutes: float) -> Iterator[Row]:
         del minutes
-        paths = [str(REPOSITORY / "tests" / "service" / file) for file in files]
+        paths = [str(REPOSITORY / "tests" / file) for file in files]
         command = [sys.executable, "-m", "pytest", "-m", "slow or not slow", "--timeout", "3600", *paths]
         began = time.monotonic()
         done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
@@ -236,19 +282,25 @@ ROWS: dict[str, Callable[[float], Iterator[Row]]] = {
     "crowd": crowd_row,
     "flood": flood_row,
     "memory": memory_row,
-    "corpora": tests_row("test_corpora_over_http.py"),
+    "corpora": tests_row("service/test_corpora_over_http.py"),
     "drift": drift_row,
-    "workers": tests_row("test_lost_workers.py"),
+    "workers": tests_row("service/test_lost_workers.py"),
     "deadline": deadline_row,
-    "server": tests_row("test_killed_server.py"),
-    "models": tests_row("test_damaged_models.py"),
-    "disks": tests_row("test_full_disks.py"),
+    "server": tests_row("service/test_killed_server.py"),
+    "models": tests_row("service/test_damaged_models.py"),
+    "disks": tests_row("service/test_full_disks.py"),
     "leaving": leaving_row,
     "silent": silent_row,
     "readers": readers_row,
     "stopping": stopping_row,
-    "openapi": tests_row("test_openapi_fuzz.py"),
-    "gate": tests_row("test_any_picture.py"),
+    "openapi": tests_row("service/test_openapi_fuzz.py"),
+    "gate": tests_row("service/test_any_picture.py"),
+    "streams": streams_row,
+    "files": files_row,
+    "stores": tests_row("jobs/test_damaged_store.py"),
+    "settings": tests_row("contract/test_settings.py", "api/test_startup.py"),
+    "names": tests_row("api/middleware/test_origins.py", "api/middleware/test_proxies.py", "test_deploy.py"),
+    "terminal": tests_row("commands/test_streams.py", "service/test_private_files.py"),
 }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from backend.contract.errors import translate_disk_full
+from backend.contract.work import check_result
 from backend.jobs.records import DISK_FULL, FINAL, JOB_KINDS, Event, Job, made_at
 
 VERSION = 1  # of the tables
@@ -166,6 +167,8 @@ def _check_job(job: Job) -> None:
         raise ValueError("outcome.files: none, or of a job without a result")
     if (job.state == "failed") != (outcome.problem is not None):
         raise ValueError("outcome.problem: none, or of a job that has not failed")
+    for file in outcome.files:
+        check_result(file.name, file.media_type)
     for stage in outcome.stages:
         if not isinstance(stage.get("name"), str) or not isinstance(stage.get("seconds"), int | float):
             raise ValueError("outcome.stages: no name or no seconds")

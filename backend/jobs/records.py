@@ -23,7 +23,6 @@ MAX_TIME_S = 253_402_300_799.0  # since 1970: the end of the year 9999, the last
 Id = Annotated[str, Field(pattern=f"^{ID_PATTERN.pattern}$")]
 Time = Annotated[float, Field(ge=0, le=MAX_TIME_S)]  # seconds since 1970
 Count = Annotated[int, Field(ge=0, lt=2**63)]
-FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]  # never a path
 
 
 class JobIds:
@@ -52,7 +51,7 @@ def made_at(job_id: str) -> float | None:
 class StoredFile:
     """A finished file of a job, as it lies in the job's folder."""
 
-    name: FileName
+    name: str
     media_type: str
     size: Count  # bytes
 

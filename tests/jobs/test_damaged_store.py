@@ -92,6 +92,10 @@ DAMAGE = {
         "UPDATE jobs SET outcome = ?",
         json.dumps({"state": "succeeded", "files": [{"name": "../../x", "media_type": "image/png", "size": 1}]}),
     ),
+    "a file of a type that is not ours": (
+        "UPDATE jobs SET outcome = ?",
+        json.dumps({"state": "succeeded", "files": [{"name": "mask.png", "media_type": "text/html", "size": 1}]}),
+    ),
     "a time that is no number": ("UPDATE jobs SET created_at = ?", "yesterday"),
     "a time beyond all calendars": ("UPDATE jobs SET started_at = ?", 1e15),
     "a time without end": ("UPDATE jobs SET started_at = ?", float("inf")),

@@ -13,7 +13,9 @@ from backend.jobs.store import BY_STATE, EXPIRED, OLDEST, ROW_BYTES, TAKEN, JobS
 
 NOW = 1_800_000_000.0
 TTL_S = 100.0
-GOOD = Outcome("succeeded", ({"name": "decode", "seconds": 0.1},), {"notes": []}, files=(StoredFile("m", "t", 10),))
+GOOD = Outcome(
+    "succeeded", ({"name": "decode", "seconds": 0.1},), {"notes": []}, files=(StoredFile("mask.png", "image/png", 10),)
+)
 ids = JobIds()
 
 
