@@ -1,4 +1,4 @@
-"""How well, how steadily and how fast the embedded segmenter finds the object.
+"""Measures how well, how steadily and how fast the embedded segmenter finds the object.
 
     python benchmarks/border.py [../shared/photos] [--changes] [--scenes] [--every N] [--sheet sheet.png]
 

@@ -345,7 +345,7 @@ def _uncertain(alpha: NDArray[np.float32], rng: np.random.Generator) -> NDArray[
 
 
 def unsettled_scene(kind: str, seed: int) -> Scene:
-    """Return one scene in which depth does not tell the object from its surroundings, or tells it wrongly."""
+    """Return one scene in which depth does not separate the object from its surroundings, or separates it wrongly."""
     rng = np.random.default_rng([11, seed, sum(kind.encode())])
     color = _color(rng)
     if kind == "flat relief":

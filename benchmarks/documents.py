@@ -1,4 +1,4 @@
-"""What `mode=document` costs and how well it tells ink from paper.
+"""Measures the cost of `mode=document`, and how well it separates ink from paper.
 
     python benchmarks/documents.py [--shared ../shared] [--sheet out.png]
 

@@ -1,4 +1,4 @@
-"""How much fusing with depth helps where depth knows, and how little it harms where it does not.
+"""Measures how much fusing with depth helps where depth is right, and how little it harms where it is not.
 
     python benchmarks/fusion.py [--per-kind 8] [--first-seed 0] [--sheet sheet.png]
 

@@ -66,8 +66,8 @@ def crowd_row(minutes: float) -> Iterator[Row]:
     ):
         with usual() as service:
             seen = crowd(service, forms(100, size, **options), clients=20, each=500, seconds=60 * minutes)
-        told = f"20 clients × 500, {name}: {sum(seen.answers.values())} answers in {seen.seconds:.0f} s"
-        yield Row(told, str(seen.answers), "200 or 503", seen.only_served_or_told)
+        row = f"20 clients × 500, {name}: {sum(seen.answers.values())} answers in {seen.seconds:.0f} s"
+        yield Row(row, str(seen.answers), "200 or 503", seen.only_served_or_refused)
         limit = 1.2 * seen.accepted_limit_s
         median = f"a mask alone {seen.alone_s * 1e3:.0f} ms, in the crowd {seen.service_s * 1e3:.0f} ms"
         figure = f"{seen.accepted_p99_s:.2f} s ({median})"
@@ -80,9 +80,9 @@ def flood_row(minutes: float) -> Iterator[Row]:
     for name, options, size in (("border", BORDER, (640, 480)), ("stub network", STUB, (640, 480))):
         with usual() as service:
             seen = flood(service, forms(60, size, **options), seconds=60 * min(minutes, 2), settle_s=5)
-        told = f"3 × capacity ({seen.capacity:.1f} masks/s), {name}, 640 × 480"
+        row = f"3 × capacity ({seen.capacity:.1f} masks/s), {name}, 640 × 480"
         only = set(seen.answers) <= {"200 ok", "503 overloaded"}
-        yield Row(told, f"{seen.kept:.0%} of it accepted; {seen.answers}", "90 %", only and seen.kept >= 0.9)
+        yield Row(row, f"{seen.kept:.0%} of it accepted; {seen.answers}", "90 %", only and seen.kept >= 0.9)
         yield Row("  /healthz, p99", f"{seen.healthz_p99_s * 1e3:.0f} ms", "100 ms", seen.healthz_p99_s < 0.1)
         yield Row("  refused, p99", f"{seen.refused_p99_s * 1e3:.0f} ms", "100 ms", seen.refused_p99_s < 0.1)
 

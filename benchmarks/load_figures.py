@@ -1,4 +1,4 @@
-"""What the rows of `load.py` that have figures do to a running service, and what they then measure."""
+"""The loads and measurements behind those rows of `load.py` that have figures."""
 
 import math
 import time
@@ -18,7 +18,7 @@ def alone(service: RealService, requests: Forms, count: int = 20) -> float:
 
 @dataclass(frozen=True)
 class Crowd:
-    """What many clients at once have seen."""
+    """The answers that many clients at once have seen."""
 
     answers: dict[str, int]
     alone_s: float  # the median of a mask when there is one client
@@ -29,7 +29,7 @@ class Crowd:
     seconds: float
 
     @property
-    def only_served_or_told(self) -> bool:
+    def only_served_or_refused(self) -> bool:
         return set(self.answers) <= {"200 ok", "503 overloaded"}
 
 
@@ -53,7 +53,7 @@ def crowd(service: RealService, requests: Forms, clients: int, each: int, second
 
 @dataclass(frozen=True)
 class Flood:
-    """What becomes of the service when three times as much is asked as it can do."""
+    """The service under three times the load that it can serve."""
 
     answers: dict[str, int]
     capacity: float  # masks a second that three clients in turn get
@@ -92,7 +92,7 @@ def rate(seen: Sequence[Seen], start: float, end: float) -> float:
 
 @dataclass(frozen=True)
 class Growth:
-    """What each process held after the first masks, and the most it held afterwards."""
+    """The memory, files and threads of each process after the first masks, and their maxima afterwards."""
 
     answers: dict[str, int]
     before: dict[str, Held]

@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, help="a folder with image/ and mask/")
     parser.add_argument("--preset", choices=PRESETS, default="balanced")
-    parser.add_argument("--seeds", type=int, default=1, help="how often each picture is spoiled anew")
+    parser.add_argument("--seeds", type=int, default=1, help="how often each picture is spoiled, with a seed each")
     parser.add_argument("--guesses", type=Path, help="saliency PNGs to refine instead of spoiled truth")
     parser.add_argument("--model", action="append", help="a segmenter by name; may be given several times")
     parser.add_argument("--sheets", type=Path, help="write a contact sheet a kind of spoiling here")
@@ -167,7 +167,7 @@ def print_speed() -> None:
 
 def _reset_peak() -> None:
     if CLEAR_REFS.exists():
-        CLEAR_REFS.write_text("5")  # Linux: the high-water mark starts anew at what is held now
+        CLEAR_REFS.write_text("5")  # Linux: resets the high-water mark to the memory in use
 
 
 def _peak_mb() -> float:

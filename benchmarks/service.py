@@ -82,11 +82,11 @@ def main() -> None:
         ]
         for route, options in jobs:
             stages, whole = measure(service.address + route, data, options, parsed.runs)
-            told = ", ".join(f"{name} {seconds:.2f}" for name, seconds in stages.items() if seconds >= 0.005)
-            print(f"{route} {options}: {whole:.2f} s, {whole / decode:.1f} x decoding ({told})")
+            listed = ", ".join(f"{name} {seconds:.2f}" for name, seconds in stages.items() if seconds >= 0.005)
+            print(f"{route} {options}: {whole:.2f} s, {whole / decode:.1f} x decoding ({listed})")
             workers = [peak_memory_mb(child.pid) for child in psutil.Process(service.pid).children()]
-            told = " and ".join(f"{peak:.0f}" for peak in workers)
-            print(f"    peak memory so far: server {peak_memory_mb(service.pid):.0f} MB, workers {told} MB")
+            listed = " and ".join(f"{peak:.0f}" for peak in workers)
+            print(f"    peak memory so far: server {peak_memory_mb(service.pid):.0f} MB, workers {listed} MB")
 
 
 if __name__ == "__main__":

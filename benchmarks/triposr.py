@@ -59,11 +59,11 @@ def timed(work: Callable[[], object]) -> dict[str, float]:
 
 
 class Worker:
-    """One variant, told what to do over its standard input; it answers each line with one line of JSON."""
+    """A process with one variant. It reads commands from its standard input and answers each with one line of JSON."""
 
     def __init__(self, name: str, folder: Path, shared: Path, resolution: int) -> None:
         command = [sys.executable, __file__, "--work", name, "--weights", str(folder), "--shared", str(shared)]
-        # Threads that spin while they wait take the core from whoever shares it.
+        # Threads that spin while they wait take the core from the other processes.
         environment = {**os.environ, "OMP_WAIT_POLICY": "passive"}
         self.process = subprocess.Popen(
             [*command, "--resolution", str(resolution)],

@@ -1,4 +1,4 @@
-"""What a process of its own costs and how soon it refuses: the runner of the service against a thread, in one run.
+"""Measures the cost of worker processes and how soon they refuse: the runner against a thread, in one run.
 
     python benchmarks/workers.py [--rounds 15]
 

@@ -1,4 +1,4 @@
-"""What every test may ask for."""
+"""Fixtures for every test."""
 
 import logging
 import os
@@ -54,5 +54,5 @@ def shared() -> Path:
 
 @pytest.fixture
 def table() -> Table:
-    """A table before a wall, for scenes that depth can tell apart."""
+    """A table before a wall, for scenes that depth can separate."""
     return empty_table()

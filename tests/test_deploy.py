@@ -1,4 +1,4 @@
-"""What `deploy/` says agrees with what is there: files, settings, metrics, commands. No image is built here."""
+"""`deploy/` agrees with the code: files, settings, metrics, commands. No image is built here."""
 
 import json
 import re
@@ -195,9 +195,9 @@ def test_the_front_server_lets_through_what_the_service_takes() -> None:
     text = (DEPLOY / "nginx.conf").read_text()
     room = re.search(r"client_max_body_size (\d+)m", text)
     patience = re.search(r"proxy_read_timeout (\d+)s", text)
-    most_files = max(len(kind.files) for kind in KINDS.values())
-    most_text = FORM_OVERHEAD_BYTES + max(kind.max_text_bytes for kind in KINDS.values())
-    assert room and int(room[1]) * 2**20 >= most_files * Settings().max_upload_bytes + most_text
+    max_files = max(len(kind.files) for kind in KINDS.values())
+    max_text = FORM_OVERHEAD_BYTES + max(kind.max_text_bytes for kind in KINDS.values())
+    assert room and int(room[1]) * 2**20 >= max_files * Settings().max_upload_bytes + max_text
     assert patience and int(patience[1]) > Settings().mesh_deadline_s + Settings().queue_deadline_s
     for body in re.findall(r"return \d+ '(.*)';", text):
         assert json.loads(body)["code"]
@@ -219,12 +219,12 @@ def test_the_health_check_tells_a_living_service_from_another(status: int, exit_
     assert subprocess.run(check, timeout=60).returncode == exit_status
     server.server_close()
     if exit_status == 0:
-        assert subprocess.run(check, timeout=60).returncode == 1  # nobody listens any more
+        assert subprocess.run(check, timeout=60).returncode == 1  # nothing listens any more
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here")
 def test_systemd_understands_the_unit(tmp_path: Path) -> None:
     unit = tmp_path / "mattemesh.service"
     unit.write_text(UNIT.replace("/opt/mattemesh/.venv/bin/python", sys.executable))
-    told = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=60)
-    assert not [line for line in told.stderr.splitlines() if "mattemesh.service" in line]
+    said = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=60)
+    assert not [line for line in said.stderr.splitlines() if "mattemesh.service" in line]

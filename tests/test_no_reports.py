@@ -1,4 +1,4 @@
-"""No library that we load tells anybody that we do."""
+"""No library that we load reports to its maker."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The secret that seals cached entries: whoever can write to the store, but does not know it, cannot plant a result."""
+"""The secret that seals cached entries: a writer to the store who does not know it cannot plant a result."""
 
 import os
 import secrets

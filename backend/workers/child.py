@@ -1,4 +1,4 @@
-"""What a worker process does; `backend.workers.__main__` starts it.
+"""The loop of a worker process; `backend.workers.__main__` starts it.
 
 Its main thread only listens, so a cancel arrives while the work runs. The end of the stream means that the service is
 gone and ends the process at once.

@@ -1,4 +1,4 @@
-"""What a request for work becomes: whose it is, and what it asks for."""
+"""The way of a request to its work: the client, and the cache that it asks for."""
 
 from pathlib import Path
 

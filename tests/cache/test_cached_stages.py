@@ -238,7 +238,7 @@ ALL = {"encode": "hit", "lattice": "hit", "surface": "hit"}
 
 @pytest.fixture(scope="module")
 def after_first(model: TripoSR, framed: Framed) -> dict[str, bytes]:
-    """What the cache holds when FIRST has been built."""
+    """Return a cache as it is when FIRST has been built."""
     store = MemoryStore(max_entry_bytes=10**9)
     stages = StageCache(Cache(store, lambda: SECRET))
     with stages.run("use"):

@@ -1,4 +1,4 @@
-"""The secret of the cache: one for all processes of a DATA_DIR, and unknown to whoever writes to the store."""
+"""The secret of the cache: one for all processes of a DATA_DIR, and unknown to those who only write to the store."""
 
 import stat
 from concurrent.futures import ThreadPoolExecutor

@@ -40,9 +40,9 @@ def run(redirections: str, *arguments: str | Path) -> tuple[int, str]:
 @pytest.mark.parametrize("arguments", ["models list", "doctor", "--help"])
 @pytest.mark.parametrize(("redirection", "code"), [(">&-", "invalid-parameter"), (">/dev/full", "storage-full")])
 def test_stdout_that_cannot_be_written_is_told_in_one_sentence(arguments: str, redirection: str, code: str) -> None:
-    status, told = run(redirection, *arguments.split())
+    status, said = run(redirection, *arguments.split())
     assert status == 1
-    assert told.startswith(f"{code}: stdout cannot be written: ") and told.count("\n") == 1
+    assert said.startswith(f"{code}: stdout cannot be written: ") and said.count("\n") == 1
 
 
 def test_a_reader_that_has_left_is_told_in_one_sentence() -> None:
@@ -57,8 +57,8 @@ def test_a_reader_that_has_left_is_told_in_one_sentence() -> None:
 
 
 def test_a_photo_from_a_closed_stdin_is_told_in_one_sentence(tmp_path: Path) -> None:
-    status, told = run("<&-", "remove-bg", "-", "-o", tmp_path / "mask.png")
-    assert (status, told) == (1, "invalid-parameter: stdin is closed.\n")
+    status, said = run("<&-", "remove-bg", "-", "-o", tmp_path / "mask.png")
+    assert (status, said) == (1, "invalid-parameter: stdin is closed.\n")
 
 
 @pytest.mark.parametrize("redirections", ["2>&-", "2>/dev/full", "<&- 2>&-"])
@@ -89,6 +89,6 @@ def test_ctrl_c_gives_130_however_often(photo: Path, tmp_path: Path) -> None:
     for _ in range(100):
         if running.poll() is None:
             os.killpg(running.pid, signal.SIGINT)  # as a terminal does: to the whole group
-    _, told = running.communicate(timeout=60)
+    _, said = running.communicate(timeout=60)
     assert running.returncode == 130
-    assert "Traceback" not in told and told.count("interrupted") == 1
+    assert "Traceback" not in said and said.count("interrupted") == 1

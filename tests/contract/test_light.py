@@ -1,4 +1,4 @@
-"""What crosses a process boundary is light: the service's process and every command read it."""
+"""Types that cross a process boundary are light: the service's process and every command read it."""
 
 import subprocess
 import sys

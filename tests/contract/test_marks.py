@@ -1,4 +1,4 @@
-"""Strokes and clicks as they are sent: what is read, and which fault is told how."""
+"""Strokes and clicks as they are sent: those that are read, and the sentence for each fault."""
 
 import json
 import pickle

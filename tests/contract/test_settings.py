@@ -89,8 +89,8 @@ def refusal(name: str, value: object) -> str:
 @pytest.mark.parametrize("name", NUMBERS)
 def test_every_number_has_two_bounds_and_refuses_what_is_none(name: str) -> None:
     for value in (math.inf, -math.inf, math.nan, "inf", "nan", "9" * 23, "9" * 5000, -1, "many"):
-        told = refusal(name, value)
-        assert told.startswith(f"invalid setting {name.upper()}: ") and "\n" not in told
+        sentence = refusal(name, value)
+        assert sentence.startswith(f"invalid setting {name.upper()}: ") and "\n" not in sentence
     assert bound(name, "ge", "gt") is not None and bound(name, "le", "lt") is not None
 
 
@@ -99,9 +99,9 @@ def test_a_text_of_no_sense_is_refused_in_one_line_that_does_not_repeat_a_secret
     for good in TEXTS[name][0]:
         assert Settings(**{name: good})  # type: ignore[arg-type]
     for bad in TEXTS[name][1]:
-        told = refusal(name, bad)
-        assert told.startswith(f"invalid setting {name.upper()}: ") and "\n" not in told
-        assert "key" not in name or bad not in told
+        sentence = refusal(name, bad)
+        assert sentence.startswith(f"invalid setting {name.upper()}: ") and "\n" not in sentence
+        assert "key" not in name or bad not in sentence
 
 
 def test_a_refused_password_is_in_no_message() -> None:

@@ -1,4 +1,4 @@
-"""Spool files: read by whoever holds them, without a name, and taken from a worker with mistrust."""
+"""Spool files: read by their holder, without a name, and taken from a worker with mistrust."""
 
 import os
 from pathlib import Path

@@ -10,7 +10,7 @@ from tests.helpers.drawn import iou, toy
 
 
 def coarse(mask: np.ndarray, shift: float = 0.0) -> Instance:
-    """What a good network would say of `mask` with 28 cells a side; `shift` of the box's width to the right."""
+    """Return the answer of a good network to `mask` with 28 cells a side; `shift` of the box's width to the right."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     y0, y1, x0, x1 = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
     grid = cv2.resize(mask[y0:y1, x0:x1].astype(np.float32), (28, 28), interpolation=cv2.INTER_AREA)

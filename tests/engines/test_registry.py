@@ -1,4 +1,4 @@
-"""Which engine `auto` takes, and that each is loaded once."""
+"""The engine that `auto` takes; each is loaded once."""
 
 import threading
 import time

@@ -19,7 +19,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Plan:
-    """What the clients do: each asks again as soon as it has its answer, or all together ask `rate` times a second."""
+    """The clients' behaviour: each asks again once it has its answer, or all together ask `rate` times a second."""
 
     port: int
     clients: int
@@ -39,7 +39,7 @@ class Seen:
     seconds: float
     status: int  # 0: none came
     code: str
-    worked_s: float = 0.0  # what the stages took, as the answer tells
+    worked_s: float = 0.0  # duration of the stages, by the answer's header
 
 
 def ask_many(plan: Plan, bodies: Sequence[bytes] = (), headers: dict[str, str] | None = None) -> list[Seen]:
@@ -66,9 +66,9 @@ class begun:  # noqa: N801  # reads as a verb: with begun(plan) as clients
         return self
 
     def seen(self) -> list[Seen]:
-        told, _ = self._process.communicate(timeout=self._plan.seconds + 600)
+        given, _ = self._process.communicate(timeout=self._plan.seconds + 600)
         assert self._process.returncode == 0
-        return [Seen(*row) for row in json.loads(told)]
+        return [Seen(*row) for row in json.loads(given)]
 
     def __exit__(self, *_: object) -> None:
         self._process.kill()
@@ -136,11 +136,11 @@ def _on_time(client: _Client, turns: "queue.Queue[tuple[int, float] | None]") ->
 
 def main() -> None:
     """Do what the arguments say and print what was seen as JSON."""
-    told = json.loads(sys.argv[2])
-    plan = Plan(**told["plan"])
+    given = json.loads(sys.argv[2])
+    plan = Plan(**given["plan"])
     bodies = [path.read_bytes() for path in sorted(Path(sys.argv[1]).iterdir())]
     began = time.monotonic()
-    clients = [_Client(plan, bodies, told["headers"], began) for _ in range(plan.clients)]
+    clients = [_Client(plan, bodies, given["headers"], began) for _ in range(plan.clients)]
     if plan.rate:
         turns: queue.Queue[tuple[int, float] | None] = queue.Queue()
         threads = [threading.Thread(target=_on_time, args=(client, turns)) for client in clients]

@@ -12,7 +12,7 @@ INKS = {
 }
 PAPERS = {"white": (250, 250, 247), "cream": (250, 244, 222)}
 LIGHTS = ("flat", "gradient", "vignette", "shadow", "hard shadow", "textured")
-FINE = 4  # drawn so many times larger, then averaged down
+FINE = 4  # factor by which a scene is drawn larger, then averaged down
 Alpha = np.ndarray  # (H, W) float32 in [0, 1]: how much of each pixel is ink
 
 

@@ -120,7 +120,7 @@ def load(settings: Settings, lane: Lane, skip_networks: bool) -> Handler:
 
 
 def load_no_network(settings: Settings, lane: Lane, skip_networks: bool) -> Handler:
-    """Die unless told to leave the networks alone."""
+    """Die unless the networks are to be skipped."""
     if not skip_networks:
         os.abort()
     doer = Doer()

@@ -70,7 +70,7 @@ def running() -> Iterator[FakeService]:
 
 
 class Rerouted(httpx.HTTPTransport):
-    """Sends every request to the fake service and tells it which address was meant."""
+    """Sends every request to the fake service and adds the address that was meant."""
 
     def __init__(self, port: int) -> None:
         super().__init__()
@@ -153,10 +153,10 @@ def photo(height: int = 60, width: int = 90) -> np.ndarray:
 
 
 def matte_png(height: int = 60, width: int = 90) -> bytes:
-    """What remove.bg answers for channels=alpha."""
+    """Return remove.bg's answer to channels=alpha."""
     return encode_mask_png(disc(height, width))
 
 
 def cutout_png(height: int = 60, width: int = 90) -> bytes:
-    """What Bria answers."""
+    """Return Bria's answer."""
     return encode_cutout_png(photo(height, width), disc(height, width))

@@ -50,9 +50,9 @@ class ThreadWorker:
         self._threads.submit(job)
         return running
 
-    def _end(self, tell: Callable[[], None]) -> None:
+    def _end(self, notify: Callable[[], None]) -> None:
         self.free_slots += 1
-        tell()
+        notify()
         self.on_change()
 
     def status(self) -> WorkerStatus:

@@ -1,4 +1,4 @@
-"""What goes wrong on purpose: clients that leave, workers and services that are killed, work that never ends."""
+"""Incidents on purpose: clients that leave, workers and services that are killed, work that never ends."""
 
 import os
 import signal
@@ -98,7 +98,7 @@ STOPPED_WHILE = ("idle", "job running", "half-sent upload", "full queue", "all")
 
 @dataclass(frozen=True)
 class Busy:
-    """What a service has under way: connections without an answer yet, and jobs."""
+    """Work under way in a service: connections without an answer yet, and jobs."""
 
     lines: list[socket.socket]
     jobs: list[str]
@@ -129,13 +129,13 @@ def busy(service: RealService, case: str) -> Busy:
         places = service.lane()["max_waiting"] + 1 - before
         lines += [line_to(service, *stuck) for _ in range(places)]
         service.until(lambda: service.lane()["running"] + service.lane()["waiting"] == places + before)
-        assert service.mask(PHOTO).told == (503, "overloaded")
+        assert service.mask(PHOTO).outcome == (503, "overloaded")
     return Busy(lines, jobs)
 
 
 @dataclass(frozen=True)
 class Loss:
-    """What came of work whose worker was lost or hung, and how long the next one had to wait."""
+    """The answer to work whose worker was lost or hung, and the wait of the next one."""
 
     answer: Answer
     next_answer: Answer

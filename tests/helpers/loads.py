@@ -1,4 +1,4 @@
-"""What many clients send to a running service, and how their answers are counted."""
+"""Loads of many clients on a running service, with counts of their answers."""
 
 from collections import Counter
 from collections.abc import Sequence

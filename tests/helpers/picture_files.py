@@ -53,7 +53,7 @@ def exif_block(orientation: int, order: str = "<", kind: str = "H") -> bytes:
 
 
 def saved(image: Image.Image | NDArray[np.uint8], kind: str, **options: Any) -> bytes:
-    """What Pillow writes: "JPEG", "PNG", "WEBP", "MPO", …"""
+    """Return the file that Pillow writes: "JPEG", "PNG", "WEBP", "MPO", …"""
     target = io.BytesIO()
     picture = Image.fromarray(image) if isinstance(image, np.ndarray) else image
     picture.save(target, kind, **options)

@@ -28,7 +28,7 @@ Files = Mapping[str, bytes]
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back, and how long it took from the first byte sent."""
+    """An answer, and its time from the first byte sent."""
 
     status: int
     headers: dict[str, str]  # names in lower case
@@ -45,13 +45,13 @@ class Answer:
         return str(self.json()["code"]) if is_problem else "ok"
 
     @property
-    def told(self) -> tuple[int, str]:
+    def outcome(self) -> tuple[int, str]:
         return self.status, self.code
 
 
 @dataclass(frozen=True)
 class Held:
-    """What one process holds."""
+    """Memory, files and threads of one process."""
 
     rss_bytes: int
     files: int
@@ -122,7 +122,7 @@ class RealService:
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 120.0,
     ) -> Answer:
-        """Return the answer to one request on a connection of its own; status 0 where nobody listens."""
+        """Return the answer to one request on a connection of its own; status 0 where nothing listens."""
         line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
         began = time.monotonic()
         try:

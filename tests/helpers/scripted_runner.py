@@ -17,7 +17,7 @@ def done(*names: str, data: bytes = RESULT) -> Done:
 
 
 async def two_stages(work: Work, on_stage: OnStage) -> Done:
-    """What most tests run."""
+    """Work of two stages: the default."""
     on_stage("start")
     on_stage("decode")
     await asyncio.sleep(0)

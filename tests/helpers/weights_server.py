@@ -11,7 +11,7 @@ Misdeed = Callable[[BaseHTTPRequestHandler, bytes], bool]  # answers itself and 
 
 @dataclass
 class WeightsServer:
-    """What it serves and what it was asked for. `misdeeds` are used up one a request, then it behaves."""
+    """The files to serve and a record of the requests. `misdeeds` are used up one a request, then it behaves."""
 
     files: dict[str, bytes] = field(default_factory=dict)
     etags: dict[str, str] = field(default_factory=dict)

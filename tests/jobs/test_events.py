@@ -1,4 +1,4 @@
-"""How far a job is: never backwards, and unknown until such a job has run."""
+"""The progress of a job: never backwards, and unknown until such a job has run."""
 
 import time
 

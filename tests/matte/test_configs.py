@@ -1,4 +1,4 @@
-"""What the operator sets reaches the stages."""
+"""The operator's settings reach the stages."""
 
 from pathlib import Path
 

@@ -20,7 +20,7 @@ def framed(alpha):
 
 
 def ball_picture(radius, side=512):
-    """What the input camera sees of a ball at the origin: a disc with the tangent rays' radius."""
+    """Return the input camera's view of a ball at the origin: a disc with the tangent rays' radius."""
     rows, columns = (np.mgrid[0:side, 0:side] + 0.5) / side * 2 - 1
     return (np.hypot(rows, columns) * HALF_HEIGHT < radius / np.sqrt(1.9**2 - radius**2)).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""A real service for whoever asks, ended in any case; a small disk."""
+"""A real service, ended in any case; a small disk."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -38,6 +38,6 @@ def own_service(tmp_path: Path) -> Iterator[Callable[..., RealService]]:
 
 @pytest.fixture
 def disk_of(tmp_path: Path) -> Iterator[Callable[[str, int], Path]]:
-    """A function that mounts a disk of so many bytes at a place in the test's folder."""
+    """A function that mounts a disk of a given size, in bytes, at a place in the test's folder."""
     with ExitStack() as disks:
         yield lambda name, size: disks.enter_context(small_disk(tmp_path / name, size))

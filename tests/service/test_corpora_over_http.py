@@ -19,8 +19,8 @@ def mismatches(service: RealService, files: dict[str, Path], expected: dict[str,
     wrong: dict[str, object] = {}
     for name, wanted in expected.items():
         answer = service.mask(files[name].read_bytes(), use_alpha="false")
-        if answer.told != wanted or (answer.status == 200) != answer.body.startswith(made.PNG_SIGNATURE):
-            wrong[name] = (answer.told, wanted)
+        if answer.outcome != wanted or (answer.status == 200) != answer.body.startswith(made.PNG_SIGNATURE):
+            wrong[name] = (answer.outcome, wanted)
     return wrong
 
 

@@ -16,7 +16,7 @@ SMALL = CATALOGUE["u2netp"]
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_model_is_told_and_never_loaded(service: RealService, damage: str) -> None:
     answer = service.mask(PHOTO, model=damage)
-    assert answer.told == (503, "model-unavailable")
+    assert answer.outcome == (503, "model-unavailable")
     assert damage in answer.json()["detail"]
     assert str(service.folder) not in answer.body.decode()
     assert damage not in service.worker()["loaded"]
@@ -34,7 +34,7 @@ def test_a_damaged_file_of_the_catalogue_is_told_with_the_command_that_helps(
         answer = service.mask(PHOTO, model=SMALL.name)
     finally:
         place.unlink()
-    assert answer.told == (503, "model-unavailable")
+    assert answer.outcome == (503, "model-unavailable")
     assert f"models fetch {SMALL.name}" in answer.json()["detail"]
     assert SMALL.name not in service.worker()["loaded"]
     assert service.mask(PHOTO).status == 200
@@ -46,7 +46,7 @@ def test_auto_stands_on_its_stand_in_where_the_default_model_is_of_the_right_siz
     service = own_service()
     file = CATALOGUE[DEFAULT_SEGMENTER].files[0]
     _lay(service.folder / "checkpoints" / file.path, file.exact_size_bytes, None)
-    assert service.mask(PHOTO, model=DEFAULT_SEGMENTER).told == (503, "model-unavailable")
+    assert service.mask(PHOTO, model=DEFAULT_SEGMENTER).outcome == (503, "model-unavailable")
     answer = service.mask(PHOTO, model="auto")
     assert answer.status == 200
     assert DEFAULT_SEGMENTER not in service.worker()["loaded"]

@@ -23,7 +23,7 @@ def test_a_full_spool_refuses_large_photos_alone(
     ballast = fill(disk)
     for path, options in (("/remove-bg", {}), ("/jobs", {"kind": "remove-bg"})):
         answer = service.post(path, {"file": LARGE}, model="stub", quality="fast", **options)
-        assert answer.told == (507, "storage-full")
+        assert answer.outcome == (507, "storage-full")
     assert service.mask(PHOTO).status == 200
     assert service.get("/readyz").status == 200
     ballast.unlink()
@@ -39,8 +39,8 @@ def test_a_full_data_folder_refuses_jobs_and_goes_on_with_the_rest(
     before = service.ended(service.hand_in(PHOTO)["id"])
     ballast = fill(disk)
     answer = service.post("/jobs", {"file": LARGE}, kind="remove-bg", model="stub")
-    assert answer.told == (507, "storage-full")
-    assert service.mask(LARGE).status == 200  # needs no disk; the cache steps aside
+    assert answer.outcome == (507, "storage-full")
+    assert service.mask(LARGE).status == 200  # needs no disk; the cache is skipped
     assert service.get(before["links"]["result"]).status == 200
     assert service.get("/readyz").status == 200
     ballast.unlink()
@@ -61,7 +61,7 @@ def test_a_result_that_finds_no_room_fails_its_job_and_later_ones_succeed(
         ballast = fill(disk, leave=256 * 1024)  # for the rows; the cutout is as large as the photo
     job = service.ended(job["id"])
     assert (job["state"], job["problem"]["code"]) == ("failed", "storage-full")
-    assert service.get(job["links"]["result"]).told == (507, "storage-full")
+    assert service.get(job["links"]["result"]).outcome == (507, "storage-full")
     assert service.mask(PHOTO).status == 200
     ballast.unlink()
     again = service.post("/jobs", own, kind="remove-bg").json()

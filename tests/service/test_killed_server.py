@@ -1,4 +1,4 @@
-"""kill -9 of the whole service in mid-work: nobody lives on, and the next start has everything that was promised."""
+"""kill -9 of the whole service in mid-work: no process survives, and the next start has all that was promised."""
 
 import os
 import signal

@@ -12,16 +12,16 @@ def test_a_worker_that_dies_three_times_rests_and_comes_back(own_service: Callab
     service = own_service()
     for number in (signal.SIGKILL, signal.SIGABRT):
         loss = lose_worker(service, number)
-        assert loss.answer.told == (503, "worker-lost")
+        assert loss.answer.outcome == (503, "worker-lost")
         assert loss.answer.headers["retry-after"] == "1"
         assert loss.next_answer.status == 200
     assert service.worker()["crashes"] == 2
 
     os.kill(service.worker()["pid"], signal.SIGSEGV)
     service.until(lambda: service.worker()["state"] == "resting")
-    assert service.get("/readyz").told == (503, "not-ready")
+    assert service.get("/readyz").outcome == (503, "not-ready")
     refused = service.mask(PHOTO)
-    assert refused.told == (503, "overloaded")
+    assert refused.outcome == (503, "overloaded")
     assert 1 <= int(refused.headers["retry-after"]) <= 5
     assert service.get("/healthz").status == 200
     mesh = service.post("/generate-mesh", {"file": PHOTO}, model="stub", quality="fast")
@@ -39,7 +39,7 @@ def test_work_that_hangs_is_told_at_its_deadline_and_its_worker_replaced(
     for how in ("native", "stopped"):
         before = service.worker()["pid"]
         loss = hang_worker(service, how)
-        assert loss.answer.told == (503, "timed-out")
+        assert loss.answer.outcome == (503, "timed-out")
         assert loss.next_answer.status == 200
         assert service.worker()["pid"] != before
     assert service.worker()["crashes"] == 0  # a kill of ours is none

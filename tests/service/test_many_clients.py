@@ -18,7 +18,7 @@ def test_a_crowd_is_served_in_turn_or_refused(service: RealService) -> None:
     with begun(Plan(service.port, clients, 60, each=6, pause_s=0.02), *forms(8, SMALL, **STUB)) as crowd:
         with service.stopped():
             service.until(lambda: service.lane()["waiting"] == lane["max_waiting"])
-            assert service.mask(PHOTO).told == (503, "overloaded")
+            assert service.mask(PHOTO).outcome == (503, "overloaded")
         seen = answers(crowd.seen())
     assert set(seen) <= {"200 ok", "503 overloaded"}
     assert sum(seen.values()) == 6 * clients

@@ -31,7 +31,7 @@ FEW = settings(max_examples=60, deadline=None, database=None, suppress_health_ch
 
 @st.composite
 def parts(draw: st.DrawFn) -> tuple[bytes, bytes]:
-    """What follows `form-data` in a part's head, and what is in the part."""
+    """Parts of a form: the text after `form-data` in the head, and the content."""
     head = b'; name="' + draw(st.sampled_from(NAMES)) + b'"' if draw(st.integers(0, 9)) else b""
     head += draw(
         st.sampled_from([b"", b'; filename="a"', b"; filename*=a; filename*0=b", b'; filename="\xff"; x', b'"'])

@@ -16,14 +16,14 @@ from schemathesis.specs.openapi.checks import (
 from tests.helpers.incidents import PHOTO
 from tests.helpers.real_service import RealService
 
-# Answers of the 5xx family that say why are no faults: whoever asks for a model that is not there is told so.
+# Answers of the 5xx family that give a reason are no faults: a model may be absent.
 TOLD = {"model-unavailable", "overloaded", "timed-out", "worker-lost"}
 CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance]
 HEALTHY = list(HealthCheck)
 
 
 def ask_everything(service: RealService, examples: int) -> tuple[int, dict[str, str]]:
-    """Ask each operation so many times at random; return how many requests there were, and the first fault of each
+    """Ask each operation that often at random; return how many requests there were, and the first fault of each
     operation that has one."""
     document = service.get("/openapi.json").json()
     sent, faults = 0, {}
@@ -34,8 +34,8 @@ def ask_everything(service: RealService, examples: int) -> tuple[int, dict[str, 
         except BaseException as fault:  # FailureGroup, AssertionError
             if isinstance(fault, KeyboardInterrupt):
                 raise
-            told = getattr(fault, "exceptions", [fault])
-            faults[f"{operation.method.upper()} {operation.path}"] = "; ".join(str(one)[:600] for one in told)
+            causes = getattr(fault, "exceptions", [fault])
+            faults[f"{operation.method.upper()} {operation.path}"] = "; ".join(str(one)[:600] for one in causes)
     assert len(document["paths"]) > 10
     return sent, faults
 

@@ -1,4 +1,4 @@
-"""What the service and its workers write is for their user alone."""
+"""Files of the service and its workers are for their user alone."""
 
 import sys
 from pathlib import Path

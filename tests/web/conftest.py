@@ -42,7 +42,7 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Watch:
-    """What a page did that it should not have done."""
+    """Records what a page did that it should not have done."""
 
     def __init__(self, page: Any, address: str) -> None:
         self.faults: list[str] = []

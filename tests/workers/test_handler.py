@@ -1,4 +1,4 @@
-"""What a worker of the service is made of: warm engines that answer in a form the service can read."""
+"""The handler of the service's workers: warm engines that answer in a form the service can read."""
 
 from pathlib import Path
 

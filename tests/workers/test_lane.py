@@ -1,4 +1,4 @@
-"""The lanes: apart from each other, bounded, and stopping what nobody waits for."""
+"""The lanes: apart from each other, bounded, and stopping abandoned work."""
 
 import asyncio
 import threading

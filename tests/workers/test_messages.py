@@ -1,4 +1,4 @@
-"""What may come back from a worker that a picture has taken over: our own messages and nothing else."""
+"""A worker that a picture has taken over can send our own messages and nothing else."""
 
 import os
 import pickle

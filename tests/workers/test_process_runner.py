@@ -186,9 +186,9 @@ def test_abandoned_work_frees_its_place_and_stops_without_a_kill_where_it_can() 
         await asyncio.sleep(0)
         await runner.run(work("echo"))
         assert pid_of(runner) == before
-        told = len(stages)
+        heard = len(stages)
         await asyncio.sleep(0.1)
-        assert len(stages) == told  # whoever left hears nothing more
+        assert len(stages) == heard  # a client that left hears nothing more
 
     play(scene, max_waiting=0)
 

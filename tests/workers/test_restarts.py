@@ -1,4 +1,4 @@
-"""When a crashing worker rests, and for how long."""
+"""The rests of a crashing worker."""
 
 from backend.workers.restarts import RestartPolicy, Restarts
 

@@ -1,4 +1,4 @@
-"""What a worker process inherits, and what it does first."""
+"""The environment of a worker process, and its first steps."""
 
 import os
 import signal

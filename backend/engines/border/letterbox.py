@@ -32,7 +32,7 @@ def _squeeze(rows: NDArray[np.uint8]) -> NDArray[np.int16]:
     edges = np.linspace(0, rows.shape[1], samples + 1).astype(int)
     if rows.shape[1] <= 8 * samples:
         narrow = [rows[:, left:right].mean(axis=1) for left, right in pairwise(edges)]
-    else:  # eight pixels of each stretch tell enough of a large picture
+    else:  # eight pixels of each stretch are enough of a large picture
         narrow = [rows[:, left : left + 8].mean(axis=1) for left in edges[:-1]]
     return np.stack(narrow, axis=1).astype(np.int16)
 

@@ -1,4 +1,4 @@
-"""Which proxies are trusted with the client's address."""
+"""The proxies that are trusted with the client's address."""
 
 import pytest
 

@@ -78,11 +78,11 @@ def stream(client: TestClient, job: Body, after: int | None = None) -> list[tupl
     headers = {} if after is None else {"Last-Event-ID": str(after)}
     answer = client.get(job["links"]["events"], headers=headers)
     assert answer.headers["content-type"].startswith("text/event-stream")
-    told = []
+    sent = []
     for block in re.split(r"(?:\r?\n){2}", answer.text.strip()):
         fields = dict(line.split(": ", 1) for line in block.splitlines())
-        told.append((int(fields["id"]), fields["event"], json.loads(fields["data"])))
-    return told
+        sent.append((int(fields["id"]), fields["event"], json.loads(fields["data"])))
+    return sent
 
 
 def fetched(client: TestClient, job: Body) -> dict[str, bytes]:
@@ -153,9 +153,9 @@ def test_a_broken_picture_fails_its_job_with_the_problem_of_the_direct_route(cli
     job = hand_in(client, photo=PHOTO[:200])
     assert job["state"] == "failed" and job["files"] == []
     direct = client.post("/remove-bg", files={"file": PHOTO[:200]}).json()
-    told = problem(client.get(job["links"]["result"]), direct["status"], direct["code"])
-    assert told == job["problem"]
-    assert {**told, "instance": ""} == {**direct, "instance": ""}
+    sent = problem(client.get(job["links"]["result"]), direct["status"], direct["code"])
+    assert sent == job["problem"]
+    assert {**sent, "instance": ""} == {**direct, "instance": ""}
 
 
 def test_the_job_is_answered_at_once_with_its_address(script: tuple[TestClient, ScriptedRunner]) -> None:
@@ -178,8 +178,8 @@ def test_events_tell_the_whole_story_and_go_on_after_the_last_one_heard(
 ) -> None:
     client, _ = script
     job = hand_in(client)
-    told = stream(client, job)
-    assert [(number, event) for number, event, _ in told] == [
+    sent = stream(client, job)
+    assert [(number, event) for number, event, _ in sent] == [
         (1, "state"),
         (2, "state"),
         (3, "stage"),
@@ -187,9 +187,9 @@ def test_events_tell_the_whole_story_and_go_on_after_the_last_one_heard(
         (5, "state"),
         (6, "done"),
     ]
-    assert told[2][2] == {"name": "decode", "index": 0, "fraction": 0.0, "seconds_left": None}
-    assert told[-1][2] == client.get(job["links"]["self"]).json()
-    assert stream(client, job, after=4) == told[4:]
+    assert sent[2][2] == {"name": "decode", "index": 0, "fraction": 0.0, "seconds_left": None}
+    assert sent[-1][2] == client.get(job["links"]["self"]).json()
+    assert stream(client, job, after=4) == sent[4:]
     assert client.get(job["links"]["events"], headers={"Last-Event-ID": "6"}).status_code == 204
     problem(client.get(job["links"]["events"], headers={"Last-Event-ID": "all"}), 422, "invalid-parameter")
 

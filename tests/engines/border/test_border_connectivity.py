@@ -1,4 +1,4 @@
-"""What hangs together with the frame is background, and how finely that is judged follows the background."""
+"""Areas connected to the frame are background; the judgement is as fine as the background is even."""
 
 import numpy as np
 

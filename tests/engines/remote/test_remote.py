@@ -162,12 +162,12 @@ def test_nothing_of_the_file_travels_but_its_pixels(
     found = bria(service, result(), answer(200, cutout_png()))
     monkeypatch.setattr(engines, "segmenter", lambda name: found)
     trace = Trace()
-    told = cut_out(stream.getvalue(), MaskOptions(model="bria"), engines=engines, trace=trace).report.as_json()
+    report = cut_out(stream.getvalue(), MaskOptions(model="bria"), engines=engines, trace=trace).report.as_json()
     sent = base64.b64decode(json.loads(service.heard[0].body)["image"])
     assert sent.startswith(b"\xff\xd8") and b"Exif" not in sent and b"Secret" not in sent and b"home" not in sent
     with PillowImage.open(io.BytesIO(sent)) as opened:
         assert not opened.getexif() and opened.size == (96, 64)
-    assert told["segmenter"]["service"] == "Bria" and told["models"][0]["licence"] == "Bria's terms"
+    assert report["segmenter"]["service"] == "Bria" and report["models"][0]["licence"] == "Bria's terms"
     assert any("left this machine" in note for note in trace.notes)
 
 

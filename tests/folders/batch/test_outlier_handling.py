@@ -1,4 +1,4 @@
-"""What is done with a picture that is unlike the others."""
+"""The handling of a picture that is unlike the others."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a run counts and tells."""
+"""The counts of a run and their display."""
 
 from backend.folders.batch.manifest import Record
 from backend.folders.batch.progress import Silent, summary, table_of_reasons

@@ -113,7 +113,7 @@ def test_a_folder_is_done_once_then_only_what_is_new_changed_or_failed(
     assert iou(np.asarray(Image.open(out / "a/x.png.png")) > 127, toy()[1][::-1]) > 0.9
     assert contents(pictures)["a/x.jpg"] == before["a/x.jpg"]
 
-    (out / "new.png").unlink()  # somebody removed a result
+    (out / "new.png").unlink()  # a result was removed
     assert run(folders, "--json") == 0
     events = lines(capsys.readouterr().out)
     assert [line["input"] for line in events if line.get("new") is True] == ["new.jpg"]
@@ -220,7 +220,7 @@ def test_pictures_found_odd_lie_apart_and_one_too_small_may_be_refused(
         (pictures / f"{name}.png").write_bytes(encoded(toy(80, 60)[0]))
     odd = {"tiny.png": Handling(("small-picture",), True, "refuse"), "wide.png": Handling(("odd-shape",), True)}
     monkeypatch.setattr("backend.commands.batch.plan_handling", lambda *_: odd)
-    assert run(folders, "--quality-handling", "--quiet") == 0  # what somebody refuses has not failed
+    assert run(folders, "--quality-handling", "--quiet") == 0  # a refused picture has not failed
     found = records(out)
     assert {name: (each.state, each.output) for name, each in found.items()} == {
         "plain.png": ("done", "plain.png"),

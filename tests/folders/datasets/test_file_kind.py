@@ -1,4 +1,4 @@
-"""What a file is, against what it is called."""
+"""The kind of a file by its bytes, against its name."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""What is called odd, alone and beside others."""
+"""Findings of a picture alone and beside others."""
 
 from dataclasses import replace
 
