@@ -3,11 +3,11 @@
     python benchmarks/load.py [ROW ...] [--shared ../shared] [--minutes 6]
 
 Rows: crowd, flood, memory, corpora, drift, workers, deadline, server, models, disks, leaving, silent, readers,
-stopping, openapi, gate, streams, files, stores, settings, names, terminal; by default all of them, one after the other,
-about forty minutes on two cores. Each starts a service of its own on this machine, with the embedded engines and stub
-networks, and its clients in a process of their own, which share the cores with it. What is sent is drawn: a toy before
-a plain ground. The rows in which only right or wrong counts are tests, their slow ones too; their figure is how many
-passed and how long that took.
+stopping, openapi, gate, streams, files, stores, settings, names, terminal, planted; by default all of them,
+one after the other, about forty minutes on two cores. Each starts a service of its own on this machine, with the
+embedded engines and stub networks, and its clients in a process of their own, which share the cores with it. What is
+sent is drawn: a toy before a plain ground. The rows in which only right or wrong counts are tests, their slow ones too;
+their figure is how many passed and how long that took.
 """
 
 import argparse
@@ -301,6 +301,7 @@ ROWS: dict[str, Callable[[float], Iterator[Row]]] = {
     "settings": tests_row("contract/test_settings.py", "api/test_startup.py"),
     "names": tests_row("api/middleware/test_origins.py", "api/middleware/test_proxies.py", "test_deploy.py"),
     "terminal": tests_row("commands/test_streams.py", "service/test_private_files.py"),
+    "planted": tests_row("folders/batch/test_planted.py", "contract/test_confined_folder.py"),
 }
 
 

@@ -20,8 +20,8 @@ from backend.contract.settings import Settings
 from backend.contract.work import KINDS
 from backend.folders.batch.inputs import Inputs, check_in_and_out, find_pictures
 from backend.folders.batch.manifest import Manifest
-from backend.folders.batch.names import REPORT, name_results
-from backend.folders.batch.out_folder import OutFolder
+from backend.folders.batch.names import name_results
+from backend.folders.batch.out_folder import MANIFEST, REPORT, OutFolder
 from backend.folders.batch.outlier_handling import Handling, plan_handling
 from backend.folders.batch.progress import choose_display, shown, summary, table_of_reasons
 from backend.folders.batch.report import report_page
@@ -46,7 +46,8 @@ def batch(parsed: argparse.Namespace, options: MatteOptions, settings: Settings)
     jobs = parsed.jobs or default_jobs(KINDS[parsed.kind].lane)
     out = OutFolder(parsed.out)
     try:
-        manifest = Manifest(parsed.out)
+        manifest = Manifest(out)
+        print_skipped_records(manifest)
         config = BatchConfig(
             parsed.folder, parsed.kind, options, jobs, parsed.min_grade, parsed.quality_handling, parsed.small_pictures
         )
@@ -64,6 +65,14 @@ def check_kind(manifest: Manifest, kind: str) -> None:
         raise InvalidParameterError(
             f"The folder holds results of {others.pop()}. Name another with -o.", parameter="out"
         )
+
+
+def print_skipped_records(manifest: Manifest) -> None:
+    """Print a line for each record that is not used."""
+    for sentence in manifest.sentences:
+        print(f"skipped: {MANIFEST}, {shown(sentence)}", file=sys.stderr)
+    if more := manifest.skipped - len(manifest.sentences):
+        print(f"skipped: {MANIFEST}, {more} more", file=sys.stderr)
 
 
 def default_jobs(lane: str) -> int:
@@ -176,7 +185,7 @@ class _Session:
         tally = self._display.tally
         if not tally.finished:
             return
-        figures = summary(tally)
+        figures = summary(tally, self._manifest.skipped)
         if self._json:
             print(json.dumps({"event": "summary", **figures}), flush=True)
         elif not self._quiet:
@@ -192,16 +201,16 @@ class _Session:
             f"{figures['refused']} refused; {tally.new} in this run, in {tally.seconds:.1f} s",
             file=sys.stderr,
         )
+        if self._manifest.skipped:
+            print(f"records of {MANIFEST} skipped: {self._manifest.skipped}", file=sys.stderr)
         if tally.failed:
             print(table_of_reasons(tally.failed.values()), file=sys.stderr)
 
     def _write_report(self) -> None:
         records = [self._manifest.records[name] for name in self._listed if name in self._manifest.records]
         title = f"Results of {self._config.folder.resolve().name or self._config.folder}"
-        read = self._out.read
-        page = report_page(
-            title, records, len(self._listed), lambda each: read(self._out.thumbnail(each.digest, each.key))
-        )
+        read = self._out.read_thumbnail
+        page = report_page(title, records, len(self._listed), lambda each: read(each.digest, each.key))
         self._out.write(REPORT, page)
 
 

@@ -1,6 +1,7 @@
 """Files that are whole or not there at all, and the disk's errors in one sentence."""
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -8,15 +9,14 @@ from pathlib import Path
 from backend.contract.errors import InvalidParameterError, StorageFullError, is_disk_full
 
 
-def write_atomically(path: Path, data: bytes, draft: Path | None = None) -> None:
-    """Write `data` to a draft, flush it to the disk, and only then give it the name `path`.
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write `data` to a hidden draft beside `path`, flush it to the disk, and only then give it the name `path`.
 
-    `draft` has to be on the same file system; by default it is a hidden file beside `path`. A failure, Ctrl-C included,
-    leaves no draft and keeps the file that was there. Raises OSError.
+    A failure, Ctrl-C included, leaves no draft and keeps the file that was there. Raises OSError.
     """
-    draft = draft or path.with_name(f".{path.name}.{os.getpid()}.part")
+    draft = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        with draft.open("wb") as file:
+        with draft.open("xb") as file:  # x: never through a link that lies there already
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.contract.confined_folder import ConfinedFolder
 from backend.contract.trace import Trace
 from backend.contract.work import File
 from backend.images.arrays import Image
@@ -40,11 +41,14 @@ def write_zip(files: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def write_folder(files: Mapping[str, bytes], folder: Path) -> None:
-    """Write the files into `folder`, which is made when it is not there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, data in files.items():
-        (folder / name).write_bytes(data)
+def write_folder(files: Mapping[str, bytes], folder: Path, part: str = "") -> None:
+    """Write the files into `folder`, or its sub-folder `part`; both are made when they are missing.
+
+    Raises OSError, also where one of the names or `part` is a link that leads elsewhere.
+    """
+    with ConfinedFolder(folder) as out:
+        for name, data in files.items():
+            out.write(f"{part}/{name}" if part else name, data)
 
 
 def visible(picture: NDArray[Any]) -> NDArray[np.uint8]:

@@ -45,7 +45,7 @@ def perform(work: Work, engines: Engines, on_stage: OnStage) -> Done:
     report = made.report.model_copy(update={"cached": cached}).as_json()
     if folder is not None:
         try:
-            write_folder(bundle_files(made.file, report, trace), folder / work.name)
+            write_folder(bundle_files(made.file, report, trace), folder, work.name)
         except OSError as error:  # a full disk costs the bundle, not the result
             logger.error("the debug bundle of %s cannot be written: %s", work.name, error.strerror)
     if work.form == "job" and isinstance(made, Cutout | Reconstruction):

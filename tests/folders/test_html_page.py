@@ -79,9 +79,9 @@ def evaluation() -> bytes:
 
 
 def report() -> bytes:
-    done = Record(NASTY, "done", NASTY, kind=NASTY, output=f"review/{NASTY}\udce9", grade="A", points=80, coverage=0.5,
+    done = Record(NASTY, "done", f"{NASTY}.png", output=f"review/{NASTY}\udce9.png", grade="A", points=80, coverage=0.5,
                   size=(2, 3), seconds=0.5, advice=(NASTY,), findings=(NASTY,))  # fmt: skip
-    failed = Record("caf\udce9", "failed", NASTY, code=NASTY, detail=NASTY)
+    failed = Record("caf\udce9", "failed", f"{NASTY}.png", code=NASTY, detail=NASTY)
     return report_page(NASTY, [done, failed], 3, lambda record: b"x")
 
 

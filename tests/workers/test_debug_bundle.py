@@ -42,8 +42,22 @@ def test_a_run_without_pictures_still_has_its_report() -> None:
 
 def test_the_folder_holds_the_same_files(tmp_path: Path) -> None:
     files = bundle_files(MADE, REPORT, run_with_pictures())
-    write_folder(files, tmp_path / "deep" / "request")
+    write_folder(files, tmp_path, "deep/request")
     assert {path.name: path.read_bytes() for path in (tmp_path / "deep" / "request").iterdir()} == files
+
+
+def test_a_link_in_the_folder_is_replaced_or_refused_and_never_followed(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "letter").write_bytes(b"dear")
+    for name in ("out/request", "out/report.json", "out/link"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).symlink_to(tmp_path / ("letter" if name.endswith("json") else "home"))
+    write_folder({"report.json": b"new"}, tmp_path / "out")
+    for part in ("request", "link/below", "..", "../home"):
+        with pytest.raises(OSError):
+            write_folder({"report.json": b"new"}, tmp_path / "out", part)
+    assert (tmp_path / "letter").read_bytes() == b"dear" and not list((tmp_path / "home").iterdir())
+    assert (tmp_path / "out" / "report.json").read_bytes() == b"new"
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1), (7, 3)])

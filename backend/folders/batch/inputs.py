@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from backend.contract.errors import InvalidParameterError
-from backend.folders.batch.manifest import NAME, is_manifest
+from backend.folders.batch.manifest import is_manifest
+from backend.folders.batch.out_folder import MANIFEST
 from backend.folders.datasets.file_kind import DECODED, HEAD_BYTES, kind_by_name, kind_of
 from backend.folders.datasets.walk import walk
 
@@ -40,7 +41,9 @@ def find_pictures(folder: Path, out: Path) -> Inputs:
     """
     walked = walk(folder, leave_out=out)
     results = {
-        name.removesuffix(NAME) for name in walked.files if name.endswith(f"/{NAME}") and is_manifest(folder / name)
+        name.removesuffix(MANIFEST)
+        for name in walked.files
+        if name.endswith(f"/{MANIFEST}") and is_manifest(folder / name)
     }
     found = Inputs(hidden=walked.hidden)
     found.skipped = dict.fromkeys(sorted(results), "It holds the results of another run.")

@@ -1,70 +1,116 @@
 """manifest.jsonl: a line for each change of a picture's state; the last line of a picture counts.
 
 Lines are only appended, so a killed run loses at most the line that it was writing; a truncated last line is ignored
-and ended before the next one is written.
+and ended before the next one is written. The file may come from elsewhere: a record that `Record` refuses is skipped.
 """
 
 import json
 import os
 import threading
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterator
+from dataclasses import asdict, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, BinaryIO, Literal
 
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
+
+from backend.contract.confined_folder import parts_of
 from backend.contract.files import translate_write_errors
+from backend.folders.batch.names import fold_name
+from backend.folders.batch.out_folder import (
+    MANIFEST,
+    OutFolder,
+    check_output_name,
+    check_result_name,
+    without_part,
+)
 
-NAME = "manifest.jsonl"
 HEADER = {"manifest": "mattemesh batch", "version": 1}
+MAX_LINE_BYTES = 1024 * 1024  # of a record; a longer line is skipped unread
+MAX_SENTENCES = 20  # on skipped records; the rest is counted
 State = Literal["working", "done", "failed", "refused"]
 
 
-@dataclass(frozen=True)
-class Record:
-    """The state of one picture. Names are relative to their folder, with "/"."""
+def _check_input(name: str) -> str:
+    parts_of(name)
+    return name
 
-    input: str
+
+def _check_options(options: dict[str, Any], depth: int = 6) -> dict[str, Any]:
+    """Return `options`. Raises ValueError for nested lists and objects that copying or printing them would overrun."""
+    inside = list(options.values())
+    while inside:
+        if not depth:
+            raise ValueError("nested too deep")
+        depth -= 1
+        inside = [
+            each
+            for outer in inside
+            if isinstance(outer, list | tuple | dict)
+            for each in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return options
+
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-z]{0,64}$")]
+Side = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+@dataclass(frozen=True, config=ConfigDict(allow_inf_nan=False))
+class Record:
+    """The state of one picture. Names are relative to their folder, with "/", and lead to nothing outside it."""
+
+    input: Annotated[str, AfterValidator(_check_input)]
     state: State
-    name: str  # of the result, without the part of OUT_DIR (review/, outliers/)
-    digest: str = ""  # blake2b of the input's bytes
-    key: str = ""  # digest of the options, models and settings that the result depends on
-    kind: str = ""
-    options: dict[str, Any] = field(default_factory=dict)  # those that were given
-    output: str | None = None  # path of the result in OUT_DIR
-    output_bytes: int = 0
-    grade: str | None = None
-    points: int | None = None
-    coverage: float | None = None
-    size: tuple[int, int] | None = None  # (height, width), upright
-    seconds: float | None = None
+    # Of the result, without the part of OUT_DIR (review/, outliers/).
+    name: Annotated[str, AfterValidator(check_result_name)]
+    digest: Digest = ""  # blake2b of the input's bytes
+    key: Digest = ""  # digest of the options, models and settings that the result depends on
+    kind: Literal["", "remove-bg", "generate-mesh"] = ""
+    # Those that were given.
+    options: Annotated[dict[str, Any], AfterValidator(_check_options)] = field(default_factory=dict)
+    output: Annotated[str, AfterValidator(check_output_name)] | None = None  # path of the result in OUT_DIR
+    output_bytes: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    grade: Annotated[str, Field(pattern=r"^[A-E]$")] | None = None
+    points: Annotated[int, Field(ge=0, le=100)] | None = None
+    coverage: Annotated[float, Field(ge=0, le=1.001)] | None = None
+    size: tuple[Side, Side] | None = None  # (height, width), upright
+    seconds: Annotated[float, Field(ge=0, le=1e7)] | None = None
     code: str | None = None  # of the problem
     detail: str | None = None
     advice: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()  # of `analyze`; only with quality handling
-    resize_plan: str = ""
+    resize_plan: Literal["", "reduce", "enlarge", "refuse"] = ""
     finished: str = ""  # UTC, ISO 8601
 
 
 class Manifest:
-    """The manifest of one output folder, in memory and on the disk. Appending is safe from several threads."""
+    """The manifest of one output folder, in memory and on the disk. Appending is safe from several threads.
 
-    def __init__(self, folder: Path) -> None:
+    `skipped` counts the records that are not used, and `sentences` says why, for the first `MAX_SENTENCES`.
+    """
+
+    def __init__(self, out: OutFolder) -> None:
         """Read what is there. Raises InvalidParameterError or StorageFullError when it cannot be used."""
         self.records: dict[str, Record] = {}
-        self._path = folder / NAME
+        self.skipped = 0
+        self.sentences: list[str] = []
+        self._path = out.folder / MANIFEST
         self._lock = threading.Lock()
         with translate_write_errors(self._path):
-            self._file = self._path.open("ab+", buffering=0)
-            self._file.seek(0)
-            lines = self._file.read().split(b"\n")
-            torn = lines.pop() != b""
-            for line in lines:
-                record = _read(line)
-                if record is not None:
-                    self.records[record.input] = record
-            if torn:
+            self._file = out.open_manifest()
+            ended, number = True, 0
+            with os.fdopen(os.dup(self._file.fileno()), "rb") as lines:
+                lines.seek(0)
+                for number, (line, ended) in enumerate(_lines(lines), start=1):
+                    if ended:
+                        self._take(number, line)
+            self._drop_rivals()
+            if not ended:
                 self._append(b"\n")
-            if not lines:
+            if not number:
                 self._append(json.dumps(HEADER).encode() + b"\n")
 
     def append(self, record: Record) -> None:
@@ -78,6 +124,41 @@ class Manifest:
 
     def close(self) -> None:
         self._file.close()
+
+    def _take(self, number: int, line: bytes | None) -> None:
+        """Keep the record in `line`; skip the header, a truncated line and another program's."""
+        if line is None:
+            self._skip(f"line {number}: it is too long")
+            return
+        try:
+            row = json.loads(line, parse_constant=_refuse)
+        except (ValueError, RecursionError):
+            return
+        if not isinstance(row, dict) or "input" not in row:
+            return
+        try:
+            record = Record(**{name: value for name, value in row.items() if name in _FIELDS})
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(str(each) for each in first["loc"])
+            self._skip(f"line {number}: {where}: {first['msg'].removeprefix('Value error, ')}")
+            return
+        self.records[record.input] = record
+
+    def _drop_rivals(self) -> None:
+        """Skip the records whose result has the name of another picture's: it would be removed with theirs."""
+        owners: dict[str, str] = {}
+        for record in list(self.records.values()):
+            names = {fold_name(record.name), fold_name(without_part(record.output or record.name))}
+            if all(owners.setdefault(name, record.input) == record.input for name in names):
+                continue
+            self._skip(f"the record of {record.input}: its result has the name of another picture's")
+            del self.records[record.input]
+
+    def _skip(self, sentence: str) -> None:
+        self.skipped += 1
+        if len(self.sentences) < MAX_SENTENCES:
+            self.sentences.append(sentence)
 
     def _append(self, line: bytes) -> None:
         """Write the whole line or, when the disk is full, nothing."""
@@ -101,16 +182,16 @@ def is_manifest(path: Path) -> bool:
 
 
 _FIELDS = frozenset(each.name for each in fields(Record))
-_TUPLES = ("advice", "notes", "findings", "size")
 
 
-def _read(line: bytes) -> Record | None:
-    """Return the record in `line`, None for a truncated line, the header, or another program's line."""
-    try:
-        row = json.loads(line)
-    except ValueError:
-        return None
-    if not isinstance(row, dict) or not all(isinstance(row.get(name), str) for name in ("input", "state", "name")):
-        return None
-    known = {name: value for name, value in row.items() if name in _FIELDS}
-    return Record(**{**known, **{name: tuple(known[name]) for name in _TUPLES if isinstance(known.get(name), list)}})
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number in JSON")
+
+
+def _lines(file: BinaryIO) -> Iterator[tuple[bytes | None, bool]]:
+    """Yield each line, None for one over `MAX_LINE_BYTES`, and whether it ends."""
+    while line := file.readline(MAX_LINE_BYTES):
+        last = line
+        while not last.endswith(b"\n") and (more := file.readline(MAX_LINE_BYTES)):
+            last = more
+        yield line if last is line else None, last.endswith(b"\n")

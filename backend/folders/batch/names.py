@@ -11,12 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import PurePosixPath
 
-from backend.folders.batch.manifest import NAME
-from backend.folders.batch.out_folder import OUTLIERS, REVIEW
+from backend.folders.batch.out_folder import RESERVED
 
-REPORT = "report.html"
-DEBUG = "debug"
-RESERVED = frozenset({REVIEW, OUTLIERS, NAME, REPORT, DEBUG})  # at the top of OUT_DIR
 MAX_BYTES = 200  # of a file's name; file systems take 255
 
 
@@ -29,19 +25,19 @@ def name_results(
     already. Names that differ only in case, or in how a letter is composed, count as the same.
     """
     names = {each: owned[each] for each in inputs if each in owned and owned[each].endswith(ending)}
-    used = {_fold(name) for name in owned.values()}
-    used |= {_fold(str(parent)) for each in inputs for parent in PurePosixPath(_moved(each)).parents}
-    wanted = Counter(_fold(_candidates(each, ending)[0]) for each in inputs if each not in names)
+    used = {fold_name(name) for name in owned.values()}
+    used |= {fold_name(str(parent)) for each in inputs for parent in PurePosixPath(_moved(each)).parents}
+    wanted = Counter(fold_name(_candidates(each, ending)[0]) for each in inputs if each not in names)
     for each in inputs:
         if each in names:
             continue
         plain, *others = _candidates(each, ending)
-        shared = wanted[_fold(plain)] > 1
+        shared = wanted[fold_name(plain)] > 1
         for name in _numbered([*others] if shared else [plain, *others], ending):
-            if _fold(name) not in used and not is_taken(name):
+            if fold_name(name) not in used and not is_taken(name):
                 break
         names[each] = name
-        used.add(_fold(name))
+        used.add(fold_name(name))
     return names
 
 
@@ -70,5 +66,6 @@ def _short(stem: str, each: str, ending: str) -> str:
     return f"{raw[: MAX_BYTES - len(ending) - 9].decode('utf-8', 'ignore')}~{mark}{ending}"
 
 
-def _fold(name: str) -> str:
+def fold_name(name: str) -> str:
+    """Return what is the same for names that some file system takes for one: in case, or in composed letters."""
     return unicodedata.normalize("NFC", name).casefold()

@@ -1,23 +1,29 @@
-"""OUT_DIR: finished files under their names, never half a file.
+"""OUT_DIR: finished files under their names, never half a file, and nothing outside it.
 
-A file is written in `.mattemesh/partial`, made safe on the disk and only then given its name. One run at a time.
+A file is written in `.mattemesh/partial`, made safe on the disk and only then given its name. One run at a time. The
+folder may come from elsewhere, so every access goes through one `ConfinedFolder`.
 """
 
 import errno
-import os
-from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
+from backend.contract.confined_folder import ConfinedFolder, LeadsOutError, parts_of
 from backend.contract.errors import InvalidParameterError
-from backend.contract.files import translate_write_errors, write_atomically
+from backend.contract.files import translate_write_errors
+from backend.contract.mesh_formats import MESH_FORMATS
 
 OWN = ".mattemesh"
-REVIEW, OUTLIERS = "review", "outliers"
+REVIEW, OUTLIERS, DEBUG = "review", "outliers", "debug"
+MANIFEST, REPORT = "manifest.jsonl", "report.html"
+RESERVED = frozenset({REVIEW, OUTLIERS, DEBUG, MANIFEST, REPORT})  # at the top of OUT_DIR
+MAX_THUMBNAIL_BYTES = 64 * 1024  # a thumbnail has 2 to 20 kB
+_PARTIAL, _THUMBNAILS, _LOCK = f"{OWN}/partial", f"{OWN}/thumbnails", f"{OWN}/lock"
+_ENDINGS = (".png", *(f".{name}" for name in MESH_FORMATS))
 
 
 class PlaceError(Exception):
-    """One result cannot be written: another entry has its name, or the name is too long."""
+    """One result cannot be written: another entry has its name, a link is on its way, or the name is too long."""
 
 
 # Errors of one name, not of the whole folder.
@@ -33,78 +39,96 @@ class OutFolder:
         Raises InvalidParameterError when it cannot be used, or another run uses it, and StorageFullError.
         """
         self.folder = folder
-        self._numbers = count()  # of files in work
-        self._partial, self._thumbnails = folder / OWN / "partial", folder / OWN / "thumbnails"
         with translate_write_errors(folder):
-            for each in (self._partial, self._thumbnails):
-                each.mkdir(parents=True, exist_ok=True)
-            self._lock = _hold(folder / OWN / "lock")
-            for left in self._partial.iterdir():
-                left.unlink()
+            self._files = ConfinedFolder(folder, _PARTIAL)
+            self._files.listed(_THUMBNAILS)
+            self._lock = _hold(self._files.append_to(_LOCK), folder)
+            self._files.clear(_PARTIAL)
 
     def close(self) -> None:
         self._lock.close()
+        self._files.close()
+
+    def open_manifest(self) -> BinaryIO:
+        """Return the manifest, unbuffered, to read and append to. Raises OSError."""
+        return self._files.append_to(MANIFEST)
 
     def write(self, name: str, data: bytes) -> None:
         """Write the file `name`, whole or not at all. Raises InvalidParameterError, StorageFullError or
         PlaceError."""
-        path = self.folder / name
-        with translate_write_errors(path):
+        with translate_write_errors(self.folder / name):
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._check_inside(path.parent)
-                write_atomically(path, data, draft=self._partial / str(next(self._numbers)))
+                self._files.write(name, data)
             except OSError as error:
-                if error.errno in _OF_ONE_NAME:
-                    raise PlaceError(f"Its result cannot be written: {error.strerror}.") from error
-                raise
+                raise _of_one_name(error) from error
 
     def remove(self, name: str) -> None:
-        """Remove the file `name`, if it is there, and the folders that it leaves empty."""
-        path = self.folder / name
-        path.unlink(missing_ok=True)
-        for parent in path.relative_to(self.folder).parents[:-1]:
+        """Remove the file `name`, if it is there, and the folders that it leaves empty. Behind a link there is none."""
+        with translate_write_errors(self.folder / name):
             try:
-                (self.folder / parent).rmdir()
-            except OSError:  # something is in it
+                self._files.remove(name)
+            except (FileNotFoundError, NotADirectoryError, LeadsOutError):
                 return
 
     def move(self, name: str, to: str) -> None:
-        """Move the file `name`. Raises InvalidParameterError or StorageFullError."""
+        """Move the file `name`. Raises InvalidParameterError, StorageFullError or PlaceError."""
         with translate_write_errors(self.folder / to):
-            (self.folder / to).parent.mkdir(parents=True, exist_ok=True)
-            self._check_inside((self.folder / to).parent)
-            (self.folder / name).replace(self.folder / to)
-        self.remove(name)
+            try:
+                self._files.move(name, to)
+            except OSError as error:
+                raise _of_one_name(error) from error
 
     def size_of(self, name: str) -> int | None:
         """Return the bytes of the file `name`, None when there is no such file."""
-        path = self.folder / name
-        return path.stat().st_size if path.is_file() else None
+        return self._files.size_of(name)
 
     def taken(self, name: str) -> bool:
         """Whether an entry called `name` is in any part of the folder."""
-        return any(os.path.lexists(self.folder / part / name) for part in ("", REVIEW, OUTLIERS))
+        return any(self._files.has(f"{part}{name}") for part in ("", f"{REVIEW}/", f"{OUTLIERS}/"))
 
-    def thumbnail(self, digest: str, key: str) -> str:
-        """Return the name of the thumbnail of one result."""
-        return f"{OWN}/thumbnails/{digest[:24]}-{key[:8]}.webp"
-
-    def read(self, name: str) -> bytes:
-        """Return a file's bytes, b"" when it cannot be read."""
+    def read_thumbnail(self, digest: str, key: str) -> bytes:
+        """Return the thumbnail of one result as WebP, b"" when it cannot be read."""
         try:
-            return (self.folder / name).read_bytes()
+            return self._files.read(thumbnail_name(digest, key), MAX_THUMBNAIL_BYTES)
         except OSError:
             return b""
 
-    def _check_inside(self, parent: Path) -> None:
-        if not parent.resolve().is_relative_to(self.folder.resolve()):
-            raise InvalidParameterError(f"{parent} is a link that leads out of {self.folder}.", parameter="out")
+
+def thumbnail_name(digest: str, key: str) -> str:
+    """Return the name of the thumbnail of one result."""
+    return f"{_THUMBNAILS}/{digest[:24]}-{key[:8]}.webp"
 
 
-def _hold(path: Path) -> BinaryIO:
-    """Return the locked file; closing it or the end of the process releases the lock."""
-    file = path.open("ab")
+def check_result_name(name: str) -> str:
+    """Return `name`. Raises ValueError unless a result may have it, in OUT_DIR and in its parts `review/` and so on."""
+    first = parts_of(name)[0].casefold()
+    if first == OWN or first in RESERVED:
+        raise ValueError("a name that batch itself uses")
+    if not name.endswith(_ENDINGS):
+        raise ValueError("not a name of a result")
+    return name
+
+
+def check_output_name(name: str) -> str:
+    """Return `name`. Raises ValueError unless it is a result's name, with or without `review/` or `outliers/`."""
+    check_result_name(without_part(name))
+    return name
+
+
+def without_part(name: str) -> str:
+    """Return the name of a result without `review/` or `outliers/`."""
+    first, _, rest = name.partition("/")
+    return rest if first in (REVIEW, OUTLIERS) else name
+
+
+def _of_one_name(error: OSError) -> OSError | PlaceError:
+    if isinstance(error, LeadsOutError) or error.errno in _OF_ONE_NAME:
+        return PlaceError(f"Its result cannot be written: {error.strerror}.")
+    return error
+
+
+def _hold(file: BinaryIO, folder: Path) -> BinaryIO:
+    """Return the file, locked; closing it or the end of the process releases the lock."""
     try:
         import fcntl
     except ImportError:  # Windows
@@ -113,5 +137,5 @@ def _hold(path: Path) -> BinaryIO:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         file.close()
-        raise InvalidParameterError(f"Another run is writing to {path.parent.parent}.", parameter="out") from error
+        raise InvalidParameterError(f"Another run is writing to {folder}.", parameter="out") from error
     return file

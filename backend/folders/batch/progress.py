@@ -157,11 +157,12 @@ def choose_display(quiet: bool, as_json: bool) -> Display:
     return Bar() if sys.stderr.isatty() else Lines()
 
 
-def summary(tally: Tally) -> dict[str, int | float]:
-    """Return the run in figures."""
+def summary(tally: Tally, skipped_records: int) -> dict[str, int | float]:
+    """Return the run in figures; `skipped_records` are those of the manifest that are not used."""
     counts = tally.states
     states = {state: counts[state] for state in ("done", "failed", "refused")}
-    return {"pictures": tally.finished, **states, "new": tally.new, "seconds": round(tally.seconds, 1)}
+    counts_of_run = {"pictures": tally.finished, **states, "new": tally.new, "skipped_records": skipped_records}
+    return {**counts_of_run, "seconds": round(tally.seconds, 1)}
 
 
 def table_of_reasons(failed: Iterable[Record]) -> str:

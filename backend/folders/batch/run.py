@@ -23,8 +23,7 @@ from backend.contract.options import MatteOptions
 from backend.contract.settings import Settings
 from backend.contract.work import KINDS, Done
 from backend.folders.batch.manifest import Manifest, Record
-from backend.folders.batch.names import DEBUG
-from backend.folders.batch.out_folder import OUTLIERS, REVIEW, OutFolder, PlaceError
+from backend.folders.batch.out_folder import DEBUG, OUTLIERS, REVIEW, OutFolder, PlaceError, thumbnail_name
 from backend.folders.batch.progress import Display
 from backend.folders.batch.work import BatchWork
 from backend.folders.runner import folder_runner
@@ -93,7 +92,10 @@ class BatchRun:
             return self._fail(record, "unreadable", f"It cannot be read: {error.strerror}."), True
         record = replace(record, digest=digest)
         if before is not None and self._is_done(record, before):
-            return await asyncio.to_thread(self._settle, item, before), False
+            try:
+                return await asyncio.to_thread(self._settle, item, before), False
+            except PlaceError as error:
+                return self._fail(record, "unwritable", str(error)), True
         if item.resize_plan == "refuse":
             return await asyncio.to_thread(self._refuse, record), True
         return await self._do(item, record, data), True
@@ -155,7 +157,7 @@ class BatchRun:
         if record.output not in (None, place):
             self.out.remove(str(record.output))
         self.out.write(place, done.files[0].data)
-        self.out.write(self.out.thumbnail(record.digest, record.key), done.files[1].data)
+        self.out.write(thumbnail_name(record.digest, record.key), done.files[1].data)
         for bundle in done.files[2:]:
             self.out.write(f"{DEBUG}/{item.name}.zip", bundle.data)
         height, width = done.report["upright_size"]

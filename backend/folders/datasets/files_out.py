@@ -7,20 +7,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from backend.contract.confined_folder import ConfinedFolder
 from backend.contract.errors import InvalidParameterError
-from backend.contract.files import translate_write_errors, write_atomically
+from backend.contract.files import translate_write_errors
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write `files` by their names (which may have one folder in front) into `folder`, over what is there.
 
-    Raises InvalidParameterError or StorageFullError.
+    Raises InvalidParameterError, also for a link on the way, or StorageFullError.
     """
-    with translate_write_errors(folder):
+    with translate_write_errors(folder), ConfinedFolder(folder) as out:
         for name, data in files.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, data)
+            out.write(name, data)
 
 
 def check_folder_for_results(out: Path, *inputs: Path) -> None:

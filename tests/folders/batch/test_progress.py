@@ -8,15 +8,15 @@ def test_a_picture_that_comes_again_counts_as_what_it_is_now() -> None:
     display = Silent()
     for name, state in (("a.jpg", "failed"), ("b.jpg", "done"), ("a.jpg", "done"), ("b.jpg", "done")):
         display.expect(1)
-        display.add(Record(name, state, name), new=True)  # type: ignore[arg-type]
-    found = summary(display.tally)
+        display.add(Record(name, state, "x.png"), new=True)  # type: ignore[arg-type]
+    found = summary(display.tally, 0)
     assert (found["pictures"], found["done"], found["failed"], found["new"]) == (2, 2, 0, 4)
     assert display.tally.total == 2 and not display.tally.failed
 
 
 def test_reasons_stand_by_their_number_and_names_cannot_turn_the_line() -> None:
-    failed = [Record(f"{n}\n.jpg", "failed", "x", code="image-corrupt", detail="Broken.") for n in range(5)]
-    failed.append(Record("e.jpg", "failed", "x", code="empty-file", detail="Empty."))
+    failed = [Record(f"{n}\n.jpg", "failed", "x.png", code="image-corrupt", detail="Broken.") for n in range(5)]
+    failed.append(Record("e.jpg", "failed", "x.png", code="empty-file", detail="Empty."))
     first, second = table_of_reasons(failed).splitlines()
     assert "image-corrupt" in first and " 5 " in first and r"0\n.jpg" in first and "and 2 more" in first
     assert "empty-file" in second

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,45 +14,17 @@ import pytest
 from PIL import Image
 
 from backend.cli import main
-from backend.contract.settings import REPOSITORY, Settings
+from backend.contract.settings import REPOSITORY
 from backend.folders.batch.manifest import Manifest, Record
+from backend.folders.batch.out_folder import OutFolder
 from backend.folders.batch.outlier_handling import Handling
-from backend.folders.runner import load
-from backend.workers.child import _plain
-from backend.workers.process import WorkerConfig
 from backend.workers.process_runner import ProcessRunner
 from backend.workers.restarts import RestartPolicy
 from tests.helpers.drawn import encoded, iou, toy
-from tests.helpers.in_process import ThreadWorker
 from tests.helpers.waiting import until
 
 Folders = tuple[Path, Path]
 BROKEN = encoded(toy()[0], "JPEG")[:900]
-
-
-@pytest.fixture
-def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folders:
-    monkeypatch.setenv("CHECKPOINTS_DIR", str(tmp_path / "checkpoints"))
-    pictures = tmp_path / "in"
-    (pictures / "a").mkdir(parents=True)
-    return pictures, tmp_path / "out"
-
-
-@pytest.fixture(autouse=True)
-def _threads_for_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do the work in this process; those tests that start the command itself have the real workers."""
-
-    def thread(config: WorkerConfig, settings: Settings) -> ThreadWorker:
-        handler = load(settings, config.lane, False)
-        return ThreadWorker(lambda work, on_stage: _plain(handler.perform(work, on_stage)), config, settings)
-
-    monkeypatch.setattr("backend.folders.runner.ProcessRunner", partial(ProcessRunner, make_worker=thread))
-
-
-@pytest.fixture
-def no_drawings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the drawings out of the report: a second for each run that they do not concern."""
-    monkeypatch.setattr("backend.folders.batch.report._drawings", lambda records, done: [])
 
 
 def run(folders: Folders, *options: str) -> int:
@@ -61,8 +32,10 @@ def run(folders: Folders, *options: str) -> int:
 
 
 def records(out: Path) -> dict[str, Record]:
-    manifest = Manifest(out)
+    folder = OutFolder(out)
+    manifest = Manifest(folder)
     manifest.close()
+    folder.close()
     return manifest.records
 
 
