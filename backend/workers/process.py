@@ -179,7 +179,7 @@ class WorkerProcess:
             rest_s = 0.0 if self._killed else self._crashed()
             if rest_s > 0:
                 self._state, self._warm, self._rests_until = "resting", False, time.monotonic() + rest_s
-                logger.error("%s; next start in %.0f s", self._why(), rest_s)
+                logger.error("%s; next start in %.0f s", self._why().rstrip("."), rest_s)
             self.on_change()
             await asyncio.sleep(rest_s)
 
