@@ -20,7 +20,7 @@ def encode_mask_png(alpha: Alpha) -> bytes:
     Raises ValueError for another shape, dtype or range.
     """
     check_alpha(alpha)
-    return _encode(_quantise(alpha))
+    return encode_pixels(_quantise(alpha))
 
 
 def encode_cutout_png(image: Image, alpha: Alpha) -> bytes:
@@ -36,13 +36,13 @@ def encode_cutout_png(image: Image, alpha: Alpha) -> bytes:
     visible = cv2.bitwise_and(image, image, mask=opacity)  # the mask is any value but 0
     pixels = np.empty((*opacity.shape, 4), np.uint8)
     cv2.mixChannels([visible, opacity], [pixels], [2, 0, 1, 1, 0, 2, 3, 3])  # RGB and A -> BGRA
-    return _encode(pixels)
+    return encode_pixels(pixels)
 
 
 def encode_rgb_png(image: Image) -> bytes:
     """Return `image` ((H, W, 3) uint8 RGB) as an RGB PNG. Raises ValueError for anything else."""
     check_image(image)
-    return _encode(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    return encode_pixels(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
 
 
 def encode_jpeg(image: Image, quality: int) -> bytes:
@@ -53,7 +53,7 @@ def encode_jpeg(image: Image, quality: int) -> bytes:
     # Colours at full resolution from 90 on: at half of it red edges on a plain ground fray.
     sampling = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444 if quality >= 90 else cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420
     how = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
-    return _encode(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), ".jpg", how)
+    return encode_pixels(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), ".jpg", how)
 
 
 def encode_matte(image: Image, alpha: Alpha, box: Box, *, as_cutout: bool, background: str | None) -> bytes:
@@ -70,8 +70,8 @@ def _quantise(alpha: Alpha) -> NDArray[np.uint8]:
     return levels
 
 
-def _encode(pixels: NDArray[np.uint8], extension: str = ".png", how: Sequence[int] = ()) -> bytes:
-    """Return grey, BGR or BGRA `pixels` as a file of the kind that `extension` names."""
+def encode_pixels(pixels: NDArray[np.uint8], extension: str = ".png", how: Sequence[int] = ()) -> bytes:
+    """Return grey, BGR or BGRA `pixels` as a file of the kind that `extension` names; `how` are flags of OpenCV."""
     done, encoded = cv2.imencode(extension, pixels, how)
     if not done:
         raise RuntimeError(f"OpenCV could not encode a {extension} file")

@@ -1,4 +1,4 @@
-"""The one place that scales arrays: to a factor, to a longest side, or back up to a picture's size."""
+"""The one place that scales arrays: by a factor, to a longest side, to a shape, or back up to a picture's size."""
 
 from typing import TypeVar
 
@@ -38,6 +38,13 @@ def rescale(array: NDArray[T], scale: float, enlarge_with: int = cv2.INTER_LINEA
 def fit_longest_side(array: NDArray[T], longest_px: int) -> NDArray[T]:
     """Return `array` averaged down until its longer side is `longest_px`; a smaller one comes back as it is."""
     return rescale(array, scale_to_fit(array.shape, longest_px))
+
+
+def resize_to(array: NDArray[T], shape: tuple[int, int]) -> NDArray[T]:
+    """Return `array` at `shape` (height, width): averaged by area where a side gets shorter, else bilinear."""
+    shrinks = shape[0] < array.shape[0] or shape[1] < array.shape[1]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(array, shape[::-1], interpolation=how), array.dtype)
 
 
 def enlarge_alpha(small: Alpha, shape: tuple[int, ...]) -> Alpha:

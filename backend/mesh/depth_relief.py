@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from backend.images.arrays import Alpha, Disparity
+from backend.images.resize import resize_to
 from backend.mesh.poisson import Plane, domain_of, extend_inward
 from backend.mesh.silhouette import Lattice, lattice_of
 
@@ -87,8 +88,7 @@ def _rim_surface(plane: Plane, alpha: Alpha, lattice: Lattice) -> Plane:
 
 
 def _on_lattice(plane: Disparity, lattice: Lattice) -> Plane:
-    how = cv2.INTER_AREA if len(plane) >= lattice.size else cv2.INTER_LINEAR
-    return lattice.pad(cv2.resize(plane, (lattice.size, lattice.size), interpolation=how).astype(np.float64))
+    return lattice.pad(resize_to(plane, (lattice.size, lattice.size)).astype(np.float64))
 
 
 def _smoothed(plane: Plane, lattice: Lattice) -> Plane:

@@ -1,11 +1,11 @@
 """Mesh and the matte that it was made from -> the mesh figures of the report, and advice in words."""
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from backend.contract.report import MeshFigures
 from backend.images.arrays import Alpha, Mask, check_alpha
+from backend.images.resize import resize_to
 from backend.mesh.camera import project
 from backend.mesh.framing import Framed
 from backend.mesh.mesh import Mesh
@@ -72,8 +72,7 @@ def _view(mesh: Mesh, side: int) -> tuple[Mask, float]:
 
 
 def _iou(seen: Mask, alpha: Alpha) -> float:
-    how = cv2.INTER_AREA if len(alpha) >= len(seen) else cv2.INTER_LINEAR
-    matte = cv2.resize(alpha, seen.shape[::-1], interpolation=how)
+    matte = resize_to(alpha, (seen.shape[0], seen.shape[1]))
     inside = matte >= min(0.5, 0.5 * float(matte.max()))
     return float((seen & inside).sum() / max(1, (seen | inside).sum()))
 

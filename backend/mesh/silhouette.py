@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.images.arrays import Alpha
+from backend.images.resize import resize_to
 
 T = TypeVar("T", bound=np.generic)
 RING = 1  # nodes outside the picture on each side, so that a matte that fills its picture has a contour
@@ -50,8 +51,7 @@ class Lattice:
 def lattice_of(alpha: Alpha, size: int) -> Lattice:
     """Return the (n, n) matte on a lattice of `size` nodes per side, smoothed by 0.6 of the coarser pixel."""
     side = len(alpha)
-    how = cv2.INTER_AREA if side >= size else cv2.INTER_LINEAR
-    plane = cv2.resize(alpha, (size, size), interpolation=how)
+    plane = resize_to(alpha, (size, size))
     sigma = 0.6 * max(1.0, size / side)
     cells = -(-(size + 2 * RING - 1) // BLOCK) * BLOCK
     padded = np.zeros((cells + 1, cells + 1), np.float32)

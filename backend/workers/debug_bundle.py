@@ -15,6 +15,7 @@ from backend.contract.confined_folder import ConfinedFolder
 from backend.contract.trace import Trace
 from backend.contract.work import File
 from backend.images.arrays import Image
+from backend.images.encode import encode_pixels
 from backend.images.resize import rescale
 
 TILE_PX = 360
@@ -87,7 +88,4 @@ def _tile(name: str, picture: NDArray[np.uint8]) -> Image:
 
 def _png(picture: NDArray[np.uint8]) -> bytes:
     shown = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    done, data = cv2.imencode(".png", shown, [cv2.IMWRITE_PNG_COMPRESSION, 3])
-    if not done:
-        raise RuntimeError("the PNG encoder failed")
-    return data.tobytes()
+    return encode_pixels(shown, ".png", [cv2.IMWRITE_PNG_COMPRESSION, 3])

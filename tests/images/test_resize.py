@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from backend.images.resize import enlarge_alpha, fit_longest_side, rescale
+from backend.images.resize import enlarge_alpha, fit_longest_side, rescale, resize_to
 
 
 @pytest.mark.parametrize("shape", [(1, 10_000), (10_000, 1), (700, 900), (513, 512), (1, 1)])
@@ -32,3 +32,13 @@ def test_an_enlarged_alpha_stays_an_alpha() -> None:
     assert enlarged.shape == (90, 71) and enlarged.dtype == np.float32
     assert enlarged.min() >= 0 and enlarged.max() <= 1
     assert enlarge_alpha(alpha, alpha.shape) is alpha
+
+
+def test_resize_to_averages_where_a_side_gets_shorter_and_keeps_the_dtype() -> None:
+    stripes = np.tile(np.array([0, 200], np.uint8), (8, 8))
+    assert (resize_to(stripes, (8, 8)) == 100).all()
+    assert (resize_to(stripes, (16, 8)) == 100).all()
+    assert resize_to(stripes, (8, 8)).dtype == np.uint8
+    assert np.array_equal(resize_to(stripes, stripes.shape), stripes)
+    ramp = np.array([[0.0, 1.0]], np.float32)
+    assert np.allclose(resize_to(ramp, (1, 4)), [[0, 0.25, 0.75, 1]])

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from backend.images.arrays import Alpha, Image
+from backend.images.encode import encode_pixels
 from backend.images.resize import rescale
 from backend.mesh.mesh import Mesh
 from backend.mesh.preview import render_mesh
@@ -37,7 +38,4 @@ def _side_by_side(before: Image, after: Image) -> bytes:
     sheet[top : top + len(before), : before.shape[1], 3] = 255
     top = (height - len(after)) // 2
     sheet[top : top + len(after), before.shape[1] + GAP_PX :] = after
-    done, data = cv2.imencode(".webp", cv2.cvtColor(sheet, cv2.COLOR_RGBA2BGRA), [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
-    if not done:
-        raise RuntimeError("the WebP encoder failed")
-    return bytes(data)
+    return encode_pixels(cv2.cvtColor(sheet, cv2.COLOR_RGBA2BGRA), ".webp", [cv2.IMWRITE_WEBP_QUALITY, QUALITY])

@@ -10,9 +10,11 @@ from PIL import Image as PillowImage
 
 from backend.engines.border.border import BorderConfig, BorderSegmenter
 from backend.images.arrays import Alpha, Image
+from backend.images.encode import encode_jpeg
 from backend.images.resize import fit_longest_side
 
 THUMBNAIL_PX = 120
+JPEG_QUALITY = 72  # of the thumbnail
 COVERAGE_CONFIG = BorderConfig(working_px=96, superpixels=100)  # coverage to about 0.02 on plain grounds, in 25 ms
 SIGNATURE = (8, 8)  # size of the colour grid that separates near-duplicates from other things of the same shape
 _BEHIND = 200.0  # grey behind transparent parts
@@ -43,22 +45,13 @@ def describe_look(image: Image, alpha: Alpha | None) -> Look:
             np.mean(_coverage_segmenter().predict(fit_longest_side(small, COVERAGE_CONFIG.working_px)).saliency >= 0.5)
         )
     return Look(
-        thumbnail=jpeg(fit_longest_side(small, THUMBNAIL_PX)),
+        thumbnail=encode_jpeg(fit_longest_side(small, THUMBNAIL_PX), JPEG_QUALITY),
         deviation=float(small.reshape(-1, 3).std(axis=0).mean()),
         coverage=coverage,
         measured=alpha is not None,
         shape_hash=_bits(imagehash.phash(PillowImage.fromarray(small))),
         signature=cv2.resize(small, SIGNATURE, interpolation=cv2.INTER_AREA).tobytes(),
     )
-
-
-def jpeg(image: Image, quality: int = 72) -> bytes:
-    """Return `image` as a JPEG for a page."""
-    done, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not done:
-        raise RuntimeError("the JPEG encoder failed")
-    encoded: bytes = data.tobytes()
-    return encoded
 
 
 @cache

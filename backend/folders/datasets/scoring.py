@@ -12,7 +12,6 @@ from backend.contract.options import MaskOptions
 from backend.contract.trace import Trace
 from backend.contract.work import Done, File, OnStage
 from backend.engines.registry import Engines
-from backend.folders.datasets.look import jpeg
 from backend.folders.datasets.measures import (
     boundary_f,
     e_curve,
@@ -25,6 +24,7 @@ from backend.folders.datasets.measures import (
 from backend.folders.datasets.pairs import Pair
 from backend.folders.runner import FolderWork
 from backend.images.arrays import Alpha, Image
+from backend.images.encode import encode_jpeg
 from backend.images.open_picture import open_picture
 from backend.images.resize import rescale
 from backend.matte.subject import mask_as_alpha
@@ -93,7 +93,7 @@ def _measure(work: ScoreWork, engines: Engines, trace: Trace) -> Done:
         "boundary_f": boundary_f(found.alpha >= 0.5, object_mask, work.boundary_px),
         "foreground_kept": foreground_kept(found.alpha, truth),
     }
-    strip = File("strip.jpg", "image/jpeg", jpeg(_strip(picture.image, truth, found.alpha), quality=80))
+    strip = File("strip.jpg", "image/jpeg", encode_jpeg(_strip(picture.image, truth, found.alpha), 80))
     report = {"measures": measures, "f_curve": by_level.tolist(), "source": found.report.segmenter.name}
     return Done((strip,), tuple(trace.stages), report=report)
 

@@ -2,11 +2,10 @@
 
 from typing import Literal
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from backend.images.arrays import Alpha, Image, check_image
+from backend.images.resize import resize_to
 
 Fit = Literal["cover", "contain", "stretch"]
 
@@ -47,15 +46,9 @@ def _resized(image: Image, alpha: Alpha | None, size: tuple[int, int]) -> tuple[
     if image.shape[:2] == size:
         return image, alpha
     if alpha is None:
-        return np.asarray(_scaled(image, size), np.uint8), None
+        return resize_to(image, size), None
     # Premultiplied, or the colours under transparent pixels would bleed into their neighbours.
-    cover = np.clip(_scaled(alpha, size), 0, 1)
-    weighed = _scaled(image.astype(np.float32) * alpha[..., None], size)
+    cover = np.clip(resize_to(alpha, size), 0, 1)
+    weighed = resize_to(image.astype(np.float32) * alpha[..., None], size)
     colors = np.divide(weighed, cover[..., None], out=np.zeros_like(weighed), where=cover[..., None] > 1e-4)
-    return np.clip(np.rint(colors), 0, 255).astype(np.uint8), np.asarray(cover, np.float32)
-
-
-def _scaled(values: NDArray[np.generic], size: tuple[int, int]) -> NDArray[np.float32]:
-    shrinks = size[0] < values.shape[0] or size[1] < values.shape[1]
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(values, (size[1], size[0]), interpolation=how))
+    return np.clip(np.rint(colors), 0, 255).astype(np.uint8), cover
