@@ -2,16 +2,18 @@
 
 import asyncio
 import errno
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import Request
 from pydantic import ValidationError
 from python_multipart.multipart import parse_options_header
-from starlette.datastructures import FormData, Headers, UploadFile
+from starlette.datastructures import FormData, Headers, QueryParams, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from backend.contract.errors import (
+    EmptyFileError,
     InvalidParameterError,
     MissingFileError,
     OverloadedError,
@@ -28,15 +30,20 @@ MAX_FIELDS = 64
 FORM_OVERHEAD_BYTES = 64 * 1024  # boundaries, part headers and options
 # Parsed per turn of the event loop: a worst case of near-boundaries takes 30 ms.
 PIECE_BYTES = 64 * 1024
+QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"')
+EXTENDED_NAME = re.compile(rb";\s*filename\*\s*=", re.IGNORECASE)  # filename*=UTF-8''%C3%A9.png
 
 
 class _LimitedParser(MultiPartParser):
     """Starlette's parser has no limit for files; this one has a limit per part and one for the whole body."""
 
     def __init__(self, request: Request, limit: int, total: int, max_text_bytes: int) -> None:
+        boundary = _boundary(request.headers)
         super().__init__(
-            _boundary_only(request.headers),
-            _limited_stream(request, total, limit),
+            # A form has no charset parameter (RFC 7578), and one that a client sends could name any Python codec, some
+            # of which raise errors that the parser does not expect.
+            Headers({"content-type": f'multipart/form-data; boundary="{boundary}"'}),
+            _without_preamble(_limited_stream(request, total, limit), boundary.encode("latin-1")),
             max_files=MAX_FILES,
             max_fields=MAX_FIELDS,
             max_part_size=max_text_bytes,
@@ -71,6 +78,10 @@ class _LimitedParser(MultiPartParser):
         super().on_part_data(data, start, end)
 
     def on_headers_finished(self) -> None:
+        # The library ignores an extended name. RFC 7578 forbids it, and .NET sends it. Names of files are not used.
+        disposition = self._current_part.content_disposition or b""
+        if EXTENDED_NAME.search(QUOTED.sub(b"", disposition)):
+            self._current_part.content_disposition = disposition + b'; filename="extended"'
         try:
             super().on_headers_finished()
         except MultiPartException:
@@ -81,14 +92,13 @@ class _LimitedParser(MultiPartParser):
             ) from None
 
 
-def _boundary_only(headers: Headers) -> Headers:
-    """Return a form's Content-Type with only its boundary. A form has no charset parameter (RFC 7578), and one that a
-    client sends could name any Python codec, some of which raise errors that the parser does not expect."""
+def _boundary(headers: Headers) -> str:
+    """Return the boundary that a form's Content-Type names. Raises MultiPartException."""
     _, parameters = parse_options_header(headers["content-type"])
     boundary = parameters.get(b"boundary", b"").decode("latin-1")
     if not boundary or '"' in boundary or "\\" in boundary:
         raise MultiPartException("There is no valid boundary.")
-    return Headers({"content-type": f'multipart/form-data; boundary="{boundary}"'})
+    return boundary
 
 
 async def _limited_stream(request: Request, total: int, limit: int) -> AsyncGenerator[bytes]:
@@ -101,6 +111,22 @@ async def _limited_stream(request: Request, total: int, limit: int) -> AsyncGene
         for start in range(0, len(chunk), PIECE_BYTES):
             yield chunk[start : start + PIECE_BYTES]
             await asyncio.sleep(0)
+
+
+async def _without_preamble(stream: AsyncIterator[bytes], boundary: bytes) -> AsyncGenerator[bytes]:
+    """Yield the body from its first boundary on; what comes before is to be ignored (RFC 2046, 5.1.1)."""
+    start = b"\r\n--" + boundary
+    ahead: bytes | None = b"\r\n"  # until the boundary is found: the end of what came before
+    async for piece in stream:
+        if ahead is None:
+            yield piece
+            continue
+        ahead += piece
+        if start in ahead:
+            yield ahead[ahead.index(start) + 2 :]
+            ahead = None
+        else:
+            ahead = ahead[-len(start) :]
 
 
 def too_large(limit: int, actual: int) -> UploadTooLargeError:
@@ -145,8 +171,8 @@ async def read_form(request: Request, limit: int, *kinds: Kind) -> AsyncIterator
 async def read_files(form: FormData, kind: Kind) -> dict[str, bytes]:
     """Return the files of the form that `kind` takes, by part name.
 
-    Raises MissingFileError for a missing required part, TooManyFilesError for a repeated part, and
-    InvalidParameterError for text in an optional part.
+    Raises MissingFileError for a missing required part, TooManyFilesError for a repeated part, EmptyFileError for one
+    without bytes, and InvalidParameterError for text in an optional part.
     """
     return {name: data for name in kind.files if (data := await _read_file(form, name, kind)) is not None}
 
@@ -154,6 +180,8 @@ async def read_files(form: FormData, kind: Kind) -> dict[str, bytes]:
 async def _read_file(form: FormData, name: str, kind: Kind) -> bytes | None:
     needed = name in kind.required
     parts = form.getlist(name)
+    if not needed:
+        parts = [part for part in parts if not _is_unfilled(part)]
     if len(parts) > 1:
         raise TooManyFilesError(
             f"The part `{name}` was sent {len(parts)} times. Send one picture.", actual=len(parts), limit=1
@@ -165,15 +193,27 @@ async def _read_file(form: FormData, name: str, kind: Kind) -> bytes | None:
     if not isinstance(parts[0], UploadFile):
         fault = MissingFileError if needed else InvalidParameterError
         raise fault(f"The part `{name}` is text. Send the picture as a file.", parameter=name)
-    return await parts[0].read()
+    data = await parts[0].read()
+    if not data:
+        raise EmptyFileError(f"The part `{name}` has no bytes. Send a picture there.", parameter=name)
+    return data
 
 
-def read_options(form: FormData, query: dict[str, str], kind: Kind) -> WorkOptions:
+def _is_unfilled(part: UploadFile | str) -> bool:
+    """Whether `part` is what a browser sends for a file field in which nothing was chosen: no name and no bytes."""
+    return isinstance(part, UploadFile) and not part.filename and part.size == 0
+
+
+def read_options(form: FormData, query: QueryParams, kind: Kind) -> WorkOptions:
     """Return the options of `kind` from the form fields and the query; a form field overrides the query.
 
     Raises InvalidParameterError, which names the option and its valid values.
     """
-    values = dict(query)
+    values: dict[str, str] = {}
+    for name, value in query.multi_items():
+        if name in values:
+            raise _sent_twice(name)
+        values[name] = value
     sent: set[str] = set()
     for name, value in form.multi_items():
         if name in kind.files:
@@ -183,10 +223,14 @@ def read_options(form: FormData, query: dict[str, str], kind: Kind) -> WorkOptio
                 f"Send files as {' or '.join(kind.files)}, not as `{name[:40]}`.", parameter=name[:40]
             )
         if name in sent:
-            raise InvalidParameterError(f"The option `{name[:40]}` was sent twice.", parameter=name[:40])
+            raise _sent_twice(name)
         sent.add(name)
         values[name] = value
     try:
         return kind.options.model_validate({name: value for name, value in values.items() if value != ""})
     except ValidationError as error:
         raise invalid_option(error) from error
+
+
+def _sent_twice(name: str) -> InvalidParameterError:
+    return InvalidParameterError(f"The option `{name[:40]}` was sent twice.", parameter=name[:40])

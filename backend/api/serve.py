@@ -32,7 +32,7 @@ async def read_work(request: Request, kind: str) -> Work:
     settings: Settings = request.app.state.settings
     async with read_form(request, settings.max_upload_bytes, KINDS[kind]) as form:
         files = await read_files(form, KINDS[kind])
-        options = read_options(form, dict(request.query_params), KINDS[kind])
+        options = read_options(form, request.query_params, KINDS[kind])
     wanted = wanted_form(request, options.debug)
     return Work(kind, files, options, wanted, request.state.request_id, wanted_cache(request), _client(request))
 

@@ -28,7 +28,7 @@ def client() -> Iterator[TestClient]:
     async def form_route(request: Request) -> dict[str, object]:
         async with read_form(request, app.state.limit, KIND) as form:
             files = await read_files(form, KIND)
-            options = read_options(form, dict(request.query_params), KIND)
+            options = read_options(form, request.query_params, KIND)
         return {**{name: len(data) for name, data in files.items()}, **options.model_dump()}
 
     problems.install(app)
@@ -210,3 +210,67 @@ def test_what_surrounds_the_parts_counts_against_the_limit(client: TestClient) -
     answer = asyncio.run(send())
     assert answer.status_code == 413
     assert answer.json()["actual"] < 200_000
+
+
+@pytest.mark.parametrize(
+    "disposition",
+    [
+        "name=\"file\"; filename*=utf-8''%C3%A9.png",
+        "name=file; filename*=\"utf-8''%C3%A9.png\"",
+        "FileName*=utf-8''a.png; name=\"file\"",
+        'name="file"; filename="a.png"; filename*=utf-8\'\'%C3%A9.png',
+    ],
+)
+def test_a_part_with_an_extended_name_is_a_file(client: TestClient, disposition: str) -> None:
+    head = f"--{BOUNDARY}\r\nContent-Disposition: form-data; {disposition}\r\n\r\n".encode()
+    answer = client.post("/form", content=head + b"12345\r\n" + CLOSING, headers=HEADERS)
+    assert answer.json()["file"] == 5
+
+
+def test_a_name_that_only_mentions_an_extended_name_is_text(client: TestClient) -> None:
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file; filename*=x"\r\n\r\n'.encode()
+    body = part("file", b"1") + head + b"12345\r\n" + CLOSING
+    assert client.post("/form", content=body, headers=HEADERS).json()["parameter"] == "file; filename*=x"
+
+
+def test_an_optional_part_that_a_browser_sends_unfilled_is_absent(client: TestClient) -> None:
+    body = part("file", b"12345") + part("mask", b"", "") + CLOSING
+    assert "mask" not in client.post("/form", content=body, headers=HEADERS).json()
+    body = part("file", b"12345") + part("mask", b"", "") + part("mask", b"12") + CLOSING
+    assert client.post("/form", content=body, headers=HEADERS).json()["mask"] == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("file", part("file", b"", "")),
+        ("file", part("file", b"")),
+        ("mask", part("file", b"1") + part("mask", b"", "a.png")),
+    ],
+)
+def test_a_file_without_bytes_is_refused_with_the_name_of_its_part(client: TestClient, name: str, body: bytes) -> None:
+    problem = client.post("/form", content=body + CLOSING, headers=HEADERS).json()
+    assert (problem["code"], problem["parameter"]) == ("empty-file", name)
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+@pytest.mark.parametrize(
+    "preamble", [b"\r\n", b"for old readers\r\n", b"--edg\r\n--ed\r\n\r\n", b"-" * 50 + b"\r\n", b"a --edge\r\nb\r\n"]
+)
+def test_what_comes_before_the_first_boundary_is_ignored(client: TestClient, preamble: bytes, size: int) -> None:
+    body = preamble + part("file", b"12345") + CLOSING
+
+    def pieces() -> Iterator[bytes]:
+        for at in range(0, len(body), size):
+            yield body[at : at + size]
+
+    assert client.post("/form", content=pieces(), headers=HEADERS).json()["file"] == 5
+
+
+def test_a_body_without_a_boundary_is_malformed(client: TestClient) -> None:
+    assert client.post("/form", content=b"x" * 500, headers=HEADERS).json()["parameter"] == "body"
+
+
+def test_an_option_that_is_repeated_in_the_query_is_refused(client: TestClient) -> None:
+    problem = client.post("/form?quality=fast&quality=best", files={"file": b"1"}).json()
+    assert (problem["code"], problem["parameter"]) == ("invalid-parameter", "quality")

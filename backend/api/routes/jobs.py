@@ -10,7 +10,7 @@ import anyio
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from sse_starlette import ServerSentEvent
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, QueryParams
 
 from backend.api.forms import read_files, read_form, read_options
 from backend.api.job_documents import JobDocument, JobPage, document
@@ -93,7 +93,7 @@ async def submit(
     async with read_form(request, limit, *(KINDS[kind] for kind in JOB_KINDS)) as form:
         kind = _named_kind(form, request)
         rest = FormData([(name, value) for name, value in form.multi_items() if name != "kind"])
-        query = {name: value for name, value in request.query_params.items() if name != "kind"}
+        query = QueryParams([(name, value) for name, value in request.query_params.multi_items() if name != "kind"])
         options = read_options(rest, query, KINDS[kind])
         files = await read_files(rest, KINDS[kind])
     job, is_new = await _jobs(request).submit(kind, files, options, idempotency_key)

@@ -159,7 +159,7 @@ def test_debug_gives_the_mask_before_and_after(client: TestClient) -> None:
         ({"strokes": (None, "[]")}, {}, "missing-file", "mask"),
         ({"background": PHOTO}, {}, "too-many-files", "background"),
         ({"file": grey(np.zeros((60, 80)))}, {"refine": "true"}, "missing-file", "mask"),
-        ({"mask": b""}, {}, "empty-file", None),
+        ({"mask": b""}, {}, "empty-file", "mask"),
         ({"mask": b"GIF89a" + b"\0" * 40}, {}, "unsupported-image-type", None),
         ({"mask": PHOTO, "file": PHOTO[:400]}, {}, "image-corrupt", None),
         ({"mask": PHOTO}, {"refine": "true"}, "missing-file", "file"),
