@@ -210,10 +210,10 @@ def read_options(form: FormData, query: QueryParams, kind: Kind) -> WorkOptions:
     Raises InvalidParameterError, which names the option and its valid values.
     """
     values: dict[str, str] = {}
-    for name, value in query.multi_items():
+    for name, text in query.multi_items():
         if name in values:
             raise _sent_twice(name)
-        values[name] = value
+        values[name] = text
     sent: set[str] = set()
     for name, value in form.multi_items():
         if name in kind.files:

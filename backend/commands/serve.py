@@ -38,7 +38,7 @@ def serve(host: str, port: int, fetch: bool | None) -> int:
         return 1
     if lowered:
         logger.warning(lowered)
-    server = server_of(app, settings, app.state.stopping, host, port)
+    server = server_of(app, settings, app.state.stopping, host, port, app.state.metrics.refused)
     if settings.log_format == "text":  # a program that reads JSON gets nothing else
         local = host in ("127.0.0.1", "0.0.0.0", "::1", "::")
         _greet(f"{'localhost' if local else host}:{listening.getsockname()[1]}", settings)

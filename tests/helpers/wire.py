@@ -90,7 +90,7 @@ def served(folder: Path, **settings: Any) -> Iterator[Served]:
     folders = {"checkpoints_dir": folder, "logs_dir": folder / "logs", "data_dir": folder / "data"}
     runner = StubRunner()
     app = create_app(Settings(**{**folders, "cache_bytes": 0, "drain_s": 0, **settings}), runner)
-    server = server_of(app, app.state.settings, app.state.stopping, "127.0.0.1", 0)
+    server = server_of(app, app.state.settings, app.state.stopping, "127.0.0.1", 0, app.state.metrics.refused)
     listening = server.config.bind_socket()
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()

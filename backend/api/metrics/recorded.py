@@ -71,6 +71,10 @@ class Metrics:
         self._requests.labels(method, route, str(status)).inc()
         self._request_seconds.labels(method, route).observe(seconds)
 
+    def refused(self, status: int) -> None:
+        """Count a response that the server sent without the app: a request cannot be read or comes too slowly."""
+        self._requests.labels(OTHER, OTHER, str(status)).inc()
+
     def finished(self, kind: str, done: Done, seconds: float) -> None:
         """Count successful work of `kind`."""
         self._work.labels(kind, "ok").inc()

@@ -4,6 +4,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
+from backend.api.middleware.head import HeadAsGet
 from backend.api.middleware.headers import SecurityHeaders
 from backend.api.middleware.keys import ApiKeys, Authentication
 from backend.api.middleware.origins import OriginCheck
@@ -68,5 +69,6 @@ def add_middleware(app: FastAPI, settings: Settings, observe: Observe, uploads: 
     if keys:
         stack.append(Middleware(Authentication, keys=keys))
     stack.append(Middleware(RefuseWhileStopping, stopping=stopping))
+    stack.append(Middleware(HeadAsGet))
     for middleware in reversed(stack):  # Starlette runs first what was added last
         app.add_middleware(middleware.cls, *middleware.args, **middleware.kwargs)

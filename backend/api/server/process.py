@@ -5,6 +5,7 @@ import logging
 import signal
 import socket
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -80,21 +81,27 @@ class AcceptErrors:
             self._logged_at = now
 
 
-def server_of(app: object, settings: Settings, stopping: Stopping, host: str, port: int) -> Server:
+def server_of(
+    app: object,
+    settings: Settings,
+    stopping: Stopping,
+    host: str,
+    port: int,
+    count_refusal: Callable[[int], None],
+) -> Server:
     """Return a server for `app` with the limits of `settings`, not yet started."""
     config = uvicorn.Config(
         app,  # type: ignore[arg-type]
         host=host,
         port=port,
         loop="asyncio",  # uvloop, which uvicorn prefers, has no `max_size` for the protocol to set
-        http=protocol_class(settings),
+        http=protocol_class(settings, count_refusal),
         ws="none",
         log_config=None,  # uvicorn's would close our handlers
         log_level="error",  # our own log has one line per request; malformed requests need none
         server_header=False,
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=settings.stop_deadline_s,
-        h11_max_incomplete_event_size=64 * 1024,
         backlog=LISTEN_BACKLOG,
         proxy_headers=False,  # `TrustedProxies` does it, and notes which connections come from a proxy
     )

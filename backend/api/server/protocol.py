@@ -8,6 +8,7 @@ arrive, because it can answer the client.
 import asyncio
 import ipaddress
 import json
+import re
 import uuid
 from collections import Counter
 from collections.abc import Callable
@@ -27,13 +28,15 @@ from backend.api.streams import MEDIA_TYPE as EVENT_STREAM
 from backend.contract.errors import OverloadedError, Problem, body_of
 from backend.contract.settings import Settings
 
+MAX_HEAD_BYTES = 64 * 1024
 READ_BYTES = 256 * 1024  # largest read from a socket: one connection's turn in the event loop
 # Parsing a chunk costs as much as a short request, however small: one-byte chunks would block the event loop.
 READ_CHUNKED_BYTES = 16 * 1024  # largest read of a chunked body, or of a head, which may announce one
 WRITE_BYTES = 16 * 1024  # unsent bytes at which a response pauses: what a client that does not read costs
-MIN_MEAN_CHUNK_BYTES = 128  # per read
+MIN_MEAN_CHUNK_BYTES = 128  # of the chunks that end in one read
 EXTRA_CHUNKS = 64  # small chunks allowed per read beyond that mean
 PROBE_CONNECTIONS = 8  # beyond MAX_CONNECTIONS, for /healthz and /readyz alone: a busy service is not dead
+ABSOLUTE_FORM = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE)
 TOO_MANY = "Too many connections are open; try again soon."
 LINGER_S = 5.0  # how long the rest of an unwanted body is discarded, so that its sender can read the response
 
@@ -43,14 +46,51 @@ class SharedState:
     """State that all connections of one server share."""
 
     settings: Settings
+    count_refusal: Callable[[int], None]  # called with the status of a response that the app does not see
     idle: "dict[TimeLimitedH11, None]" = field(default_factory=dict)  # without a request, longest first
     streams: "dict[TimeLimitedH11, None]" = field(default_factory=dict)  # sending events, longest first
     per_address: Counter[str] = field(default_factory=Counter)  # open connections
 
 
-def protocol_class(settings: Settings) -> "type[TimeLimitedH11]":
+def protocol_class(settings: Settings, count_refusal: Callable[[int], None]) -> "type[TimeLimitedH11]":
     """Return the protocol class of one server with `settings`, for `uvicorn.Config(http=…)`."""
-    return type("Protocol", (TimeLimitedH11,), {"shared": SharedState(settings)})
+    return type("Protocol", (TimeLimitedH11,), {"shared": SharedState(settings, count_refusal)})
+
+
+class _Connection(h11.Connection):
+    """An HTTP/1.1 connection with few small chunks, whose requests all have the address in the short form."""
+
+    chunks_left = 0  # that may still end in what has been read
+
+    def allow_chunks(self, read_bytes: int) -> None:
+        """Allow the chunks of another read, and no more of what the reads before it left."""
+        unread = len(self.trailing_data[0])
+        self.chunks_left = (unread + read_bytes) // MIN_MEAN_CHUNK_BYTES + EXTRA_CHUNKS
+
+    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        """Return the next event. Raises RemoteProtocolError, also for a body in small chunks."""
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            return _origin_form(event)
+        if isinstance(event, h11.Data) and event.chunk_end:
+            self.chunks_left -= 1
+            if self.chunks_left < 0:
+                raise h11.RemoteProtocolError("The chunks of the body are too small.")
+        return event
+
+
+def _origin_form(request: h11.Request) -> h11.Request:
+    """Return `request` with its path as the target and, where the target was a whole address, its host as the header
+    (RFC 9112, 3.2.2)."""
+    found = ABSOLUTE_FORM.fullmatch(request.target)
+    if found is None:
+        return request
+    host, rest = found.groups()
+    headers = [(name, value) for name, value in request.headers if name != b"host"]
+    target = rest if rest.startswith(b"/") else b"/" + rest
+    return h11.Request(
+        method=request.method, target=target, headers=[(b"host", host), *headers], http_version=request.http_version
+    )
 
 
 class TimeLimitedH11(H11Protocol):
@@ -60,12 +100,12 @@ class TimeLimitedH11(H11Protocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.conn: _Connection = _Connection(h11.SERVER, MAX_HEAD_BYTES)
         self._head_timer = _Timer(self.loop)
         self._response_timer = _Timer(self.loop)
         self._deadline_timer = _Timer(self.loop)  # of a response whose client does not read as fast as it is sent
         self._address = ""
         self._closing = False
-        self._is_chunked = False  # the body that is being received
         self._probes_only = False  # accepted beyond the limit
         self._inner_app, self.app = self.app, self._call_app
 
@@ -90,9 +130,7 @@ class TimeLimitedH11(H11Protocol):
     def data_received(self, data: bytes) -> None:
         if self._closing:
             return
-        if self._is_chunked and data.count(b"\r\n") > 2 * (len(data) // MIN_MEAN_CHUNK_BYTES + EXTRA_CHUNKS):
-            self._refuse(400, "bad-request", "The request cannot be read", "The chunks of the body are too small.")
-            return
+        self.conn.allow_chunks(len(data))
         super().data_received(data)
         if self.conn.their_state is h11.IDLE and not self._head_timer.is_running:
             self._head_timer.start(self.shared.settings.head_deadline_s, self._on_late_head)
@@ -125,9 +163,9 @@ class TimeLimitedH11(H11Protocol):
     def handle_events(self) -> None:
         super().handle_events()
         is_body = self.conn.their_state is h11.SEND_BODY
-        self._is_chunked = is_body and any(name == b"transfer-encoding" for name, _ in self.headers)
+        is_chunked = is_body and any(name == b"transfer-encoding" for name, _ in self.headers)
         # Until the head is read, a chunked body may follow it.
-        self._socket.max_size = READ_BYTES if is_body and not self._is_chunked else READ_CHUNKED_BYTES  # type: ignore[attr-defined]
+        self._socket.max_size = READ_BYTES if is_body and not is_chunked else READ_CHUNKED_BYTES  # type: ignore[attr-defined]
         if self.conn.their_state is h11.IDLE and not self._closing:
             self._deadline_timer.stop()
             self.shared.idle.setdefault(self)
@@ -136,7 +174,9 @@ class TimeLimitedH11(H11Protocol):
             self.shared.idle.pop(self, None)
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(400, "bad-request", "The request cannot be read", "The request is not valid HTTP/1.1.")
+        crumbs = self.conn.chunks_left < 0
+        detail = "The chunks of the body are too small." if crumbs else "The request is not valid HTTP/1.1."
+        self._refuse(400, "bad-request", "The request cannot be read", detail)
 
     def shutdown(self) -> None:
         if not self._closing:
@@ -220,6 +260,7 @@ class TimeLimitedH11(H11Protocol):
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             body = body_of(Problem(status, code, title), detail, f"urn:mattemesh:request:{uuid.uuid4().hex[:16]}", {})
             self._send_problem(status, json.dumps(body).encode())
+            self.shared.count_refusal(status)
         self.transport.close()
 
     def _send_problem(self, status: int, body: bytes) -> None:

@@ -116,7 +116,7 @@ def test_what_is_not_http_gets_a_problem_and_no_more(service: Served, said: byte
         (b"BREW /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", 405),
         (b"CONNECT a:1 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", 404),
         (b"OPTIONS * HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", 404),
-        (b"GET http://127.0.0.1/healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", 404),
+        (b"GET http://127.0.0.1/healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", 200),
         (HEAD + b"Connection: close, Upgrade\r\nUpgrade: websocket\r\n\r\n", 200),
         (b"GET /healthz HTTP/1.0\r\n\r\n", 200),
     ],
@@ -276,3 +276,68 @@ def receive(line: socket.socket, most: int) -> bytes:
         return line.recv(most)
     except ConnectionResetError:
         return b""
+
+
+def test_a_large_chunk_may_hold_any_number_of_line_ends(service: Served) -> None:
+    head = (
+        b"POST /remove-bg HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n"
+        + FORM_TYPE.encode()
+    )
+    body = PART + b"\r\n" * 60_000 + END
+    for size in (20_000, len(body)):
+        assert status_of(service.say(head + b"\r\n" + chunked(body, size))) == 200
+
+
+def test_small_chunks_are_refused_wherever_they_begin(service: Served) -> None:
+    head = b"POST /remove-bg HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n" + FORM_TYPE.encode()
+    large = PART + bytes(200_000)
+    answer = service.say(head + b"\r\n" + chunked(large, 50_000).removesuffix(b"0\r\n\r\n"), chunked(bytes(50_000), 2))
+    problem = problem_of(answer)
+    assert (problem["code"], problem["detail"]) == ("bad-request", "The chunks of the body are too small.")
+
+
+@pytest.mark.parametrize(
+    ("target", "host", "status"),
+    [
+        ("http://127.0.0.1/healthz", "127.0.0.1", 200),
+        ("HTTP://localhost:8000/healthz?a=b", "127.0.0.1", 200),
+        ("http://localhost", "127.0.0.1", 200),
+        ("http://localhost?a=b", "127.0.0.1", 200),
+        ("http://localhost/models", "evil.example", 200),  # the target's host takes precedence
+        ("http://evil.example/models", "localhost", 421),
+        ("http://localhost/no", "localhost", 404),
+        ("ftp://localhost/healthz", "localhost", 404),
+    ],
+)
+def test_a_target_may_be_a_whole_address(service: Served, target: str, host: str, status: int) -> None:
+    answer = service.say(f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+    assert status_of(answer) == status
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [(HEAD, 408), (b"nonsense\r\n\r\n", 400), (b"GET /h\xc3\xa9 HTTP/1.1\r\nHost: a\r\n\r\n", 400)],
+)
+def test_what_the_protocol_refuses_is_counted(service: Served, said: bytes, status: int) -> None:
+    row = f'mattemesh_http_requests_total{{method="other",route="other",status="{status}"}} '.encode()
+
+    def count() -> float:
+        rest = service.get("/metrics").partition(row)[2]
+        return float(rest.split(b"\n")[0]) if rest else 0.0
+
+    before = count()
+    assert status_of(service.say(said)) == status
+    assert count() == before + 1
+
+
+def test_head_is_answered_like_get_without_a_body(service: Served) -> None:
+    for path in ("/", "/healthz", "/readyz", "/health", "/models", "/metrics", "/docs", "/openapi.json", "/jobs"):
+        told = service.say(f"HEAD {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+        assert told.startswith(b"HTTP/1.1 200"), path
+        assert told.endswith(b"\r\n\r\n"), path
+        length = [line for line in service.get(path).split(b"\r\n") if line.lower().startswith(b"content-length")]
+        if path not in ("/metrics", "/health"):  # which differ from one moment to the next
+            assert length[0] in told
+    with service.connect() as line:  # the connection serves on
+        line.sendall(b"HEAD /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" + HEAD + b"Connection: close\r\n\r\n")
+        assert heard(line).endswith(b'{"status":"alive"}')
