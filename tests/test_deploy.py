@@ -80,7 +80,7 @@ def test_images_are_named_with_a_version_and_none_is_latest() -> None:
         assert "latest" not in image
 
 
-def test_the_service_runs_as_nobody_in_particular() -> None:
+def test_the_service_runs_as_an_unprivileged_user() -> None:
     users = [line.split()[1] for line in instructions(DOCKERFILE) if line.startswith("USER")]
     assert users and users[-1] not in ("root", "0")
     assert "DynamicUser=yes" in UNIT

@@ -138,7 +138,7 @@ def test_a_mask_without_a_strategy_asks_no_depth(engines: Engines, monkeypatch: 
     assert cut_out(toy()[0], engines=engines).alpha.max() > 0.9
 
 
-def test_a_strategy_that_cannot_be_followed_is_told(engines: Engines) -> None:
+def test_a_strategy_that_cannot_be_followed_is_reported(engines: Engines) -> None:
     report = reconstruct(toy()[0], MeshOptions(strategy="union"), engines=engines).report.as_json()
     assert report["fusion"]["strategy"] == "segmentation"
     assert any("strategy=union" in note for note in report["notes"])
@@ -157,7 +157,7 @@ def test_a_run_can_be_stopped_between_stages(engines: Engines) -> None:
     assert begun[-1] == "segment"
 
 
-def test_a_bad_source_is_told_as_what_it_is(tmp_path: Path) -> None:
+def test_a_bad_source_raises_the_error_that_fits(tmp_path: Path) -> None:
     small = Engines(Settings(checkpoints_dir=tmp_path, max_upload_bytes=2000))
     with pytest.raises(InvalidParameterError):
         cut_out(tmp_path / "nothing.png", engines=small)
@@ -183,7 +183,7 @@ def test_pictures_of_any_shape_get_a_mask_of_their_size(engines: Engines, size: 
     assert Image.open(io.BytesIO(result.file.data)).size == size[::-1]
 
 
-def test_a_broken_default_model_steps_aside_and_a_named_one_does_not(engines: Engines, tmp_path: Path) -> None:
+def test_a_broken_default_model_is_replaced_and_a_named_one_is_not(engines: Engines, tmp_path: Path) -> None:
     from backend.contract.errors import ModelUnavailableError
     from backend.weights.catalogue import CATALOGUE, DEFAULT_SEGMENTER
 
@@ -196,7 +196,7 @@ def test_a_broken_default_model_steps_aside_and_a_named_one_does_not(engines: En
         cut_out(toy()[0], MaskOptions(model=DEFAULT_SEGMENTER), engines=engines)
 
 
-def test_multi_scale_asks_a_network_three_times_and_steps_aside_for_border(
+def test_multi_scale_asks_a_network_three_times_and_is_ignored_for_border(
     engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image, _ = toy()

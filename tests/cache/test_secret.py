@@ -16,7 +16,7 @@ from tests.helpers.cache_stores import SECRET, MemoryStore
 DONE = Done((File("mask.png", "image/png", b"mask"),))
 
 
-def test_every_process_of_a_data_folder_has_the_same_secret_and_nobody_else_can_read_it(tmp_path: Path) -> None:
+def test_every_process_of_a_data_folder_has_the_same_secret_that_no_other_user_can_read(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "data")
     with ThreadPoolExecutor(8) as pool:
         found = set(pool.map(cache_secret, [settings] * 32))

@@ -39,13 +39,13 @@ def run(redirections: str, *arguments: str | Path) -> tuple[int, str]:
 
 @pytest.mark.parametrize("arguments", ["models list", "doctor", "--help"])
 @pytest.mark.parametrize(("redirection", "code"), [(">&-", "invalid-parameter"), (">/dev/full", "storage-full")])
-def test_stdout_that_cannot_be_written_is_told_in_one_sentence(arguments: str, redirection: str, code: str) -> None:
+def test_stdout_that_cannot_be_written_is_reported_in_one_sentence(arguments: str, redirection: str, code: str) -> None:
     status, said = run(redirection, *arguments.split())
     assert status == 1
     assert said.startswith(f"{code}: stdout cannot be written: ") and said.count("\n") == 1
 
 
-def test_a_reader_that_has_left_is_told_in_one_sentence() -> None:
+def test_a_reader_that_has_left_is_reported_in_one_sentence() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     ended = subprocess.run(
@@ -56,7 +56,7 @@ def test_a_reader_that_has_left_is_told_in_one_sentence() -> None:
     assert ended.stderr == "invalid-parameter: stdout cannot be written: Broken pipe.\n"
 
 
-def test_a_photo_from_a_closed_stdin_is_told_in_one_sentence(tmp_path: Path) -> None:
+def test_a_photo_from_a_closed_stdin_is_reported_in_one_sentence(tmp_path: Path) -> None:
     status, said = run("<&-", "remove-bg", "-", "-o", tmp_path / "mask.png")
     assert (status, said) == (1, "invalid-parameter: stdin is closed.\n")
 

@@ -142,7 +142,7 @@ def test_files_are_moved_removed_and_cleared_with_the_folders_that_they_leave_em
     assert out.listed("c") == ["folder"]
 
 
-def test_a_link_to_the_folder_itself_is_the_choice_of_whoever_names_it(tmp_path: Path) -> None:
+def test_a_link_to_the_folder_itself_is_the_choice_of_its_user(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     with ConfinedFolder(tmp_path / "link") as out:

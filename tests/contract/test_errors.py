@@ -38,7 +38,7 @@ def test_the_callers_faults_are_4xx_and_ours_5xx(kind: type[MattemeshError]) -> 
     assert issubclass(kind, family)
 
 
-def test_an_unknown_exception_is_told_as_a_bug() -> None:
+def test_an_unknown_exception_is_reported_as_a_bug() -> None:
     assert problem_of(KeyError("x")) is INTERNAL
 
 

@@ -111,7 +111,7 @@ def test_a_file_of_another_kind_is_refused_and_runs_nothing(tmp_path, kind, suff
         read_tensors(path)
 
 
-def test_an_absent_file_is_told(tmp_path):
+def test_an_absent_file_is_reported(tmp_path):
     with pytest.raises(ModelUnavailableError, match="not on this machine"):
         read_tensors(tmp_path / "none.safetensors")
 

@@ -257,7 +257,7 @@ def test_a_photo_goes_through_the_whole_pipeline(
     assert cutout.report.models[0] == ModelUse(id="maskrcnn", licence="BSD-3-Clause", commercial_use=True)
 
 
-def test_weights_that_are_not_here_are_told_with_the_command(tmp_path: Path) -> None:
+def test_weights_that_are_not_here_are_reported_with_the_command(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailableError, match=r"not on this machine.*models fetch maskrcnn"):
         Engines(Settings(checkpoints_dir=tmp_path)).segmenter("maskrcnn")
 

@@ -61,7 +61,7 @@ def one(value: float, width: int = 3) -> NDArray[Any]:
     return np.full((1, width), value, np.float32)
 
 
-def test_whoever_waits_goes_through_at_once_and_gets_its_own_answer() -> None:
+def test_waiting_calls_are_merged_and_get_their_own_answers() -> None:
     network = Network()
     outcomes = gather(network, 4, [one(value) for value in range(6)])
     assert [float(answer[0, 0]) for answer in outcomes] == [0, 2, 4, 6, 8, 10]

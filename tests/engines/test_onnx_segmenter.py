@@ -195,7 +195,7 @@ def test_what_is_no_image_is_refused(image: np.ndarray, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"not a network at all", b"<html>not found</html>", b"\x08\x09\x12\x00" * 999]
 )
-def test_a_file_that_is_no_network_is_told_in_one_sentence(content: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_no_network_is_reported_in_one_sentence(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
     path.write_bytes(content)
     with pytest.raises(ModelUnavailableError) as caught:

@@ -19,7 +19,7 @@ def test_without_weights_the_stand_ins_are_taken_and_say_why(tmp_path: Path) -> 
         assert "python -m backend models fetch" in row["why"]
 
 
-def test_a_name_nobody_knows_is_the_callers_fault_and_an_absent_model_is_not(tmp_path: Path) -> None:
+def test_an_unknown_name_is_the_callers_fault_and_an_absent_model_is_not(tmp_path: Path) -> None:
     engines = Engines(Settings(checkpoints_dir=tmp_path))
     with pytest.raises(InvalidParameterError):
         engines.segmenter("no-such-model")
@@ -46,7 +46,7 @@ def test_a_name_that_is_no_segmenters_is_refused(name: str, tmp_path: Path) -> N
     assert engines.mesh_engine("relief").name == "relief"
 
 
-def test_nothing_is_kept_of_a_name_nobody_knows(tmp_path: Path) -> None:
+def test_nothing_is_kept_of_an_unknown_name(tmp_path: Path) -> None:
     engines = Engines(Settings(checkpoints_dir=tmp_path))
 
     def kept() -> int:

@@ -139,5 +139,5 @@ def test_transformers_can_be_imported_beside_it() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, timeout=100)
 
 
-def test_it_is_told_what_runs_here() -> None:
+def test_torchvision_is_absent_only_where_it_is_not_installed() -> None:
     assert (prepare_torchvision() == "absent") == (not HERE)

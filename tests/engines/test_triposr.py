@@ -56,7 +56,7 @@ def test_the_ellipsoid_comes_out_in_the_world_frame(engine: TripoSREngine, frame
     assert (mesh.colors[mesh.vertices[:, 1] < -0.1, 2] > 0.9).all()
 
 
-def test_times_device_and_precision_are_told_per_stage(engine: TripoSREngine, framed: Framed) -> None:
+def test_times_device_and_precision_are_reported_per_stage(engine: TripoSREngine, framed: Framed) -> None:
     trace = Trace()
     built = engine.build(framed, None, REQUEST, trace)
     assert [stage.name for stage in trace.stages] == ["encode", "extract"]
@@ -65,7 +65,7 @@ def test_times_device_and_precision_are_told_per_stage(engine: TripoSREngine, fr
     json.dumps(built.facts)
 
 
-def test_fewer_faces_are_asked_for_and_what_came_is_told(engine: TripoSREngine, framed: Framed) -> None:
+def test_fewer_faces_on_request_with_their_number_in_the_facts(engine: TripoSREngine, framed: Framed) -> None:
     request = MeshRequest(resolution=64, target_faces=600)
     built = engine.build(framed, None, request, Trace())
     assert built.facts["faces_asked"] == 600
@@ -109,7 +109,7 @@ def test_a_threshold_above_every_density_is_no_subject(engine: TripoSREngine, fr
         engine.build(framed, None, MeshRequest(resolution=64, isovalue=1e7), Trace())
 
 
-def test_when_memory_runs_out_less_is_tried_and_told(
+def test_when_memory_runs_out_less_is_tried_and_noted(
     engine: TripoSREngine, framed: Framed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = triposr.mesh_of
@@ -183,7 +183,7 @@ def test_when_nothing_fits_the_error_says_so(
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>404</html>", b"\x80\x04}." * 10])
-def test_weights_that_are_none_are_told_with_the_command_that_helps(tmp_path: Path, content: bytes) -> None:
+def test_weights_that_are_none_are_reported_with_the_command_that_helps(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "model.ckpt"
     path.write_bytes(content)
     with pytest.raises(ModelUnavailableError, match="models fetch triposr"):

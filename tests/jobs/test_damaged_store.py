@@ -228,7 +228,7 @@ UNUSABLE: dict[str, Callable[[Path], None]] = {
 
 
 @pytest.mark.parametrize("name", UNUSABLE)
-async def test_a_store_that_cannot_be_used_is_told_before_anything_starts(name: str, folder: Path) -> None:
+async def test_a_store_that_cannot_be_used_is_reported_before_anything_starts(name: str, folder: Path) -> None:
     before = job_folders(folder) if name != "a file in place of a folder" else set()
     UNUSABLE[name](store(folder))
     jobs = Jobs(Settings(data_dir=folder), ScriptedRunner())  # type: ignore[arg-type]

@@ -142,7 +142,7 @@ def test_a_slope_turns_the_solid():
     assert right[:, 0].mean() > left[:, 0].mean() + 0.1
 
 
-def test_flat_depth_steps_aside_and_says_so():
+def test_flat_depth_is_ignored_with_a_note():
     framed = frame_object(photo(), SCENES["ring"][0].astype(np.float32))
     trace = Trace()
     built = ReliefEngine().build(framed, np.full(framed.alpha.shape, 3.0, np.float32), MeshRequest(), trace)

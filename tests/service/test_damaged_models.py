@@ -14,7 +14,7 @@ SMALL = CATALOGUE["u2netp"]
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_model_is_told_and_never_loaded(service: RealService, damage: str) -> None:
+def test_a_damaged_model_is_reported_and_never_loaded(service: RealService, damage: str) -> None:
     answer = service.mask(PHOTO, model=damage)
     assert answer.outcome == (503, "model-unavailable")
     assert damage in answer.json()["detail"]
@@ -25,7 +25,7 @@ def test_a_damaged_model_is_told_and_never_loaded(service: RealService, damage: 
 
 
 @pytest.mark.parametrize("content", [b"", b"<!DOCTYPE html><title>404</title>", None])
-def test_a_damaged_file_of_the_catalogue_is_told_with_the_command_that_helps(
+def test_a_damaged_file_of_the_catalogue_is_reported_with_the_command_that_helps(
     service: RealService, content: bytes | None
 ) -> None:
     place = service.folder / "checkpoints" / SMALL.files[0].path

@@ -32,7 +32,7 @@ def test_a_worker_that_dies_three_times_rests_and_comes_back(own_service: Callab
     assert service.terminate() == (0, [])
 
 
-def test_work_that_hangs_is_told_at_its_deadline_and_its_worker_replaced(
+def test_work_that_hangs_is_reported_at_its_deadline_and_its_worker_replaced(
     own_service: Callable[..., RealService],
 ) -> None:
     service = own_service(MASK_DEADLINE_S="1.5")

@@ -144,7 +144,7 @@ def test_a_safetensors_that_was_there_before_is_left_alone(small, checkpoint, lo
     assert foreign.read_bytes() == before
 
 
-def test_a_copy_of_older_weights_is_made_anew(small, checkpoint, load):
+def test_a_copy_of_older_weights_is_made_again(small, checkpoint, load):
     load(checkpoint)
     newer = {name: tensor + 1 for name, tensor in small.state.items()}
     torch.save(newer, checkpoint)

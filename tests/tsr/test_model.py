@@ -45,7 +45,7 @@ def test_numpy_weights_are_taken_as_well(small):
     assert torch.equal(model.encode(ring_picture())[0], small.code)
 
 
-def test_every_missing_unexpected_and_misshapen_tensor_is_told_at_once(small):
+def test_every_missing_unexpected_and_misshapen_tensor_is_reported_at_once(small):
     state = dict(small.state)
     del state["backbone.norm.bias"]
     state["stranger"] = torch.zeros(1)
@@ -88,7 +88,7 @@ def test_bfloat16_gives_nearly_the_same_code(small):
     assert model.stages() == {"encode": "cpu bfloat16", "extract": "cpu float32"}
 
 
-def test_weights_can_be_loaded_anew_in_every_precision(small):
+def test_weights_can_be_loaded_again_in_every_precision(small):
     model = TripoSR(small.config, precision="bfloat16")
     model.load_published({name: tensor * 0.5 for name, tensor in small.state.items()})
     other = model.encode(ring_picture())[0]

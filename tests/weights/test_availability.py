@@ -62,14 +62,14 @@ def test_the_larger_networks_are_used_only_when_the_operator_names_them(tmp_path
     assert "models fetch depth-anything-v2-vitl" in absent.describe()["depth"]["why"]
 
 
-def test_a_file_that_holds_another_network_steps_aside_and_says_so(tmp_path: Path) -> None:
+def test_a_file_that_holds_another_network_is_skipped_with_a_reason(tmp_path: Path) -> None:
     write_zeros(original_file("depth-anything-v2-vitb", tmp_path))
     engines = Engines(Settings(checkpoints_dir=tmp_path, depth_model="depth-anything-v2-vitb"))
     assert engines.depth() is None
     assert "holds the network vits" in engines.describe()["depth"]["why"]
 
 
-def test_a_file_that_is_no_checkpoint_steps_aside_and_says_so(tmp_path: Path) -> None:
+def test_a_file_that_is_no_checkpoint_is_skipped_with_a_reason(tmp_path: Path) -> None:
     original_file(DEFAULT_DEPTH, tmp_path).write_bytes(b"not a checkpoint")
     engines = Engines(Settings(checkpoints_dir=tmp_path))
     assert engines.depth() is None

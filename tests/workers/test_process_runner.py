@@ -136,7 +136,7 @@ def test_errors_come_back_as_they_are_and_bugs_with_the_trace_of_the_worker() ->
 
 
 @pytest.mark.parametrize("end", ["abort", "kill", "leave", "smuggle"])
-def test_the_work_of_a_lost_worker_is_told_so_and_the_next_is_done(end: str) -> None:
+def test_the_work_of_a_lost_worker_fails_and_the_next_is_done(end: str) -> None:
     async def scene(runner: ProcessRunner) -> None:
         first = pid_of_after(await runner.run(work("echo")))
         with pytest.raises(WorkerLostError):
@@ -193,7 +193,7 @@ def test_abandoned_work_frees_its_place_and_stops_without_a_kill_where_it_can() 
     play(scene, max_waiting=0)
 
 
-def test_a_place_that_was_left_is_taken_again_even_where_nobody_may_wait() -> None:
+def test_a_free_slot_is_used_again_even_without_a_queue() -> None:
     async def scene(runner: ProcessRunner) -> None:
         await runner.run(work("echo"))
         task = asyncio.ensure_future(runner.run(work("hang")))
@@ -291,7 +291,7 @@ def test_it_is_ready_when_every_lane_is_warm_and_not_while_it_stops() -> None:
     play(scene, doers.load_slowly)
 
 
-def test_closing_waits_for_nobody_and_tells_everybody() -> None:
+def test_closing_waits_for_no_work_and_ends_all_of_it() -> None:
     async def scene(runner: ProcessRunner) -> None:
         await runner.run(work("echo"))
         tasks = [asyncio.ensure_future(runner.run(work("hang"))) for _ in range(2)]

@@ -150,7 +150,7 @@ def test_every_format_opens_again_and_stands_upright(
 
 
 @pytest.mark.parametrize("route", ["/remove-bg", "/generate-mesh"])
-def test_an_own_mask_is_taken_at_its_word(client: TestClient, photo: bytes, route: str) -> None:
+def test_an_own_mask_is_used_as_it_is(client: TestClient, photo: bytes, route: str) -> None:
     own = np.zeros((120, 160), np.uint8)
     own[30:90, 40:100] = 255
     answer = client.post(route, files={"file": photo, "mask": encoded(own)}, headers={"Accept": "application/json"})

@@ -335,7 +335,7 @@ def test_a_job_that_finds_no_object_says_so(script: tuple[TestClient, ScriptedRu
     assert stream(client, job)[-1][2]["problem"] == job["problem"]
 
 
-def test_a_hit_of_the_cache_is_told(script: tuple[TestClient, ScriptedRunner]) -> None:
+def test_a_hit_of_the_cache_is_reported(script: tuple[TestClient, ScriptedRunner]) -> None:
     client, runner = script
 
     async def hit(work: Work, on_stage: OnStage) -> Done:

@@ -146,7 +146,7 @@ def test_results_inside_the_folder_are_not_taken_for_pictures(
         ("in", "out", ["--watch", "--quality-handling"], "--watch"),
     ],
 )
-def test_a_call_that_cannot_be_served_is_told_and_leaves_nothing(
+def test_a_call_that_cannot_be_served_is_reported_and_leaves_nothing(
     folders: Folders, capsys: pytest.CaptureFixture[str], folder: str, out: str, options: list[str], words: str
 ) -> None:
     root = folders[0].parent

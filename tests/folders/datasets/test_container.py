@@ -40,7 +40,7 @@ def test_what_follows_a_jpegs_end_does_not_matter() -> None:
     assert read_container(written("jpeg") + b"junk" * 50, "jpeg").complete
 
 
-def test_several_pictures_in_one_file_are_told() -> None:
+def test_several_pictures_in_one_file_are_reported() -> None:
     first = Image.fromarray(scene())
     for kind, name in (("jpeg", "MPO"), ("png", "PNG"), ("webp", "WEBP")):
         target = io.BytesIO()
@@ -60,7 +60,7 @@ def test_a_png_of_a_million_empty_chunks_is_soon_read() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_noise_behind_a_header_is_told_and_raises_nothing(kind: str) -> None:
+def test_noise_behind_a_header_is_reported_and_raises_nothing(kind: str) -> None:
     rng = np.random.default_rng(0)
     for _ in range(30):
         data = written(kind)[:33] + rng.integers(0, 256, 400, dtype=np.uint8).tobytes()

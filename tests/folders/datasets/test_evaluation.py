@@ -141,7 +141,7 @@ def refused(capsys: pytest.CaptureFixture[str], *options: str) -> str:
     return capsys.readouterr().err
 
 
-def test_a_wrong_call_is_told_before_any_picture_is_touched(
+def test_a_wrong_call_is_reported_before_any_picture_is_touched(
     folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CHECKPOINTS_DIR", str(tmp_path))

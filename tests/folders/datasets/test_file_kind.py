@@ -20,7 +20,7 @@ def test_the_bytes_tell_what_a_file_is(written_as: str, kind: str) -> None:
     assert kind_of(target.getvalue()[:HEAD_BYTES]) == kind
 
 
-def test_what_is_no_picture_is_told_apart() -> None:
+def test_other_files_are_recognised() -> None:
     assert kind_of(b"") == "empty"
     assert kind_of(b"\x00\x05\x16\x07" + bytes(60)) == "macOS metadata"
     assert kind_of("Grüße, 世界\n".encode()) == "text"

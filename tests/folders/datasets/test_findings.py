@@ -47,11 +47,11 @@ def test_file_sizes_are_compared_within_a_format() -> None:
     assert not any("large-file" in each for each in judge([*others, *large], Thresholds()).findings)
 
 
-def test_no_outliers_are_told_among_a_handful() -> None:
+def test_there_are_no_outliers_among_a_handful() -> None:
     assert findings_of(picture(0, bytes=90_000_000), others=4) == []
 
 
-def test_copies_are_told_apart_from_pictures_that_look_alike() -> None:
+def test_copies_are_distinct_from_pictures_that_look_alike() -> None:
     first = picture(1)
     judged = judge([first, replace(first, name="copy"), replace(first, name="again", digest="other")], Thresholds())
     assert judged.identical == [[0, 1]] and judged.alike == [[0, 2]]

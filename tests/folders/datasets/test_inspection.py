@@ -69,7 +69,7 @@ def test_a_cut_off_file_is_called_truncated(tmp_path: Path, kind: str, share: fl
     assert facts.problem == "truncated" and facts.look is None and facts.size == (480, 640)
 
 
-def test_spoilt_data_inside_a_jpeg_is_told_though_it_decodes(tmp_path: Path) -> None:
+def test_spoilt_data_inside_a_jpeg_is_reported_though_it_decodes(tmp_path: Path) -> None:
     data = bytearray(encoded(toy(1200, 900)[0], "JPEG", quality=92))
     middle = len(data) // 2
     data[middle : middle + 400] = bytes(400)
@@ -104,7 +104,7 @@ def test_grey_and_cmyk_jpegs_are_looked_at(tmp_path: Path) -> None:
         ("a.png", b"\x89PNG\r\n\x1a\n", "truncated"),
     ],
 )
-def test_what_cannot_be_used_is_told_by_code(tmp_path: Path, name: str, data: bytes, problem: str) -> None:
+def test_what_cannot_be_used_is_reported_by_code(tmp_path: Path, name: str, data: bytes, problem: str) -> None:
     facts = facts_of(tmp_path, name, data)
     assert facts.problem == problem and facts.reason and facts.look is None
 
@@ -115,7 +115,7 @@ def test_a_file_over_the_limit_is_not_decoded_but_its_size_is_known(tmp_path: Pa
     assert facts.problem == "upload-too-large" and facts.size == (100, 120) and facts.bytes == len(data)
 
 
-def test_an_mpo_is_told_as_such_and_its_first_picture_is_taken(tmp_path: Path) -> None:
+def test_an_mpo_is_recognised_and_its_first_picture_is_taken(tmp_path: Path) -> None:
     first = Image.fromarray(toy()[0])
     target = io.BytesIO()
     first.save(target, "MPO", save_all=True, append_images=[first])

@@ -26,7 +26,7 @@ def test_a_loop_of_links_ends_and_a_linked_folder_is_read_once(tmp_path: Path) -
     assert set(found.problems) == {"real/up", "zlink"}
 
 
-def test_what_is_no_file_is_told_and_never_opened(tmp_path: Path) -> None:
+def test_special_files_are_reported_and_never_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")  # opening it would wait for ever
     (tmp_path / "dead.jpg").symlink_to("nowhere")
     (tmp_path / "good.jpg").write_bytes(b"x")
