@@ -52,7 +52,7 @@ class _BytesOnly(diskcache.Disk):  # type: ignore[misc]  # diskcache has no type
     def _write(self, full_path: str, iterator: Iterator[bytes], mode: str, encoding: str | None = None) -> Any:
         try:
             return super()._write(full_path, iterator, mode, encoding)
-        except OSError:  # disk full: the partial file would stay for ever
+        except OSError:  # disk full: nothing else removes the partial file
             Path(full_path).unlink(missing_ok=True)
             raise
 

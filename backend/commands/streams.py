@@ -25,7 +25,7 @@ def protect_streams() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, flags)  # takes the lowest free number
-    if sys.platform != "win32":  # its console is no file
+    if sys.platform != "win32":  # its console is not a file
         sys.stdout = _text(_Stdout(1, "w", closefd=False), sys.stdout)
         sys.stderr = _text(_Stderr(2, "w", closefd=False), sys.stderr, line_buffering=True, errors="backslashreplace")
 

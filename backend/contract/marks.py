@@ -79,7 +79,7 @@ _CLICKS = TypeAdapter(Annotated[list[Click], Field(max_length=MAX_CLICKS, fail_f
 
 
 def _from_json(value: Any, kind: TypeAdapter[list[Mark]], name: str) -> Any:
-    """Return the marks that the text `value` spells out; what is no text goes on to pydantic as it is."""
+    """Return the marks that the text `value` spells out; anything but a text goes on to pydantic as it is."""
     if not isinstance(value, str | bytes):
         return value
     try:

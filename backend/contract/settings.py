@@ -58,7 +58,7 @@ def _is_an_address(value: str) -> str:
     """Return the base address `value` without a slash at its end. Raises ValueError for anything else."""
     if not re.fullmatch(r"https?://[^/?#@\s\\]+(/[^?#\s\\]*)?", value):
         raise ValueError("write http://name/path or https://name/path")
-    urlsplit(value).port  # noqa: B018  # raises ValueError for one that is no port
+    urlsplit(value).port  # noqa: B018  # raises ValueError for a port that cannot be one
     return value.rstrip("/")
 
 
@@ -233,7 +233,7 @@ class Settings(BaseSettings):
     def _are_devices(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         for value in values:
             if not re.fullmatch(r"\d{1,3}|(GPU|MIG)-[\w/-]{1,100}", value):
-                raise ValueError(f"{value!a} is no GPU; write numbers, as 0,1")
+                raise ValueError(f"{value!a} is not a GPU; write numbers, as 0,1")
         return values
 
     @field_validator("rate_limit")
@@ -252,9 +252,9 @@ class Settings(BaseSettings):
     def _in_lower_case(cls, values: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         for value in values:
             if info.field_name == "cors_origins" and value != "*" and not re.fullmatch(r"https?://[^/*?#@\s]+", value):
-                raise ValueError(f"{value} is no origin; write https://name, with the port where there is one")
+                raise ValueError(f"{value} is not an origin; write https://name, with the port where there is one")
             if info.field_name == "allowed_hosts" and not re.fullmatch(r"\*|(\*\.)?[^/:*?#@\s]+", value):
-                raise ValueError(f"{value} is no name; write matte.example, without a port, or *.example.org")
+                raise ValueError(f"{value} is not a host name; write matte.example, without a port, or *.example.org")
         return tuple(value.lower() for value in values)
 
     @field_validator("trusted_proxies")

@@ -26,7 +26,7 @@ def load_segmenter(name: str, settings: Settings, memoize: Memoize = compute_alw
     """Return the segmenter called `name`, its weights checked. Opening one takes seconds: the caller keeps it.
 
     Raises ModelUnavailableError, with the command that helps, for weights that are absent, broken or not allowed and
-    for a service without a key; InvalidParameterError for a name that is no segmenter's.
+    for a service without a key; InvalidParameterError for any other name.
     """
     if name == EMBEDDED_SEGMENTER:
         from backend.engines.border.border import BorderSegmenter

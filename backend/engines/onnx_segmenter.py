@@ -152,7 +152,7 @@ def session_options(threads: int) -> Any:
     options.intra_op_num_threads = threads or _cores()
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
-    options.enable_cpu_mem_arena = False  # the arena keeps the peak of every run for ever
+    options.enable_cpu_mem_arena = False  # the arena never gives the peak of a run back
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads take no core
     return options
 

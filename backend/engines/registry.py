@@ -56,8 +56,8 @@ class Engines:
     def segmenter(self, name: str = "auto") -> Segmenter:
         """Return the segmenter called `name`.
 
-        Raises ModelUnavailableError when its weights are absent, broken or not allowed, InvalidParameterError for a
-        name that is no segmenter's.
+        Raises ModelUnavailableError when its weights are absent, broken or not allowed, InvalidParameterError for
+        any other name.
         """
         segmenter: Segmenter = (
             self._auto("segmentation", DEFAULT_SEGMENTER, EMBEDDED_SEGMENTER, self._load_segmenter)
@@ -74,8 +74,7 @@ class Engines:
     def mesh_engine(self, name: str = "auto") -> MeshEngine:
         """Return the mesh engine called `name`.
 
-        Raises ModelUnavailableError when its weights are absent or broken, InvalidParameterError for a name that is no
-        mesh engine's.
+        Raises ModelUnavailableError when its weights are absent or broken, InvalidParameterError for any other name.
         """
         if name != "auto" and name not in MESH_ENGINES:
             known = ", ".join(MESH_ENGINES)
@@ -125,7 +124,7 @@ class Engines:
         if not self._no_networks and (name in self._loaded or is_here(name, self.settings)):
             try:
                 return self._use(task, name, load)
-            except ModelUnavailableError:  # complete by its size, and broken all the same
+            except ModelUnavailableError:  # complete by its size, but broken
                 pass
         self.stages.took_part(name, ABSENT)
         return None if stand_in is None else self._get(task, stand_in, load).engine

@@ -67,7 +67,7 @@ def image_report(picture: Picture) -> ImageReport:
 
 
 def model_licences(names: Iterable[str], checkpoints: Path) -> list[ModelUse]:
-    """Return id, licence and commercial use of every model in `names`; names that are no models are skipped."""
+    """Return id, licence and commercial use of every model in `names`; other names are skipped."""
     rows = []
     known = {**CATALOGUE, **read_custom_models(checkpoints).models}
     for name in names:

@@ -1,6 +1,6 @@
 """Disparity -> how the solid's middle surface leans and how far its front bulges, as planes on the relief's lattice.
 
-Monocular disparity has no unit and errs most at the object's rim, so it is no height: it is scaled to agree with the
+Monocular disparity has no unit and errs most at the object's rim, so it is not a height: it is scaled to agree with the
 inflated front, and moves the front only within bounds that shrink to zero at the contour.
 """
 

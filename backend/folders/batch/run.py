@@ -40,7 +40,7 @@ class BatchConfig:
 
     folder: Path  # holds the pictures; they are only read
     kind: Literal["remove-bg", "generate-mesh"]  # row of KINDS that is run on every picture
-    options: MatteOptions  # the same for every picture
+    options: MatteOptions  # of the kind; they apply to every picture
     jobs: int  # worker processes
     min_grade: str | None = None  # results with a worse grade go to review/
     quality_handling: bool = False  # handle the outliers that `analyze` finds by their findings

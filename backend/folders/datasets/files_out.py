@@ -32,7 +32,7 @@ def check_folder_for_results(out: Path, *inputs: Path) -> None:
 
 
 def as_json(content: Any) -> bytes:
-    """Return `content` as indented JSON; names that are no UTF-8 are escaped."""
+    """Return `content` as indented JSON; names that are not UTF-8 are escaped."""
     return json.dumps(content, indent=1).encode("ascii")
 
 

@@ -46,7 +46,7 @@ class FileFacts:
     name_fits: bool = True
     problem: str = ""  # a code of backend.contract.errors, "truncated", "not-decoded", "not-a-picture" or "unreadable"
     reason: str = ""  # the problem in a sentence
-    faults: tuple[str, ...] = ()  # what is wrong with a file that can be decoded all the same
+    faults: tuple[str, ...] = ()  # defects of a file that can still be decoded
     several: bool = False  # more pictures than the one that is taken
     size: tuple[int, int] | None = None  # (height, width), upright
     exif: tuple[str, ...] | None = None  # the fields that it has; None: no EXIF at all
