@@ -16,13 +16,14 @@ from backend.contract.work import KINDS, Done, Work
 async def serve(request: Request, kind: str) -> Response:
     """Return the result of the work of `kind` that `request` asks for.
 
-    Raises OverloadedError before the body is read when the lane or the budget of answers is full, and the errors of
-    `read_form` and the runner.
+    Raises OverloadedError before the body is read when the budget of answers is full, or the lane and no cache may have
+    the result, and the errors of `read_form` and the runner.
     """
     runner: Runner = request.app.state.runner
     answers: Answers = request.app.state.answers
     answers.admit()
-    runner.admit(KINDS[kind].lane, _client(request))
+    if request.app.state.cache is None or wanted_cache(request) != "use":
+        runner.admit(KINDS[kind].lane, _client(request))  # else the result may be there, which only the body shows
     work = await read_work(request, kind)
     return answer(request, await _run_while_connected(request, work), answers)
 

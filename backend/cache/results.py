@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from backend.cache.cache import Cache
 from backend.cache.identity import models_of, result_key
+from backend.cache.single_flight import SingleFlight
 from backend.contract.report import StageTime
 from backend.contract.runner import Runner, RunnerWrapper, ignore_stage
 from backend.contract.settings import Settings
@@ -25,7 +26,8 @@ Answer = TypeVar("Answer")
 
 
 class CachingRunner(RunnerWrapper):
-    """A runner that looks up the finished result before it runs the work, and keeps the result of the run.
+    """A runner that looks up the finished result before it runs the work, and keeps the result of the run. Equal work
+    that is asked for meanwhile waits for the same run; a request also for that of a job, whose first file is its own.
 
     `Done.cache` is `hit` or `miss`. Not kept: failures; results of models that differ from those on disk, because a
     file was exchanged under a running worker; any result while DEBUG_DIR wants a bundle from each run; and results of
@@ -36,19 +38,31 @@ class CachingRunner(RunnerWrapper):
         super().__init__(runner)
         self._cache, self._settings = cache, settings
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="cache")
+        self._flights = SingleFlight()
 
     async def run(self, work: Work, on_stage: OnStage = ignore_stage) -> Done:
         """Return the earlier result of the same work, or the result of running it now. Raises the runner's errors."""
         if work.cache == "avoid" or self._settings.debug_dir is not None or _is_remote(work):
             return self._counted(await self._runner.run(work, on_stage))
         start = time.perf_counter()
-        key = await self._within_timeout(lambda: result_key(work, models_of(work, self._settings), self._settings))
+        key = await self._within_timeout(lambda: self._key(work))
         if key is not None and work.cache == "use":
             kept = await self._within_timeout(lambda: find_result(self._cache, key, self._settings.data_dir / "spool"))
             if kept is not None:
                 on_stage("start")
                 self._cache.count({"result": "hit"})
                 return replace(kept, cache="hit", stages=(Stage("cache", time.perf_counter() - start, "cpu"),))
+        if key is None or work.cache != "use":
+            return await self._run_and_keep(work, key, on_stage)
+        if work.form == "file" and len(self._flights):
+            job = replace(work, form="job")
+            job_key = await self._within_timeout(lambda: self._key(job))
+            if job_key is not None and job_key in self._flights:
+                done = await self._flights.run(job_key, lambda heard: self._run_and_keep(job, job_key, heard), on_stage)
+                return replace(done, files=done.files[:1])
+        return await self._flights.run(key, lambda heard: self._run_and_keep(work, key, heard), on_stage)
+
+    async def _run_and_keep(self, work: Work, key: str | None, on_stage: OnStage) -> Done:
         done = self._counted(await self._runner.run(work, on_stage))
         if key is not None:
             await self._within_timeout(lambda: self._keep(work, key, done))
@@ -61,6 +75,9 @@ class CachingRunner(RunnerWrapper):
     def close(self) -> None:
         super().close()
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _key(self, work: Work) -> str:
+        return result_key(work, models_of(work, self._settings), self._settings)
 
     def _counted(self, done: Done) -> Done:
         self._cache.count({"result": "miss", **done.stage_caches})

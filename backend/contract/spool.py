@@ -36,6 +36,10 @@ class SpooledFile:
             yield piece
             at += len(piece)
 
+    def shared(self) -> "SpooledFile":
+        """Return the file for another reader, who closes it on its own. Raises OSError."""
+        return SpooledFile(self.name, self.media_type, os.fdopen(os.dup(self._file.fileno()), "rb"))
+
     def close(self) -> None:
         """Free the space."""
         self._file.close()

@@ -137,6 +137,10 @@ class File:
         for at in range(0, self.size, PIECE_BYTES):
             yield self.data[at : at + PIECE_BYTES]
 
+    def shared(self) -> "File":
+        """Return the file for another reader: the counterpart of `SpooledFile.shared`."""
+        return self
+
     def close(self) -> None:
         """Do nothing: the counterpart of `SpooledFile.close`."""
 
