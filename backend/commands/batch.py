@@ -211,7 +211,7 @@ class _Session:
         title = f"Results of {self._config.folder.resolve().name or self._config.folder}"
         read = self._out.read_thumbnail
         page = report_page(title, records, len(self._listed), lambda each: read(each.digest, each.key))
-        self._out.write(REPORT, page)
+        self._out.write_report(page)
 
 
 def _pictures_in(folder: Path, out: Path) -> Inputs:

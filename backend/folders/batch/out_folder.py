@@ -62,6 +62,11 @@ class OutFolder:
             except OSError as error:
                 raise _of_one_name(error) from error
 
+    def write_report(self, page: bytes) -> None:
+        """Write the report. Raises InvalidParameterError or StorageFullError."""
+        with translate_write_errors(self.folder / REPORT):
+            self._files.write(REPORT, page)
+
     def remove(self, name: str) -> None:
         """Remove the file `name`, if it is there, and the folders that it leaves empty. Behind a link there is none."""
         with translate_write_errors(self.folder / name):

@@ -214,6 +214,17 @@ def test_hard_links_and_pipes_in_the_folder_change_nothing_outside(planted: Fold
     assert outside(planted) == before
 
 
+@pytest.mark.parametrize("place", ["report.html", "manifest.jsonl", ".mattemesh/lock", "a.png"])
+def test_a_folder_in_place_of_a_file_ends_in_a_sentence(
+    planted: Folders, capsys: pytest.CaptureFixture[str], place: str
+) -> None:
+    (planted[1] / place).mkdir(parents=True)
+    if place != "manifest.jsonl":
+        write_manifest(planted[1], RECORD)  # `a.png` is the name of its result
+    assert run(planted) == 1
+    assert place in capsys.readouterr().err
+
+
 def test_an_earlier_result_behind_a_link_is_left_where_it_is(planted: Folders) -> None:
     out = planted[1]
     (out / "old").symlink_to(out.parent / "home")
