@@ -25,9 +25,15 @@ def protect_streams() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, flags)  # takes the lowest free number
-    if sys.platform != "win32":  # its console is not a file
+    if sys.platform == "win32":  # its console is not a file
+        sys.stdout, sys.stderr = (stream or _nowhere() for stream in (sys.stdout, sys.stderr))
+    else:
         sys.stdout = _text(_Stdout(1, "w", closefd=False), sys.stdout)
         sys.stderr = _text(_Stderr(2, "w", closefd=False), sys.stderr, line_buffering=True, errors="backslashreplace")
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w")  # for the rest of the process
 
 
 def _text(raw: io.FileIO, before: TextIO | None, line_buffering: bool = False, errors: str = "strict") -> TextIO:
