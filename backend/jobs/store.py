@@ -23,7 +23,7 @@ from backend.contract.errors import (
     StorageFullError,
     translate_disk_full,
 )
-from backend.contract.settings import MAX_TTL_S
+from backend.contract.settings import MAX_STORE_BYTES, MAX_TTL_S
 from backend.contract.work import Lane
 from backend.jobs.database import UnreadableRowError, connect, event_of, job_of, transaction
 from backend.jobs.records import DISK_FULL, MAX_TIME_S, STATES, Event, Job, NewJob, Outcome, State, made_at
@@ -31,10 +31,10 @@ from backend.jobs.records import DISK_FULL, MAX_TIME_S, STATES, Event, Job, NewJ
 P = ParamSpec("P")
 T = TypeVar("T")
 ROW_BYTES = 8 * 1024  # size of a finished job in this file: its report, its events and its index entries
-# These run after every job, so an index alone has to answer them.
+# These run after every job, so an index alone has to answer them. TOTAL returns a float: SUM fails on an overflow.
 EXPIRED = "SELECT id FROM jobs WHERE finished_at IS NOT NULL AND expires_at <= ?"
-TAKEN = "SELECT COUNT(*), COALESCE(SUM(size), 0) FROM jobs WHERE finished_at IS NOT NULL"
-BY_STATE = "SELECT state, COUNT(*), SUM(size) FROM jobs GROUP BY state"
+TAKEN = "SELECT COUNT(*), TOTAL(size) FROM jobs WHERE finished_at IS NOT NULL"
+BY_STATE = "SELECT state, COUNT(*), TOTAL(size) FROM jobs GROUP BY state"
 OLDEST = "SELECT id, size FROM jobs WHERE finished_at IS NOT NULL ORDER BY finished_at, id LIMIT ?"
 logger = logging.getLogger("mattemesh")
 NOT_EXPIRED = "(expires_at IS NULL OR expires_at > ?)"  # an expired job is invisible before its row is removed
@@ -79,9 +79,7 @@ class JobStore:
                     return known
                 # An expired or unreadable job gives up its key; its row stays until its files are removed with it.
                 self._db.execute("UPDATE jobs SET request_key = NULL WHERE request_key = ?", (new.key,))
-            waiting, size = self._db.execute(
-                "SELECT COUNT(*), COALESCE(SUM(size), 0) FROM jobs WHERE state = 'queued'"
-            ).fetchone()
+            waiting, size = self._db.execute("SELECT COUNT(*), TOTAL(size) FROM jobs WHERE state = 'queued'").fetchone()
             if waiting >= max_queued or size + new.size > max_size:
                 raise OverloadedError("Too many jobs are waiting; try again later.", limit=max_queued, actual=waiting)
             asked, options = json.dumps(new.asked), json.dumps(new.options)
@@ -213,6 +211,11 @@ class JobStore:
         Jobs that would outlive every RESULT_TTL_S, which an earlier version allowed, expire `ttl_s` after `now`.
         """
         with transaction(self._db):
+            # One huge size would have every other job removed to make room.
+            self._db.execute(
+                "UPDATE jobs SET size = 0 WHERE typeof(size) != 'integer' OR size NOT BETWEEN 0 AND ?",
+                (MAX_STORE_BYTES,),
+            )
             self._db.execute("UPDATE jobs SET expires_at = ? WHERE expires_at > ?", (now + ttl_s, now + MAX_TTL_S))
             for row in self._db.execute("SELECT id FROM jobs WHERE state = 'running'").fetchall():
                 self._add_event(row["id"], "state", {"state": "queued"})
@@ -259,7 +262,9 @@ class JobStore:
         with translate_disk_full(DISK_FULL):
             rows = self._db.execute(BY_STATE).fetchall()
         found = {row[0]: row[1] for row in rows}
-        return Counts({state: found.get(state, 0) for state in STATES}, int(sum(row[2] for row in rows)))
+        return Counts(
+            {state: found.get(state, 0) for state in STATES}, int(min(sum(row[2] for row in rows), MAX_STORE_BYTES))
+        )
 
     def last_id(self) -> str | None:
         """Return the greatest id; None while there is no job."""

@@ -163,6 +163,16 @@ async def test_jobs_that_would_never_expire_are_given_the_usual_time(folder: Pat
     assert all(job.expires_at is None or job.expires_at < time.time() + MAX_TTL_S for job in found)
 
 
+@pytest.mark.parametrize("size", [float("inf"), 2**62, -1, "9" * 400, b"x"])
+async def test_a_size_without_sense_makes_no_room_by_removing_other_jobs(size: object, folder: Path) -> None:
+    change(folder, "UPDATE jobs SET size = ?", size)
+    for _ in range(2):
+        async with opened(folder) as jobs:
+            assert await jobs._store.to_remove(time.time(), 10**9) == []
+            assert len(await jobs.page(100, None)) == FINISHED + 2
+            assert (await jobs.counts()).size >= 0
+
+
 async def test_an_id_from_the_far_future_does_not_stop_new_jobs(folder: Path) -> None:
     assert made_at("7" + "z" * 25) is None and made_at("z" * 26) is None
     change(folder, f"UPDATE jobs SET id = ? {ONE}", "7" + "z" * 25)
