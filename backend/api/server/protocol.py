@@ -9,6 +9,7 @@ import asyncio
 import ipaddress
 import json
 import re
+import sys
 import uuid
 from collections import Counter
 from collections.abc import Callable
@@ -29,6 +30,10 @@ from backend.contract.errors import OverloadedError, Problem, body_of
 from backend.contract.settings import Settings
 
 MAX_HEAD_BYTES = 64 * 1024
+if sys.platform == "linux":
+    import fcntl
+    import termios
+
 READ_BYTES = 256 * 1024  # largest read from a socket: one connection's turn in the event loop
 # Parsing a chunk costs as much as a short request, however small: one-byte chunks would block the event loop.
 READ_CHUNKED_BYTES = 16 * 1024  # largest read of a chunked body, or of a head, which may announce one
@@ -240,17 +245,28 @@ class TimeLimitedH11(H11Protocol):
             self.transport.close()
 
     def _watch_response(self) -> None:
-        unsent = self._socket.get_write_buffer_size()
+        unsent = self._unread_bytes()
         self._response_timer.start(self.shared.settings.answer_patience_s, lambda: self._check_response_rate(unsent))
 
     def _check_response_rate(self, unsent_before: int) -> None:
         """Drop a client that read its response more slowly than the minimum rate since the last check."""
         settings = self.shared.settings
-        unsent = self._socket.get_write_buffer_size()
+        unsent = self._unread_bytes()
         if unsent and unsent_before - unsent < settings.min_bytes_per_s * settings.answer_patience_s:
             self._socket.abort()
         else:
             self._watch_response()
+
+    def _unread_bytes(self) -> int:
+        """Return the bytes of responses that the client has not acknowledged, those in the kernel's buffer included.
+
+        The kernel takes more only when a third of its buffer is free: at a slow pace that looks like none for minutes.
+        """
+        unsent: int = self._socket.get_write_buffer_size()
+        if sys.platform == "linux" and unsent:
+            queued = fcntl.ioctl(self._socket.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+            unsent += int.from_bytes(queued, sys.byteorder)
+        return unsent
 
     def _refuse(self, status: int, code: str, title: str, detail: str) -> None:
         """Send a problem if a response can still begin, then close."""

@@ -197,6 +197,20 @@ def test_a_client_that_takes_its_answer_slowly_gets_all_of_it(tmp_path: Path) ->
     assert taken > 8_000_000
 
 
+def test_a_slow_and_steady_client_is_served_while_the_buffer_of_the_kernel_takes_nothing(tmp_path: Path) -> None:
+    with served(tmp_path, answer_patience_s=0.3, min_bytes_per_s=100_000) as service, socket.socket() as line:
+        service.runner.answer = b"x" * 5_000_000
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        line.connect(("127.0.0.1", service.port))
+        for piece in upload(10, "Connection: close\r\n"):
+            line.sendall(piece)
+        taken = 0
+        while piece := receive(line, 20_000):
+            taken += len(piece)
+            time.sleep(0.02)  # about ten times the lowest rate
+    assert taken > 5_000_000
+
+
 def test_beyond_the_most_connections_the_longest_idle_one_makes_way(tmp_path: Path) -> None:
     with served(tmp_path, max_connections=3) as service:
         lines = [service.connect() for _ in range(3)]
