@@ -11,6 +11,7 @@ their figure is how many passed and how long that took.
 """
 
 import argparse
+import json
 import os
 import socket
 import statistics
@@ -31,6 +32,8 @@ sys.path.insert(0, str(REPOSITORY))
 
 from load_figures import crowd, flood, growth  # noqa: E402
 
+from tests.helpers.clients import Plan, begun  # noqa: E402
+from tests.helpers.drawn import encoded  # noqa: E402
 from tests.helpers.incidents import MOMENTS, STOPPED_WHILE, busy, hang_worker, leave  # noqa: E402
 from tests.helpers.loads import STUB, forms  # noqa: E402
 from tests.helpers.real_service import CHECKOUT, RealService, form, running  # noqa: E402
@@ -212,6 +215,34 @@ def streams_row(minutes: float) -> Iterator[Row]:
     yield Row("60 requests beside 80 event streams, MAX_CONNECTIONS=40", figure, "0, 1 s", not refused and worst <= 1)
 
 
+def turns_row(minutes: float) -> Iterator[Row]:
+    """One client with 40 requests under way, and another one that asks one after the other."""
+    with usual(TRUSTED_PROXIES="127.0.0.1") as service:
+        photos, headers = forms(60, (640, 480), **BORDER)
+        with begun(Plan(service.port, 40, 60 * minutes, pause_s=0.05), photos[:50], headers):
+            service.until(lambda: service.lane()["waiting"] == service.lane()["max_waiting"])
+            other = {**headers, "X-Forwarded-For": "203.0.113.9"}
+            answers = [service.ask("POST", "/remove-bg", photo, other) for photo in photos[50:]]
+    served = sum(answer.status == 200 for answer in answers)
+    worst = max(answer.seconds for answer in answers)
+    figure = f"{served} served, slowest {worst:.1f} s"
+    yield Row("10 requests beside a client with 40 under way", figure, "10, 10 s", served == 10 and worst <= 10)
+
+
+def strokes_row(minutes: float) -> Iterator[Row]:
+    """Strokes that each cover all of a 49 Mpx mask."""
+    del minutes
+    mask = encoded(np.zeros((7000, 7000), np.uint8), "PNG")
+    with usual(MASK_DEADLINE_S="120") as service:
+        for count in (3, 20, 2500):
+            strokes = [{"x": x, "y": x, "radius": 8192, "hardness": 0.5, "mode": "add"} for x in range(count)]
+            answer = service.ask("POST", "/edit-mask", *form({"mask": mask}, strokes=json.dumps(strokes)))
+            expected = 200 if count <= 3 else 422
+            figure = f"{answer.status} after {answer.seconds:.1f} s"
+            passed = answer.status == expected and answer.seconds <= 10
+            yield Row(f"{count} strokes of radius 8,192 on 49 Mpx", figure, f"{expected}, 10 s", passed)
+
+
 def files_row(minutes: float) -> Iterator[Row]:
     """1,000 connections, 45 of them stalled uploads on disk, where 1,024 files may be open."""
     del minutes
@@ -296,6 +327,8 @@ ROWS: dict[str, Callable[[float], Iterator[Row]]] = {
     "openapi": tests_row("service/test_openapi_fuzz.py"),
     "gate": tests_row("service/test_any_picture.py"),
     "streams": streams_row,
+    "turns": turns_row,
+    "strokes": strokes_row,
     "files": files_row,
     "stores": tests_row("jobs/test_damaged_store.py"),
     "settings": tests_row("contract/test_settings.py", "api/test_startup.py"),
