@@ -107,7 +107,7 @@ def test_a_folder_that_cannot_be_written_costs_a_reading_a_process(
 
     path = tmp_path / "weights.bin"
     path.write_bytes(b"first")
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr("backend.weights.digests.write_atomically", full)
     for _ in range(2):
         assert digest_of(path) == digest_of(path) == sha256(b"first")
         as_another_process()
