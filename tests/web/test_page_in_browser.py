@@ -148,6 +148,7 @@ def test_a_remote_service_with_a_key_can_be_chosen_and_says_where_the_picture_go
             page.click("#make-mesh")
             page.wait_for_selector("#mesh-verdict b")
             assert len(remote.heard) == 1  # the mesh reuses the mask: the picture is sent and paid for once
+            page.close()  # while its service is there: it may still be loading the mesh
 
 
 def test_without_the_viewer_the_pictures_of_the_service_turn(open_page: Any, photo: Path) -> None:
@@ -395,6 +396,7 @@ def test_a_key_is_asked_for_and_used(open_page: Any, tmp_path: Path) -> None:
         page.keyboard.press("Enter")
         page.wait_for_selector("#key-dialog", state="hidden")
         page.wait_for_selector("#engines-open:not([hidden])")
+        page.close()  # while its service is there
 
 
 @pytest.mark.parametrize(
