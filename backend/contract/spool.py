@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+import psutil
+
 INLINE_BYTES = 64 * 1024  # up to here a result stays in memory
 PIECE_BYTES = 32 * 1024  # of a result on its way to a client
 
@@ -67,7 +69,7 @@ class WorkerSpool:
     def clear(self) -> None:
         """Make the folder, empty; folders of services that have ended go."""
         for folder in self.folder.parent.glob("[0-9]*-*"):
-            if folder == self.folder or not _is_running(int(folder.name.split("-")[0])):
+            if folder == self.folder or not psutil.pid_exists(int(folder.name.split("-")[0])):
                 shutil.rmtree(folder, ignore_errors=True)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -90,13 +92,3 @@ class WorkerSpool:
 def spool_path(folder: Path, number: int, index: int) -> Path:
     """Return where result file `index` of work `number` lies in a worker's spool folder."""
     return folder / f"{number}-{index}"
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -6,7 +6,6 @@ arrive, because it can answer the client.
 """
 
 import asyncio
-import ipaddress
 import json
 import re
 import sys
@@ -24,6 +23,7 @@ from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from backend.api.middleware.paths import PROBES, path_of
+from backend.api.middleware.proxies import is_trusted
 from backend.api.problems import error_answer
 from backend.api.streams import MEDIA_TYPE as EVENT_STREAM
 from backend.contract.errors import OverloadedError, Problem, body_of
@@ -233,7 +233,7 @@ class TimeLimitedH11(H11Protocol):
         """Return how many connections more than allowed this address has; a trusted proxy stands for many clients."""
         settings = self.shared.settings
         excess = self.shared.per_address[self._address] - settings.max_connections_per_address
-        if excess > 0 and any(is_within(self._address, proxy) for proxy in settings.trusted_proxies):
+        if excess > 0 and is_trusted(self._address, settings.trusted_proxies):
             return 0
         return excess
 
@@ -316,14 +316,6 @@ class TimeLimitedH11(H11Protocol):
             self._socket.abort()
         else:  # the client is still reading a long response
             self.loop.call_later(LINGER_S, self._end_lingering)
-
-
-def is_within(address: str, network: str) -> bool:
-    """Whether an IP address lies in a network, as "10.0.0.0/8", or is that address."""
-    try:
-        return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
-    except ValueError:  # a Unix socket has no address
-        return False
 
 
 class _Timer:
