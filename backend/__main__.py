@@ -23,15 +23,19 @@ def run() -> int:
     protect_streams()  # before anything opens a file
 
     from backend.cli import main
+    from backend.commands.interrupts import Interrupts
 
+    interrupts = Interrupts()
     if interruptible and sys.argv[1:2] != ["serve"]:  # which has more to load, and then its own way of stopping
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, interrupts)
     try:
-        return main()
+        status = main()
+        interrupts.end()
     except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # further ones must not interrupt the end
+        interrupts.end()
         sys.stderr.write("interrupted\n")
         return INTERRUPTED
+    return status
 
 
 if __name__ == "__main__":

@@ -7,12 +7,13 @@ import os
 import signal
 import sys
 from collections.abc import Coroutine
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from backend.commands.interrupts import Interrupts
 from backend.commands.progress import counted_progress
 from backend.contract.errors import InvalidParameterError, MattemeshError
 from backend.contract.options import MatteOptions, MeshOptions
@@ -115,7 +116,7 @@ class _Session:
     def _go(self, work: Coroutine[Any, Any, None]) -> int:
         self._display = choose_display(self._quiet, self._json)
         try:
-            asyncio.run(_ending_at_sigterm(work))
+            asyncio.run(_ending_at_a_signal(work))
         except MattemeshError:  # printed last; on a full disk there is no room for the report either
             with suppress(MattemeshError):
                 self._finish()
@@ -221,21 +222,27 @@ def _pictures_in(folder: Path, out: Path) -> Inputs:
     return found
 
 
-async def _ending_at_sigterm(work: Coroutine[Any, Any, None]) -> None:
-    """Await `work`; SIGTERM ends it as Ctrl-C does."""
+async def _ending_at_a_signal(work: Coroutine[Any, Any, None]) -> None:
+    """Await `work`; Ctrl-C and SIGTERM cancel it where it awaits something, and raise KeyboardInterrupt once."""
     ended = False
+    loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(work)
 
     def end() -> None:
         nonlocal ended
-        ended = True
-        task.cancel()
+        if not ended:  # a second cancellation would interrupt the tidying up after the first
+            ended = True
+            task.cancel()
 
-    if hasattr(signal, "SIGTERM") and sys.platform != "win32":
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
-    try:
-        await task
-    except asyncio.CancelledError:
-        if ended:
-            raise KeyboardInterrupt from None
-        raise
+    with ExitStack() as handlers:
+        on_ctrl_c = signal.getsignal(signal.SIGINT)
+        if isinstance(on_ctrl_c, Interrupts):
+            handlers.enter_context(on_ctrl_c.calling(lambda: loop.call_soon_threadsafe(end)))  # and wake the loop
+        if sys.platform != "win32":
+            loop.add_signal_handler(signal.SIGTERM, end)
+        try:
+            await task
+        except asyncio.CancelledError:
+            if ended:
+                raise KeyboardInterrupt from None
+            raise
