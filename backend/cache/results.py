@@ -18,7 +18,7 @@ from backend.contract.runner import Runner, RunnerWrapper, ignore_stage
 from backend.contract.settings import Settings
 from backend.contract.spool import INLINE_BYTES, SpooledFile, spool_bytes
 from backend.contract.work import Done, File, OnStage, Stage, Work, check_result
-from backend.weights.remote_services import REMOTE_SERVICES
+from backend.weights.remote_services import asks_remote
 
 STORE_TIMEOUT_S = 2.0  # of one step with the store; after it the work continues without the cache
 THREADS = 4  # a pool of its own, so that a slow store holds up no other thread
@@ -42,7 +42,7 @@ class CachingRunner(RunnerWrapper):
 
     async def run(self, work: Work, on_stage: OnStage = ignore_stage) -> Done:
         """Return the earlier result of the same work, or the result of running it now. Raises the runner's errors."""
-        if work.cache == "avoid" or self._settings.debug_dir is not None or _is_remote(work):
+        if work.cache == "avoid" or self._settings.debug_dir is not None or asks_remote(work.options):
             return self._counted(await self._runner.run(work, on_stage))
         start = time.perf_counter()
         key = await self._within_timeout(lambda: self._key(work))
@@ -96,10 +96,6 @@ class CachingRunner(RunnerWrapper):
                 return await asyncio.get_running_loop().run_in_executor(self._pool, step)
         except TimeoutError:
             return None
-
-
-def _is_remote(work: Work) -> bool:
-    return getattr(work.options, "model", "") in REMOTE_SERVICES
 
 
 def keep_result(cache: Cache, key: str, done: Done) -> None:

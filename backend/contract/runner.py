@@ -1,7 +1,8 @@
 """The interface to whatever runs work: worker processes of this machine (`backend.workers`), later a cluster.
 
-Masks and meshes have separate lanes, so that a mesh never delays a preview. A lane queues a bounded number; work that
-is abandoned or past its deadline stops at its next stage or is killed.
+Masks and meshes have separate lanes, so that a mesh never delays a preview; masks by a remote service, which may be
+slow, have a third. A lane queues a bounded number; work that is abandoned or past its deadline stops at its next stage
+or is killed.
 """
 
 from collections.abc import Mapping

@@ -126,11 +126,14 @@ class Settings(BaseSettings):
     threads: int = Field(0, ge=0, le=256, description="threads of the networks on a CPU; 0: one per core")
     mask_workers: int = Field(1, ge=1, le=64, description="processes that make masks")
     mesh_workers: int = Field(1, ge=1, le=64, description="processes that make meshes")
+    remote_workers: int = Field(
+        2, ge=1, le=64, description="processes that ask remote services, started where one has a key"
+    )
     cuda_devices: Names = Field(
         (), description="GPU numbers, assigned to the workers of each lane in turn; unset: the first"
     )
     batch_size: int = Field(1, ge=1, le=16, description="pieces of work that one worker runs at once")
-    max_waiting: int = Field(16, ge=0, le=10_000, description="requests that may wait, for masks and meshes each")
+    max_waiting: int = Field(16, ge=0, le=10_000, description="requests that may wait in each lane")
     mask_deadline_s: float = Field(30.0, ge=MIN_WAIT_S, le=MAX_WAIT_S, description="a mask's longest run")
     mesh_deadline_s: float = Field(300.0, ge=MIN_WAIT_S, le=MAX_WAIT_S, description="a mesh's longest run")
     queue_deadline_s: float = Field(

@@ -12,7 +12,7 @@ from backend.contract.options import BackgroundOptions, EditOptions, MaskOptions
 from backend.contract.report import BackgroundReport, EditReport, MaskReport, MeshReport, Report
 from backend.contract.spool import PIECE_BYTES, SpooledFile
 
-Lane = Literal["mask", "mesh"]
+Lane = Literal["mask", "mesh", "remote"]  # remote: masks by a remote service, whose workers mostly wait
 # The result; the result inside its report; the debug bundle; every file that a job keeps.
 Form = Literal["file", "json", "zip", "job"]
 OnStage = Callable[[str], None]  # called with a stage's name as it begins
@@ -28,7 +28,7 @@ class Kind:
     `options`, `engines` and `trace`; it returns an object with `file` and `report`.
     """
 
-    lane: Lane  # the queue that it waits in
+    lane: Lane  # the queue that it waits in; see `backend.weights.remote_services.lane_of`
     options: type[WorkOptions]  # the options of a request
     report: type[Report]  # what the result's report holds
     run: str  # the function that does it

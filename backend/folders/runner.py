@@ -61,6 +61,7 @@ def folder_runner(settings: Settings, jobs: int, deadline_s: float, lane: Lane =
     limits = {
         "mask_workers": 0,
         "mesh_workers": 0,
+        "remote_workers": 0,  # the folder's own processes ask, as many at once as there are
         f"{lane}_workers": jobs,
         f"{lane}_deadline_s": deadline_s,
         "queue_deadline_s": FOREVER_S,

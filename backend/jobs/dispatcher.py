@@ -132,7 +132,8 @@ class Dispatcher:
         jobs.create_task(self._complete(job, lane))
 
     def _capacity(self, lane: Lane) -> int:
-        return sum(row.capacity for row in self._runner.status().lanes if row.lane == lane)
+        capacities = [row.capacity for row in self._runner.status().lanes if row.lane == lane]
+        return sum(capacities) if capacities else 1  # a runner without that lane refuses the work, which ends the job
 
     async def _complete(self, job: Job, lane: Lane) -> None:
         """Take a claimed job to its end."""

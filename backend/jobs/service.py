@@ -24,6 +24,7 @@ from backend.jobs.events import Changes
 from backend.jobs.folders import JobFolders
 from backend.jobs.records import DISK_FULL, MAX_ATTEMPTS, Event, Job, JobIds, NewJob, Outcome, StoredFile, failure
 from backend.jobs.store import AsyncJobStore, Counts, JobStore
+from backend.weights.remote_services import lane_of
 
 CLEAN_UP_S = 10.0  # how often expired jobs are looked for
 REOPEN_S = 2.0  # pause before the store is opened again on a full disk
@@ -124,7 +125,7 @@ class Jobs:
             known = await self._store.find_key(key, fingerprint, time.time())
             if known is not None:
                 return known, False
-        lane, size = KINDS[kind].lane, sum(map(len, files.values()))
+        lane, size = lane_of(KINDS[kind].lane, options), sum(map(len, files.values()))
         new = NewJob(self._ids.next(), kind, lane, asked, options.model_dump(mode="json"), size, key, fingerprint)
         await asyncio.to_thread(self._folders.keep_inputs, new.id, files)
         kept = False

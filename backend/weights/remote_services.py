@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from backend.contract.errors import ModelUnavailableError
+from backend.contract.options import WorkOptions
 from backend.contract.settings import Settings
+from backend.contract.work import Lane
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,19 @@ REMOTE_SERVICES: dict[str, RemoteService] = {
         ),
     )
 }
+
+
+def asks_remote(options: WorkOptions) -> bool:
+    """Whether work with these options asks a remote service, where that has a key."""
+    return getattr(options, "model", "") in REMOTE_SERVICES
+
+
+def lane_of(lane: Lane, options: WorkOptions) -> Lane:
+    """Return the queue for work with these options whose kind has `lane`: a slow service must not hold up local masks.
+
+    Meshes keep their lane: its workers alone have the mesh engines, and a mesh takes far longer than a service may.
+    """
+    return "remote" if lane == "mask" and asks_remote(options) else lane
 
 
 def key_of(name: str, settings: Settings) -> str:

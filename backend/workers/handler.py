@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from backend.engines.registry import Engines
 
 logger = logging.getLogger("mattemesh")
-WARM_UP: dict[Lane, str] = {"mask": "remove-bg", "mesh": "generate-mesh"}
+WARM_UP: dict[Lane, str] = {"mask": "remove-bg", "mesh": "generate-mesh", "remote": "remove-bg"}
 NETWORKS_SKIPPED = "Worker processes died while loading the networks; embedded engines are used until a restart."
 
 
@@ -43,7 +43,10 @@ class EngineHandler:
 
 
 def load(settings: Settings, lane: Lane, skip_networks: bool) -> EngineHandler:
-    """Return the handler of a worker of `lane`, warm: what `auto` uses is verified, loaded and has run once."""
+    """Return the handler of a worker of `lane`, warm: what `auto` uses is verified, loaded and has run once.
+
+    A remote worker needs no network: its warm-up brings the mask along.
+    """
     from backend.cache.stages import open_stages
     from backend.engines.registry import Engines
     from backend.workers.perform import perform
@@ -51,9 +54,10 @@ def load(settings: Settings, lane: Lane, skip_networks: bool) -> EngineHandler:
     handler = EngineHandler(Engines(settings, open_stages(settings)), perform)
     if skip_networks:
         handler.skip_networks()
-    kind = WARM_UP[lane]
+    kind, drawn = WARM_UP[lane], _drawn()
+    files = {"file": drawn, "mask": drawn} if lane == "remote" else {"file": drawn}
     try:
-        handler.perform(Work(kind, {"file": _drawn()}, KINDS[kind].options(), cache="avoid"), lambda stage: None)
+        handler.perform(Work(kind, files, KINDS[kind].options(), cache="avoid"), lambda stage: None)
     except MattemeshError as error:  # the requests that follow will meet the same
         handler.why = error.detail
         logger.error("the warm-up failed: %s", error.detail)

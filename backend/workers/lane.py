@@ -139,13 +139,17 @@ class LaneQueue:
 
     def admit(self, client: str) -> None:
         """Raise OverloadedError when all workers rest, or the lane is full and no other client gives up a place."""
+        refusal = self.refusal(client)
+        if refusal is not None:
+            self._refused += 1
+            raise refusal
+
+    def refusal(self, client: str) -> OverloadedError | None:
+        """Return what `admit` would raise."""
         rest_s = self._rest_s()
         if rest_s is not None:
-            self._refused += 1
-            raise self._resting(rest_s)
-        if self._is_full() and self._giving(client) is None:
-            self._refused += 1
-            raise self._full()
+            return self._resting(rest_s)
+        return self._full() if self._is_full() and self._giving(client) is None else None
 
     def _is_full(self) -> bool:
         return len(self._queue) + self._running.total() >= self._max_waiting + self._capacity

@@ -1,10 +1,11 @@
-"""The runner of the service: a lane for masks and one for meshes, each with worker processes of its own."""
+"""The runner of the service: lanes for masks, meshes and masks by remote services, each with its own processes."""
 
 from collections.abc import Callable
 
 from backend.contract.runner import RunnerStatus, ignore_stage
 from backend.contract.settings import Settings
 from backend.contract.work import Done, Lane, OnStage, Work
+from backend.weights.remote_services import lane_of, with_keys
 from backend.workers.handler import load
 from backend.workers.lane import LaneQueue, Worker, stopping
 from backend.workers.process import Load, WorkerConfig, WorkerProcess
@@ -25,8 +26,8 @@ class ProcessRunner:
         self._closing = False
         policy = policy or RestartPolicy()
 
-        def lane(name: Lane, workers: int, deadline_s: float) -> LaneQueue:
-            configs = [WorkerConfig(name, i, settings.batch_size, load, policy=policy) for i in range(workers)]
+        def lane(name: Lane, workers: int, deadline_s: float, concurrency: int) -> LaneQueue:
+            configs = [WorkerConfig(name, i, concurrency, load, policy=policy) for i in range(workers)]
             return LaneQueue(
                 name,
                 [make_worker(config, settings) for config in configs],
@@ -36,9 +37,12 @@ class ProcessRunner:
             )
 
         self._lanes: dict[Lane, LaneQueue] = {
-            "mask": lane("mask", settings.mask_workers, settings.mask_deadline_s),
-            "mesh": lane("mesh", settings.mesh_workers, settings.mesh_deadline_s),
+            "mask": lane("mask", settings.mask_workers, settings.mask_deadline_s, settings.batch_size),
+            "mesh": lane("mesh", settings.mesh_workers, settings.mesh_deadline_s, settings.batch_size),
         }
+        if settings.remote_workers and with_keys(settings):
+            # One at a time each: a bystander of a killed worker would be sent, and paid for, twice.
+            self._lanes["remote"] = lane("remote", settings.remote_workers, settings.mask_deadline_s, 1)
         self._workers = [worker for lane in self._lanes.values() for worker in lane.workers]
 
     def start(self) -> None:
@@ -50,12 +54,17 @@ class ProcessRunner:
         """See `backend.contract.runner.Runner`."""
         if self._closing:
             raise stopping()
-        return await self._lanes[work.lane].run(work, on_stage)
+        lane = lane_of(work.lane, work.options)
+        # Without a key no service is asked: the engine of the kind's own lane says so.
+        return await self._lanes[lane if lane in self._lanes else work.lane].run(work, on_stage)
 
     def admit(self, lane: Lane, client: str) -> None:
         """See `backend.contract.runner.Runner`."""
         if self._closing:
             raise stopping()
+        remote = self._lanes.get("remote")
+        if lane == "mask" and remote is not None and remote.refusal(client) is None:
+            return  # the form, which is yet to be read, may name a remote service
         self._lanes[lane].admit(client)
 
     def status(self) -> RunnerStatus:

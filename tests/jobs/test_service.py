@@ -16,6 +16,7 @@ import pytest
 from backend.contract.errors import (
     IdempotencyConflictError,
     InvalidParameterError,
+    ModelUnavailableError,
     NotFoundError,
     OverloadedError,
     StorageFullError,
@@ -122,6 +123,33 @@ async def test_a_job_runs_and_keeps_its_files_and_no_photo(tmp_path: Path) -> No
     assert work.client == "jobs"
     assert (work.kind, work.form, work.name, dict(work.files)) == ("remove-bg", "job", job.id, PHOTO)
     assert work.options == MaskOptions(crop=True) and work.options.model_fields_set == {"crop"}
+
+
+async def test_a_local_job_does_not_wait_for_one_at_a_remote_service(tmp_path: Path) -> None:
+    async def slow_service(work: Work, on_stage: OnStage) -> Done:
+        return await (endless if work.options == MaskOptions(model="bria") else two_stages)(work, on_stage)
+
+    runner = ScriptedRunner(slow_service)
+    runner.capacity["remote"] = 1
+    async with opened(tmp_path, runner) as jobs:
+        remote, queued = [(await jobs.submit("remove-bg", PHOTO, MaskOptions(model="bria")))[0] for _ in range(2)]
+        await running(jobs, remote)
+        assert (await ended(jobs, await hand_in(jobs))).state == "succeeded"
+        assert [(await jobs.get(job.id)).state for job in (remote, queued)] == ["running", "queued"]
+        await jobs.remove(remote.id)
+        await running(jobs, queued)
+
+
+async def test_a_job_at_a_service_without_a_key_is_run_to_its_refusal(tmp_path: Path) -> None:
+    """Its key was removed between two starts, so the runner has no lane for it."""
+
+    async def refuse(work: Work, on_stage: OnStage) -> Done:
+        raise ModelUnavailableError("Bria needs your key.", model="bria")
+
+    async with opened(tmp_path, ScriptedRunner(refuse)) as jobs:
+        job, _ = await jobs.submit("remove-bg", PHOTO, MaskOptions(model="bria"))
+        found = await ended(jobs, job)
+        assert (found.state, found.outcome.problem["code"]) == ("failed", "model-unavailable")
 
 
 async def test_a_mask_does_not_wait_for_a_mesh(tmp_path: Path) -> None:

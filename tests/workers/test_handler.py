@@ -45,6 +45,12 @@ def test_broken_weights_leave_the_stand_in_and_the_worker_says_why(tmp_path: Pat
     assert done.report["fusion"]["strategy"] == "segmentation"
 
 
+def test_a_remote_worker_loads_no_network(tmp_path: Path) -> None:
+    (tmp_path / "depth_anything_v2_vits.pth").write_bytes(b"would be found broken")
+    facts = load(settings(tmp_path), "remote", False).facts()
+    assert (facts.loaded, facts.broken, facts.why) == ({}, {}, "")
+
+
 def test_a_worker_that_skips_networks_says_so(tmp_path: Path) -> None:
     (tmp_path / "depth_anything_v2_vits.pth").write_bytes(b"would end the process")
     handler = load(settings(tmp_path), "mesh", True)
