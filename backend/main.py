@@ -32,7 +32,7 @@ from backend.contract.settings import Settings, invalid_settings
 from backend.contract.versions import __version__
 from backend.jobs.service import Jobs
 from backend.weights.availability import describe as describe_engines
-from backend.weights.fetch import BackgroundFetch
+from backend.weights.fetch import BackgroundFetch, Sources
 from backend.workers.process_runner import ProcessRunner
 
 ABOUT = """One photo in, a clean matte and a mesh out.
@@ -86,7 +86,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     tempfile.gettempdir()  # chosen while there is room: Python skips a full one without a word
     app.state.runner.start()
     if settings.fetch_weights:
-        app.state.fetching = BackgroundFetch(settings.checkpoints_dir, _announce)
+        sources = Sources.from_environment(order=settings.model_sources)
+        app.state.fetching = BackgroundFetch(settings.checkpoints_dir, _announce, sources=sources)
         app.state.fetching.start()
     engines = describe_engines(settings, {}, {})
     logger.info("engines: %s", ", ".join(f"{role} {engine['auto']}" for role, engine in engines.items()))

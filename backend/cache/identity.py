@@ -25,7 +25,7 @@ ABSENT, EMBEDDED, REMOTE = "absent", "embedded", "remote"
 # Settings that change no result, or only through the models' files. Every other one is part of the key.
 NEUTRAL = frozenset({
     "checkpoints_dir", "triposr_weights", "logs_dir", "debug_dir", "data_dir", "max_waiting", "mask_deadline_s",
-    "mesh_deadline_s", "queue_deadline_s", "fetch_weights", "log_level", "log_format", "cache_bytes",
+    "mesh_deadline_s", "queue_deadline_s", "fetch_weights", "model_sources", "log_level", "log_format", "cache_bytes",
     "cache_url", "cache_secret", "cache_ttl_s", "api_key", "rate_limit", "cors_origins", "allowed_hosts",
     "trusted_proxies", "remote_workers",
     "mask_workers", "mesh_workers", "cuda_devices", "batch_size", "max_connections", "head_deadline_s", "keep_alive_s",

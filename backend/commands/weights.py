@@ -11,7 +11,7 @@ from backend.contract.errors import MattemeshError
 from backend.contract.settings import Settings
 from backend.weights.catalogue import CATALOGUE, DEFAULT_MODELS
 from backend.weights.custom_models import read_custom_models
-from backend.weights.fetch import fetch
+from backend.weights.fetch import Sources, fetch
 from backend.weights.listing import list_models
 from backend.weights.on_disk import find_model, how_to_get, model_state, verify
 
@@ -49,7 +49,13 @@ def fetch_all(names: list[str], settings: Settings) -> int:
                 progress.update(bar, completed=done, total=max(done, total))  # type: ignore[arg-type]
 
             try:
-                fetch(name, settings.checkpoints_dir, show, allow_noncommercial=settings.allow_noncommercial)
+                fetch(
+                    name,
+                    settings.checkpoints_dir,
+                    show,
+                    allow_noncommercial=settings.allow_noncommercial,
+                    sources=Sources.from_environment(order=settings.model_sources),
+                )
                 print(f"{name}: complete")
             except MattemeshError as error:
                 failed = True

