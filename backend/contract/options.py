@@ -46,6 +46,12 @@ class MatteOptions(WorkOptions):
     multi_scale: bool = Field(
         False, description="Run the segmentation network at three scales and take the median: slower, fewer mistakes."
     )
+    holes: Literal["auto", "keep", "fill", "open"] | None = Field(
+        None,
+        description="Areas that the object encloses: `keep` leaves them as the segmenter found them, `fill` closes "
+        "them, `open` opens all in the backdrop's colour; `auto`: a ring's hole is open, a white label is printed on "
+        "the box. Unset: as the service is set up (HOLES).",
+    )
     use_alpha: bool = Field(
         True, description="Use the picture's own transparency, if any, as the mask; `false`: always segment."
     )
@@ -58,7 +64,9 @@ class MatteOptions(WorkOptions):
         description="Mask R-CNN only: COCO classes to keep, as `dog, wine glass`; empty: all 80.",
     )
     instances: Literal["main", "all"] | Annotated[int, Field(ge=1, le=100)] = Field(
-        "main", description="Mask R-CNN only: the most prominent object, all of them, or a number of them."
+        "main",
+        description="`main`: the most prominent object with its parts and its twins; `all`: all that was found; or a "
+        "number of objects, the most prominent first.",
     )
     cloth: Literal["attire", "upper", "lower", "full"] = Field(
         "attire", description="`rembg:u2net_cloth_seg` only: all clothes, or those of one part of the body."

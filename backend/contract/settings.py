@@ -172,7 +172,7 @@ class Settings(BaseSettings):
     mask_threshold_min: float = Field(0.35, gt=0, lt=1, description="lower bound of the adaptive threshold")
     mask_threshold_max: float = Field(0.65, gt=0, lt=1, description="upper bound of the adaptive threshold")
     morph_kernel_size: int = Field(5, ge=0, le=99, description="px across, on a picture 1,024 px long; 0: off")
-    holes: Literal["auto", "keep", "fill"] = Field("auto", description="which holes of the object are filled")
+    holes: Literal["auto", "keep", "fill", "open"] = Field("auto", description="which holes of the object are filled")
     max_hole_share: float = Field(0.25, ge=0, le=1, description="of the object's area; `fill` leaves larger ones open")
     min_object_coverage: float = Field(0.05, ge=0, le=1, description="of the picture; less is a warning")
     max_object_coverage: float = Field(0.95, ge=0, le=1, description="of the picture; more is a warning")

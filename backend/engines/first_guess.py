@@ -15,6 +15,8 @@ class FirstGuess:
     facts: dict[str, float | int | str | bool] = field(default_factory=dict)  # figures for the report
     remarks: tuple[str, ...] = ()  # sentences for the user that cast no doubt on it
     several: bool = False  # it shows more than one object, as the request asked
+    exact: bool = False  # its outline and edge were read from the picture's pixels: nothing is left to refine
+    by_color: bool = False  # told by colour alone: an enclosed area in the backdrop's colour may be printed
 
 
 class Segmenter(Protocol):

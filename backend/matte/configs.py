@@ -4,19 +4,24 @@ from dataclasses import replace
 
 from backend.contract.settings import Settings
 from backend.matte.documents.paper import PaperConfig
+from backend.matte.refine.holes import HolePolicy
 from backend.matte.refine.refine_matte import PRESETS, MatteConfig
 from backend.matte.refine.scorecard import ScorecardConfig
 from backend.matte.refine.threshold import ThresholdConfig
 
 
-def matte_config(settings: Settings, quality: str) -> MatteConfig:
-    """Return the preset `quality` with the operator's numbers in it. Raises KeyError for an unknown preset."""
-    preset = PRESETS[quality]
+def matte_config(settings: Settings, quality: str, holes: HolePolicy | None = None) -> MatteConfig:
+    """Return the preset `quality` with the operator's numbers in it; `holes` is the request's policy, if it has one.
+
+    Raises KeyError for an unknown preset.
+    """
+    preset, policy = PRESETS[quality], holes or settings.holes
     return replace(
         preset,
         threshold=ThresholdConfig(settings.mask_threshold, settings.mask_threshold_min, settings.mask_threshold_max),
         morphology=replace(preset.morphology, kernel_size=settings.morph_kernel_size),
-        holes=replace(preset.holes, policy=settings.holes, fill_share=settings.max_hole_share),
+        holes=replace(preset.holes, policy=policy, fill_share=settings.max_hole_share),
+        parts=replace(preset.parts, opens=policy in ("auto", "open")),
     )
 
 

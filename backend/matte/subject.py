@@ -18,16 +18,20 @@ from backend.engines.instances import InstanceChoice, InstanceSegmenter
 from backend.engines.multi_scale import predict_at_scales
 from backend.engines.registry import Engines
 from backend.engines.rembg_session import Prompt, RembgSegmenter
-from backend.images.arrays import Alpha, Image
+from backend.images.arrays import Alpha, Image, Saliency
 from backend.images.image_io import Picture
 from backend.matte.configs import matte_config
-from backend.matte.refine.refine_matte import refine_matte
+from backend.matte.refine.components import ComponentsConfig
+from backend.matte.refine.enclosed import open_enclosed, settle_enclosed
+from backend.matte.refine.exact import keep_exact
+from backend.matte.refine.refine_matte import Facts, MatteConfig, refine_matte
 from backend.matte.refine.rembg_matting import RembgMattingConfig
 from backend.weights.catalogue import DEFAULT_SEGMENTER
 
 SAME_SHAPE = 0.01  # a mask may have another size than the picture, but aspect ratios must match within 1 %
-CHOICE_OPTIONS = frozenset({"score_threshold", "classes", "instances"})
+CHOICE_OPTIONS = frozenset({"score_threshold", "classes"})
 PROMPT_OPTIONS = frozenset({"cloth", "points"})
+MIN_TOLD = 0.004  # smallest share of enclosed areas, of the object, that gets a note
 GREY = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R BT.601 luma, for a mask sent in colour
 
 
@@ -73,13 +77,45 @@ def _segment(picture: Picture, options: MatteOptions, engines: Engines, trace: T
         trace.note(sentence)
     if options.model == "auto" and segmenter.name != DEFAULT_SEGMENTER:
         trace.note(f"The embedded segmenter `{segmenter.name}` made this mask. {engines.why_not(DEFAULT_SEGMENTER)}")
-    config = matte_config(engines.settings, options.quality)
+    config = matte_config(engines.settings, options.quality, options.holes)
     if options.matting == "rembg":
         config = replace(config, rembg_matting=RembgMattingConfig())
-    if guess.several:  # else all but the main object would be dropped as strays
+    if guess.several or options.instances == "all":  # else all but the main object would be dropped as strays
         config = replace(config, components=None)
-    matte = refine_matte(picture.image, guess.saliency, config, trace)
-    return Subject(matte.alpha, segmenter.name, guess.notes, {**guess.facts, **matte.facts})
+    elif isinstance(options.instances, int):
+        config = replace(config, components=ComponentsConfig(count=options.instances))
+    saliency, enclosed = _settle_enclosed(picture.image, guess, config, trace)
+    refine = keep_exact if guess.exact and config.rembg_matting is None else refine_matte
+    matte = refine(picture.image, saliency, config, trace)
+    if opened := matte.facts.get("holes_opened"):
+        trace.note(f"Opened {_areas(int(opened))} in the backdrop's colour inside the object; holes=keep leaves them.")
+    return Subject(matte.alpha, segmenter.name, guess.notes, {**guess.facts, **enclosed, **matte.facts})
+
+
+def _settle_enclosed(image: Image, guess: FirstGuess, config: MatteConfig, trace: Trace) -> tuple[Saliency, Facts]:
+    """Return the saliency with the areas that the object encloses closed or opened by the policy, and the figures."""
+    if not guess.by_color and config.holes.policy != "open":
+        return guess.saliency, {}
+    with trace.stage("enclosed areas"):
+        if guess.by_color:
+            saliency, found = settle_enclosed(guess.saliency, config.holes)
+        else:
+            saliency, found = open_enclosed(image, guess.saliency)
+    if found.closed_share >= MIN_TOLD:
+        trace.note(
+            f"Kept {_areas(found.closed)} in the backdrop's colour ({found.closed_share:.1%} of the object) as a part "
+            "of the object that encloses them; holes=open opens them."
+        )
+    if found.opened_share >= MIN_TOLD:
+        trace.note(
+            f"Left {_areas(found.opened)} in the backdrop's colour open ({found.opened_share:.1%} of the object); "
+            "holes=fill closes them."
+        )
+    return saliency, found.facts
+
+
+def _areas(count: int) -> str:
+    return "one area" if count == 1 else f"{count} areas"
 
 
 def _first_guess(segmenter: Segmenter, image: Image, options: MatteOptions, trace: Trace) -> FirstGuess:
@@ -87,7 +123,7 @@ def _first_guess(segmenter: Segmenter, image: Image, options: MatteOptions, trac
         wanted = frozenset(split_classes(options.classes))
         segmenter = segmenter.choosing(InstanceChoice(options.score_threshold, wanted, options.instances))
     elif options.model_fields_set & CHOICE_OPTIONS:
-        trace.note(f"score_threshold, classes and instances were ignored: {segmenter.name} finds no single objects.")
+        trace.note(f"score_threshold and classes were ignored: {segmenter.name} knows no classes of objects.")
     taken: frozenset[str] = frozenset()
     if isinstance(segmenter, RembgSegmenter):
         taken = segmenter.takes

@@ -1,4 +1,8 @@
-"""Embedded segmenter, without a network: models the colours of the picture's border; what differs is the object."""
+"""Embedded segmenter, without a network: models the colours of the picture's border; what differs is the object.
+
+A plain backdrop is fitted and taken away to the pixel (`plain_cut`); any other is divided into superpixels that are
+more or less connected to the border.
+"""
 
 from dataclasses import dataclass
 
@@ -12,13 +16,14 @@ from backend.engines.border.border_connectivity import measure_connectivity
 from backend.engines.border.border_cut import cut_object
 from backend.engines.border.ground import estimate_ground, sharpen_guess
 from backend.engines.border.letterbox import find_content_box
+from backend.engines.border.plain_cut import PlainCut, cut_plain, read_alpha
 from backend.engines.border.soft_shadows import find_soft_shadows
 from backend.engines.border.superpixel_saliency import solve_saliency
 from backend.engines.border.superpixels import split_superpixels
 from backend.engines.first_guess import FirstGuess
 from backend.images.arrays import Image, Mask, Saliency, check_image
 from backend.images.guided_filter import guided_upsample
-from backend.images.resize import fit_longest_side
+from backend.images.resize import rescale
 
 
 @dataclass(frozen=True)
@@ -26,10 +31,16 @@ class BorderConfig:
     """Sizes at which the work is done, and when the result is doubted."""
 
     working_px: int = 320  # longer side of the working copy: thin legs survive, and a picture takes about 0.3 s
+    plain_px: int = 1024  # longer side of the copy on which a plain backdrop is taken away: spokes and script survive
+    narrow_px: int = 48  # least shorter side of either copy of a long and narrow picture
     superpixels: int = 500  # patches of the working copy; their all-pairs distances cost the square of this
-    min_side_px: int = 16  # of the working copy: a narrower picture is border alone
+    min_side_px: int = 8  # a narrower picture is border alone
+    faint: float = 12.0  # departure in Lab from a plain backdrop that counts as full separation
     decided: float = 0.6  # separation below which the mask is reported as doubtful
     busy: float = 9.0  # unrest of the border in Lab above which it counts as cluttered; carpets and wood have 3 to 6
+
+
+DOUBT = "The object hardly stands out from its background for the border segmenter: do not trust this mask."
 
 
 class BorderSegmenter:
@@ -49,11 +60,16 @@ class BorderSegmenter:
         """
         check_image(image)
         saliency = np.zeros(image.shape[:2], np.float32)
+        if min(image.shape[:2]) < self._config.min_side_px:
+            reason = f"The picture is too small: it is {min(image.shape[:2])} px on its shorter side."
+            return FirstGuess(saliency, (reason,))
         x0, y0, x1, y1 = find_content_box(image)
         content = image[y0:y1, x0:x1]
-        small = np.ascontiguousarray(fit_longest_side(content, self._config.working_px))
-        if min(small.shape[:2]) < self._config.min_side_px:
-            return FirstGuess(saliency, ("The picture is too small or too narrow to find an object in it.",))
+        plain = self._cut_plain(content)
+        if plain is not None:
+            saliency[y0:y1, x0:x1] = read_alpha(plain, content)
+            return _on_plain_ground(saliency, plain, self._config)
+        small = self._copy(content, self._config.working_px)
         mask, numbers = self._memoize("segment", repr(self._config), small, lambda: _decide(small, self._config))
         uniform, deviation, modes, unrest, separation = numbers.tolist()
         facts: dict[str, float | int | str | bool] = {
@@ -65,7 +81,39 @@ class BorderSegmenter:
         }
         if mask.any():
             saliency[y0:y1, x0:x1] = guided_upsample(mask.astype(np.float32), small, content)
-        return FirstGuess(saliency, _notes(mask, separation, unrest, self._config), facts)
+        return FirstGuess(saliency, _notes(mask, separation, unrest, self._config), facts, by_color=True)
+
+    def _copy(self, image: Image, longest_px: int) -> Image:
+        """Return `image` reduced to `longest_px`, or less far where it would become too narrow to show anything."""
+        height, width = image.shape[:2]
+        scale = max(longest_px / max(height, width), self._config.narrow_px / min(height, width))
+        return np.ascontiguousarray(rescale(image, min(1.0, scale)))
+
+    def _cut_plain(self, image: Image) -> PlainCut | None:
+        small = self._copy(image, self._config.plain_px)
+        parts = self._memoize("plain", repr(self._config), small, lambda: _packed(cut_plain(small)))
+        mask, front, back, numbers = parts
+        return PlainCut(mask > 0, front, back, *numbers.tolist()) if numbers.size else None
+
+
+def _packed(cut: PlainCut | None) -> Arrays:
+    if cut is None:
+        return (np.zeros(0),) * 4
+    numbers = np.array((cut.departure, cut.weak, cut.shadow_share, cut.noise, cut.share), np.float64)
+    return cut.mask.view(np.uint8), cut.front, cut.back, numbers
+
+
+def _on_plain_ground(saliency: Saliency, cut: PlainCut, config: BorderConfig) -> FirstGuess:
+    separation = min(1.0, cut.departure / config.faint)
+    facts: dict[str, float | int | str | bool] = {
+        "background_uniform": True,
+        "background_deviation": round(cut.noise, 2),
+        "background_share": round(cut.share, 3),
+        "separation": round(separation, 3),
+        "shadow_share": round(cut.shadow_share, 3),
+    }
+    notes = (DOUBT,) if separation < config.decided else ()
+    return FirstGuess(saliency, notes, facts, exact=True, by_color=True)
 
 
 def _decide(small: Image, config: BorderConfig) -> Arrays:
@@ -99,7 +147,7 @@ def _notes(mask: Mask, separation: float, unrest: float, config: BorderConfig) -
     if not mask.any():
         return ("Nothing in the picture stands out clearly from its border, so the mask is empty.",)
     if separation < config.decided:
-        return ("The object hardly stands out from its background for the border segmenter: do not trust this mask.",)
+        return (DOUBT,)
     if unrest > config.busy:
         return ("The background is too cluttered for the border segmenter: check this mask.",)
     return ()

@@ -1,7 +1,8 @@
 """The box of the picture inside its letterbox bars: bars of one flat colour at the edge do not belong to the scene.
 
 A bar must end in one straight step along nearly its whole length; a plain studio background is flat too, but nothing
-ends there, and cutting it off would push the object against the frame.
+ends there, and cutting it off would push the object against the frame. Bars lie on opposite sides: a margin that goes
+round a corner is the backdrop of a book, a screen or a poster, or a frame.
 """
 
 from itertools import pairwise
@@ -15,15 +16,29 @@ FLATNESS = 12  # 8-bit levels by which a bar's samples may differ from its colou
 STEP = 10  # 8-bit levels by which the first row of the picture leaves the bar's colour
 STEP_SHARE = 0.8  # of that row's samples must do so; dark corners of a picture may match a black bar
 MAX_BAR = 0.45  # longest bar, as a share of the side: what is left is still a picture
+DARK = 30  # 8-bit levels up to which a grainy bar is one: a lighter grain is a photographed backdrop's
+GRAIN = 1.0  # 8-bit levels: deviation within a drawn bar
+RETURNS = 0.3  # of what lies between the bars has their colour: they are the backdrop of a long thing
 MARGIN = 0.004  # of the side cut off with a bar: the blur and the JPEG ripples between bar and picture
 
 
 def find_content_box(image: Image) -> Box:
     """Return the box of `image` without its letterbox bars: the whole picture when it has none."""
     check_image(image)
+    height, width = image.shape[:2]
+    whole = (0, 0, width, height)
     y0, y1 = _trim(_squeeze(image))
     x0, x1 = _trim(_squeeze(image[y0:y1].transpose(1, 0, 2)))
-    return x0, y0, x1, y1
+    if (y0, y1) != (0, height) and (x0, x1) != (0, width):
+        return whole
+    bars = (image[:y0], image[y1:], image[:, :x0], image[:, x1:])
+    return (x0, y0, x1, y1) if all(_is_drawn(bar) for bar in bars if bar.size) else whole
+
+
+def _is_drawn(bar: NDArray[np.uint8]) -> bool:
+    if np.median(bar) <= DARK:
+        return True
+    return bool(np.percentile(np.abs(bar - np.median(bar, axis=(0, 1))), 90) <= GRAIN)
 
 
 def _squeeze(rows: NDArray[np.uint8]) -> NDArray[np.int16]:
@@ -57,5 +72,8 @@ def _bar_length(rows: NDArray[np.int16]) -> int:
     margin = 1 + round(len(rows) * MARGIN)
     inside = apart[broken[0] : broken[0] + margin + 1].max(axis=0)
     if (inside > STEP).mean() < STEP_SHARE:
+        return 0
+    rest = np.abs(rows[broken[0] + margin : len(rows) - broken[0] - margin] - color).max(axis=2)
+    if rest.size and (rest <= FLATNESS).mean() > RETURNS:
         return 0
     return int(broken[0]) + margin

@@ -6,28 +6,37 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.contract.trace import Trace
 from backend.images.arrays import Image, Mask, Saliency, check_image, check_mask, check_same_size
 from backend.images.geometry import dilate, distance_to, erode
+from backend.matte.refine.holes import label_holes
 
-MAX_PARTS = 60  # judged one by one; a mask with more is noise, and the lightest parts are dropped
+MAX_PARTS = 400  # judged one by one; a mask with more is noise, and the lightest parts are dropped
+MIN_NOTED_SHARE = 0.001  # smallest dropped part with a note of its own, as a share of the object's area
+MAX_NOTED = 5  # dropped parts with a note of their own; a sixth is only counted
+MAX_ROUNDS = 12  # each judges what is left by its distance from what the rounds before kept
 
 
 @dataclass(frozen=True)
 class ComponentsConfig:
-    """A part stays if it contrasts with its surroundings and is near the main object, or is far but large or alike.
+    """A part stays if it contrasts with its surroundings and is near what is kept so far, or is far but large or alike.
 
-    Distances are shares of the main object's diagonal, areas shares of its area.
+    Distances are shares of the diagonal of what is kept so far, areas shares of the main object's area.
     """
 
+    count: int | None = None  # keep this many parts, the most prominent first, and judge none
     near: float = 0.06  # distance up to which a part is near, a bird's beak tip for example
     near_area: float = 0.0005  # smallest near part that is kept
     touching: float = 0.02  # smaller parts up to this distance are kept too: hair or a spine of the object's own edge
     far: float = 1.0  # distance beyond which a part is dropped; the second of two cherries is nearer
     far_area: float = 0.02  # smallest part that is kept when it is not near
     alike: float = 0.45  # overlap of colour histograms, 0 to 1, that a far part needs
-    twin_area: float = 0.05  # from this area on a far part is kept whatever its colours
+    large_area: float = 0.05  # from this area on a far part is kept whatever its colours
+    twin_area: float = 0.4  # from this area on a part is kept however far it lies: the other earring
     contrast_lab: float = 7.0  # smallest distance of mean colours inside and outside a part, in 8-bit Lab
     contrast_spread: float = 0.6  # smallest such distance in deviations of the colours outside; the larger bound counts
+    group: float = 0.008  # half the gap between small parts that count as one thing: a word, a line of script; of the
+    # picture's longer side
     margin_px: int = 7  # how far the first guess may reach beyond the thing itself
 
 
@@ -45,7 +54,7 @@ def keep_object(
 ) -> tuple[Mask, int, tuple[DroppedPart, ...]]:
     """Return the main object of `mask` with the parts that belong to it, how many parts that is, and the dropped ones.
 
-    Raises ValueError for arrays of two sizes.
+    A part inside the outline of what is kept belongs to it. Raises ValueError for arrays of two sizes.
     """
     check_image(image)
     check_mask(mask)
@@ -55,28 +64,80 @@ def keep_object(
     if count <= 2:
         return mask.copy(), count - 1, ()
     areas = stats[:, cv2.CC_STAT_AREA].astype(np.float64)
-    order = np.argsort(-_weight(labels, areas, centers, saliency)[1:]) + 1
+    order = [int(label) for label in np.argsort(-_weight(labels, areas, centers, saliency)[1:]) + 1]
     main = labels == order[0]
-    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
-    width, height = stats[order[0], cv2.CC_STAT_WIDTH : cv2.CC_STAT_HEIGHT + 1]
-    diagonal, distance = float(np.hypot(width, height)), distance_to(main)
-    kept, dropped, total = main.copy(), [], 1
-    for rank, label in enumerate(order[1:]):
-        x, y, w, h = stats[label, :4]
-        room = config.margin_px * 3
-        window = (slice(max(y - room, 0), y + h + room), slice(max(x - room, 0), x + w + room))
-        part = labels[window] == label
-        share = areas[label] / areas[order[0]]
-        gap = float(distance[window][part].min()) / diagonal
-        reason = "there are too many parts" if rank >= MAX_PARTS else ""
-        reason = reason or _why_stray(lab, lab[window], part, mask[window], main, share, gap, config)
-        if reason:
-            center = (float(centers[label][0] / mask.shape[1]), float(centers[label][1] / mask.shape[0]))
-            dropped.append(DroppedPart(float(share), center, reason))
-        else:
-            kept[window] |= part
-            total += 1
-    return kept, total, tuple(dropped)
+    reasons: dict[int, str] = dict.fromkeys(order[1:], "")
+    if config.count is not None:
+        kept = np.isin(labels, order[: config.count])
+        reasons = dict.fromkeys(order[config.count :], "only the most prominent parts were asked for")
+    else:
+        shares = _grouped(labels, areas, order[0], config) / areas[order[0]]
+        scene = _Scene(cv2.cvtColor(image, cv2.COLOR_RGB2LAB), mask, labels, stats, main, shares)
+        kept = _grow(scene, reasons, order[1:], config)
+    dropped = []
+    for label, reason in reasons.items():
+        center = (float(centers[label][0] / mask.shape[1]), float(centers[label][1] / mask.shape[0]))
+        dropped.append(DroppedPart(float(areas[label] / areas[order[0]]), center, reason))
+    return kept, count - 1 - len(dropped), tuple(dropped)
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """What every part is judged by."""
+
+    lab: NDArray[np.uint8]  # (H, W, 3), 8-bit Lab
+    mask: Mask  # all parts
+    labels: NDArray[np.int32]  # (H, W): the part of each pixel, 0 outside
+    stats: NDArray[np.int32]  # a row for each part, as OpenCV gives it
+    main: Mask
+    shares: NDArray[np.float64]  # area over the main one's of each part with those that lie close beside it
+
+
+def _grow(scene: _Scene, reasons: dict[int, str], order: list[int], config: ComponentsConfig) -> Mask:
+    """Return the main object with all parts that belong to it; the others stay in `reasons`, with their reason."""
+    kept = scene.main.copy()
+    for label in order[MAX_PARTS:]:
+        reasons[label] = "there are too many parts"
+    stands_out: dict[int, bool] = {}
+    for _ in range(MAX_ROUNDS):
+        rows, columns = np.flatnonzero(kept.any(axis=1)), np.flatnonzero(kept.any(axis=0))
+        diagonal = float(np.hypot(rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1))
+        nearest = distance_to(kept)
+        enclosed = label_holes(kept)[0] > 0
+        added = False
+        for label in order[:MAX_PARTS]:
+            if label not in reasons:
+                continue
+            x, y, w, h = scene.stats[label, :4]
+            tight = (slice(y, y + h), slice(x, x + w))
+            part = scene.labels[tight] == label
+            gap = 0.0 if enclosed[tight][part].all() else float(nearest[tight][part].min()) / diagonal
+            reasons[label] = _why_stray(label, scene, gap, stands_out, config)
+            if not reasons[label]:
+                kept[tight] |= part
+                del reasons[label]
+                added = True
+        if not added:
+            break
+    return kept
+
+
+def tell_dropped(dropped: tuple[DroppedPart, ...], trace: Trace) -> None:
+    """Note each of the larger dropped parts, and the number of all."""
+    for part in [part for part in dropped if part.area_share >= MIN_NOTED_SHARE][:MAX_NOTED]:
+        across, down = (round(100 * place) for place in part.center)
+        trace.note(
+            f"Left out a part of {part.area_share:.1%} of the object's size at {across} % from the left and {down} % "
+            f"from the top: {part.reason}. instances=all keeps every part."
+        )
+    if len(dropped) > MAX_NOTED:
+        trace.note(f"Left out {len(dropped)} parts in all.")
+
+
+def dropped_facts(dropped: tuple[DroppedPart, ...]) -> dict[str, float | int | str | bool]:
+    """Return the figures of what was left out: how many parts, and their area over the main object's."""
+    share = round(sum(part.area_share for part in dropped), 4)
+    return {"parts_dropped": len(dropped), "parts_dropped_share": share}
 
 
 def _weight(
@@ -89,23 +150,40 @@ def _weight(
     return np.asarray(total * (1 - 0.5 * off))
 
 
-def _why_stray(
-    lab: NDArray[np.uint8], near_lab: NDArray[np.uint8], part: Mask, others: Mask, main: Mask,
-    share: float, gap: float, config: ComponentsConfig,
-) -> str:  # fmt: skip
-    """Return why the part does not belong to the object, or an empty string."""
+def _grouped(
+    labels: NDArray[np.int32], areas: NDArray[np.float64], main: int, config: ComponentsConfig
+) -> NDArray[np.float64]:
+    """Return the area of each part with those close beside it, the main object left out."""
+    others = (labels > 0) & (labels != main)
+    _, groups = cv2.connectedComponents(dilate(others, round(config.group * max(labels.shape))).view(np.uint8))
+    totals = np.bincount(groups[others], minlength=int(groups.max()) + 1).astype(np.float64)
+    of = np.zeros(len(areas), np.intp)
+    of[labels[others]] = groups[others]
+    return np.where(of > 0, totals[of], areas)
+
+
+def _why_stray(label: int, scene: _Scene, gap: float, stands_out: dict[int, bool], config: ComponentsConfig) -> str:
+    """Return why the part does not belong to the object, or an empty string; `stands_out` keeps the answers so far."""
+    share = scene.shares[label]
     if gap <= config.touching and share < config.near_area:
         return ""
     close = gap <= config.near
     if share < (config.near_area if close else config.far_area):
         return "it is too small"
-    if not close and gap > config.far:
+    if not close and gap > config.far and share < config.twin_area:
         return "it is too far from the object"
-    if not _stands_out(near_lab, part, others, config):
+    x, y, w, h = scene.stats[label, :4]
+    room = config.margin_px * 3
+    window = (slice(max(y - room, 0), y + h + room), slice(max(x - room, 0), x + w + room))
+    part = scene.labels[window] == label
+    if label not in stands_out:
+        stands_out[label] = _stands_out(scene.lab[window], part, scene.mask[window], config)
+    if not stands_out[label]:
         return "it looks like the background around it"
-    if close or share >= config.twin_area:
+    if close or share >= config.large_area:
         return ""
-    return "" if _overlap(lab[main], near_lab[part]) >= config.alike else "its colours are not the object's"
+    alike = _overlap(scene.lab[scene.main], scene.lab[window][part]) >= config.alike
+    return "" if alike else "its colours are not the object's"
 
 
 def _stands_out(lab: NDArray[np.uint8], part: Mask, others: Mask, config: ComponentsConfig) -> bool:

@@ -8,19 +8,19 @@ import numpy as np
 
 from backend.images.arrays import Mask, Saliency, check_mask, check_same_size
 
-HolePolicy = Literal["auto", "keep", "fill"]
+HolePolicy = Literal["auto", "keep", "fill", "open"]
 
 
 @dataclass(frozen=True)
 class HolesConfig:
-    policy: HolePolicy = "auto"  # auto: fill unsure pinholes; fill: fill holes up to `fill_share`; keep: fill none
+    policy: HolePolicy = "auto"  # auto: fill unsure pinholes; fill: fill holes up to `fill_share`; keep, open: none
     pinhole_share: float = 0.0008  # largest hole that `auto` fills, as a share of the object's area
     fill_share: float = 0.25  # largest hole that `fill` fills, as a share of the object's area
     open_below: float = 0.46  # `auto` keeps a pinhole whose mean saliency is at most this: it is background
 
     def __post_init__(self) -> None:
-        if self.policy not in ("auto", "keep", "fill"):
-            raise ValueError(f"a hole policy is auto, keep or fill, not {self.policy}")
+        if self.policy not in ("auto", "keep", "fill", "open"):
+            raise ValueError(f"a hole policy is auto, keep, fill or open, not {self.policy}")
 
 
 def settle_holes(mask: Mask, saliency: Saliency, config: HolesConfig) -> tuple[Mask, int]:
@@ -35,7 +35,7 @@ def settle_holes(mask: Mask, saliency: Saliency, config: HolesConfig) -> tuple[M
         return mask.copy(), 0
     limit = config.fill_share if config.policy == "fill" else config.pinhole_share
     closing = areas <= limit * np.count_nonzero(mask)
-    if config.policy == "keep":
+    if config.policy in ("keep", "open"):
         closing[:] = False
     elif config.policy == "auto":
         total = np.bincount(labels.ravel(), saliency.ravel(), minlength=len(areas) + 1)[1:]

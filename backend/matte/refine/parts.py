@@ -18,6 +18,7 @@ SEAM_PX = 4  # widest crack that is closed between the object and an added part
 
 @dataclass(frozen=True)
 class PartsConfig:
+    opens: bool = True  # whether filled holes are opened at all
     min_share: float = 0.006  # smallest region, as a share of the object's area; smaller ones are noise
     stronger_rim: float = 1.5  # least edge strength of a part's free rim over that of its contact with the object
     weakest_rim: float = 1.25  # least such ratio of the rim's weakest tenth: a shadow's end is sharp in places
@@ -59,7 +60,8 @@ def settle_parts(
     scene = _Scene(lab, strength, mask, searched, ~dilate(mask, band_px), typical)
     least = config.min_share * np.count_nonzero(mask)
     missing = [part for part in _regions(proposal & ~mask, least) if _belongs(*part, scene, config)]
-    holes = [part for part in _regions(mask & ~proposal & erode(mask, 2), least) if _is_open(*part, scene, config)]
+    filled = _regions(mask & ~proposal & erode(mask, 2), least) if config.opens else []
+    holes = [part for part in filled if _is_open(*part, scene, config)]
     if holes and _is_common(holes, scene, band_px, config):
         holes = []
     settled = mask.copy()

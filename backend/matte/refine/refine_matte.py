@@ -17,7 +17,7 @@ from backend.images.geometry import EdgeStrength, dilate, distance_to, erode
 from backend.images.grabcut import GrabCutConfig, grabcut, learn_colors
 from backend.images.trimap import TrimapConfig, make_trimap, make_wide_trimap
 from backend.images.view import View, box_around, make_view, sample_map
-from backend.matte.refine.components import ComponentsConfig, DroppedPart, keep_object
+from backend.matte.refine.components import ComponentsConfig, DroppedPart, dropped_facts, keep_object, tell_dropped
 from backend.matte.refine.edges import Decisions, EdgesConfig, finish_edges
 from backend.matte.refine.holes import HolesConfig, settle_holes
 from backend.matte.refine.morphology import MorphologyConfig, clean_mask
@@ -55,8 +55,6 @@ PRESETS: dict[str, MatteConfig] = {
 NETWORK_GRID = 320  # cells a side of the smallest network output in use (U2-Net)
 OVERVIEW_SIDE_PX = 512  # longer side of the copy on which the object's parts are chosen
 RIM = 0.12  # depth of the object's rim that teaches its colours, as a share of the root of its area
-MIN_NOTED_SHARE = 0.001  # smallest dropped part with a note of its own, as a share of the object's area
-MAX_NOTED = 5  # dropped parts with a note of their own; a sixth is only counted
 ROOM = 0.25  # room around the object that teaches the background's colours, as a share of its longer side
 
 Facts = dict[str, float | int | str | bool]
@@ -107,7 +105,7 @@ def refine_matte(image: Image, saliency: Saliency, config: MatteConfig, trace: T
     facts: Facts = {
         "level": round(level, 3),
         "parts_kept": parts_kept,
-        "parts_dropped": len(dropped),
+        **dropped_facts(dropped),
         "holes_filled": holes_filled,
     }
     if config.grabcut is not None:
@@ -167,14 +165,7 @@ def _keep(overview: View, found: Mask, config: MatteConfig, trace: Trace) -> tup
     if config.components is None:
         return found, int(found.any()), ()
     kept, parts_kept, dropped = keep_object(overview.image, found, overview.saliency, config.components)
-    for part in [part for part in dropped if part.area_share >= MIN_NOTED_SHARE][:MAX_NOTED]:
-        across, down = (round(100 * place) for place in part.center)
-        trace.note(
-            f"Left out a part of {part.area_share:.1%} of the object's size at {across} % from the left and {down} % "
-            f"from the top: {part.reason}."
-        )
-    if len(dropped) > MAX_NOTED:
-        trace.note(f"Left out {len(dropped)} parts in all.")
+    tell_dropped(dropped, trace)
     return kept, parts_kept, dropped
 
 

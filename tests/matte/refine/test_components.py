@@ -69,3 +69,35 @@ def test_sizes_that_differ_are_refused():
     image, mask = picture((150, 150, 60, RED))
     with pytest.raises(ValueError, match="sizes differ"):
         kept(image, mask[:-1])
+
+
+def test_twins_stay_however_far_apart_they_lie():
+    image, mask = picture((30, 150, 12, RED), (270, 150, 11, RED))
+    found, parts, dropped = kept(image, mask)
+    assert np.array_equal(found, mask) and parts == 2 and not dropped
+
+
+def test_distance_counts_from_what_is_kept_so_far():
+    image, mask = picture(*[(x, 150, 9, RED) for x in range(20, 300, 40)])
+    assert np.array_equal(kept(image, mask)[0], mask)
+
+
+def test_small_parts_that_lie_together_count_as_one():
+    image, mask = picture((100, 90, 60, RED), *[(x, 230, 3, (20, 20, 160)) for x in range(60, 220, 8)])
+    assert np.array_equal(kept(image, mask)[0], mask)
+
+
+def test_a_part_inside_the_outline_is_no_stray():
+    image, mask = picture((150, 150, 120, RED))
+    cv2.circle(image, (150, 150), 110, GREY, -1)
+    mask &= cv2.circle(np.zeros((300, 300), np.uint8), (150, 150), 110, 1, -1) == 0
+    eye = cv2.circle(np.zeros((300, 300), np.uint8), (130, 140), 3, 1, -1) > 0
+    image[eye] = RED
+    assert kept(image, mask | eye)[0][140, 130]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_number_of_parts_is_obeyed(count: int):
+    image, mask = picture((60, 150, 40, RED), (160, 150, 30, RED), (250, 150, 20, RED))
+    _, parts, dropped = kept(image, mask, ComponentsConfig(count=count))
+    assert parts == count and len(dropped) == 3 - count

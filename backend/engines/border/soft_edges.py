@@ -1,0 +1,75 @@
+"""The backdrop's own darker and lighter places: soft shadows and spots of light, told from objects by their edge.
+
+Such a place has the backdrop's tint and is reached from it without crossing an edge as sharp as the object's. How sharp
+an edge is shows by comparing its slope at two scales: a step is much steeper at the fine one, a penumbra is not.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.images.arrays import Mask
+
+Floats = NDArray[np.float32]
+
+DIMMED = (0.25, 1.25)  # lightness of the place over the backdrop's; a contact shadow leaves a quarter
+TINT = (9.0, 0.5)  # Lab: most that its tint differs from the backdrop's, and more for each unit of lightness lost: the
+# object's own colour is thrown into its shadow
+FINE, COARSE = 1.0, 4.0  # pixels at the working size
+SHARP = 1.8  # slope at the fine over that at the coarse scale; a step has 3, a penumbra 4 px wide 1.4
+SLOPE = (0.7, 0.6)  # Lab a pixel: a smaller slope is no edge, and how much of it for each unit of noise
+GAPS = (1, 4, 12, 28)  # pixels: half the gaps closed in the outline, each where the one before lets too much in
+MOST = 0.5  # of what stands out: a larger place is the object itself
+
+
+def find_soft_places(lab: Floats, ground: Floats, things: Mask, noise: float) -> Mask:
+    """Return the part of `things` that is backdrop in another light.
+
+    `lab` and `ground` are (H, W, 3) float32 Lab, the picture and its backdrop.
+    """
+    nothing = np.zeros(things.shape, np.bool_)
+    tinted = _is_tinted(lab, ground) & things
+    if not tinted.any():
+        return nothing
+    fine, coarse = _slope(lab, FINE), _slope(lab, COARSE)
+    steep = fine > SLOPE[0] + SLOPE[1] * noise
+    ratio = fine / np.maximum(coarse, 1e-3)
+    line = cv2.morphologyEx(things.view(np.uint8), cv2.MORPH_GRADIENT, np.ones((5, 5), np.uint8)) > 0
+    edge = line & steep
+    if not edge.any():
+        return nothing
+    # In a picture that is soft all over, the object's own edges say what sharp means.
+    sharp = steep & (ratio > min(SHARP, 0.75 * float(np.percentile(ratio[edge], 75))))
+    sharp = cv2.copyMakeBorder(sharp.view(np.uint8), GAPS[-1], GAPS[-1], GAPS[-1], GAPS[-1], cv2.BORDER_CONSTANT)
+    for radius in GAPS:
+        side = (2 * radius + 1, 2 * radius + 1)
+        barrier = cv2.morphologyEx(sharp, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, side)) > 0
+        places = _reached(tinted, things, barrier[GAPS[-1] : -GAPS[-1], GAPS[-1] : -GAPS[-1]])
+        if np.count_nonzero(places) <= MOST * np.count_nonzero(things):
+            return places
+    return nothing
+
+
+def _reached(tinted: Mask, things: Mask, barrier: Mask) -> Mask:
+    """Return the tinted pixels that are open to the backdrop, and the pixel or two that lie against the barrier."""
+    passable = (~things | tinted) & ~barrier
+    _, labels = cv2.connectedComponents(passable.view(np.uint8), connectivity=4)
+    open_to = np.zeros(int(labels.max()) + 1, np.bool_)
+    open_to[labels[~things & ~barrier]] = True
+    open_to[0] = False
+    places = open_to[labels] & tinted
+    return np.asarray(tinted & (cv2.dilate(places.view(np.uint8), np.ones((3, 3), np.uint8)) > 0))
+
+
+def _is_tinted(lab: Floats, ground: Floats) -> Mask:
+    calm = cv2.GaussianBlur(lab, (0, 0), 1.0)
+    ratio = calm[..., 0] / np.maximum(ground[..., 0], 1.0)
+    tint = np.linalg.norm(calm[..., 1:] - ground[..., 1:] * np.clip(ratio, 0, 1.25)[..., None], axis=2)
+    allowed = TINT[0] + TINT[1] * np.maximum(ground[..., 0] - calm[..., 0], 0)
+    return np.asarray((ratio > DIMMED[0]) & (ratio < DIMMED[1]) & (tint < allowed))
+
+
+def _slope(lab: Floats, sigma: float) -> Floats:
+    smooth = cv2.GaussianBlur(lab, (0, 0), sigma)
+    across, down = (cv2.Sobel(smooth, cv2.CV_32F, *way, ksize=3, scale=1 / 8) for way in ((1, 0), (0, 1)))
+    return np.asarray(np.sqrt((across**2).sum(axis=2) + (down**2).sum(axis=2)))
