@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -85,14 +86,15 @@ def _run_picture(parsed: argparse.Namespace) -> int:
     from backend.contract.trace import Trace
     from backend.engines.registry import Engines
     from backend.pipeline import cut_out, reconstruct
-    from backend.workers.debug_bundle import bundle_files, write_folder
+    from backend.workers.debug_bundle import Bundle
 
     kind: type[MatteOptions] = parsed.kind
     options = _options(parsed, kind)
     check_result_argument(parsed.out)
     settings = Settings()
     picture = read_picture_argument(parsed.picture, settings.max_upload_bytes)
-    trace = Trace(keep_pictures=parsed.debug is not None)
+    bundle = Bundle(Path(gettempdir())) if parsed.debug else None
+    trace = Trace(None if bundle is None else bundle.add)
     with shown_progress(trace, quiet=parsed.quiet):
         call: Any = cut_out if kind is MaskOptions else reconstruct
         result = call(picture, options, mask=parsed.mask, engines=Engines(settings), trace=trace)
@@ -103,9 +105,10 @@ def _run_picture(parsed: argparse.Namespace) -> int:
         _write(parsed.out, file.data)
     if parsed.report:
         _write(parsed.report, json.dumps(result.report.as_json(), indent=2).encode())
-    if parsed.debug:
+    if bundle is not None:
         with translate_write_errors(parsed.debug):
-            write_folder(bundle_files(file, result.report.as_json(), trace), parsed.debug)
+            bundle.finish(file, result.report.as_json())
+            bundle.unpack(parsed.debug)
     ending = Path(file.name).suffix
     if parsed.out.suffix.lower() not in ("", ending) and parsed.out.is_file():
         print(f"note: {parsed.out.name} holds a {ending[1:].upper()}, despite its name.", file=sys.stderr)

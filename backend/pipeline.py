@@ -122,7 +122,7 @@ def reconstruct(
     with trace.stage("frame"):
         framed = frame_object(image, alpha, options.foreground_ratio, smart=engines.settings.use_smart_padding)
         disparity = None if fused.disparity is None else framed.place(fused.disparity)
-    if trace.keep_pictures:
+    if trace.shows_pictures:
         trace.picture("framed", on_grey(framed))
     engine = _mesh_engine(options, engines, trace)
     request = MeshRequest(
@@ -135,12 +135,12 @@ def reconstruct(
     )
     built = engine.build(framed, disparity, request, trace)
     with trace.stage("export"):
-        data = export_mesh(built.mesh, options.format, options.up, check=trace.keep_pictures)
+        data = export_mesh(built.mesh, options.format, options.up, check=trace.shows_pictures)
     with trace.stage("measure"):
         figures = measure(built.mesh, framed)
     for sentence in figures.advice:
         trace.note(sentence)
-    if trace.keep_pictures:
+    if trace.shows_pictures:
         trace.picture("mesh", contact_sheet(built.mesh))
     report = MeshReport(
         **matte_report(picture, subject, scorecard, options, engines.settings, trace, engine.name, *fused.models),

@@ -24,7 +24,7 @@ from backend.contract.trace import Trace  # noqa: E402
 from backend.engines.registry import Engines  # noqa: E402
 from backend.mesh.preview import contact_sheet  # noqa: E402
 from backend.pipeline import cut_out, reconstruct  # noqa: E402
-from backend.workers.debug_bundle import overview  # noqa: E402
+from backend.workers.debug_bundle import overview, tile  # noqa: E402
 
 OUTPUT = REPOSITORY / "examples" / "output"
 
@@ -33,7 +33,8 @@ def show(picture: Path, engines: Engines) -> None:
     """Make the matte and the mesh of one picture and write them into the output folder."""
     target = OUTPUT / picture.stem
     data = picture.read_bytes()
-    trace = Trace(keep_pictures=True)
+    tiles: list[np.ndarray] = []
+    trace = Trace(lambda name, image: tiles.append(tile(name, image)))
     made = reconstruct(data, MeshOptions(), engines=engines, trace=trace)
     mask = cut_out(data, MaskOptions(), engines=engines)
     cutout = cut_out(data, MaskOptions(output="cutout"), engines=engines)
@@ -46,7 +47,7 @@ def show(picture: Path, engines: Engines) -> None:
     for ending, content in files.items():
         Path(f"{target}{ending}").write_bytes(content)
     Image.fromarray(contact_sheet(made.mesh)).save(f"{target}-mesh.png")
-    Image.fromarray(np.asarray(overview(trace.pictures))).save(f"{target}-debug.png")
+    Image.fromarray(overview(tiles)).save(f"{target}-debug.png")
     report = made.report
     score, mesh = report.mask, report.mesh
     print(

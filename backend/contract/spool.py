@@ -47,10 +47,16 @@ class SpooledFile:
         self._file.close()
 
 
+def open_spool(root: Path) -> BinaryIO:
+    """Return a new file without a name under `root`, for a `SpooledFile`. Raises OSError."""
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file: BinaryIO = tempfile.TemporaryFile(dir=root)  # noqa: SIM115  # who reads it closes it
+    return file
+
+
 def spool_bytes(root: Path, name: str, media_type: str, data: bytes | memoryview) -> SpooledFile:
     """Return `data` as a spooled file under `root`. Raises OSError."""
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file: BinaryIO = tempfile.TemporaryFile(dir=root)  # noqa: SIM115  # the result closes it
+    file = open_spool(root)
     try:
         file.write(data)
         file.flush()

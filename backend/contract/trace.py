@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 class Trace:
     """Collects what one run does.
 
-    `keep_pictures`: keep every intermediate picture (for a debug bundle); `wanted` names those that are kept in any
-    case. `on_stage` is called with the name of each stage as it begins, and may raise to end the run there (the client
-    has left).
+    `on_picture` gets every intermediate picture as it is made (for a debug bundle), and must not keep the array, which
+    may change; `wanted` names those that are kept here. `on_stage` is called with the name of each stage as it begins,
+    and may raise to end the run there (the client has left).
     """
 
-    keep_pictures: bool = False
+    on_picture: "Callable[[str, NDArray[Any]], None] | None" = None
     on_stage: Callable[[str], None] | None = None
     wanted: Collection[str] = ()
     stages: list[Stage] = field(default_factory=list)
-    pictures: "dict[str, NDArray[Any]]" = field(default_factory=dict)  # in the order in which they were made
+    pictures: "dict[str, NDArray[Any]]" = field(default_factory=dict)  # the wanted ones
     notes: list[str] = field(default_factory=list)
     degradations: list[str] = field(default_factory=list)
 
@@ -44,13 +44,20 @@ class Trace:
             self.stages.append(Stage(name, time.perf_counter() - start, device))
 
     def picture(self, name: str, array: "NDArray[Any]") -> None:
-        """Keep a copy of an intermediate: an image, a mask, a trimap, or (H, W) float32 in [0, 1]."""
-        if self.keeps(name):
+        """Show an intermediate: an image, a mask, a trimap, or (H, W) float32 in [0, 1]."""
+        if self.on_picture is not None:
+            self.on_picture(name, array)
+        if name in self.wanted:
             self.pictures[name] = array.copy()
 
-    def keeps(self, name: str) -> bool:
-        """Whether picture `name` would be kept; check before computing one that is only for show."""
-        return self.keep_pictures or name in self.wanted
+    @property
+    def shows_pictures(self) -> bool:
+        """Whether every picture is wanted; check before computing one that is only for show."""
+        return self.on_picture is not None
+
+    def shows(self, name: str) -> bool:
+        """Whether picture `name` is wanted."""
+        return self.shows_pictures or name in self.wanted
 
     def note(self, sentence: str) -> None:
         """Add a sentence for the person who asked, once."""

@@ -41,7 +41,7 @@ def fuse(image: Image, subject: Subject, options: MatteOptions, engines: Engines
     with trace.stage("fuse"):
         config = FusionConfig(depth_percentile=options.depth_percentile)
         fused = fuse_depth(subject.alpha, disparity, image, config, asked)
-    if fused.disagreement is not None and trace.keeps("segmentation against depth"):
+    if fused.disagreement is not None and trace.shows("segmentation against depth"):
         trace.picture("segmentation against depth", color_disagreement(fused.disagreement))
     trace.picture("fused", fused.alpha)
     agreement = {name: round(value, 4) for name, value in fused.agreement.items()}
@@ -61,6 +61,6 @@ def _disparity(image: Image, engines: Engines, trace: Trace) -> Disparity | None
         return None
     with trace.stage("depth", network.device):
         disparity = network.predict(image)
-    if trace.keeps("depth"):
+    if trace.shows("depth"):
         trace.picture("depth", color_depth(disparity))
     return disparity

@@ -21,7 +21,7 @@ from backend.contract.errors import MattemeshError, OutOfMemoryError, translate_
 from backend.contract.memory import is_out_of_memory
 from backend.contract.runner import AbandonedError
 from backend.contract.spool import INLINE_BYTES, spool_path
-from backend.contract.work import Done
+from backend.contract.work import Done, File
 from backend.workers.messages import (
     LENGTH,
     Begin,
@@ -139,10 +139,14 @@ def _park(done: Done, spool: Path, number: int) -> Done:
     files: list[Any] = []
     for index, file in enumerate(done.files):
         if file.size <= INLINE_BYTES:
-            files.append(file)
+            files.append(File(file.name, file.media_type, file.data))
             continue
-        with translate_disk_full("The disk is full, so the result cannot be sent."):
-            spool_path(spool, number, index).write_bytes(file.data)
+        with (
+            translate_disk_full("The disk is full, so the result cannot be sent."),
+            spool_path(spool, number, index).open("wb") as parked,
+        ):
+            parked.writelines(file.pieces())
+        file.close()
         files.append(Parked(file.name, file.media_type))
     return replace(done, files=tuple(files))
 

@@ -1,9 +1,13 @@
-"""The debug bundle: the result, `report.json`, every intermediate picture in order, and one overview of them all."""
+"""The debug bundle: every intermediate picture in order, one overview of them, `report.json` and the result, as a zip.
+
+Pictures are compressed onto disk as they are made: a run of 50 megapixels would hold a gigabyte of them.
+"""
 
 import json
+import os
 import zipfile
-from collections.abc import Mapping
-from io import BytesIO
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.contract.confined_folder import ConfinedFolder
-from backend.contract.trace import Trace
+from backend.contract.spool import SpooledFile, open_spool
 from backend.contract.work import File
 from backend.images.arrays import Image
-from backend.images.encode import encode_pixels
+from backend.images.encode import encode_rgb_png
+from backend.images.png import png_pieces
 from backend.images.resize import rescale
 
 TILE_PX = 360
@@ -23,33 +28,63 @@ COLUMNS = 4
 PAPER, INK = (250, 250, 248), (40, 40, 44)
 
 
-def bundle_files(file: File, report: Mapping[str, Any], trace: Trace) -> dict[str, bytes]:
-    """Return every file of the bundle by name; the pictures are numbered in the order in which they were made."""
-    files = {file.name: file.data, "report.json": json.dumps(report, indent=2).encode()}
-    if trace.pictures:
-        files["overview.png"] = _png(overview(trace.pictures))
-    for number, (name, picture) in enumerate(trace.pictures.items(), start=1):
-        files[f"{number:02d}-{name.replace(' ', '-')}.png"] = _png(visible(picture))
-    return files
+class Bundle:
+    """The bundle of one run, in a file without a name in `folder`, until it is closed. Raises OSError.
 
-
-def write_zip(files: Mapping[str, bytes]) -> bytes:
-    """Return the files as one zip; stored, for its pictures are compressed already."""
-    buffer = BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return buffer.getvalue()
-
-
-def write_folder(files: Mapping[str, bytes], folder: Path, part: str = "") -> None:
-    """Write the files into `folder`, or its sub-folder `part`; both are made when they are missing.
-
-    Raises OSError, also where one of the names or `part` is a link that leads elsewhere.
+    A fault of the disk is kept until `finish` and raised there: it must not cost the run its result.
     """
-    with ConfinedFolder(folder) as out:
-        for name, data in files.items():
-            out.write(f"{part}/{name}" if part else name, data)
+
+    def __init__(self, folder: Path) -> None:
+        self._file = open_spool(folder)
+        self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED)  # its pictures are compressed already
+        self._tiles: list[Image] = []
+        self._fault: OSError | None = None
+        self.finished = False
+
+    def add(self, name: str, picture: NDArray[Any]) -> None:
+        """Add an intermediate, as `Trace.on_picture` gets it. Raises ValueError for an array that is no picture."""
+        if self._fault is not None:
+            return
+        self._tiles.append(tile(name, picture))
+        channels = 1 if picture.ndim == 2 else picture.shape[2]
+        entry = f"{len(self._tiles):02d}-{name.replace(' ', '-')}.png"
+        try:
+            with self._zip.open(entry, "w") as out:
+                for piece in png_pieces((*picture.shape[:2], channels), lambda rows: visible(picture[rows])):
+                    out.write(piece)
+        except OSError as error:
+            self._fault = error
+
+    def finish(self, file: File, report: Mapping[str, Any]) -> None:
+        """Add the rest. Raises OSError, also one that `add` met."""
+        if self._fault is not None:
+            raise self._fault
+        if self._tiles:
+            self._zip.writestr("overview.png", encode_rgb_png(overview(self._tiles)))
+        self._zip.writestr("report.json", json.dumps(report, indent=2))
+        self._zip.writestr(file.name, file.data)
+        self._zip.close()
+        self._file.flush()
+        self.finished = True
+
+    def as_file(self, name: str) -> SpooledFile:
+        """Return the finished bundle as a file called `name`, which stays open when this is closed. Raises OSError."""
+        return SpooledFile(name, "application/zip", os.fdopen(os.dup(self._file.fileno()), "rb"))
+
+    def unpack(self, folder: Path, part: str = "") -> None:
+        """Write the finished bundle's files into `folder`, or its sub-folder `part`; both are made when missing.
+
+        Raises OSError, also where one of the names or `part` is a link that leads elsewhere.
+        """
+        with ConfinedFolder(folder) as out, zipfile.ZipFile(self._file) as archive:
+            for name in archive.namelist():
+                out.write(f"{part}/{name}" if part else name, archive.read(name))
+
+    def close(self) -> None:
+        """Give the disk its space back."""
+        with suppress(OSError):
+            self._zip.close()
+        self._file.close()
 
 
 def visible(picture: NDArray[Any]) -> NDArray[np.uint8]:
@@ -67,25 +102,22 @@ def visible(picture: NDArray[Any]) -> NDArray[np.uint8]:
     return picture
 
 
-def overview(pictures: Mapping[str, NDArray[Any]]) -> Image:
-    """Return one sheet with every intermediate, named, so that a failure is seen at a glance."""
-    tiles = [_tile(name, visible(picture)) for name, picture in pictures.items()]
-    tiles += [np.full_like(tiles[0], PAPER)] * (-len(tiles) % COLUMNS)
-    rows = [np.concatenate(tiles[start : start + COLUMNS], axis=1) for start in range(0, len(tiles), COLUMNS)]
-    return np.concatenate(rows, axis=0)
-
-
-def _tile(name: str, picture: NDArray[np.uint8]) -> Image:
+def tile(name: str, picture: NDArray[Any]) -> Image:
+    """Return an intermediate as one square of the overview, with its name."""
+    if picture.dtype == np.bool_:
+        picture = picture.view(np.uint8) * np.uint8(255)
     # Nearest when a tiny picture is enlarged: its pixels are what one wants to see.
-    small = rescale(picture, min((TILE_PX - 16) / max(picture.shape[:2]), 8.0), cv2.INTER_NEAREST)
-    tile = np.full((TILE_PX + 28, TILE_PX, 3), PAPER, np.uint8)
+    small = visible(rescale(picture, min((TILE_PX - 16) / max(picture.shape[:2]), 8.0), cv2.INTER_NEAREST))
+    square = np.full((TILE_PX + 28, TILE_PX, 3), PAPER, np.uint8)
     height, width = small.shape[:2]
     top, left = 28 + (TILE_PX - height) // 2, (TILE_PX - width) // 2
-    tile[top : top + height, left : left + width] = small if small.ndim == 3 else small[..., None]
-    cv2.putText(tile, name, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, INK, 1, cv2.LINE_AA)
-    return tile
+    square[top : top + height, left : left + width] = small if small.ndim == 3 else small[..., None]
+    cv2.putText(square, name, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, INK, 1, cv2.LINE_AA)
+    return square
 
 
-def _png(picture: NDArray[np.uint8]) -> bytes:
-    shown = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    return encode_pixels(shown, ".png", [cv2.IMWRITE_PNG_COMPRESSION, 3])
+def overview(tiles: Sequence[Image]) -> Image:
+    """Return one sheet of all `tiles`, so that a failure is seen at a glance."""
+    tiles = [*tiles, *[np.full_like(tiles[0], PAPER)] * (-len(tiles) % COLUMNS)]
+    rows = [np.concatenate(tiles[start : start + COLUMNS], axis=1) for start in range(0, len(tiles), COLUMNS)]
+    return np.concatenate(rows, axis=0)

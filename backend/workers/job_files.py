@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from backend.contract.spool import SpooledFile
 from backend.contract.trace import Trace
 from backend.contract.work import File
 from backend.images.arrays import Alpha, Image
@@ -18,19 +19,20 @@ from backend.matte.refine.foreground import foreground_colors
 from backend.mesh.mesh import Mesh
 from backend.mesh.preview import turntable
 from backend.pipeline import Cutout, Reconstruction
-from backend.workers.debug_bundle import bundle_files, write_zip
 
 DEPTH_PICTURES = {"depth": "disparity.png", "segmentation against depth": "disagreement.png"}  # of the trace
 PREVIEW_STEPS = (0, 1, 2, 4)  # of the turntable: from the front, 45°, the side, behind
 PNG = "image/png"
 
 
-def job_files(made: Cutout | Reconstruction, report: Mapping[str, Any], trace: Trace, debug: bool) -> tuple[File, ...]:
+def job_files(
+    made: Cutout | Reconstruction, report: Mapping[str, Any], trace: Trace, debug: SpooledFile | None
+) -> tuple[File | SpooledFile, ...]:
     """Return the files of the job that made `made`, the result first, `report.json` last.
 
     A mask's and a cutout's own file shows what was asked for, crop included; the other of the two shows the same part.
     """
-    files = {made.file.name: made.file}
+    files: dict[str, File | SpooledFile] = {made.file.name: made.file}
     alpha, image = _shown(made, trace)
     with trace.stage("files"):
         if "mask.png" not in files:
@@ -43,8 +45,8 @@ def job_files(made: Cutout | Reconstruction, report: Mapping[str, Any], trace: T
     for name, file_name in DEPTH_PICTURES.items():
         if name in trace.pictures:
             files[file_name] = File(file_name, PNG, encode_rgb_png(trace.pictures[name]))
-    if debug:
-        files["debug.zip"] = File("debug.zip", "application/zip", write_zip(bundle_files(made.file, report, trace)))
+    if debug is not None:
+        files[debug.name] = debug
     files["report.json"] = File("report.json", "application/json", json.dumps(report, indent=2).encode())
     return tuple(files.values())
 

@@ -6,19 +6,25 @@ This is the worker's side of `backend.contract.work`; only processes that run ne
 import base64
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Protocol
 
+from backend.contract.errors import StorageFullError, translate_disk_full
 from backend.contract.report import Report
+from backend.contract.settings import Settings
+from backend.contract.spool import SpooledFile
 from backend.contract.trace import Trace
 from backend.contract.work import KINDS, Done, File, Form, OnStage, Work
 from backend.engines.registry import Engines
 from backend.pipeline import Cutout, Reconstruction
-from backend.workers.debug_bundle import bundle_files, write_folder, write_zip
+from backend.workers.debug_bundle import Bundle
 from backend.workers.job_files import DEPTH_PICTURES, job_files
 
 logger = logging.getLogger("mattemesh")
+NO_ROOM = "The disk is full, so the debug bundle cannot be made."
 
 
 class Made(Protocol):
@@ -38,22 +44,53 @@ def perform(work: Work, engines: Engines, on_stage: OnStage) -> Done:
     """
     folder = engines.settings.debug_dir
     wanted = DEPTH_PICTURES if work.form == "job" else ()
-    trace = Trace(work.options.debug or folder is not None, on_stage, wanted)
-    with engines.stages.run(work.cache) as run:
-        made = _run(work, engines, trace)
-    cached = [stage for stage, outcome in run.outcomes.items() if outcome == "hit"]
-    report = made.report.model_copy(update={"cached": cached}).as_json()
-    if folder is not None:
-        try:
-            write_folder(bundle_files(made.file, report, trace), folder, work.name)
-        except OSError as error:  # a full disk costs the bundle, not the result
-            logger.error("the debug bundle of %s cannot be written: %s", work.name, error.strerror)
-    if work.form == "job" and isinstance(made, Cutout | Reconstruction):
-        files = job_files(made, report, trace, work.options.debug)
-    else:
-        files = (_packed(made.file, report, trace, work.form),)
+    with _bundle(work, engines.settings) as bundle:
+        trace = Trace(None if bundle is None else bundle.add, on_stage, wanted)
+        with engines.stages.run(work.cache) as run:
+            made = _run(work, engines, trace)
+        cached = [stage for stage, outcome in run.outcomes.items() if outcome == "hit"]
+        report = made.report.model_copy(update={"cached": cached}).as_json()
+        debug = None if bundle is None else _finish(bundle, made.file, report, work, folder)
+        if work.form == "job" and isinstance(made, Cutout | Reconstruction):
+            files = job_files(made, report, trace, debug)
+        else:
+            files = (_packed(made.file, report, debug, work.form),)
     notes = (*trace.notes, *trace.degradations)
     return Done(files, tuple(trace.stages), notes, report, stage_caches=run.outcomes, models=run.models)
+
+
+@contextmanager
+def _bundle(work: Work, settings: Settings) -> Iterator[Bundle | None]:
+    """Yield the bundle of this run, None where neither the request nor DEBUG_DIR wants one."""
+    if not work.options.debug and settings.debug_dir is None:
+        yield None
+        return
+    with translate_disk_full(NO_ROOM):
+        bundle = Bundle(settings.data_dir / "spool")
+    try:
+        yield bundle
+    finally:
+        bundle.close()
+
+
+def _finish(bundle: Bundle, file: File, report: dict[str, Any], work: Work, folder: Path | None) -> SpooledFile | None:
+    """Return the finished bundle where the answer has it, and write it into `folder`, DEBUG_DIR.
+
+    Raises StorageFullError where the answer needs the bundle and the disk is full.
+    """
+    answered = work.options.debug and work.form in ("zip", "job")
+    try:
+        with translate_disk_full(NO_ROOM):
+            bundle.finish(file, report)
+        if folder is not None:
+            bundle.unpack(folder, work.name)
+    except (OSError, StorageFullError) as error:  # a full disk costs DEBUG_DIR its bundle, not the request its result
+        if answered and not bundle.finished:
+            raise
+        logger.error("the debug bundle of %s cannot be written: %s", work.name, getattr(error, "strerror", error))
+    if not answered:
+        return None
+    return bundle.as_file("debug.zip" if work.form == "job" else f"{file.name.rsplit('.', 1)[0]}-debug.zip")
 
 
 def _run(work: Work, engines: Engines, trace: Trace) -> Made:
@@ -65,12 +102,12 @@ def _run(work: Work, engines: Engines, trace: Trace) -> Made:
     return function(**files, options=work.options, engines=engines, trace=trace)
 
 
-def _packed(file: File, report: dict[str, Any], trace: Trace, form: Form) -> File:
-    """Return the answer: the file itself, JSON with it inside, or the debug bundle as a zip."""
-    stem = file.name.rsplit(".", 1)[0]
-    if form == "zip":
-        return File(f"{stem}-debug.zip", "application/zip", write_zip(bundle_files(file, report, trace)))
+def _packed(file: File, report: dict[str, Any], debug: SpooledFile | None, form: Form) -> File | SpooledFile:
+    """Return the answer: the file itself, JSON with it inside, or the debug bundle."""
+    if debug is not None:
+        return debug
     if form == "json":
+        stem = file.name.rsplit(".", 1)[0]
         encoded = base64.b64encode(file.data).decode("ascii")
         result = {"name": file.name, "media_type": file.media_type, "base64": encoded}
         return File(f"{stem}.json", "application/json", json.dumps({"report": report, "result": result}).encode())

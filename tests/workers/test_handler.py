@@ -7,7 +7,7 @@ import pytest
 from backend.contract.options import MaskOptions, MeshOptions
 from backend.contract.settings import Settings
 from backend.contract.work import Form, Work
-from backend.workers.child import _plain
+from backend.workers.child import _park, _plain
 from backend.workers.handler import load
 from backend.workers.messages import LENGTH, Facts, Finished, Handler, pack, unpack_answer
 from tests.helpers.drawn import encoded, toy
@@ -23,16 +23,19 @@ def handler(tmp_path_factory: pytest.TempPathFactory) -> Handler:
 
 
 @pytest.mark.parametrize("form", ["file", "json", "zip"])
-def test_every_form_of_a_mask_and_of_a_mesh_can_be_read_by_the_service(handler: Handler, form: Form) -> None:
+def test_every_form_of_a_mask_and_of_a_mesh_can_be_read_by_the_service(
+    handler: Handler, form: Form, tmp_path: Path
+) -> None:
     photo = encoded(toy()[0])
     for kind, options in (
         ("remove-bg", MaskOptions(debug=form == "zip")),
         ("generate-mesh", MeshOptions(debug=form == "zip")),
     ):
         done = _plain(handler.perform(Work(kind, {"file": photo}, options, form), lambda stage: None))
+        assert done.files[0].data
+        done = _park(done, tmp_path, 1)
         answer = Finished(1, done, handler.facts())
         assert unpack_answer(pack(answer)[LENGTH.size :]) == answer
-        assert done.files[0].data
 
 
 def test_broken_weights_leave_the_stand_in_and_the_worker_says_why(tmp_path: Path) -> None:

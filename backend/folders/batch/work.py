@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from backend.contract.spool import SpooledFile
 from backend.contract.work import Done, File, OnStage
 from backend.folders.runner import FolderWork
 
@@ -28,17 +29,22 @@ class BatchWork(FolderWork):
         """Return the result, its thumbnail and, where it was asked for, the debug bundle; the report has `seconds`."""
         from backend.contract.trace import Trace
         from backend.images.open_picture import open_picture
-        from backend.workers.debug_bundle import bundle_files, write_zip
+        from backend.workers.debug_bundle import Bundle
 
         began = time.perf_counter()
-        trace = Trace(self.options.debug, on_stage)
+        bundle = Bundle(engines.settings.data_dir / "spool") if self.options.debug else None
+        trace = Trace(None if bundle is None else bundle.add, on_stage)
         with trace.stage("decode"):
             picture = open_picture(self.files["file"], engines.settings)
         made, found = _make(self, picture, engines, trace)
         report = found.as_json()
-        files = [made.file, File("thumbnail.webp", "image/webp", _thumbnail(picture.image, made))]
-        if self.options.debug:
-            files.append(File("debug.zip", "application/zip", write_zip(bundle_files(made.file, report, trace))))
+        files: list[File | SpooledFile] = [
+            made.file,
+            File("thumbnail.webp", "image/webp", _thumbnail(picture.image, made)),
+        ]
+        if bundle is not None:
+            bundle.finish(made.file, report)
+            files.append(bundle.as_file("debug.zip"))
         height, width = picture.image.shape[:2]
         report = {**report, "seconds": time.perf_counter() - began, "upright_size": [height, width]}
         return Done(tuple(files), tuple(trace.stages), (*trace.notes, *trace.degradations), report)

@@ -78,7 +78,7 @@ def find_document(
             alpha = region.astype(np.float32)
         else:
             trace.note("Only paper was found; there is no ink to keep.")
-    if trace.keep_pictures:
+    if trace.shows_pictures:
         trace.picture("flattened", flatten(image, shading, (0, 0, image.shape[1], image.shape[0])))
     trace.picture("ink", alpha)
     facts = {"paper": None if paper is None else _hex(shading, paper, negative), "paper_around": round(around, 3)}
