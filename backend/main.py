@@ -23,7 +23,7 @@ from backend.api.middleware.stopping import Stopping
 from backend.api.middleware.uploads import Uploads
 from backend.api.openapi import complete_openapi
 from backend.api.routes import docs, jobs, page, system, work
-from backend.api.startup import StartError, check_folders, keep_files_private
+from backend.api.startup import StartError, check_choices, check_folders, keep_files_private
 from backend.api.streams import Streams
 from backend.cache.cache import open_cache
 from backend.cache.results import CachingRunner
@@ -32,6 +32,7 @@ from backend.contract.settings import Settings, invalid_settings
 from backend.contract.versions import __version__
 from backend.jobs.service import Jobs
 from backend.weights.availability import describe as describe_engines
+from backend.weights.availability import models_to_fetch
 from backend.weights.fetch import BackgroundFetch, Sources
 from backend.workers.process_runner import ProcessRunner
 
@@ -87,7 +88,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.runner.start()
     if settings.fetch_weights:
         sources = Sources.from_environment(order=settings.model_sources)
-        app.state.fetching = BackgroundFetch(settings.checkpoints_dir, _announce, sources=sources)
+        app.state.fetching = BackgroundFetch(settings.checkpoints_dir, _announce, models_to_fetch(settings), sources)
         app.state.fetching.start()
     engines = describe_engines(settings, {}, {})
     logger.info("engines: %s", ", ".join(f"{role} {engine['auto']}" for role, engine in engines.items()))
@@ -137,6 +138,7 @@ def __getattr__(name: str) -> FastAPI:
         settings = Settings()
         keep_files_private()
         check_folders(settings)
+        check_choices(settings)
     except ValidationError as error:
         raise SystemExit(invalid_settings(error)) from None
     except StartError as error:

@@ -27,6 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _no_data_of_the_checkout(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["DATA_DIR"] = str(tmp_path_factory.mktemp("data"))
+    os.environ["CHECKPOINTS_DIR"] = str(tmp_path_factory.mktemp("checkpoints"))  # no test depends on what is in ours
 
 
 @pytest.fixture(autouse=True)

@@ -96,7 +96,8 @@ def test_the_command_says_its_version(installed: Installed) -> None:
     assert installed.run("mattemesh", "--help").startswith("usage: mattemesh ")
 
 
-def test_its_folders_are_the_users_own(installed: Installed) -> None:
+def test_its_folders_are_the_users_own(installed: Installed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CHECKPOINTS_DIR")
     code = (
         "from backend.contract.settings import Settings as S; s = S(); print(s.checkpoints_dir, s.logs_dir, s.data_dir)"
     )

@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -255,3 +256,23 @@ def test_a_finished_mesh_file_is_read_back_under_debug_only(engines: Engines, mo
     assert read == []
     reconstruct(toy()[0], MeshOptions(format="ply"), engines=engines, trace=Trace(lambda name, picture: None))
     assert read == ["ply"]
+
+
+def test_refine_fits_a_mask_that_is_given_to_the_photo(engines: Engines) -> None:
+    image, truth = toy()
+    rough = cv2.dilate(truth.astype(np.uint8), np.ones((7, 7), np.uint8)) * 255
+    as_it_is = cut_out(image, engines=engines, mask=encoded(rough))
+    refined = cut_out(image, MaskOptions(refine=True), engines=engines, mask=encoded(rough))
+    assert np.array_equal(as_it_is.alpha, rough / np.float32(255))
+    assert refined.report.segmenter.name == "own-mask" and "level" in refined.report.segmenter.model_dump()
+    assert np.abs(refined.alpha - truth).mean() < np.abs(as_it_is.alpha - truth).mean()
+    assert not refined.report.notes
+
+
+def test_options_that_a_given_mask_makes_idle_are_named(engines: Engines) -> None:
+    image, truth = toy()
+    given = encoded(truth.astype(np.uint8) * 255)
+    assert "quality was ignored" in " ".join(
+        cut_out(image, MaskOptions(quality="best"), engines=engines, mask=given).report.notes
+    )
+    assert "refine was ignored" in " ".join(cut_out(image, MaskOptions(refine=True), engines=engines).report.notes)

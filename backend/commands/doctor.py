@@ -9,6 +9,7 @@ from backend.commands.summary import service_lines
 from backend.contract.settings import Settings
 from backend.contract.versions import versions
 from backend.engines.torchvision_operators import HOW_TO_INSTALL, prepare_torchvision
+from backend.weights.availability import check_segmenter
 from backend.weights.remote_services import REMOTE_SERVICES, with_keys
 
 
@@ -67,7 +68,7 @@ def _services(settings: Settings) -> list[str]:
 def _problems(settings: Settings) -> list[str]:
     import cv2
 
-    found = []
+    found = [mistake for mistake in (check_segmenter(settings),) if mistake]
     if not hasattr(cv2, "ximgproc"):
         found.append(
             "OpenCV lacks ximgproc: another OpenCV package overwrote opencv-contrib-python-headless; reinstall it."

@@ -9,7 +9,7 @@ from pathlib import Path
 from backend.api.logs import set_up_logging
 from backend.api.server.open_files import allow_open_files
 from backend.api.server.process import server_of
-from backend.api.startup import StartError, check_folders, keep_files_private
+from backend.api.startup import StartError, check_choices, check_folders, keep_files_private
 from backend.commands.summary import service_lines
 from backend.contract.settings import Settings
 from backend.jobs.database import DataFolderError
@@ -30,6 +30,7 @@ def serve(host: str, port: int, fetch: bool | None) -> int:
         settings, lowered = allow_open_files(settings)
         keep_files_private()
         check_folders(settings)
+        check_choices(settings)
         set_up_logging(settings.logs_dir, settings.log_level, settings.log_format)
         app = create_app(settings)
         app.state.jobs.hold()

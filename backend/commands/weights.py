@@ -9,7 +9,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from backend.contract.errors import MattemeshError
 from backend.contract.settings import Settings
-from backend.weights.catalogue import CATALOGUE, DEFAULT_MODELS
+from backend.weights.availability import models_to_fetch
+from backend.weights.catalogue import CATALOGUE
 from backend.weights.custom_models import read_custom_models
 from backend.weights.fetch import Sources, fetch
 from backend.weights.listing import list_models
@@ -41,7 +42,7 @@ def fetch_all(names: list[str], settings: Settings) -> int:
     failed = False
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        for name in names or DEFAULT_MODELS:
+        for name in names or models_to_fetch(settings):
             model = find_model(name, settings.checkpoints_dir)
             bar = progress.add_task(name, total=model.size_bytes or None)
 

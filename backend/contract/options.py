@@ -52,6 +52,9 @@ class MatteOptions(WorkOptions):
         "them, `open` opens all in the backdrop's colour; `auto`: a ring's hole is open, a white label is printed on "
         "the box. Unset: as the service is set up (HOLES).",
     )
+    refine: bool = Field(
+        False, description="Refine a `mask` that you send, as `quality` says; `false`: it is used as it is."
+    )
     use_alpha: bool = Field(
         True, description="Use the picture's own transparency, if any, as the mask; `false`: always segment."
     )

@@ -191,6 +191,12 @@ class Settings(BaseSettings):
     depth_size_px: int = Field(518, ge=14, le=2072, description="shorter side of the picture that the network sees")
 
     # Weights.
+    segmenter: str = Field(
+        "auto",
+        max_length=64,
+        pattern=r"^(rembg:)?[a-z0-9][a-z0-9._-]*$",
+        description="what a request's `auto` means: a segmenter by name, also your own; `auto`: the best network here",
+    )
     fetch_weights: bool = Field(False, description="fetch the default weights beside the running service")
     model_sources: Names = Field(
         MODEL_SOURCES, description="where weights may come from, the first one first: releases, hub, torch, packages"

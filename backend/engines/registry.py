@@ -21,8 +21,8 @@ from backend.contract.settings import Settings
 from backend.engines.first_guess import Segmenter
 from backend.engines.load_segmenter import load_segmenter
 from backend.mesh.engine import MeshEngine
-from backend.weights.availability import describe, is_here, why_not
-from backend.weights.catalogue import DEFAULT_SEGMENTER, EMBEDDED_ENGINES, EMBEDDED_SEGMENTER, Task
+from backend.weights.availability import auto_segmenters, describe, is_here, preferred_engines, why_not
+from backend.weights.catalogue import EMBEDDED_ENGINES, EMBEDDED_SEGMENTER, SECOND_OPINION, Task
 
 if TYPE_CHECKING:
     from backend.engines.depth_anything import DepthAnything
@@ -60,15 +60,25 @@ class Engines:
         any other name.
         """
         segmenter: Segmenter = (
-            self._auto("segmentation", DEFAULT_SEGMENTER, EMBEDDED_SEGMENTER, self._load_segmenter)
+            self._auto("segmentation", auto_segmenters(self.settings), EMBEDDED_SEGMENTER, self._load_segmenter)
             if name == "auto"
             else self._use("segmentation", name, self._load_segmenter)
         )
         return segmenter
 
+    def second_opinion(self, first: str) -> Segmenter | None:
+        """Return the small network that is asked beside `first`, which `auto` has chosen; None where there is none.
+
+        The operator's own choice (SEGMENTER) stands alone, and so does the embedded engine.
+        """
+        if self.settings.segmenter != "auto" or first in (SECOND_OPINION, EMBEDDED_SEGMENTER):
+            return None
+        second: Segmenter | None = self._auto("segmentation", (SECOND_OPINION,), None, self._load_segmenter)
+        return second
+
     def depth(self) -> "DepthAnything | None":
         """Return the depth network of the settings, or None where its weights are not on this machine."""
-        network: DepthAnything | None = self._auto("depth", self.settings.depth_model, None, self._load_depth)
+        network: DepthAnything | None = self._auto("depth", (self.settings.depth_model,), None, self._load_depth)
         return network
 
     def mesh_engine(self, name: str = "auto") -> MeshEngine:
@@ -80,7 +90,7 @@ class Engines:
             known = ", ".join(MESH_ENGINES)
             raise InvalidParameterError(f"No mesh engine has that name; there are {known}.", parameter="engine")
         engine: MeshEngine = (
-            self._auto("mesh", DEFAULT_MESH, STAND_IN_MESH, self._load_mesh_engine)
+            self._auto("mesh", (DEFAULT_MESH,), STAND_IN_MESH, self._load_mesh_engine)
             if name == "auto"
             else self._use("mesh", name, self._load_mesh_engine)
         )
@@ -97,7 +107,8 @@ class Engines:
 
     def broken(self) -> dict[str, str]:
         """Return the networks that `auto` does not use although they are here, with the reason."""
-        names = (DEFAULT_SEGMENTER, self.settings.depth_model, DEFAULT_MESH) if self._no_networks else ()
+        roles = preferred_engines(self.settings).values() if self._no_networks else ()
+        names = [name for networks, _ in roles for name in networks if name not in EMBEDDED_ENGINES]
         return {**self._broken, **dict.fromkeys(names, self._no_networks)}
 
     def describe(self) -> dict[str, dict[str, str]]:
@@ -107,6 +118,19 @@ class Engines:
     def why_not(self, name: str) -> str:
         """Return a sentence that says why `auto` does not use `name`, or "" when it does."""
         return why_not(name, self.settings, self.broken())
+
+    def why_stand_in(self, segmenter: str) -> str:
+        """Return a sentence that says why `auto` has taken `segmenter` in place of what it means, "" where it is that.
+
+        A smaller network of our own order is none, as long as the operator has not asked for another.
+        """
+        best = auto_segmenters(self.settings)[0]
+        ordinary = self.settings.segmenter == "auto" and segmenter != EMBEDDED_SEGMENTER
+        return "" if ordinary or segmenter == best else self.why_not(best)
+
+    def why_not_here(self, name: str) -> str:
+        """Return a sentence that says why `name` cannot be loaded, "" where all that it needs is on the disk."""
+        return why_not(name, self.settings, {})
 
     def _load_segmenter(self, name: str, memoize: Memoize) -> Segmenter:
         return load_segmenter(name, self.settings, memoize)
@@ -120,13 +144,15 @@ class Engines:
         engine: MeshEngine = resolve_name(MESH_ENGINES[name].load)(self.settings, memoize)
         return engine
 
-    def _auto(self, task: Task, name: str, stand_in: str | None, load: Load) -> Any:
-        if not self._no_networks and (name in self._loaded or is_here(name, self.settings)):
-            try:
-                return self._use(task, name, load)
-            except ModelUnavailableError:  # complete by its size, but broken
-                pass
-        self.stages.took_part(name, ABSENT)
+    def _auto(self, task: Task, names: tuple[str, ...], stand_in: str | None, load: Load) -> Any:
+        """Return the first of `names` that is here and loads, else the stand-in."""
+        for name in names:
+            if not self._no_networks and (name in self._loaded or not self.why_not_here(name)):
+                try:
+                    return self._use(task, name, load)
+                except (ModelUnavailableError, InvalidParameterError):  # complete by its size, but broken
+                    pass
+            self.stages.took_part(name, ABSENT)
         return None if stand_in is None else self._get(task, stand_in, load).engine
 
     def _use(self, task: Task, name: str, load: Load) -> Any:

@@ -1,7 +1,8 @@
 """A picture in, the object's alpha out.
 
 The first of three sources that is there makes it: the caller's own mask, the picture's own transparency, a segmenter.
-The first two are used as they are; a segmenter's first guess is refined by tier 1.
+The first two are used as they are, but for a mask that is sent with `refine`; a segmenter's first guess is refined by
+tier 1.
 """
 
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from backend.contract.trace import Trace
 from backend.engines.first_guess import FirstGuess, Segmenter
 from backend.engines.instances import InstanceChoice, InstanceSegmenter
 from backend.engines.multi_scale import predict_at_scales
+from backend.engines.opinions import Opinion, surer
 from backend.engines.registry import Engines
 from backend.engines.rembg_session import Prompt, RembgSegmenter
 from backend.images.arrays import Alpha, Image, Saliency
@@ -26,7 +28,7 @@ from backend.matte.refine.enclosed import open_enclosed, settle_enclosed
 from backend.matte.refine.exact import keep_exact
 from backend.matte.refine.refine_matte import Facts, MatteConfig, refine_matte
 from backend.matte.refine.rembg_matting import RembgMattingConfig
-from backend.weights.catalogue import DEFAULT_SEGMENTER
+from backend.weights.catalogue import EMBEDDED_SEGMENTER
 
 SAME_SHAPE = 0.01  # a mask may have another size than the picture, but aspect ratios must match within 1 %
 CHOICE_OPTIONS = frozenset({"score_threshold", "classes"})
@@ -46,7 +48,8 @@ class Subject:
 
     @property
     def segmented(self) -> bool:
-        return self.source not in ("own-mask", "own-alpha")
+        """Whether the matte is our own work: its rim's colours are then still mixed with the background's."""
+        return self.source not in ("own-mask", "own-alpha") or bool(self.facts)
 
 
 def find_subject(
@@ -60,11 +63,24 @@ def find_subject(
     if options.matting == "rembg" and (mask is not None or (picture.alpha is not None and options.use_alpha)):
         trace.note("matting=rembg was ignored: a mask that is given is used as it is.")
     if mask is not None:
-        return Subject(mask_as_alpha(mask, picture, trace), "own-mask")
+        return _own_mask(mask_as_alpha(mask, picture, trace), picture, options, engines, trace)
+    if options.refine:
+        trace.note("refine was ignored: there is no mask to refine.")
     if picture.alpha is not None and options.use_alpha:
         trace.note("The picture's own transparency is the mask; set use_alpha=false to segment it instead.")
         return Subject(picture.alpha, "own-alpha")
     return _segment(picture, options, engines, trace)
+
+
+def _own_mask(alpha: Alpha, picture: Picture, options: MatteOptions, engines: Engines, trace: Trace) -> Subject:
+    if options.refine:
+        config = matte_config(engines.settings, options.quality, options.holes)
+        config = replace(config, components=None)  # its parts are the caller's decision
+        matte = refine_matte(picture.image, alpha, config, trace)
+        return Subject(matte.alpha, "own-mask", facts=dict(matte.facts))
+    if "quality" in options.model_fields_set:
+        trace.note("quality was ignored: a mask that is given is used as it is; refine=true refines it.")
+    return Subject(alpha, "own-mask")
 
 
 def _segment(picture: Picture, options: MatteOptions, engines: Engines, trace: Trace) -> Subject:
@@ -72,11 +88,12 @@ def _segment(picture: Picture, options: MatteOptions, engines: Engines, trace: T
         segmenter = engines.segmenter(options.model)
     with trace.stage("segment"):
         guess = _first_guess(segmenter, picture.image, options, trace)
+        name, guess = _with_second_opinion(Opinion(segmenter.name, guess), picture.image, options, engines)
     trace.picture("saliency", guess.saliency)
     for sentence in (*guess.notes, *guess.remarks):
         trace.note(sentence)
-    if options.model == "auto" and segmenter.name != DEFAULT_SEGMENTER:
-        trace.note(f"The embedded segmenter `{segmenter.name}` made this mask. {engines.why_not(DEFAULT_SEGMENTER)}")
+    if options.model == "auto" and (why := engines.why_stand_in(segmenter.name)):
+        trace.note(f"The {'embedded ' if name == EMBEDDED_SEGMENTER else ''}segmenter `{name}` made this mask. {why}")
     config = matte_config(engines.settings, options.quality, options.holes)
     if options.matting == "rembg":
         config = replace(config, rembg_matting=RembgMattingConfig())
@@ -89,7 +106,7 @@ def _segment(picture: Picture, options: MatteOptions, engines: Engines, trace: T
     matte = refine(picture.image, saliency, config, trace)
     if opened := matte.facts.get("holes_opened"):
         trace.note(f"Opened {_areas(int(opened))} in the backdrop's colour inside the object; holes=keep leaves them.")
-    return Subject(matte.alpha, segmenter.name, guess.notes, {**guess.facts, **enclosed, **matte.facts})
+    return Subject(matte.alpha, name, guess.notes, {**guess.facts, **enclosed, **matte.facts})
 
 
 def _settle_enclosed(image: Image, guess: FirstGuess, config: MatteConfig, trace: Trace) -> tuple[Saliency, Facts]:
@@ -116,6 +133,15 @@ def _settle_enclosed(image: Image, guess: FirstGuess, config: MatteConfig, trace
 
 def _areas(count: int) -> str:
     return "one area" if count == 1 else f"{count} areas"
+
+
+def _with_second_opinion(
+    first: Opinion, image: Image, options: MatteOptions, engines: Engines
+) -> tuple[str, FirstGuess]:
+    """Return the guess to go on with and the name of the network that made it: the surer of two under `auto`."""
+    second = engines.second_opinion(first.name) if options.model == "auto" and not options.multi_scale else None
+    opinion = first if second is None else surer(first, Opinion(second.name, second.predict(image)))
+    return opinion.name, opinion.guess
 
 
 def _first_guess(segmenter: Segmenter, image: Image, options: MatteOptions, trace: Trace) -> FirstGuess:

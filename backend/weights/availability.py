@@ -3,21 +3,59 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from backend.contract.errors import ModelUnavailableError
+from backend.contract.errors import MattemeshError, ModelUnavailableError
 from backend.contract.mesh_engines import DEFAULT_MESH, MESH_ENGINES, STAND_IN_MESH
 from backend.contract.settings import Settings
-from backend.weights.catalogue import DEFAULT_SEGMENTER, EMBEDDED_ENGINES, EMBEDDED_SEGMENTER
-from backend.weights.on_disk import find_model, how_to_get, model_state, require_model
+from backend.weights.catalogue import (
+    AUTO_SEGMENTERS,
+    CATALOGUE,
+    DEFAULT_MODELS,
+    EMBEDDED_ENGINES,
+    EMBEDDED_SEGMENTER,
+)
+from backend.weights.on_disk import check_permission, find_model, how_to_get, model_state, require_model
 from backend.weights.remote_services import REMOTE_SERVICES
 
 
-def preferred_engines(settings: Settings) -> dict[str, tuple[str, str]]:
-    """Return, for each role, the network that `auto` prefers and the engine that stands in for it."""
+def preferred_engines(settings: Settings) -> dict[str, tuple[tuple[str, ...], str]]:
+    """Return, for each role, the networks that `auto` looks for, the best one first, and the engine that stands in."""
     return {
-        "segmenter": (DEFAULT_SEGMENTER, EMBEDDED_SEGMENTER),
-        "depth": (settings.depth_model, "none"),
-        "mesh": (DEFAULT_MESH, STAND_IN_MESH),
+        "segmenter": (auto_segmenters(settings), EMBEDDED_SEGMENTER),
+        "depth": ((settings.depth_model,), "none"),
+        "mesh": ((DEFAULT_MESH,), STAND_IN_MESH),
     }
+
+
+def auto_segmenters(settings: Settings) -> tuple[str, ...]:
+    """Return the segmenters that `auto` looks for, the best one first: the operator's choice, then our order."""
+    chosen = settings.segmenter
+    return AUTO_SEGMENTERS if chosen == "auto" else (chosen, *(name for name in AUTO_SEGMENTERS if name != chosen))
+
+
+def check_segmenter(settings: Settings) -> str:
+    """Return what is wrong with SEGMENTER, "" where nothing is: weights that are absent yet are no mistake."""
+    name = settings.segmenter
+    if name in ("auto", EMBEDDED_SEGMENTER):
+        return ""
+    if name in REMOTE_SERVICES:
+        return f"SEGMENTER={name}: a picture is sent to {REMOTE_SERVICES[name].title} only where a request names it."
+    try:
+        model = find_model(name, settings.checkpoints_dir)
+        check_permission(model, settings.allow_noncommercial)
+    except MattemeshError as error:
+        return f"SEGMENTER={name}: {error.detail}"
+    return "" if model.task == "segmentation" else f"SEGMENTER={name}: {name} is not a segmenter."
+
+
+def models_to_fetch(settings: Settings) -> tuple[str, ...]:
+    """Return the models that the service fetches beside its work, the smallest first."""
+    chosen = CATALOGUE.get(settings.segmenter)
+    if settings.segmenter == "auto" or check_segmenter(settings):
+        return DEFAULT_MODELS
+    others = tuple(name for name in DEFAULT_MODELS if CATALOGUE[name].task != "segmentation")
+    return (
+        others if chosen is None else tuple(sorted((chosen.name, *others), key=lambda name: CATALOGUE[name].size_bytes))
+    )
 
 
 def is_here(name: str, settings: Settings) -> bool:
@@ -48,22 +86,30 @@ def why_not(name: str, settings: Settings, broken: Mapping[str, str]) -> str:
     """
     if name in broken:
         return broken[name]
-    if is_here(name, settings):
-        return ""
-    model = find_model(name, settings.checkpoints_dir)
+    try:
+        if is_here(name, settings):
+            return ""
+        model = find_model(name, settings.checkpoints_dir)
+    except MattemeshError as error:  # a mistake in SEGMENTER or models.toml
+        return error.detail
     return f"The weights of {name} are not on this machine. {how_to_get(model)}"
 
 
 def describe(settings: Settings, loaded: Mapping[str, str], broken: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """Return, for each role, the engine that `auto` uses now, its device, and the reason when it is a stand-in.
 
-    `loaded` gives the device of each loaded model.
+    `loaded` gives the device of each loaded model. Weights that are here and broken are a reason too.
     """
     described = {}
-    for role, (network, stand_in) in preferred_engines(settings).items():
-        why = why_not(network, settings, broken)
-        device = "cpu" if why else loaded.get(network, "not loaded yet")
-        described[role] = {"auto": stand_in if why else network, "device": device, "why": why}
+    for role, (networks, stand_in) in preferred_engines(settings).items():
+        reasons = {name: why_not(name, settings, broken) for name in networks}
+        used = next((name for name, reason in reasons.items() if not reason), None)
+        better = networks if used is None else networks[: networks.index(used)]
+        why = next(
+            (broken[name] for name in better if name in broken), "" if used is not None else reasons[networks[0]]
+        )
+        device = "cpu" if used is None or used in EMBEDDED_ENGINES else loaded.get(used, "not loaded yet")
+        described[role] = {"auto": used or stand_in, "device": device, "why": why}
     return described
 
 

@@ -102,11 +102,23 @@ def _file(package: dict[str, Any] | None = None, **facts: Any) -> ModelFile:
 
 _TABLE = tomllib.loads(Path(__file__).with_name("catalogue.toml").read_text(encoding="utf-8"))
 CATALOGUE: dict[str, Model] = {name: _model(name, entry) for name, entry in _TABLE.items()}
-DEFAULT_SEGMENTER = "isnet-general-use"
-EMBEDDED_SEGMENTER = "border"  # what `auto` uses without the weights of the default
+AUTO_SEGMENTERS = (
+    "u2net",
+    "isnet-general-use",
+    "isnet-fp16",
+    "u2netp",
+)  # what `auto` looks for; docs/models.md says why
+DEFAULT_SEGMENTER = AUTO_SEGMENTERS[0]
+SECOND_OPINION = "u2netp"  # asked beside any other one of them
+EMBEDDED_SEGMENTER = "border"  # what `auto` uses without any network
 EMBEDDED_ENGINES: dict[str, tuple[Task, str]] = {  # engines without weights: task, sentence for /models
     EMBEDDED_SEGMENTER: ("segmentation", "Embedded: models the colours of the picture's border; needs no weights."),
     **{name: ("mesh", engine.embedded_about) for name, engine in MESH_ENGINES.items() if engine.embedded},
 }
 DEFAULT_DEPTH = "depth-anything-v2-vits"
-DEFAULT_MODELS = (DEFAULT_DEPTH, DEFAULT_SEGMENTER, "triposr")  # smallest first: each is of use as soon as it is there
+DEFAULT_MODELS = (
+    SECOND_OPINION,
+    DEFAULT_DEPTH,
+    DEFAULT_SEGMENTER,
+    "triposr",
+)  # smallest first: each is of use as soon as it is there

@@ -26,7 +26,7 @@ from backend.engines.registry import Engines
 from backend.engines.triposr import TripoSREngine
 from backend.mesh.engine import MeshRequest
 from backend.mesh.framing import Framed, frame_object
-from backend.weights.catalogue import CATALOGUE
+from backend.weights.catalogue import AUTO_SEGMENTERS, CATALOGUE
 from backend.workers.perform import perform
 from tests.helpers.cache_stores import SECRET, MemoryStore
 from tests.helpers.drawn import encoded, toy
@@ -300,7 +300,7 @@ def test_the_result_says_which_models_took_part(stages: StageCache, tmp_path: Pa
     photo = {"file": encoded(toy()[0])}
     auto = perform(Work("generate-mesh", photo, MeshOptions()), engines, lambda stage: None)
     assert auto.models == {
-        "isnet-general-use": "absent", "depth-anything-v2-vits": "absent", "triposr": "absent",
+        **dict.fromkeys(AUTO_SEGMENTERS, "absent"), "depth-anything-v2-vits": "absent", "triposr": "absent",
     }  # fmt: skip
     named = perform(Work("remove-bg", photo, MaskOptions(model="border")), engines, lambda stage: None)
     assert named.models == {"border": "embedded"}

@@ -37,6 +37,7 @@ TEXTS: dict[str, tuple[list[str], list[str]]] = {
     ),
     "cors_origins": (["*", "https://shop.example,http://localhost:3000"], ["shop.example", "https://a/b"]),
     "allowed_hosts": (["localhost", "*", "matte.example, *.shop.example"], ["a:8000", "http://a", "*a", "a b"]),
+    "segmenter": (["auto", "border", "u2net", "rembg:sam", "shoes"], ["../x", "A B", "-x", "x" * 65]),
     "model_sources": (["packages", "packages, releases,hub,torch"], ["pypi", "packages,,github"]),
     "trusted_proxies": (["127.0.0.1", "10.0.0.0/8,::1"], ["*", "nginx", "10.0.0.0/99"]),
 }

@@ -5,12 +5,20 @@ from pathlib import Path
 import pytest
 import torch
 
+from backend.api.startup import StartError, check_choices
 from backend.contract.errors import ModelUnavailableError
 from backend.contract.settings import Settings
 from backend.engines.depth_anything import SIZES, _empty_network
 from backend.engines.registry import Engines
-from backend.weights.availability import find_depth_weights, has_depth_weights, original_file
-from backend.weights.catalogue import CATALOGUE, DEFAULT_DEPTH
+from backend.weights.availability import (
+    check_segmenter,
+    describe,
+    find_depth_weights,
+    has_depth_weights,
+    models_to_fetch,
+    original_file,
+)
+from backend.weights.catalogue import AUTO_SEGMENTERS, CATALOGUE, DEFAULT_DEPTH, DEFAULT_MODELS
 from backend.weights.listing import list_models
 
 
@@ -75,3 +83,51 @@ def test_a_file_that_is_no_checkpoint_is_skipped_with_a_reason(tmp_path: Path) -
     assert engines.depth() is None
     assert engines.describe()["depth"]["auto"] == "none"
     assert "cannot be read" in engines.describe()["depth"]["why"]
+
+
+def lay(name: str, folder: Path) -> None:
+    """Put files of the right size, which takes no room, where the model called `name` should be."""
+    for file in CATALOGUE[name].files:
+        with (folder / file.path).open("wb") as stream:
+            stream.truncate(file.size_bytes or 0)
+
+
+def test_auto_is_the_best_segmenter_that_is_here(tmp_path: Path) -> None:
+    settings = Settings(checkpoints_dir=tmp_path)
+    assert describe(settings, {}, {})["segmenter"]["auto"] == "border"
+    for name in reversed(AUTO_SEGMENTERS):
+        lay(name, tmp_path)
+        assert describe(settings, {}, {})["segmenter"] == {"auto": name, "device": "not loaded yet", "why": ""}
+    broken = {AUTO_SEGMENTERS[0]: "It is damaged."}
+    assert describe(settings, {}, broken)["segmenter"]["auto"] == AUTO_SEGMENTERS[1]
+    assert describe(settings, {}, broken)["segmenter"]["why"] == "It is damaged."
+
+
+def test_the_operators_segmenter_comes_first_and_ours_stand_in_for_it(tmp_path: Path) -> None:
+    (tmp_path / "models.toml").write_text(
+        '[shoes]\nfile = "shoes.onnx"\ninput_size = 64\nmean = [0, 0, 0]\nstd = [1, 1, 1]\nactivation = "none"\n'
+    )
+    settings = Settings(checkpoints_dir=tmp_path, segmenter="shoes")
+    assert check_segmenter(settings) == ""
+    lay("u2netp", tmp_path)
+    assert describe(settings, {}, {})["segmenter"]["auto"] == "u2netp"
+    assert "Put shoes.onnx" in Engines(settings).why_stand_in("u2netp")
+    (tmp_path / "shoes.onnx").write_bytes(b"a network")
+    assert describe(settings, {}, {})["segmenter"]["auto"] == "shoes"
+    assert describe(Settings(checkpoints_dir=tmp_path, segmenter="border"), {}, {})["segmenter"]["auto"] == "border"
+
+
+@pytest.mark.parametrize("name", ["nothing-of-that-name", "triposr", "removebg", "bria-rmbg"])
+def test_what_cannot_be_a_default_is_said_at_the_start(name: str, tmp_path: Path) -> None:
+    settings = Settings(checkpoints_dir=tmp_path, logs_dir=tmp_path, segmenter=name)
+    assert check_segmenter(settings).startswith(f"SEGMENTER={name}: ")
+    with pytest.raises(StartError, match=f"SEGMENTER={name}"):
+        check_choices(settings)
+    assert Engines(settings).segmenter("auto").name == "border"
+
+
+def test_what_is_fetched_follows_the_operators_choice(tmp_path: Path) -> None:
+    assert models_to_fetch(Settings(checkpoints_dir=tmp_path)) == DEFAULT_MODELS
+    chosen = models_to_fetch(Settings(checkpoints_dir=tmp_path, segmenter="isnet-fp16"))
+    assert chosen == ("isnet-fp16", DEFAULT_DEPTH, "triposr")
+    assert models_to_fetch(Settings(checkpoints_dir=tmp_path, segmenter="border")) == (DEFAULT_DEPTH, "triposr")

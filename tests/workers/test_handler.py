@@ -7,6 +7,7 @@ import pytest
 from backend.contract.options import MaskOptions, MeshOptions
 from backend.contract.settings import Settings
 from backend.contract.work import Form, Work
+from backend.weights.catalogue import AUTO_SEGMENTERS
 from backend.workers.child import _park, _plain
 from backend.workers.handler import load
 from backend.workers.messages import LENGTH, Facts, Finished, Handler, pack, unpack_answer
@@ -59,5 +60,5 @@ def test_a_worker_that_skips_networks_says_so(tmp_path: Path) -> None:
     handler = load(settings(tmp_path), "mesh", True)
     facts = handler.facts()
     assert isinstance(facts, Facts) and "died while loading" in facts.why
-    assert {"isnet-general-use", "depth-anything-v2-vits", "triposr"} == set(facts.broken)
+    assert {*AUTO_SEGMENTERS, "depth-anything-v2-vits", "triposr"} == set(facts.broken)
     assert facts.loaded == {}

@@ -51,7 +51,7 @@ def test_every_result_has_its_times_its_id_and_its_engine(client: TestClient, ph
     for stage in ("decode", "segment", "encode"):
         assert f"{stage};dur=" in answer.headers["server-timing"]
     assert "border" in answer.headers["x-notes"]
-    assert "models fetch isnet-general-use" in answer.headers["x-notes"]
+    assert "models fetch u2net" in answer.headers["x-notes"]
 
 
 def test_an_unsafe_request_id_is_replaced(client: TestClient) -> None:

@@ -1,0 +1,50 @@
+"""Two networks asked about one picture: the surer one is taken, and how far they differ is a figure of its own.
+
+Networks err on different pictures, and one that errs is mostly unsure: on 189 real photos the surer of `u2net` and
+`u2netp` has a mean IoU of 0.839 where `u2net` alone has 0.816 (docs/models.md).
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from backend.engines.first_guess import FirstGuess
+from backend.images.arrays import Saliency
+
+MAYBE = 0.1  # saliency above which a pixel may be the object's: the plain background says nothing about sureness
+INSIDE = 0.5
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """A segmenter's name and its answer."""
+
+    name: str
+    guess: FirstGuess
+
+
+def sureness(saliency: Saliency) -> float:
+    """Return how decided the saliency is where the object may be, from 0 (no object) to 1 (all is 0 or 1)."""
+    if not (saliency >= INSIDE).any():
+        return 0.0
+    return float(np.abs(2.0 * saliency[saliency > MAYBE] - 1.0).mean())
+
+
+def disagreement(first: Saliency, second: Saliency) -> float:
+    """Return 1 - IoU of the two masks at one half: 0 for equal ones, also where both are empty."""
+    one, other = first >= INSIDE, second >= INSIDE
+    either = np.count_nonzero(one | other)
+    return 0.0 if either == 0 else 1.0 - np.count_nonzero(one & other) / either
+
+
+def surer(first: Opinion, second: Opinion) -> Opinion:
+    """Return the surer of two opinions, the first where they are equally sure, with the figures of the comparison."""
+    sure = {one.name: sureness(one.guess.saliency) for one in (first, second)}
+    chosen = second if sure[second.name] > sure[first.name] else first
+    facts = {
+        **chosen.guess.facts,
+        "opinions": f"{first.name} (sureness {sure[first.name]:.3f}), {second.name} ({sure[second.name]:.3f})",
+        "disagreement": round(disagreement(first.guess.saliency, second.guess.saliency), 4),
+        "why": "the surer of two networks",
+    }
+    return Opinion(chosen.name, replace(chosen.guess, facts=facts))

@@ -1,0 +1,89 @@
+"""Two opinions: the surer one is taken, and the figures of the comparison are of both."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend.contract.options import MaskOptions
+from backend.contract.settings import Settings
+from backend.engines import registry
+from backend.engines.first_guess import FirstGuess
+from backend.engines.opinions import Opinion, disagreement, sureness, surer
+from backend.engines.registry import Engines
+from backend.images.arrays import Image, Saliency
+from backend.pipeline import cut_out
+from tests.helpers.drawn import toy
+
+
+def disc(inside: float, outside: float = 0.0, radius: float = 20.0) -> Saliency:
+    y, x = np.mgrid[:64, :64]
+    return np.where(np.hypot(x - 32, y - 32) < radius, inside, outside).astype(np.float32)
+
+
+class Knows:
+    """A segmenter that always answers the same."""
+
+    one_scale = ""
+
+    def __init__(self, name: str, saliency: Saliency) -> None:
+        self.name, self.saliency = name, saliency
+
+    def predict(self, image: Image) -> FirstGuess:
+        return FirstGuess(self.saliency, facts={"device": "cpu"})
+
+
+def test_a_decided_answer_is_surer_than_a_hazy_one_and_an_empty_one_is_not_sure_at_all() -> None:
+    assert sureness(disc(1.0)) == 1.0
+    assert sureness(disc(1.0)) > sureness(disc(0.8)) > sureness(disc(0.6)) > 0.0
+    assert sureness(disc(1.0, outside=0.3)) < sureness(disc(1.0, outside=0.05)) == 1.0
+    assert sureness(disc(0.4)) == sureness(disc(0.0)) == 0.0
+
+
+def test_disagreement_is_nought_for_one_mask_and_whole_for_two_apart() -> None:
+    assert disagreement(disc(1.0), disc(0.7)) == 0.0
+    assert disagreement(disc(0.2), disc(0.1)) == 0.0
+    assert disagreement(disc(1.0), 1.0 - disc(1.0)) == 1.0
+    assert disagreement(disc(1.0), disc(1.0, radius=10)) == disagreement(disc(1.0, radius=10), disc(1.0)) > 0.5
+
+
+def test_the_surer_is_taken_whichever_comes_first_and_the_first_where_they_are_equal() -> None:
+    hazy, clear = Opinion("hazy", FirstGuess(disc(0.7))), Opinion("clear", FirstGuess(disc(0.9, radius=10)))
+    for pair in ((hazy, clear), (clear, hazy)):
+        chosen = surer(*pair)
+        assert chosen.name == "clear" and np.array_equal(chosen.guess.saliency, clear.guess.saliency)
+        assert chosen.guess.facts["disagreement"] == round(disagreement(disc(0.7), disc(0.9, radius=10)), 4)
+    twin = Opinion("twin", FirstGuess(disc(0.7)))
+    assert surer(hazy, twin).name == "hazy" and surer(twin, hazy).name == "twin"
+
+
+@pytest.fixture
+def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engines:
+    """Engines with u2net, which is unsure of the toy's place, and u2netp, which is sure."""
+    truth = toy()[1].astype(np.float32)
+    networks = {"u2net": Knows("u2net", 0.6 * truth), "u2netp": Knows("u2netp", truth), "own": Knows("own", truth)}
+    monkeypatch.setattr(registry, "load_segmenter", lambda name, *_: networks[name])
+    monkeypatch.setattr("backend.weights.availability.is_here", lambda name, _: name in networks or name == "border")
+    monkeypatch.setattr(registry, "is_here", lambda name, _: name in networks)
+    return Engines(Settings(checkpoints_dir=tmp_path))
+
+
+def test_auto_takes_the_surer_of_two_networks_and_reports_both(engines: Engines) -> None:
+    report = cut_out(toy()[0], engines=engines).report
+    assert report.segmenter.name == "u2netp"
+    facts = report.segmenter.model_dump()
+    assert facts["disagreement"] == 0.0 and "u2net (" in facts["opinions"] and "u2netp (" in facts["opinions"]
+    assert "u2netp" in [model.id for model in report.models]
+
+
+def test_a_network_that_is_named_and_one_that_is_asked_at_three_scales_stand_alone(engines: Engines) -> None:
+    for options in (MaskOptions(model="u2net"), MaskOptions(multi_scale=True)):
+        report = cut_out(toy()[0], options, engines=engines).report
+        assert report.segmenter.name == "u2net" and "opinions" not in report.segmenter.model_dump()
+
+
+def test_the_operators_choice_is_what_auto_means_and_stands_alone(engines: Engines, tmp_path: Path) -> None:
+    chosen = Engines(Settings(checkpoints_dir=tmp_path, segmenter="own"))
+    report = cut_out(toy()[0], engines=chosen).report
+    assert report.segmenter.name == "own" and "opinions" not in report.segmenter.model_dump()
+    assert chosen.describe()["segmenter"]["auto"] == "own"
