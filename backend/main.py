@@ -27,6 +27,7 @@ from backend.api.startup import StartError, check_choices, check_folders, keep_f
 from backend.api.streams import Streams
 from backend.cache.cache import open_cache
 from backend.cache.results import CachingRunner
+from backend.contract.machine import about_max_pixels
 from backend.contract.runner import Runner
 from backend.contract.settings import Settings, invalid_settings
 from backend.contract.versions import __version__
@@ -92,6 +93,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.fetching.start()
     engines = describe_engines(settings, {}, {})
     logger.info("engines: %s", ", ".join(f"{role} {engine['auto']}" for role, engine in engines.items()))
+    logger.info("memory: %s", about_max_pixels(settings.max_pixels, "max_pixels" in settings.model_fields_set))
     app.openapi()  # takes 0.1 s, which no request should wait for
     await app.state.jobs.start()
     logging_progress = asyncio.create_task(_log_progress(app.state.fetching))

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from backend.commands.summary import service_lines
+from backend.contract.machine import about_max_pixels
 from backend.contract.settings import Settings
 from backend.contract.versions import versions
 from backend.engines.torchvision_operators import HOW_TO_INSTALL, prepare_torchvision
@@ -22,6 +23,8 @@ def examine(settings: Settings) -> int:
     print("Devices")
     for line in _devices():
         print(f"  {line}")
+    print("Memory")
+    print(f"  {about_max_pixels(settings.max_pixels, 'max_pixels' in settings.model_fields_set)}")
     print("Engines")
     for line in service_lines(settings):
         print(f"  {line}")

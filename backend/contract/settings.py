@@ -23,6 +23,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from backend.contract.machine import default_max_pixels
 from backend.contract.options import Strategy
 
 REPOSITORY = Path(__file__).resolve().parents[2]  # the checkout; of an installed package, site-packages
@@ -87,9 +88,33 @@ class Settings(BaseSettings):
     data_dir: Path = Field(DEFAULT_FOLDER / "data", description="jobs with their photos and results")
     debug_dir: Path | None = Field(None, description="when set, each request leaves its debug bundle there")
 
+    # Workers and devices.
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where the networks run")
+    threads: int = Field(0, ge=0, le=256, description="threads of the networks on a CPU; 0: one per core")
+    mask_workers: int = Field(1, ge=1, le=64, description="processes that make masks")
+    mesh_workers: int = Field(1, ge=1, le=64, description="processes that make meshes")
+    remote_workers: int = Field(
+        2, ge=1, le=64, description="processes that ask remote services, started where one has a key"
+    )
+    cuda_devices: Names = Field(
+        (), description="GPU numbers, assigned to the workers of each lane in turn; unset: the first"
+    )
+    batch_size: int = Field(1, ge=1, le=16, description="pieces of work that one worker runs at once")
+    max_waiting: int = Field(16, ge=0, le=10_000, description="requests that may wait in each lane")
+    mask_deadline_s: float = Field(30.0, ge=MIN_WAIT_S, le=MAX_WAIT_S, description="a mask's longest run")
+    mesh_deadline_s: float = Field(300.0, ge=MIN_WAIT_S, le=MAX_WAIT_S, description="a mesh's longest run")
+    queue_deadline_s: float = Field(
+        30.0, ge=MIN_WAIT_S, le=MAX_WAIT_S, description="the longest wait before a run begins"
+    )
+
     # Limits of an upload.
     max_upload_bytes: int = Field(20 * 1024 * 1024, ge=1024, le=2**32, description="bytes of one file")
-    max_pixels: int = Field(50_000_000, ge=1, le=2**30, description="width × height")
+    max_pixels: int = Field(
+        default_factory=default_max_pixels,  # of the fields above
+        ge=1,
+        le=2**30,
+        description="width × height; by default 50 million, or fewer where memory is short",
+    )
     max_side_px: int = Field(16_384, ge=1, le=2**20, description="the longer side")
 
     # Slow clients, and how the service stops; see docs/running.md.
@@ -121,25 +146,6 @@ class Settings(BaseSettings):
         1.0, ge=0, le=20, description="from SIGTERM, when /readyz turns 503, until the socket closes"
     )
     stop_deadline_s: int = Field(20, ge=0, le=25, description="how long running requests then have to finish")
-
-    # Workers and devices.
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where the networks run")
-    threads: int = Field(0, ge=0, le=256, description="threads of the networks on a CPU; 0: one per core")
-    mask_workers: int = Field(1, ge=1, le=64, description="processes that make masks")
-    mesh_workers: int = Field(1, ge=1, le=64, description="processes that make meshes")
-    remote_workers: int = Field(
-        2, ge=1, le=64, description="processes that ask remote services, started where one has a key"
-    )
-    cuda_devices: Names = Field(
-        (), description="GPU numbers, assigned to the workers of each lane in turn; unset: the first"
-    )
-    batch_size: int = Field(1, ge=1, le=16, description="pieces of work that one worker runs at once")
-    max_waiting: int = Field(16, ge=0, le=10_000, description="requests that may wait in each lane")
-    mask_deadline_s: float = Field(30.0, ge=MIN_WAIT_S, le=MAX_WAIT_S, description="a mask's longest run")
-    mesh_deadline_s: float = Field(300.0, ge=MIN_WAIT_S, le=MAX_WAIT_S, description="a mesh's longest run")
-    queue_deadline_s: float = Field(
-        30.0, ge=MIN_WAIT_S, le=MAX_WAIT_S, description="the longest wait before a run begins"
-    )
 
     # Jobs.
     max_queued_jobs: int = Field(1000, ge=1, le=1_000_000, description="jobs that may wait")
@@ -302,6 +308,8 @@ def invalid_settings(error: ValidationError) -> str:
     """Return what `Settings()` refused: one line for each variable."""
     lines = []
     for row in error.errors(include_url=False, include_input=False, include_context=False):
+        if row["type"] == "default_factory_not_called":  # a default that follows from the invalid one
+            continue
         name = " ".join(map(str, row["loc"])).upper()
         lines.append(f"invalid setting{' ' if name else ''}{name}: {row['msg'].removeprefix('Value error, ')}")
     return "\n".join(lines)

@@ -23,6 +23,8 @@ def guided_filter(image: Image, alpha: Alpha, radius_px: int, epsilon: float, gr
 
     `epsilon` is in squared 8-bit colour steps. With `grid` below 1 the coefficients are solved on a copy of that scale.
     """
+    if min(alpha.shape) * grid < 1:  # no pixel would be left of a strip that is thinner than one of the copy's
+        grid = 1.0
     return np.asarray(cv2.ximgproc.guidedFilter(image, alpha, radius_px, epsilon, scale=grid), np.float32)
 
 
