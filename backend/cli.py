@@ -66,9 +66,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_picture_command(commands: Any, name: str, kind: type[MatteOptions], about: str, output: str) -> None:
     command = commands.add_parser(name, help=about, description=about)
     command.add_argument("picture", type=Path, help="the photo: JPEG, PNG or WebP; - for stdin")
-    command.add_argument(
-        "-o", "--out", type=Path, default=Path(output), help=f"the result; - for stdout (default: {output})"
-    )
+    command.add_argument("-o", "--out", type=Path, help=f"the result; - for stdout (default: {output})")
     command.add_argument("--mask", type=Path, help="your own mask, white on the object, instead of a segmenter's")
     command.add_argument("--report", type=Path, help="write report.json here")
     command.add_argument("--quiet", action="store_true", help="show no progress")
@@ -77,18 +75,27 @@ def _add_picture_command(commands: Any, name: str, kind: type[MatteOptions], abo
             command.add_argument("--debug", type=Path, metavar="FOLDER", help="write the debug bundle into this folder")
             continue
         add_option(command, field, info.annotation, info.default, info.description or "")
-    command.set_defaults(run=_run_picture, kind=kind)
+    command.set_defaults(run=_run_picture, kind=kind, default_out=Path(output))
 
 
 def _run_picture(parsed: argparse.Namespace) -> int:
     from backend.commands.progress import shown_progress
-    from backend.commands.streams import STREAM, check_result_argument, read_picture_argument, write_stdout
+    from backend.commands.streams import (
+        STREAM,
+        check_overwrites,
+        check_result_argument,
+        read_picture_argument,
+        write_stdout,
+    )
     from backend.contract.trace import Trace
     from backend.engines.registry import Engines
+    from backend.images.encode import as_jpeg
     from backend.pipeline import cut_out, reconstruct
     from backend.workers.debug_bundle import Bundle
 
     kind: type[MatteOptions] = parsed.kind
+    check_overwrites(parsed)
+    parsed.out = parsed.out or parsed.default_out
     options = _options(parsed, kind)
     check_result_argument(parsed.out)
     settings = Settings()
@@ -99,17 +106,19 @@ def _run_picture(parsed: argparse.Namespace) -> int:
         call: Any = cut_out if kind is MaskOptions else reconstruct
         result = call(picture, options, mask=parsed.mask, engines=Engines(settings), trace=trace)
     file = result.file
+    data, ending = file.data, Path(file.name).suffix
+    if parsed.out.suffix.lower() in (".jpg", ".jpeg") and (jpeg := as_jpeg(data)) is not None:
+        data, ending = jpeg, parsed.out.suffix.lower()
     if parsed.out == STREAM:
-        write_stdout(file.data)
+        write_stdout(data)
     else:
-        _write(parsed.out, file.data)
+        _write(parsed.out, data)
     if parsed.report:
         _write(parsed.report, json.dumps(result.report.as_json(), indent=2).encode())
     if bundle is not None:
         with translate_write_errors(parsed.debug):
             bundle.finish(file, result.report.as_json())
             bundle.unpack(parsed.debug)
-    ending = Path(file.name).suffix
     if parsed.out.suffix.lower() not in ("", ending) and parsed.out.is_file():
         print(f"note: {parsed.out.name} holds a {ending[1:].upper()}, despite its name.", file=sys.stderr)
     for sentence in [*trace.notes, *trace.degradations]:

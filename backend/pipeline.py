@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from backend.contract.mesh_engines import DEFAULT_MESH
 from backend.contract.mesh_formats import MESH_FORMATS
 from backend.contract.options import MaskOptions, MatteOptions, MeshOptions
-from backend.contract.report import EngineReport, MaskReport, MeshReport, Scorecard
+from backend.contract.report import EngineReport, MaskReport, MeshFigures, MeshReport, Scorecard
 from backend.contract.settings import Settings
 from backend.contract.trace import Trace
 from backend.contract.work import File
 from backend.engines.registry import Engines, default_engines
 from backend.images.arrays import Alpha, Box, Image
-from backend.images.encode import encode_matte
+from backend.images.encode import encode_matte, with_density
 from backend.images.image_io import Picture
 from backend.images.open_picture import Source, open_picture
+from backend.images.pixel_art import is_pixel_art
 from backend.matte.configs import scorecard_config
 from backend.matte.documents.document import find_document, sharpened
 from backend.matte.documents.perimeter import measure_perimeter
@@ -86,7 +87,12 @@ def cut_out(
     elif options.strategy != "segmentation":
         fused = fuse(picture.image, subject, options, engines, trace)
         alpha, fusion, depth_models = fused.alpha, fused.report, fused.models
-    if options.wants_sharp_edges:
+    drawn_in_pixels = (
+        options.edges == "auto" and picture.alpha is None and subject.segmented and is_pixel_art(picture.image)
+    )
+    if drawn_in_pixels:
+        trace.note("The picture is drawn in hard pixels, so the edges are sharp; edges=soft leaves them soft.")
+    if options.wants_sharp_edges or drawn_in_pixels:
         alpha = sharpened(alpha)
     alpha, scorecard = _finish(alpha, subject, options, engines.settings, trace)
     image = picture.image
@@ -95,7 +101,8 @@ def cut_out(
         image = _clean_rim(image, alpha, trace)
     box = crop_box(alpha, options.margin) if options.crop else (0, 0, alpha.shape[1], alpha.shape[0])
     with trace.stage("encode"):
-        data = encode_matte(image, alpha, box, as_cutout=options.wants_cutout, background=options.background)
+        data = encode_matte(image, alpha, box, as_cutout=options.wants_cutout, background=options.color_behind)
+        data = with_density(data, picture.density)
     common = matte_report(picture, subject, scorecard, options, engines.settings, trace, *depth_models)
     background = measure_perimeter(picture.image).report(engines.settings.uniform_deviation)
     report = MaskReport(**common, fusion=fusion, box=box, background=background)
@@ -137,7 +144,8 @@ def reconstruct(
     with trace.stage("export"):
         data = export_mesh(built.mesh, options.format, options.up, check=trace.shows_pictures)
     with trace.stage("measure"):
-        figures = measure(built.mesh, framed)
+        figures = measure(built.mesh, framed, options.up)
+    _note_what_the_format_lacks(options, figures, trace)
     for sentence in figures.advice:
         trace.note(sentence)
     if trace.shows_pictures:
@@ -172,6 +180,18 @@ def _clean_rim(image: Image, alpha: Alpha, trace: Trace) -> Image:
     return cleaned
 
 
+def _note_what_the_format_lacks(options: MeshOptions, figures: MeshFigures, trace: Trace) -> None:
+    if options.texture == "baked" and not MESH_FORMATS[options.format].textured:
+        textured = ", ".join(name for name, row in MESH_FORMATS.items() if row.textured)
+        trace.note(f"texture=baked was ignored: {options.format} holds no texture here; {textured} does.")
+    if options.format == "stl":
+        across = max(high - low for low, high in zip(*figures.bounds, strict=True))
+        trace.note(
+            f"An STL has no unit, and slicers read millimetres: the object is {across:.1f} mm long until you scale it. "
+            f"Its up axis is {options.up}" + ("." if options.up == "z" else "; up=z stands it on a printer's bed.")
+        )
+
+
 def _mesh_engine(options: MeshOptions, engines: Engines, trace: Trace) -> MeshEngine:
     with trace.stage("load engine"):
         engine = engines.mesh_engine(options.engine)
@@ -183,7 +203,7 @@ def _mesh_engine(options: MeshOptions, engines: Engines, trace: Trace) -> MeshEn
 def _open(source: Source, mask: Source | None, engines: Engines, trace: Trace) -> tuple[Picture, Picture | None]:
     with trace.stage("decode"):
         picture = open_picture(source, engines.settings)
-        own_mask = None if mask is None else open_picture(mask, engines.settings)
+        own_mask = None if mask is None else open_picture(mask, engines.settings, as_data=True)
     for sentence in picture.notes:
         trace.note(sentence)
     trace.picture("photo", picture.image)

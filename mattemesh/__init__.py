@@ -41,11 +41,19 @@ class PhotoMatte:
     report: MaskReport  # engines, stage times, scorecard, notes: the same as the service's report.json
 
     def save(self, path: str | Path) -> None:
-        """Write the PNG. Raises InvalidParameterError for another suffix or a path that cannot be written."""
+        """Write the PNG, or under a name in .jpg a JPEG of the object on a `background`. Raises InvalidParameterError
+        for another suffix, for a JPEG of a mask or of something transparent, and for a path that cannot be written."""
         path = Path(path)
-        if path.suffix.lower() != ".png":
+        data: bytes | None = self.png
+        if path.suffix.lower() in (".jpg", ".jpeg"):
+            from backend.images.encode import as_jpeg
+
+            data = as_jpeg(self.png)
+        elif path.suffix.lower() != ".png":
+            data = None
+        if data is None:
             raise InvalidParameterError(f"A matte is a PNG; {path.name} has to end in .png.", parameter="path")
-        _write(path, self.png)
+        _write(path, data)
 
     def __repr__(self) -> str:
         height, width = self.alpha.shape

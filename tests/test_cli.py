@@ -181,3 +181,35 @@ def test_a_setting_that_cannot_be_read_is_named_in_one_line(
     assert main(["doctor"]) == 1
     printed = capsys.readouterr().err
     assert printed.startswith("invalid setting MASK_WORKERS: ") and printed.count("\n") == 1
+
+
+def test_a_default_name_never_replaces_an_input(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = Path("mask.png")
+    own.write_bytes(encoded((toy()[1] * 255).astype(np.uint8)))
+    before = own.read_bytes()
+    assert main(["remove-bg", str(photo), "--mask", "mask.png", "--output", "cutout"]) == 1
+    assert "your own file" in capsys.readouterr().err
+    assert own.read_bytes() == before
+    assert main(["remove-bg", str(photo), "--mask", "mask.png", "-o", "cut.png", "--report", "mask.png"]) == 1
+    assert own.read_bytes() == before and not Path("cut.png").exists()
+    assert main(["remove-bg", str(photo), "--mask", "mask.png", "-o", "mask.png"]) == 0  # it was named
+
+
+@pytest.mark.parametrize("color", ["white", "#FFF", "#ffffff"])
+def test_an_opaque_result_is_a_jpeg_where_its_name_says_so(photo: Path, tmp_path: Path, color: str) -> None:
+    out = tmp_path / "cut.jpg"
+    assert main(["remove-bg", str(photo), "-o", str(out), "--background", color]) == 0
+    with Image.open(out) as written:
+        assert written.format == "JPEG"
+        assert np.asarray(written)[0, 0].min() >= 253
+
+
+def test_a_transparent_background_is_a_cutout(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "cut.jpg"
+    assert main(["remove-bg", str(photo), "-o", str(out), "--background", "transparent"]) == 0
+    assert "holds a PNG" in capsys.readouterr().err
+    with Image.open(out) as written:
+        assert written.mode == "RGBA"

@@ -12,7 +12,6 @@ from backend.contract.options import MaskOptions, MatteOptions, MeshOptions, inv
 from backend.contract.settings import Settings
 
 BATCH_KINDS: dict[str, type[MatteOptions]] = {"remove-bg": MaskOptions, "generate-mesh": MeshOptions}
-NAMED_COLORS = {"black": "#000000", "white": "#ffffff"}
 
 
 def add_batch(commands: Any) -> None:
@@ -50,8 +49,6 @@ def add_batch(commands: Any) -> None:
             command.add_argument(
                 "--debug", action="store_const", const=True, help="write debug bundles (zip) to OUT_DIR/debug"
             )
-        elif name == "background":
-            command.add_argument("--background", metavar="COLOR", help="black, white, #rrggbb, or transparent")
         else:
             default = None if name == "strategy" else info.default  # which is not the same for both kinds
             add_option(command, name, info.annotation, default, info.description or "")
@@ -63,12 +60,6 @@ def options_of(parsed: argparse.Namespace) -> MatteOptions:
     kind = BATCH_KINDS[parsed.kind]
     names = {name for each in BATCH_KINDS.values() for name in each.model_fields}
     given = {name: value for name in names if (value := getattr(parsed, name)) is not None}
-    if given.get("background") == "transparent":
-        del given["background"]
-        if given.setdefault("output", "cutout") == "mask":
-            raise InvalidParameterError("A mask has no background. Leave --output out.", parameter="background")
-    elif "background" in given:
-        given["background"] = NAMED_COLORS.get(given["background"], given["background"])
     other = sorted(name for name in given if name not in kind.model_fields)
     if other:
         flag = "--" + other[0].replace("_", "-")

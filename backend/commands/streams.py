@@ -3,6 +3,7 @@
 `-` as a file name: the picture comes from stdin, and stdout gets the result and nothing else.
 """
 
+import argparse
 import io
 import os
 import sys
@@ -89,6 +90,21 @@ def check_result_argument(path: Path) -> None:
     """Raise InvalidParameterError where a result would land on a terminal."""
     if path == STREAM and sys.stdout.isatty():
         raise InvalidParameterError("The result is not text: redirect it with > or |.", parameter="out")
+
+
+def check_overwrites(parsed: argparse.Namespace) -> None:
+    """Raise InvalidParameterError where a result that was not named with -o, or a report, would replace an input."""
+    written = {"out": None if parsed.out else parsed.default_out, "report": parsed.report}
+    for parameter, path in written.items():
+        for given in (parsed.picture, parsed.mask):
+            if path is None or given is None or STREAM in (path, given) or not path.exists() or not given.exists():
+                continue
+            if path.samefile(given):
+                raise InvalidParameterError(
+                    f"{path} is your own file and would be replaced; name another with "
+                    + ("-o." if parameter == "out" else "--report."),
+                    parameter=parameter,
+                )
 
 
 def write_stdout(data: bytes) -> None:

@@ -2,7 +2,17 @@
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)  # fmt: skip
 
 from backend.contract.coco import CLASSES
 from backend.contract.errors import InvalidParameterError
@@ -18,7 +28,20 @@ else:  # pydantic, OpenAPI and argparse take their choices from these
     EngineName = Literal[("auto", *MESH_ENGINES)]
     Format = Literal[tuple(MESH_FORMATS)]
 FUSION = "How to fuse segmentation and depth; without depth weights only segmentation is used."
-COLOR = r"^#[0-9a-fA-F]{6}$"
+COLOR = r"^(#[0-9a-fA-F]{3}|#[0-9a-fA-F]{6}|black|white|transparent)$"
+NAMED_COLORS = {"black": "#000000", "white": "#ffffff"}
+
+
+def _tidy(color: object) -> object:
+    return color.strip().lower() if isinstance(color, str) else color
+
+
+def _six_digits(color: str) -> str:
+    color = NAMED_COLORS.get(color, color)
+    return "#" + "".join(2 * digit for digit in color[1:]) if len(color) == 4 else color
+
+
+Color = Annotated[str, BeforeValidator(_tidy), StringConstraints(pattern=COLOR), AfterValidator(_six_digits)]
 
 
 class WorkOptions(BaseModel):
@@ -120,8 +143,9 @@ class MaskOptions(MatteOptions):
         description="`mask`: 8-bit grey PNG, white on the object (the default). `cutout`: the object in colour, RGBA, "
         "or on `background` when one is given.",
     )
-    background: str | None = Field(
-        None, pattern=COLOR, description="Colour behind the cutout, #rrggbb; implies `output=cutout`."
+    background: Color | None = Field(
+        None,
+        description="Colour behind the cutout, #rrggbb, #rgb, black, white or transparent; implies `output=cutout`.",
     )
     crop: bool = Field(False, description="Crop the result to the object.")
     margin: float = Field(
@@ -142,6 +166,11 @@ class MaskOptions(MatteOptions):
     @property
     def wants_cutout(self) -> bool:
         return self.output == "cutout" or self.background is not None
+
+    @property
+    def color_behind(self) -> str | None:
+        """#rrggbb behind the cutout, None where it stays transparent."""
+        return None if self.background == "transparent" else self.background
 
 
 class MeshOptions(MatteOptions):
@@ -197,11 +226,17 @@ class EditOptions(WorkOptions):
 class BackgroundOptions(WorkOptions):
     """Options of `/add-background`."""
 
-    color: str | None = Field(
+    color: Color | None = Field(
         None,
-        pattern=COLOR,
-        description="Colour behind the object, #rrggbb; with a picture, in the area that it does not cover.",
+        description="Colour behind the object, #rrggbb, #rgb, black or white (transparent: none); with a picture, in "
+        "the area that it does not cover.",
     )
+
+    @field_validator("color")
+    @classmethod
+    def _none_is_transparent(cls, color: str | None) -> str | None:
+        return None if color == "transparent" else color
+
     fit: Literal["cover", "contain", "stretch"] = Field(
         "cover",
         description="How the background picture fills the frame: `cover` crops it, `contain` shows all of it, "
@@ -217,7 +252,7 @@ def invalid_option(error: ValidationError) -> InvalidParameterError:
     name = str(first["loc"][0])[:40] if first["loc"] else ""  # what follows the name is which form of it was tried
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "string_pattern_mismatch" and COLOR in reason:
-        reason = "write a colour as #rrggbb, for example #ffffff"
+        reason = "write a colour as #rrggbb, #rgb, black, white or transparent, for example #ffffff"
     if first["type"] == "extra_forbidden":
         return InvalidParameterError(f"There is no option `{name}`.", parameter=name)
     return InvalidParameterError(

@@ -111,7 +111,9 @@ class MeshFigures(_Part):
     watertight: bool = Field(description="every edge belongs to exactly two faces")
     winding_consistent: bool = Field(description="watertight, and neighbouring faces wind alike")
     volume: float | None = Field(description="of a watertight mesh; negative when it is inside out")
-    bounds: tuple[tuple[float, ...], tuple[float, ...]] = Field(description="lowest and highest x, y, z")
+    bounds: tuple[tuple[float, ...], tuple[float, ...]] = Field(
+        description="lowest and highest x, y, z in the file's axes"
+    )
     components: int = Field(description="connected parts")
     flatness: float = Field(description="smallest over largest extent along the principal axes, 0 to 1")
     mean_thickness: float = Field(

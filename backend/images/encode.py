@@ -1,5 +1,6 @@
-"""Finished arrays in, PNG or JPEG bytes without metadata out. The only place where alpha is quantised."""
+"""Finished arrays in, PNG or JPEG bytes out, without metadata but the density. The only place that quantises alpha."""
 
+import zlib
 from collections.abc import Sequence
 
 import cv2
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from backend.images.arrays import Alpha, Box, Image, check_alpha, check_image, check_same_size
 from backend.images.compositing import on_color
-from backend.images.png import png_pieces
+from backend.images.png import SIGNATURE, png_pieces
 
 
 def encode_mask_png(alpha: Alpha) -> bytes:
@@ -62,6 +63,23 @@ def encode_matte(image: Image, alpha: Alpha, box: Box, *, as_cutout: bool, backg
     if background is not None:
         return encode_rgb_png(on_color(image, alpha, background))
     return encode_cutout_png(image, alpha) if as_cutout else encode_mask_png(alpha)
+
+
+def with_density(png: bytes, density: tuple[int, int] | None) -> bytes:
+    """Return the PNG with its pixels per metre, across and down, written after the header: prints keep their size."""
+    if density is None:
+        return png
+    chunk = b"pHYs" + b"".join(value.to_bytes(4, "big") for value in density) + b"\x01"
+    end = len(SIGNATURE) + 25  # of the header chunk, which comes first
+    return png[:end] + (9).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big") + png[end:]
+
+
+def as_jpeg(png: bytes, quality: int = 92) -> bytes | None:
+    """Return a PNG in colour without transparency as a JPEG; None for a mask or a cutout."""
+    pixels = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.ndim != 3 or pixels.shape[2] != 3:
+        return None
+    return encode_jpeg(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), quality)
 
 
 def _quantise(alpha: Alpha) -> NDArray[np.uint8]:

@@ -7,6 +7,7 @@ the header; only then a decoder runs. Everything works on bytes in memory, so an
 import io
 import warnings
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from backend.images.decoding.exif import orientation_of, turn_upright
 from backend.images.decoding.image_header import ImageFormat, ImageHeader, ImageLimits, read_header
 from backend.images.decoding.jpeg_header import check_jpeg_scans
 from backend.images.decoding.pixel_modes import split_alpha
+from backend.images.decoding.png_color import png_to_srgb, read_png_color
 
 # The decoders by name, instead of Image.open: no other format is tried, an MPO is read as its first JPEG, and Pillow's
 # global size limit does not apply (except in its WebP reader, beyond 179 Mpx).
@@ -42,12 +44,14 @@ class Picture:
     source_size: tuple[int, int]  # (height, width) as stored, before the EXIF turn
     facts: dict[str, float | int | str | bool] = field(default_factory=dict)  # for the report
     notes: tuple[str, ...] = ()  # sentences for the sender
+    density: tuple[int, int] | None = None  # pixels per metre, across and down, where the file says it
 
 
-def read_picture(data: bytes, limits: ImageLimits) -> Picture:
+def read_picture(data: bytes, limits: ImageLimits, *, as_data: bool = False) -> Picture:
     """Return the first frame of the JPEG (MPO counts), PNG or WebP in `data`, turned upright by its EXIF orientation.
 
-    16 bits a channel become 8, palette, grey and CMYK become RGB, an embedded colour profile is converted to sRGB.
+    16 bits a channel become 8, palette, grey and CMYK become RGB, an embedded colour profile is converted to sRGB,
+    as are a PNG's cICP and gAMA. `as_data` leaves all values as they are stored: a mask is no colour.
 
     Raises EmptyFileError, UnsupportedImageTypeError, TooManyPixelsError (see `read_header`) or ImageCorruptError, also
     for a file that ends too early. MemoryError passes.
@@ -56,9 +60,13 @@ def read_picture(data: bytes, limits: ImageLimits) -> Picture:
     if header.format == "jpeg":
         check_jpeg_scans(data, header.height, header.width)
     decoded = _decode(data, header)
-    color, profile_use = to_srgb(decoded.color, decoded.metadata.get("icc_profile"))
+    png_color = read_png_color(data) if header.format == "png" and not as_data else None
+    profile = None if as_data or png_color is not None else decoded.metadata.get("icc_profile")
+    color, profile_use = to_srgb(decoded.color, profile)
     orientation = orientation_of(decoded.metadata.get("exif", b""))
     image = turn_upright(np.array(color), orientation)
+    if png_color is not None:
+        image, profile_use = png_to_srgb(image, png_color), "converted"
     alpha = None
     if decoded.alpha is not None:
         alpha = np.divide(turn_upright(decoded.alpha, orientation), np.float32(255), dtype=np.float32)
@@ -71,7 +79,8 @@ def read_picture(data: bytes, limits: ImageLimits) -> Picture:
         "color_profile": profile_use,
     }
     source_size = (header.height, header.width)
-    return Picture(image, alpha, header.format, source_size, facts, _notes(decoded.frames, profile_use))
+    density = decoded.density if orientation < 5 or decoded.density is None else decoded.density[::-1]
+    return Picture(image, alpha, header.format, source_size, facts, _notes(decoded.frames, profile_use), density)
 
 
 @dataclass(frozen=True)
@@ -83,6 +92,7 @@ class _Decoded:
     mode: str
     frames: int
     metadata: dict[str, bytes]
+    density: tuple[int, int] | None
 
 
 def _decode(data: bytes, header: ImageHeader) -> _Decoded:
@@ -96,12 +106,24 @@ def _decode(data: bytes, header: ImageHeader) -> _Decoded:
         raise
     except Exception as error:  # a decoder may raise anything for untrusted bytes
         raise ImageCorruptError("The picture is truncated or broken and cannot be decoded.") from error
-    return _Decoded(color, alpha, frame.mode, int(getattr(frame, "n_frames", 1)), _metadata(frame))
+    return _Decoded(color, alpha, frame.mode, int(getattr(frame, "n_frames", 1)), _metadata(frame), _density(frame))
 
 
 def _metadata(frame: ImageFile) -> dict[str, bytes]:
     # A PNG's text chunks are in the same dictionary, as str, under names that their writer chose.
     return {key: frame.info[key] for key in ("exif", "icc_profile") if isinstance(frame.info.get(key), bytes)}
+
+
+def _density(frame: ImageFile) -> tuple[int, int] | None:
+    """Return pixels per metre, across and down; None for the 72 dpi that programs write without a thought."""
+    dpi: Any = frame.info.get("dpi")
+    try:
+        across, down = (float(value) for value in dpi)
+    except (TypeError, ValueError):
+        return None
+    if not 1 <= min(across, down) <= max(across, down) <= 100_000 or round(across) == round(down) == 72:
+        return None
+    return round(across / 0.0254), round(down / 0.0254)
 
 
 def _notes(frames: int, profile_use: ProfileUse) -> tuple[str, ...]:

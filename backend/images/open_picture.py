@@ -13,9 +13,12 @@ from backend.images.image_io import Picture, read_picture
 Source = bytes | str | Path | Image | Picture
 
 
-def open_picture(source: Source, settings: Settings) -> Picture:
-    """Return `source` as a Picture. Raises the caller's errors of `read_picture`, UploadTooLargeError and
-    InvalidParameterError for a path that cannot be read, ValueError for an array that is not an image."""
+def open_picture(source: Source, settings: Settings, *, as_data: bool = False) -> Picture:
+    """Return `source` as a Picture; `as_data`: its values as stored, for a mask.
+
+    Raises the caller's errors of `read_picture`, UploadTooLargeError, InvalidParameterError for a path that cannot be
+    read, and ValueError for an array that is not an image.
+    """
     if isinstance(source, Picture):
         return source
     if isinstance(source, np.ndarray):
@@ -26,7 +29,7 @@ def open_picture(source: Source, settings: Settings) -> Picture:
         raise UploadTooLargeError(
             "The file is too large; send a smaller one.", limit=settings.max_upload_bytes, actual=len(data)
         )
-    return read_picture(data, ImageLimits(settings.max_pixels, settings.max_side_px))
+    return read_picture(data, ImageLimits(settings.max_pixels, settings.max_side_px), as_data=as_data)
 
 
 def _read(path: Path, limit: int) -> bytes:

@@ -16,11 +16,12 @@ def matte_config(settings: Settings, quality: str, holes: HolePolicy | None = No
     Raises KeyError for an unknown preset.
     """
     preset, policy = PRESETS[quality], holes or settings.holes
+    limit = float("inf") if holes == "fill" else settings.max_hole_share  # what a request asks for is done
     return replace(
         preset,
         threshold=ThresholdConfig(settings.mask_threshold, settings.mask_threshold_min, settings.mask_threshold_max),
         morphology=replace(preset.morphology, kernel_size=settings.morph_kernel_size),
-        holes=replace(preset.holes, policy=policy, fill_share=settings.max_hole_share),
+        holes=replace(preset.holes, policy=policy, fill_share=limit),
         parts=replace(preset.parts, opens=policy in ("auto", "open")),
     )
 

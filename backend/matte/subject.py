@@ -22,6 +22,7 @@ from backend.engines.registry import Engines
 from backend.engines.rembg_session import Prompt, RembgSegmenter
 from backend.images.arrays import Alpha, Image, Saliency
 from backend.images.image_io import Picture
+from backend.images.transparency import outlines, without_clear_pixels
 from backend.matte.configs import matte_config
 from backend.matte.refine.components import ComponentsConfig
 from backend.matte.refine.enclosed import open_enclosed, settle_enclosed
@@ -33,6 +34,7 @@ from backend.weights.catalogue import EMBEDDED_SEGMENTER
 SAME_SHAPE = 0.01  # a mask may have another size than the picture, but aspect ratios must match within 1 %
 CHOICE_OPTIONS = frozenset({"score_threshold", "classes"})
 PROMPT_OPTIONS = frozenset({"cloth", "points"})
+WHITE_RIM = 0.98  # share of a mask's rim that is white where its meaning is probably the other way round
 MIN_TOLD = 0.004  # smallest share of enclosed areas, of the object, that gets a note
 GREY = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R BT.601 luma, for a mask sent in colour
 
@@ -66,6 +68,15 @@ def find_subject(
         return _own_mask(mask_as_alpha(mask, picture, trace), picture, options, engines, trace)
     if options.refine:
         trace.note("refine was ignored: there is no mask to refine.")
+    if picture.alpha is not None and options.use_alpha and not outlines(picture.alpha):
+        clear = float((picture.alpha < 1).mean())
+        trace.note(
+            f"The picture's transparency ({clear:.2%} of it) outlines nothing, so the object was searched "
+            "inside it; the result keeps it."
+        )
+        inside = replace(picture, image=without_clear_pixels(picture.image, picture.alpha))
+        subject = _segment(inside, options, engines, trace)
+        return replace(subject, alpha=subject.alpha * picture.alpha)
     if picture.alpha is not None and options.use_alpha:
         trace.note("The picture's own transparency is the mask; set use_alpha=false to segment it instead.")
         return Subject(picture.alpha, "own-alpha")
@@ -126,7 +137,7 @@ def _settle_enclosed(image: Image, guess: FirstGuess, config: MatteConfig, trace
     if found.opened_share >= MIN_TOLD:
         trace.note(
             f"Left {_areas(found.opened)} in the backdrop's colour open ({found.opened_share:.1%} of the object); "
-            "holes=fill closes them."
+            + ("MAX_HOLE_SHARE allows no more." if config.holes.policy == "fill" else "holes=fill closes them.")
         )
     return saliency, found.facts
 
@@ -169,7 +180,7 @@ def mask_as_alpha(mask: Picture, picture: Picture, trace: Trace) -> Alpha:
 
     Raises InvalidParameterError when its aspect ratio is not the picture's.
     """
-    alpha = mask.alpha if mask.alpha is not None else _luma(mask)
+    alpha = mask.alpha if mask.alpha is not None and outlines(mask.alpha) else _told(_luma(mask), trace)
     height, width = picture.image.shape[:2]
     own_height, own_width = alpha.shape
     if (own_height, own_width) == (height, width):
@@ -182,6 +193,22 @@ def mask_as_alpha(mask: Picture, picture: Picture, trace: Trace) -> Alpha:
     trace.note(f"The mask was resized from {own_width} × {own_height} to the picture's {width} × {height}.")
     resized: Alpha = np.clip(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_LINEAR), 0, 1)
     return resized
+
+
+def _told(alpha: Alpha, trace: Trace) -> Alpha:
+    """Return a mask's luma with values of 0 and 1 read as 0 and 255, and note what looks like a slip."""
+    peak = round(float(alpha.max()) * 255)
+    if peak == 1:
+        trace.note("The mask's brightest value is 1 of 255: its 0 and 1 were read as black and white.")
+        alpha = alpha * np.float32(255)
+    elif 1 < peak < 128:
+        trace.note(f"The mask's brightest value is {peak} of 255, so nothing in it is solid; white means object.")
+    rim = np.concatenate([alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]])
+    if (rim >= 0.5).mean() > WHITE_RIM and float(alpha.min()) < 0.5:
+        trace.note(
+            "The mask is white all around the rim. White means object: invert the mask if it is the other way round."
+        )
+    return alpha
 
 
 def _luma(mask: Picture) -> Alpha:

@@ -7,6 +7,7 @@ from backend.contract.report import MeshFigures
 from backend.images.arrays import Alpha, Mask, check_alpha
 from backend.images.resize import resize_to
 from backend.mesh.camera import project
+from backend.mesh.export import TURNS, Up
 from backend.mesh.framing import Framed
 from backend.mesh.mesh import Mesh
 from backend.mesh.raster import fragments
@@ -18,8 +19,10 @@ MIN_THICKNESS = 0.04  # mean thickness as a share of the extent; below it a mesh
 MIN_IOU = 0.85  # below it the advice names the overlap; a good mesh and its matte differ in rim pixels only
 
 
-def measure(mesh: Mesh, framed: Framed) -> MeshFigures:
-    """Return the figures of a mesh that was made from a framed object. Raises ValueError for a mesh without faces."""
+def measure(mesh: Mesh, framed: Framed, up: Up = "y") -> MeshFigures:
+    """Return the figures of a mesh that was made from a framed object, its bounds in the axes of a file with that `up`.
+
+    Raises ValueError for a mesh without faces."""
     if len(mesh.faces) == 0:
         raise ValueError("a mesh to measure needs faces")
     welded = weld(mesh)
@@ -29,7 +32,8 @@ def measure(mesh: Mesh, framed: Framed) -> MeshFigures:
     seen, thickness = _view(mesh, len(framed.alpha))
     iou = _iou(seen, framed.alpha)
     extent = float(np.ptp(points, axis=0).max())
-    low, high = (tuple(float(value) for value in bound) for bound in (points.min(axis=0), points.max(axis=0)))
+    turned = points @ TURNS[up].T + 0.0
+    low, high = (tuple(float(value) for value in bound) for bound in (turned.min(axis=0), turned.max(axis=0)))
     return MeshFigures(
         vertices=len(points),
         faces=len(mesh.faces),

@@ -80,7 +80,7 @@ def _measure(work: ScoreWork, engines: Engines, trace: Trace) -> Done:
     with trace.stage("decode"):
         picture = open_picture(work.images / work.pair.image, settings)
     # The mask's own notes (it was resized) are not the picture's.
-    truth = mask_as_alpha(open_picture(work.masks / work.pair.mask, settings), picture, Trace())
+    truth = mask_as_alpha(open_picture(work.masks / work.pair.mask, settings, as_data=True), picture, Trace())
     found = cut_out(picture, options, engines=engines, trace=trace)
     object_mask = truth >= 0.5
     by_level = f_curve(found.alpha, object_mask)

@@ -4,6 +4,7 @@ Decoders trust a header: a WebP of 34 bytes makes them allocate more than a giga
 from the header's own bytes (ITU-T T.81, W3C PNG, RFC 9649) and checked first.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +13,18 @@ from backend.images.decoding.jpeg_header import jpeg_size
 
 ImageFormat = Literal["jpeg", "png", "webp"]
 
+_OTHERS: tuple[tuple[bytes, str], ...] = (  # pattern of the first bytes; "." is any byte
+    (rb"GIF8[79]a", "a GIF"),
+    (rb"....ftyp(?:avif|avis)", "an AVIF"),
+    (rb"....ftyp(?:heic|heix|hevc|hevx|heim|heis|mif1|msf1)", "a HEIC"),
+    (rb"BM....\x00{4}", "a BMP"),
+    (rb"II\*\x00|MM\x00\*", "a TIFF"),
+    (rb"8BPS", "a Photoshop"),
+    (rb"\x00\x00\x01\x00", "an ICO"),
+    (rb"\xff\x0a|\x00{3}\x0cJXL ", "a JPEG XL"),
+    (rb"\x00{3}\x0cjP  ", "a JPEG 2000"),
+    (rb"\s*(?:<\?xml[^>]*>\s*)?<svg", "an SVG"),
+)
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -43,6 +56,9 @@ def read_header(data: bytes, limits: ImageLimits) -> ImageHeader:
         raise EmptyFileError("The file is empty.")
     kind = _format_of(data)
     if kind is None:
+        name = next((name for pattern, name in _OTHERS if re.match(pattern, data[:512], re.DOTALL)), "")
+        if name:
+            raise UnsupportedImageTypeError(f"This is {name} picture; save it as JPEG, PNG or WebP.")
         raise UnsupportedImageTypeError("The file is not a JPEG, PNG or WebP picture.")
     height, width = {"jpeg": jpeg_size, "png": _png_size, "webp": _webp_size}[kind](data)
     _check_size(height, width, limits)

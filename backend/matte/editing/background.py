@@ -53,9 +53,8 @@ def add_background(
         raise InvalidParameterError("Send a `color`, or a picture as the part `background`.", parameter="color")
     with trace.stage("decode"):
         picture = open_picture(source, engines.settings)
-        own_mask, behind = (
-            None if each is None else open_picture(each, engines.settings) for each in (mask, background)
-        )
+        own_mask = None if mask is None else open_picture(mask, engines.settings, as_data=True)
+        behind = None if background is None else open_picture(background, engines.settings)
     for sentence in (*picture.notes, *(() if behind is None else behind.notes)):
         trace.note(sentence)
     image, alpha = _object(picture, own_mask, trace)

@@ -97,7 +97,7 @@ def _open(
     if asks and photo is None:
         raise MissingFileError(f"`{asks}` needs the photo; send it as the part `file`.", parameter="file")
     with trace.stage("decode"):
-        drawn = open_picture(mask, engines.settings)
+        drawn = open_picture(mask, engines.settings, as_data=True)
         alpha = _alpha_of(drawn, trace)
         image = None if photo is None else open_picture(photo, engines.settings).image
     if image is not None and image.shape[:2] != alpha.shape:

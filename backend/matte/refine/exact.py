@@ -26,7 +26,7 @@ def keep_exact(image: Image, saliency: Saliency, config: MatteConfig, trace: Tra
         if config.components is None or not found.any():
             kept, parts = found, int(found.any())
         else:
-            kept, parts, dropped = keep_object(overview.image, found, overview.saliency, config.components)
+            kept, parts, dropped = keep_object(found, overview.saliency, config.components)
         tell_dropped(dropped, trace)
         alpha = saliency
         if dropped:

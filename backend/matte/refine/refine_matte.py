@@ -164,7 +164,7 @@ def _keep(overview: View, found: Mask, config: MatteConfig, trace: Trace) -> tup
     """Return the kept object, its number of parts and the dropped parts; the larger of these get a note."""
     if config.components is None:
         return found, int(found.any()), ()
-    kept, parts_kept, dropped = keep_object(overview.image, found, overview.saliency, config.components)
+    kept, parts_kept, dropped = keep_object(found, overview.saliency, config.components)
     tell_dropped(dropped, trace)
     return kept, parts_kept, dropped
 

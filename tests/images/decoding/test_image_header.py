@@ -28,6 +28,21 @@ def test_webp_headers_agree_with_an_encoder(options: dict[str, object]) -> None:
     assert (header.height, header.width) == (31, 57)
 
 
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (b"GIF89a" + b"\0" * 40, "a GIF"),
+        (b"\0\0\0\x1cftypavif" + b"\0" * 40, "an AVIF"),
+        (b"\0\0\0\x1cftypheic" + b"\0" * 40, "a HEIC"),
+        (b"II*\0" + b"\0" * 60, "a TIFF"),
+        (b"<?xml version='1.0'?>\n<svg xmlns=''/>", "an SVG"),
+    ],
+)
+def test_another_format_is_named(data: bytes, name: str) -> None:
+    with pytest.raises(UnsupportedImageTypeError, match=f"This is {name} picture; save it as"):
+        read_header(data, LIMITS)
+
+
 def test_an_empty_file_is_refused() -> None:
     with pytest.raises(EmptyFileError):
         read_header(b"", LIMITS)
