@@ -19,6 +19,7 @@ from backend.images.decoding.image_header import ImageLimits
 from backend.images.image_io import read_picture
 from backend.workers.perform import perform
 from tests.helpers import picture_files as made
+from tests.helpers.examples import share_of
 from tests.helpers.stub_networks import stub_networks
 
 LIMITS = ImageLimits(max_pixels=1_000_000, max_side_px=4096)
@@ -79,7 +80,7 @@ def test_any_bytes_pass_the_gate_or_are_the_callers_fault(data: bytes) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@settings(LONG, max_examples=50_000)
+@settings(LONG, max_examples=share_of(50_000))
 @given(st.one_of(st.binary(max_size=2000), damaged()))
 def test_tens_of_thousands_of_files_pass_the_gate_or_are_the_callers_fault(data: bytes) -> None:
     through_the_gate(data)
@@ -150,7 +151,7 @@ def test_any_picture_has_a_mask_of_its_upright_size_whatever_it_is_stored_in(
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@settings(LONG, max_examples=1500)
+@settings(LONG, max_examples=share_of(1500))
 @given(image=scenes(), orientation=st.integers(1, 8), options=OPTIONS)
 def test_hundreds_of_pictures_have_a_mask_of_their_upright_size_whatever_they_are_stored_in(
     engines: Engines, image: NDArray[np.uint8], orientation: int, options: dict[str, object]

@@ -13,6 +13,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from tests.helpers.examples import share_of
 from tests.helpers.incidents import PHOTO
 from tests.helpers.real_service import RealService
 
@@ -90,6 +91,6 @@ def test_requests_of_every_operation_get_documented_answers(service: RealService
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_five_hundred_requests_of_every_operation_get_documented_answers(service: RealService) -> None:
-    _, faults = ask_everything(service, 500)
+    _, faults = ask_everything(service, share_of(500))
     assert faults == {}
     assert service.worker()["crashes"] == service.worker("mesh")["crashes"] == 0
