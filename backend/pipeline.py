@@ -168,7 +168,7 @@ def _finish(
             alpha = feather(alpha, options.feather_px)
     with trace.stage("score"):
         document = isinstance(options, MaskOptions) and options.mode == "document"
-        scorecard = score_matte(alpha, scorecard_config(settings, document), subject.doubts)
+        scorecard = score_matte(alpha, scorecard_config(settings, document), subject.doubts, subject.evidence)
     trace.picture("matte", alpha)
     return alpha, scorecard
 

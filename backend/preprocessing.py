@@ -5,9 +5,17 @@ from dataclasses import replace
 from backend.contract.trace import Trace
 from backend.images.arrays import Alpha, Image, Saliency
 from backend.matte.refine.foreground import foreground_colors
-from backend.matte.refine.refine_matte import PRESETS, Matte, MatteConfig, refine_matte
+from backend.matte.refine.refine_matte import CLASSIC, PRESETS, Matte, MatteConfig, refine_matte
 
-__all__ = ["PRESETS", "Matte", "MatteConfig", "enhanced_background_removal", "foreground_colors", "refine_matte"]
+__all__ = [
+    "CLASSIC",
+    "PRESETS",
+    "Matte",
+    "MatteConfig",
+    "enhanced_background_removal",
+    "foreground_colors",
+    "refine_matte",
+]
 
 
 def enhanced_background_removal(
@@ -19,7 +27,7 @@ def enhanced_background_removal(
     *,
     saliency: Saliency | None = None,
 ) -> Alpha:
-    """Return the (H, W) float32 alpha of the object in `image`: tier 1 in one call, in its `balanced` form.
+    """Return the (H, W) float32 alpha of the object in `image`: tier 1 in one call, in its classic `balanced` form.
 
     `kernel_size` is the morphology's, in pixels of a picture 1,024 px long; `blur_size` is the width over which the
     edge is fitted to the image, in working pixels; 0 turns either off. Without a `saliency` the embedded segmenter
@@ -31,7 +39,7 @@ def enhanced_background_removal(
         from backend.engines.border.border import BorderSegmenter
 
         saliency = BorderSegmenter().predict(image).saliency
-    base = PRESETS["balanced"]
+    base = CLASSIC["balanced"]
     config = replace(
         base,
         grabcut=base.grabcut if use_grabcut else None,

@@ -1,6 +1,5 @@
 """Tier 1 as a whole, on drawn scenes whose alpha is known."""
 
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -8,9 +7,10 @@ import pytest
 
 from backend.contract.trace import Trace
 from backend.matte.refine.scorecard import score_matte
-from backend.preprocessing import PRESETS, enhanced_background_removal, refine_matte
+from backend.preprocessing import CLASSIC, PRESETS, enhanced_background_removal, refine_matte
 
-BALANCED = PRESETS["balanced"]
+BALANCED = CLASSIC["balanced"]
+CONFIGS = {**{f"classic {name}": config for name, config in CLASSIC.items()}, **PRESETS}
 
 
 def drawn(shape: str = "mug", size: int = 300) -> tuple[np.ndarray, np.ndarray]:
@@ -43,11 +43,11 @@ def iou(first: np.ndarray, second: np.ndarray) -> float:
     return float((first & second).sum() / (first | second).sum())
 
 
-def refined(image: np.ndarray, saliency: np.ndarray, preset: str = "balanced") -> np.ndarray:
-    return refine_matte(image, saliency, PRESETS[preset], Trace()).alpha
+def refined(image: np.ndarray, saliency: np.ndarray, preset: str = "classic balanced") -> np.ndarray:
+    return refine_matte(image, saliency, CONFIGS[preset], Trace()).alpha
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", CONFIGS)
 @pytest.mark.parametrize("shape", ["mug", "ring", "egg"])
 def test_the_truth_is_left_alone(preset: str, shape: str):
     image, alpha = drawn(shape)
@@ -123,7 +123,7 @@ def test_the_same_input_gives_the_same_alpha_and_stays_untouched():
     assert np.array_equal(image, before[0]) and np.array_equal(saliency, before[1])
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", CONFIGS)
 @pytest.mark.parametrize("shape", [(1, 1), (1, 10_000), (10_000, 1), (2, 3), (17, 5), (900, 4)])
 def test_any_size_and_any_guess_pass(preset: str, shape: tuple[int, int]):
     rng = np.random.default_rng(0)
@@ -179,9 +179,9 @@ def test_wrong_arrays_are_refused():
 
 
 def test_presets_differ_in_what_they_cost():
-    assert PRESETS["fast"].grabcut is None
-    assert PRESETS["best"].working_side_px > BALANCED.working_side_px
-    assert replace(BALANCED, grabcut=None) == PRESETS["fast"]
+    for presets in (PRESETS, CLASSIC):
+        assert presets["fast"].grabcut is None and presets["fast"].learned is None
+        assert presets["best"].working_side_px > presets["balanced"].working_side_px
 
 
 def test_the_one_call_form_takes_exactly_the_published_arguments_by_position():

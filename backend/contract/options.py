@@ -64,7 +64,11 @@ class MatteOptions(WorkOptions):
     )
     quality: Literal["fast", "balanced", "best"] = Field(
         "balanced",
-        description="How much work goes into the matte: `fast` skips GrabCut, `best` works at a finer scale.",
+        description="How much work goes into the matte: `fast` only fits the edge, `best` works at a finer scale.",
+    )
+    refiner: Literal["learned", "classic"] = Field(
+        "learned",
+        description="What finds the outline at `balanced` and `best`: our small network, or colours and edges.",
     )
     multi_scale: bool = Field(
         False, description="Run the segmentation network at three scales and take the median: slower, fewer mistakes."

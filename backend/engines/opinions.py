@@ -48,3 +48,14 @@ def surer(first: Opinion, second: Opinion) -> Opinion:
         "why": "the surer of two networks",
     }
     return Opinion(chosen.name, replace(chosen.guess, facts=facts))
+
+
+def with_mirrored(guess: FirstGuess, mirrored: FirstGuess) -> FirstGuess:
+    """Return the mean of a network's answers for a picture and for its mirror image, and how far they differ."""
+    back: Saliency = mirrored.saliency[:, ::-1]
+    facts = {
+        **guess.facts,
+        "disagreement": round(disagreement(guess.saliency, back), 4),
+        "why": "the only network here, asked about the picture and its mirror image",
+    }
+    return replace(guess, saliency=(guess.saliency + back) / np.float32(2), facts=facts)

@@ -20,6 +20,7 @@ from backend.contract.mesh_engines import DEFAULT_MESH, MESH_ENGINES, STAND_IN_M
 from backend.contract.settings import Settings
 from backend.engines.first_guess import Segmenter
 from backend.engines.load_segmenter import load_segmenter
+from backend.engines.refiner import Refiner, open_refiner
 from backend.mesh.engine import MeshEngine
 from backend.weights.availability import auto_segmenters, describe, is_here, preferred_engines, why_not
 from backend.weights.catalogue import EMBEDDED_ENGINES, EMBEDDED_SEGMENTER, SECOND_OPINION, Task
@@ -80,6 +81,10 @@ class Engines:
         """Return the depth network of the settings, or None where its weights are not on this machine."""
         network: DepthAnything | None = self._auto("depth", (self.settings.depth_model,), None, self._load_depth)
         return network
+
+    def refiner(self) -> Refiner:
+        """Return the learned refiner, which ships with the project. Raises ModelUnavailableError when it is broken."""
+        return open_refiner(self.settings.threads, self.settings.device)
 
     def mesh_engine(self, name: str = "auto") -> MeshEngine:
         """Return the mesh engine called `name`.

@@ -5,17 +5,19 @@ from dataclasses import replace
 from backend.contract.settings import Settings
 from backend.matte.documents.paper import PaperConfig
 from backend.matte.refine.holes import HolePolicy
-from backend.matte.refine.refine_matte import PRESETS, MatteConfig
+from backend.matte.refine.refine_matte import CLASSIC, PRESETS, MatteConfig
 from backend.matte.refine.scorecard import ScorecardConfig
 from backend.matte.refine.threshold import ThresholdConfig
 
 
-def matte_config(settings: Settings, quality: str, holes: HolePolicy | None = None) -> MatteConfig:
+def matte_config(
+    settings: Settings, quality: str, holes: HolePolicy | None = None, refiner: str = "learned"
+) -> MatteConfig:
     """Return the preset `quality` with the operator's numbers in it; `holes` is the request's policy, if it has one.
 
     Raises KeyError for an unknown preset.
     """
-    preset, policy = PRESETS[quality], holes or settings.holes
+    preset, policy = (PRESETS if refiner == "learned" else CLASSIC)[quality], holes or settings.holes
     limit = float("inf") if holes == "fill" else settings.max_hole_share  # what a request asks for is done
     return replace(
         preset,

@@ -17,7 +17,7 @@ from backend.contract.trace import Trace
 from backend.engines.first_guess import FirstGuess, Segmenter
 from backend.engines.instances import InstanceChoice, InstanceSegmenter
 from backend.engines.multi_scale import predict_at_scales
-from backend.engines.opinions import Opinion, surer
+from backend.engines.opinions import Opinion, surer, with_mirrored
 from backend.engines.registry import Engines
 from backend.engines.rembg_session import Prompt, RembgSegmenter
 from backend.images.arrays import Alpha, Image, Saliency
@@ -26,10 +26,11 @@ from backend.images.transparency import outlines, without_clear_pixels
 from backend.matte.configs import matte_config
 from backend.matte.refine.components import ComponentsConfig
 from backend.matte.refine.enclosed import open_enclosed, settle_enclosed
+from backend.matte.refine.evidence import Evidence, unsureness
 from backend.matte.refine.exact import keep_exact
 from backend.matte.refine.refine_matte import Facts, MatteConfig, refine_matte
 from backend.matte.refine.rembg_matting import RembgMattingConfig
-from backend.weights.catalogue import EMBEDDED_SEGMENTER
+from backend.weights.catalogue import EMBEDDED_SEGMENTER, SECOND_OPINION
 
 SAME_SHAPE = 0.01  # a mask may have another size than the picture, but aspect ratios must match within 1 %
 CHOICE_OPTIONS = frozenset({"score_threshold", "classes"})
@@ -46,6 +47,7 @@ class Subject:
     alpha: Alpha
     source: str  # a segmenter's name, "own-mask" or "own-alpha"
     doubts: tuple[str, ...] = ()  # the segmenter's own reasons to distrust its mask, for the scorecard
+    evidence: Evidence | None = None  # what is known of a segmenter's guess, for the scorecard
     facts: dict[str, Any] = field(default_factory=dict)  # figures of the segmenter and the refinement, for the report
 
     @property
@@ -85,9 +87,9 @@ def find_subject(
 
 def _own_mask(alpha: Alpha, picture: Picture, options: MatteOptions, engines: Engines, trace: Trace) -> Subject:
     if options.refine:
-        config = matte_config(engines.settings, options.quality, options.holes)
+        config = matte_config(engines.settings, options.quality, options.holes, options.refiner)
         config = replace(config, components=None)  # its parts are the caller's decision
-        matte = refine_matte(picture.image, alpha, config, trace)
+        matte = refine_matte(picture.image, alpha, config, trace, engines.refiner())
         return Subject(matte.alpha, "own-mask", facts=dict(matte.facts))
     if "quality" in options.model_fields_set:
         trace.note("quality was ignored: a mask that is given is used as it is; refine=true refines it.")
@@ -105,7 +107,9 @@ def _segment(picture: Picture, options: MatteOptions, engines: Engines, trace: T
         trace.note(sentence)
     if options.model == "auto" and (why := engines.why_stand_in(segmenter.name)):
         trace.note(f"The {'embedded ' if name == EMBEDDED_SEGMENTER else ''}segmenter `{name}` made this mask. {why}")
-    config = matte_config(engines.settings, options.quality, options.holes)
+    # rembg's matting starts from the mask of the classic stages; a guess by colour errs otherwise than a network.
+    refiner = "classic" if options.matting == "rembg" or guess.by_color else options.refiner
+    config = matte_config(engines.settings, options.quality, options.holes, refiner)
     if options.matting == "rembg":
         config = replace(config, rembg_matting=RembgMattingConfig())
     if guess.several or options.instances == "all":  # else all but the main object would be dropped as strays
@@ -113,11 +117,23 @@ def _segment(picture: Picture, options: MatteOptions, engines: Engines, trace: T
     elif isinstance(options.instances, int):
         config = replace(config, components=ComponentsConfig(count=options.instances))
     saliency, enclosed = _settle_enclosed(picture.image, guess, config, trace)
-    refine = keep_exact if guess.exact and config.rembg_matting is None else refine_matte
-    matte = refine(picture.image, saliency, config, trace)
+    if guess.exact and config.rembg_matting is None:
+        matte = keep_exact(picture.image, saliency, config, trace)
+    else:
+        matte = refine_matte(picture.image, saliency, config, trace, engines.refiner())
     if opened := matte.facts.get("holes_opened"):
         trace.note(f"Opened {_areas(int(opened))} in the backdrop's colour inside the object; holes=keep leaves them.")
-    return Subject(matte.alpha, name, guess.notes, {**guess.facts, **enclosed, **matte.facts})
+    facts = {**guess.facts, **enclosed, **matte.facts}
+    return Subject(matte.alpha, name, guess.notes, _evidence(guess, facts), facts)
+
+
+def _evidence(guess: FirstGuess, facts: Facts) -> Evidence:
+    disagreement = facts.get("disagreement")
+    return Evidence(
+        unsureness(guess.saliency),
+        None if disagreement is None else float(disagreement),
+        float(facts.get("parts_dropped_share", 0)),
+    )
 
 
 def _settle_enclosed(image: Image, guess: FirstGuess, config: MatteConfig, trace: Trace) -> tuple[Saliency, Facts]:
@@ -149,8 +165,16 @@ def _areas(count: int) -> str:
 def _with_second_opinion(
     first: Opinion, image: Image, options: MatteOptions, engines: Engines
 ) -> tuple[str, FirstGuess]:
-    """Return the guess to go on with and the name of the network that made it: the surer of two under `auto`."""
-    second = engines.second_opinion(first.name) if options.model == "auto" and not options.multi_scale else None
+    """Return the guess to go on with and the name of the network that made it.
+
+    Under `auto`: the surer of two networks; where the small one is alone, its mean over picture and mirror image.
+    """
+    if options.model != "auto" or options.multi_scale:
+        return first.name, first.guess
+    if first.name == SECOND_OPINION:
+        mirrored = engines.segmenter(first.name).predict(np.ascontiguousarray(image[:, ::-1]))
+        return first.name, with_mirrored(first.guess, mirrored)
+    second = engines.second_opinion(first.name)
     opinion = first if second is None else surer(first, Opinion(second.name, second.predict(image)))
     return opinion.name, opinion.guess
 

@@ -9,7 +9,7 @@ from backend.contract.options import MaskOptions
 from backend.contract.settings import Settings
 from backend.engines import registry
 from backend.engines.first_guess import FirstGuess
-from backend.engines.opinions import Opinion, disagreement, sureness, surer
+from backend.engines.opinions import Opinion, disagreement, sureness, surer, with_mirrored
 from backend.engines.registry import Engines
 from backend.images.arrays import Image, Saliency
 from backend.pipeline import cut_out
@@ -87,3 +87,13 @@ def test_the_operators_choice_is_what_auto_means_and_stands_alone(engines: Engin
     report = cut_out(toy()[0], engines=chosen).report
     assert report.segmenter.name == "own" and "opinions" not in report.segmenter.model_dump()
     assert chosen.describe()["segmenter"]["auto"] == "own"
+
+
+def test_a_mirrored_answer_is_turned_back_and_averaged() -> None:
+    first, second = np.zeros((4, 6), np.float32), np.zeros((4, 6), np.float32)
+    first[:, :2] = 1
+    second[:, -2:] = 1  # of the mirror image: the same place
+    both = with_mirrored(FirstGuess(first), FirstGuess(second))
+    assert np.array_equal(both.saliency, first) and both.facts["disagreement"] == 0
+    apart = with_mirrored(FirstGuess(first), FirstGuess(first))
+    assert np.array_equal(apart.saliency, (first + first[:, ::-1]) / 2) and apart.facts["disagreement"] == 1

@@ -82,7 +82,7 @@ def find_document(
         trace.picture("flattened", flatten(image, shading, (0, 0, image.shape[1], image.shape[0])))
     trace.picture("ink", alpha)
     facts = {"paper": None if paper is None else _hex(shading, paper, negative), "paper_around": round(around, 3)}
-    return Subject(alpha, source, (), facts)
+    return Subject(alpha, source, facts=facts)
 
 
 def _usable(shading: Shading, config: DocumentConfig) -> Shading | None:

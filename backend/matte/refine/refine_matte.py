@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from backend.contract.trace import Trace
+from backend.engines.refiner import open_refiner
 from backend.images.arrays import Alpha, Box, Image, Mask, Saliency, check_alpha, check_image, check_same_size
 from backend.images.edge_preference import EdgePreferenceConfig, edge_strength, prefer_edges
 from backend.images.geometry import EdgeStrength, dilate, distance_to, erode
@@ -20,6 +21,7 @@ from backend.images.view import View, box_around, make_view, sample_map
 from backend.matte.refine.components import ComponentsConfig, DroppedPart, dropped_facts, keep_object, tell_dropped
 from backend.matte.refine.edges import Decisions, EdgesConfig, finish_edges
 from backend.matte.refine.holes import HolesConfig, settle_holes
+from backend.matte.refine.learned import LearnedConfig, Refine, finish_in_tiles, refine_whole
 from backend.matte.refine.morphology import MorphologyConfig, clean_mask
 from backend.matte.refine.parts import PartsConfig, settle_parts
 from backend.matte.refine.rembg_matting import RembgMattingConfig, rembg_matting
@@ -43,15 +45,22 @@ class MatteConfig:
     edge_preference: EdgePreferenceConfig = field(default_factory=EdgePreferenceConfig)  # moves the outline onto edges
     parts: PartsConfig = field(default_factory=PartsConfig)  # adds missing parts, opens filled holes
     softness: SoftnessConfig = field(default_factory=SoftnessConfig)  # hair, blur and see-through regions
+    see_through: bool = True  # an evenly unsure region keeps the saliency as its alpha
     edges: EdgesConfig = field(default_factory=EdgesConfig)  # the alpha along the outline, at full size
+    learned: LearnedConfig | None = None  # set: the learned refiner makes the alpha, in place of all from morphology on
     rembg_matting: RembgMattingConfig | None = None  # set: rembg's alpha matting makes the edge, not `edges`
 
 
 PRESETS: dict[str, MatteConfig] = {
-    "fast": MatteConfig(grabcut=None),
+    "fast": MatteConfig(grabcut=None, see_through=False),
+    "balanced": MatteConfig(working_side_px=704, learned=LearnedConfig()),
+    "best": MatteConfig(working_side_px=1024, learned=LearnedConfig()),
+}
+CLASSIC: dict[str, MatteConfig] = {
+    "fast": PRESETS["fast"],
     "balanced": MatteConfig(),
     "best": MatteConfig(working_side_px=896, trimap=TrimapConfig(band_px=12), grabcut=GrabCutConfig(20_000, rounds=2)),
-}
+}  # without the learned refiner
 NETWORK_GRID = 320  # cells a side of the smallest network output in use (U2-Net)
 OVERVIEW_SIDE_PX = 512  # longer side of the copy on which the object's parts are chosen
 RIM = 0.12  # depth of the object's rim that teaches its colours, as a share of the root of its area
@@ -70,7 +79,9 @@ class Matte:
     facts: Facts  # figures for the report
 
 
-def refine_matte(image: Image, saliency: Saliency, config: MatteConfig, trace: Trace) -> Matte:
+def refine_matte(
+    image: Image, saliency: Saliency, config: MatteConfig, trace: Trace, refine: Refine | None = None
+) -> Matte:
     """Return the clean matte of the object in `saliency`; without an object, an empty matte and a note.
 
     Raises ValueError for arrays of the wrong kind or of two sizes.
@@ -91,33 +102,36 @@ def refine_matte(image: Image, saliency: Saliency, config: MatteConfig, trace: T
     if not kept.any():
         trace.note("Nothing was found to cut out.")
         return Matte(np.zeros_like(saliency), np.zeros(saliency.shape, bool), dropped, {"level": level})
+    facts: Facts = {"level": round(level, 3), "parts_kept": parts_kept, **dropped_facts(dropped)}
+    if config.learned is not None:
+        with trace.stage("working copy"):
+            view, belongs = _look_closer(image, saliency, overview, found, kept, config)
+        made, more = _learned(image, view, belongs, config.learned, config.holes, refine or open_refiner(), trace)
+        return Matte(made, made >= 0.5, dropped, {"refiner": "learned", **facts, **more})
     with trace.stage("morphology"):
         view, belongs = _look_closer(image, saliency, overview, found, kept, config)
         first = (view.saliency >= level) & belongs
         cleaned = clean_mask(first, view.saliency, config.morphology)
         strength = edge_strength(view.image)
         softness = find_softness(view.image, view.saliency * belongs, cleaned, strength, config.softness)
-        glass = find_see_through(view.saliency, cleaned, config.softness) & belongs
+        glass = np.zeros_like(cleaned)
+        if config.see_through:
+            glass = find_see_through(view.saliency, cleaned, config.softness) & belongs
         if softness is not None:
             glass &= softness.amount < 0.1
         mask, holes_filled = settle_holes(cleaned | glass, view.saliency, config.holes)
     trace.picture("morphology", mask)
-    facts: Facts = {
-        "level": round(level, 3),
-        "parts_kept": parts_kept,
-        **dropped_facts(dropped),
-        "holes_filled": holes_filled,
-    }
+    facts.update(refiner="classic", holes_filled=holes_filled)
     if config.grabcut is not None:
         with trace.stage("grabcut"):
             grid_px = max(saliency.shape) * view.scale / NETWORK_GRID
             mask, counts = _cut(view, mask, glass, strength, grid_px, config.grabcut, config, trace)
         facts.update(counts)
-    alpha = None
+    alpha: Alpha | None = None
     if config.rembg_matting is not None:
         with trace.stage("rembg matting"):
-            alpha, made = _rembg_edge(image, view, mask, config.rembg_matting, trace)
-        facts.update(made)
+            alpha, figures = _rembg_edge(image, view, mask, config.rembg_matting, trace)
+        facts.update(figures)
     if alpha is None:
         with trace.stage("edges"):
             changed = dilate(mask ^ (first | glass), 2)
@@ -127,6 +141,24 @@ def refine_matte(image: Image, saliency: Saliency, config: MatteConfig, trace: T
         trace.picture("softness", softness.amount)
     trace.picture("alpha", alpha)
     return Matte(alpha, alpha >= 0.5, dropped, facts)
+
+
+def _learned(
+    image: Image, view: View, belongs: Mask, config: LearnedConfig, holes: HolesConfig, refine: Refine, trace: Trace
+) -> tuple[Alpha, Facts]:
+    """Return the alpha that the learned refiner makes of the view's saliency, 0 where nothing belongs, and figures."""
+    with trace.stage("refiner"):
+        alpha = refine_whole(view, np.where(belongs, view.saliency, np.float32(0)), refine)
+        mask = (alpha >= 0.5) & belongs
+        filled, count = settle_holes(mask, alpha, holes)
+        alpha = np.where(belongs, np.where(filled & ~mask, np.float32(1), alpha), np.float32(0))
+    trace.picture("refiner", alpha)
+    whole = np.zeros(image.shape[:2], np.float32)
+    x0, y0, x1, y1 = view.box
+    with trace.stage("edges"):
+        whole[y0:y1, x0:x1] = finish_in_tiles(image, view, alpha, refine, config)
+    trace.picture("alpha", whole)
+    return whole, {"holes_filled": count}
 
 
 def _rembg_edge(

@@ -9,6 +9,7 @@ import numpy as np
 from backend.contract.report import Grade, Scorecard
 from backend.images.arrays import Alpha, Mask, check_alpha
 from backend.images.resize import rescale, scale_to_fit
+from backend.matte.refine.evidence import Evidence, losses
 from backend.matte.refine.holes import label_holes
 
 SIDE_PX = 1024  # longer side of the copy that is measured, so that every photo costs the same
@@ -25,12 +26,17 @@ class ScorecardConfig:
     hole_share: float = 0.002  # smallest hole that is counted, as a share of the object's area
 
 
-def score_matte(alpha: Alpha, config: ScorecardConfig | None = None, doubts: tuple[str, ...] = ()) -> Scorecard:
+def score_matte(
+    alpha: Alpha,
+    config: ScorecardConfig | None = None,
+    doubts: tuple[str, ...] = (),
+    evidence: Evidence | None = None,
+) -> Scorecard:
     """Return the scorecard of `alpha`; an empty one gets the grade E. Raises ValueError for an array that is not an
     alpha.
 
-    `doubts` are the segmenter's own reasons to distrust its mask: they come first in the advice, and the grade is then
-    C at best.
+    `evidence` is what is known of the first guess, None of a mask that was sent. `doubts` are the segmenter's own
+    reasons to distrust its mask: they come first in the advice, and the grade is then C at best.
     """
     check_alpha(alpha)
     config = config or ScorecardConfig()
@@ -59,7 +65,7 @@ def score_matte(alpha: Alpha, config: ScorecardConfig | None = None, doubts: tup
         "offset_px": (offset[0] / scale, offset[1] / scale),
         "offset_percent": 100 * float(np.hypot(*offset)) / (0.5 * float(np.hypot(*mask.shape))),
     }
-    points, advice = _judge(figures, config)
+    points, advice = _judge(figures, config, evidence)
     if doubts:
         points = min(points, MAX_POINTS_IN_DOUBT)
     grade: Grade = next((grade for least, grade in GRADES if points >= least), "E")
@@ -67,7 +73,7 @@ def score_matte(alpha: Alpha, config: ScorecardConfig | None = None, doubts: tup
     return Scorecard(found=True, grade=grade, points=points, advice=(*doubts, *advice), **rounded)
 
 
-def _judge(figures: dict[str, Any], config: ScorecardConfig) -> tuple[int, tuple[str, ...]]:
+def _judge(figures: dict[str, Any], config: ScorecardConfig, evidence: Evidence | None) -> tuple[int, tuple[str, ...]]:
     """Return the points left of 100, and a sentence for each loss."""
     points, advice = 100.0, []
 
@@ -76,6 +82,8 @@ def _judge(figures: dict[str, Any], config: ScorecardConfig) -> tuple[int, tuple
         points -= loss
         advice.append(sentence)
 
+    for loss, sentence in losses(evidence) if evidence else ():
+        take(loss, sentence)
     for side in figures["touches"]:
         take(12, f"The object is cut by the {side} edge; a photo that shows all of it makes a better mesh.")
     if figures["coverage"] < config.min_coverage:

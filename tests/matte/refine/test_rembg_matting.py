@@ -13,12 +13,12 @@ from backend.contract.settings import REPOSITORY, Settings
 from backend.contract.trace import Trace
 from backend.engines.registry import Engines
 from backend.images.arrays import Alpha, Image
-from backend.matte.refine.refine_matte import PRESETS, refine_matte
+from backend.matte.refine.refine_matte import CLASSIC, refine_matte
 from backend.matte.refine.rembg_matting import RembgMattingConfig
 from backend.pipeline import cut_out
 from tests.helpers.drawn import toy
 
-WITH = replace(PRESETS["balanced"], rembg_matting=RembgMattingConfig())
+WITH = replace(CLASSIC["balanced"], rembg_matting=RembgMattingConfig())
 
 
 def soft_disc(side: int = 240, edge_px: float = 8.0) -> tuple[Image, Alpha]:
@@ -58,7 +58,7 @@ def test_where_nothing_is_certain_the_own_edge_stage_does_it_and_says_so() -> No
     trace = Trace()
     config = replace(WITH, rembg_matting=RembgMattingConfig(erode_px=99))
     matte = refine_matte(image, saliency, config, trace)
-    assert np.array_equal(matte.alpha, refine_matte(image, saliency, PRESETS["balanced"], Trace()).alpha)
+    assert np.array_equal(matte.alpha, refine_matte(image, saliency, CLASSIC["balanced"], Trace()).alpha)
     assert "matting" not in matte.facts and any("our own edge stage" in note for note in trace.notes)
 
 

@@ -1,0 +1,203 @@
+"""Does refinement help real networks? Tables of raw saliency and each quality, over real photos and composites.
+
+python -m benchmarks.refinement --cache DIR                     # u2netp, u2net, isnet-general-use: those that are here
+python -m benchmarks.refinement --cache DIR --network u2netp    # one of them; may be given several times
+python -m benchmarks.refinement --cache DIR --ablation          # what each stage of the classic refinement gains
+python -m benchmarks.refinement --cache DIR --grades            # grade against IoU, and the AUC of the points
+python -m benchmarks.refinement --cache DIR --sheets OUT        # contact sheets: picture, raw, each quality, truth
+
+The photos are the third of ../shared/photos/dev that the learned refiner never saw, and the nine pairs. Composites are
+made from cut-outs, meshes and places that are held out too (training/refiner/compose.py). What the networks answer is
+kept in the folder of `--cache`, since one takes seconds a picture.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from backend.contract.options import MaskOptions
+from backend.contract.settings import Settings
+from backend.contract.trace import Trace
+from backend.engines.registry import Engines
+from backend.folders.datasets.measures import boundary_f, iou
+from backend.images.arrays import Alpha, Image, Saliency
+from backend.matte.refine.refine_matte import CLASSIC, PRESETS, MatteConfig, refine_matte
+from backend.pipeline import cut_out
+from training.refiner.compose import composite
+from training.refiner.sources import Sources, read_rgb
+
+NETWORKS = ("u2netp", "u2net", "isnet-fp16")
+SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
+COMPOSITES, SEED = 40, 2
+TOLERANCE_PX = 2.0
+Refinement = Callable[[Image, Saliency], Alpha]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A picture with its truth."""
+
+    set: str
+    name: str
+    image: Image
+    truth: Alpha
+
+
+def cases(shared: Path) -> Iterator[Case]:
+    """Yield the held-out photos of the development set, the nine pairs, and composites."""
+    apart = Sources(shared, held_out=True)
+    for path in apart.photos:
+        image, mask = apart.photo(path)
+        yield Case(path.stem.split("__")[0], path.stem, image, mask)
+    for path in sorted((shared / "photos" / "pairs" / "image").iterdir()):
+        mask = read_rgb(shared / "photos" / "pairs" / "mask" / f"{path.stem}.png")[:, :, 0]
+        yield Case("pairs", path.stem, read_rgb(path), mask.astype(np.float32) / 255)
+    for number in range(COMPOSITES):
+        image, alpha = composite(np.random.default_rng([SEED, number]), apart)
+        yield Case("composites", f"composite_{number:03d}", image, alpha)
+
+
+class Answers:
+    """The saliency of a network for each case, kept in a folder."""
+
+    def __init__(self, network: str, folder: Path, engines: Engines) -> None:
+        self._network, self._folder, self._engines = network, folder / network, engines
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    def of(self, case: Case) -> Saliency:
+        """Return the saliency of `case`, (H, W) float32 in [0, 1]."""
+        path = self._folder / f"{case.name}.npy"
+        if not path.exists():
+            np.save(path, self._engines.segmenter(self._network).predict(case.image).saliency.astype(np.float16))
+        saliency: Saliency = np.load(path).astype(np.float32)
+        return saliency
+
+
+def with_config(config: MatteConfig) -> Refinement:
+    """Return tier 1 with `config`."""
+    return lambda image, saliency: refine_matte(image, saliency, config, Trace()).alpha
+
+
+def raw(image: Image, saliency: Saliency) -> Alpha:
+    """Return the saliency as it is."""
+    return saliency
+
+
+def qualities() -> dict[str, Refinement]:
+    """Return what the table compares: the raw answer and every quality."""
+    compared = {**PRESETS, "classic": CLASSIC["balanced"]}
+    return {"raw": raw, **{name: with_config(config) for name, config in compared.items()}}
+
+
+def stages() -> dict[str, Refinement]:
+    """Return the classic refinement with one of its stages left out, and the learned one pass at a time."""
+    whole, learned = CLASSIC["balanced"], PRESETS["balanced"]
+    assert learned.learned is not None
+    changed = {
+        "classic": whole,
+        "- components": replace(whole, components=None),
+        "- parts": replace(whole, parts=None),
+        "- GrabCut and parts": replace(whole, grabcut=None),
+        "- see-through": replace(whole, see_through=False),
+        "- hair": replace(whole, softness=replace(whole.softness, unsure_share=2.0)),
+        "learned": learned,
+        "learned - components": replace(learned, components=None),
+        "learned, 352 px": replace(learned, working_side_px=352),
+    }
+    return {"raw": raw, **{name: with_config(config) for name, config in changed.items()}}
+
+
+def print_table(refinements: dict[str, Refinement], found: Sequence[Case], answers: Answers, network: str) -> None:
+    """Print IoU, boundary F and the mean alpha error of each refinement, by set."""
+    sets = list(dict.fromkeys(case.set for case in found))
+    print(f"\n{network:20s}" + "".join(f"{f'{one} ({sum(c.set == one for c in found)})':>22s}" for one in sets))
+    for name, refine in refinements.items():
+        rows: dict[str, list[tuple[float, float, float]]] = {one: [] for one in sets}
+        for case in found:
+            alpha = refine(case.image, answers.of(case))
+            mask, truth = alpha >= 0.5, case.truth >= 0.5
+            error = float(np.abs(alpha - case.truth).mean())
+            rows[case.set].append((iou(mask, truth), boundary_f(mask, truth, TOLERANCE_PX), error))
+        means = [np.mean(rows[one], axis=0) for one in sets]
+        print(
+            f"{name:20s}" + "".join(f"     {m[0]:.4f} {m[1]:.3f} {m[2]:.4f}"[:22].rjust(22) for m in means), flush=True
+        )
+
+
+def print_grades(found: Sequence[Case], network: str, engines: Engines) -> None:
+    """Print how often each grade was given, the IoU behind it, and how well the points tell bad masks from good."""
+    rows = []
+    for case in found:
+        if case.set == "composites":
+            continue
+        done = cut_out(case.image, MaskOptions(model=network), engines=engines)
+        rows.append((done.report.mask.grade, done.report.mask.points, iou(done.alpha >= 0.5, case.truth >= 0.5)))
+    values, points = np.array([row[2] for row in rows]), np.array([row[1] for row in rows], np.float64)
+    print(f"\n{network}: {len(rows)} photos, AUC of the points for IoU < 0.7: {auc(-points, values < 0.7):.3f}")
+    for grade in "ABCDE":
+        given = values[[row[0] == grade for row in rows]]
+        if given.size:
+            print(f"{grade} {given.size:4d}  mean IoU {given.mean():.3f}  under 0.7: {np.mean(given < 0.7):.1%}")
+    good = np.array([row[0] in "AB" for row in rows])[values > 0.95]
+    print(f"over 0.95: {good.size}, graded A or B: {good.mean():.1%}")
+
+
+def auc(score: np.ndarray, positive: np.ndarray) -> float:
+    """Return the chance that a positive has a higher score than a negative; ties count half."""
+    here, there = score[positive][:, None], score[~positive][None]
+    return float(((here > there) + 0.5 * (here == there)).mean()) if here.size and there.size else float("nan")
+
+
+def write_sheets(folder: Path, found: Sequence[Case], answers: Answers, network: str, side: int = 300) -> None:
+    """Write a sheet of twelve cases at a time: the picture, then on grey raw, each quality, and the truth."""
+    folder.mkdir(parents=True, exist_ok=True)
+    strips = []
+    for case in found:
+        saliency = answers.of(case)
+        alphas = [*(refine(case.image, saliency) for refine in qualities().values()), case.truth]
+        scale = side / max(case.truth.shape)
+        tiles = [case.image, *(on_grey(case.image, alpha) for alpha in alphas)]
+        strips.append(np.hstack([_tile(cv2.resize(tile, None, fx=scale, fy=scale), side) for tile in tiles]))
+    for first in range(0, len(strips), 12):
+        sheet = np.vstack(strips[first : first + 12])
+        cv2.imwrite(str(folder / f"{network}_{first:03d}.jpg"), np.ascontiguousarray(sheet[:, :, ::-1]))
+
+
+def on_grey(image: Image, alpha: Alpha) -> Image:
+    """Return the object before a plain grey, (H, W, 3) uint8."""
+    return np.asarray(image * alpha[..., None] + 128 * (1 - alpha[..., None]), np.uint8)
+
+
+def _tile(picture: Image, side: int) -> Image:
+    tile = np.zeros((side, side, 3), np.uint8)
+    tile[: picture.shape[0], : picture.shape[1]] = picture[:side, :side]
+    return tile
+
+
+def main() -> None:
+    """Parse the command line and print what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shared", type=Path, default=SHARED, help="the folder that holds photos/ and train/")
+    parser.add_argument("--cache", type=Path, required=True, help="where the networks' answers are kept")
+    parser.add_argument("--network", action="append", help="a segmenter by name; may be given several times")
+    parser.add_argument("--ablation", action="store_true")
+    parser.add_argument("--grades", action="store_true")
+    parser.add_argument("--sheets", type=Path)
+    options = parser.parse_args()
+    engines, found = Engines(Settings()), list(cases(options.shared))
+    for network in options.network or NETWORKS:
+        answers = Answers(network, options.cache, engines)
+        if options.grades:
+            print_grades(found, network, engines)
+        elif options.sheets:
+            write_sheets(options.sheets, found, answers, network)
+        else:
+            print_table(stages() if options.ablation else qualities(), found, answers, network)
+
+
+if __name__ == "__main__":
+    main()

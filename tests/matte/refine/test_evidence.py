@@ -1,0 +1,53 @@
+"""What a first guess's own figures cost, and what they say."""
+
+import numpy as np
+import pytest
+
+from backend.matte.refine.evidence import Evidence, losses, unsureness
+from backend.matte.refine.scorecard import score_matte
+
+
+def points(evidence: Evidence) -> float:
+    return sum(loss for loss, _ in losses(evidence))
+
+
+def test_a_sure_guess_that_nobody_disputes_costs_nothing() -> None:
+    assert losses(Evidence(0.0)) == [] and losses(Evidence(0.0, 0.0)) == []
+
+
+@pytest.mark.parametrize("field", ["unsure", "disagreement", "left_out"])
+def test_more_of_each_figure_costs_more_and_is_said(field: str) -> None:
+    calm = {"unsure": 0.0, "disagreement": 0.0, "left_out": 0.0}
+    some, much = (Evidence(**{**calm, field: value}) for value in (0.1, 0.3))
+    assert 0 < points(some) < points(much)
+    ((_, sentence),) = losses(some)
+    assert "10%" in sentence
+
+
+def test_the_largest_loss_is_said_first() -> None:
+    found = [loss for loss, _ in losses(Evidence(0.05, 0.6, 0.1))]
+    assert found == sorted(found, reverse=True) and len(found) == 3
+
+
+def test_unsureness_is_what_the_mask_leaves_out_of_the_saliency() -> None:
+    saliency = np.zeros((100, 100), np.float32)
+    assert unsureness(saliency) == 0
+    saliency[20:60, 20:60] = 1
+    assert unsureness(saliency) == 0
+    saliency[60:80, 20:60] = 0.25
+    assert unsureness(saliency) == pytest.approx(0.125)
+
+
+def test_unsureness_is_the_same_at_any_size() -> None:
+    saliency = np.zeros((1024, 1024), np.float32)
+    saliency[256:512, 256:512] = 1
+    saliency[512:640, 256:512] = 0.4
+    assert unsureness(saliency) == pytest.approx(unsureness(np.ascontiguousarray(saliency[::2, ::2])), rel=1e-3)
+
+
+def test_the_scorecard_takes_the_points_and_gives_the_sentences() -> None:
+    alpha = np.zeros((300, 300), np.float32)
+    alpha[100:200, 100:200] = 1
+    clean, doubted = score_matte(alpha), score_matte(alpha, evidence=Evidence(0.1, 0.5))
+    assert clean.grade == "A" and doubted.points < clean.points
+    assert len(doubted.advice) == 2 and any("second opinion" in sentence for sentence in doubted.advice)
