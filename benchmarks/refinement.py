@@ -25,6 +25,7 @@ from backend.contract.trace import Trace
 from backend.engines.registry import Engines
 from backend.folders.datasets.measures import boundary_f, iou
 from backend.images.arrays import Alpha, Image, Saliency
+from backend.matte.refine.learned import LearnedConfig
 from backend.matte.refine.refine_matte import CLASSIC, PRESETS, MatteConfig, refine_matte
 from backend.pipeline import cut_out
 from training.refiner.compose import composite
@@ -94,19 +95,18 @@ def qualities() -> dict[str, Refinement]:
 
 
 def stages() -> dict[str, Refinement]:
-    """Return the classic refinement with one of its stages left out, and the learned one pass at a time."""
+    """Return each refinement with one of its stages left out."""
     whole, learned = CLASSIC["balanced"], PRESETS["balanced"]
-    assert learned.learned is not None
     changed = {
         "classic": whole,
         "- components": replace(whole, components=None),
-        "- parts": replace(whole, parts=None),
-        "- GrabCut and parts": replace(whole, grabcut=None),
+        "- GrabCut, parts": replace(whole, grabcut=None),
         "- see-through": replace(whole, see_through=False),
-        "- hair": replace(whole, softness=replace(whole.softness, unsure_share=2.0)),
+        "fast": PRESETS["fast"],
+        "fast - components": replace(PRESETS["fast"], components=None),
         "learned": learned,
+        "learned alone": replace(learned, learned=LearnedConfig(weight=1.0)),
         "learned - components": replace(learned, components=None),
-        "learned, 352 px": replace(learned, working_side_px=352),
     }
     return {"raw": raw, **{name: with_config(config) for name, config in changed.items()}}
 

@@ -10,13 +10,12 @@ from backend.engines.network_errors import network_errors
 from backend.engines.onnx_segmenter import onnxruntime_errors, open_session
 
 WEIGHTS = Path(__file__).with_name("refiner.onnx")
-STRIDE = 16  # sides of its input are multiples of it
 
 
 class Refiner:
     """(N, 4, H, W) float32, RGB and a coarse alpha in [0, 1], to a finer alpha (N, H, W) float32 in [0, 1].
 
-    H and W are multiples of `STRIDE`. Threads may share it.
+    H and W are multiples of 16. Threads may share it.
     """
 
     def __init__(self, path: Path = WEIGHTS, threads: int = 0, device: str = "auto") -> None:

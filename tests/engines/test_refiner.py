@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from backend.contract.errors import ModelUnavailableError
-from backend.engines.refiner import STRIDE, WEIGHTS, Refiner, open_refiner
+from backend.engines.refiner import WEIGHTS, Refiner, open_refiner
+from backend.matte.refine.learned import STRIDE
 
 MOST_BYTES = 6_000_000
 

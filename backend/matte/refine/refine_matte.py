@@ -21,7 +21,7 @@ from backend.images.view import View, box_around, make_view, sample_map
 from backend.matte.refine.components import ComponentsConfig, DroppedPart, dropped_facts, keep_object, tell_dropped
 from backend.matte.refine.edges import Decisions, EdgesConfig, finish_edges
 from backend.matte.refine.holes import HolesConfig, settle_holes
-from backend.matte.refine.learned import LearnedConfig, Refine, finish_in_tiles, refine_whole
+from backend.matte.refine.learned import LearnedConfig, Refine, refine_saliency
 from backend.matte.refine.morphology import MorphologyConfig, clean_mask
 from backend.matte.refine.parts import PartsConfig, settle_parts
 from backend.matte.refine.rembg_matting import RembgMattingConfig, rembg_matting
@@ -47,20 +47,20 @@ class MatteConfig:
     softness: SoftnessConfig = field(default_factory=SoftnessConfig)  # hair, blur and see-through regions
     see_through: bool = True  # an evenly unsure region keeps the saliency as its alpha
     edges: EdgesConfig = field(default_factory=EdgesConfig)  # the alpha along the outline, at full size
-    learned: LearnedConfig | None = None  # set: the learned refiner makes the alpha, in place of all from morphology on
+    learned: LearnedConfig | None = None  # set: the learned refiner goes over the saliency first
     rembg_matting: RembgMattingConfig | None = None  # set: rembg's alpha matting makes the edge, not `edges`
 
 
 PRESETS: dict[str, MatteConfig] = {
     "fast": MatteConfig(grabcut=None, see_through=False),
-    "balanced": MatteConfig(working_side_px=704, learned=LearnedConfig()),
-    "best": MatteConfig(working_side_px=1024, learned=LearnedConfig()),
+    "balanced": MatteConfig(grabcut=None, see_through=False, learned=LearnedConfig()),
+    "best": MatteConfig(grabcut=None, see_through=False, learned=LearnedConfig(side_px=1024)),
 }
 CLASSIC: dict[str, MatteConfig] = {
     "fast": PRESETS["fast"],
     "balanced": MatteConfig(),
     "best": MatteConfig(working_side_px=896, trimap=TrimapConfig(band_px=12), grabcut=GrabCutConfig(20_000, rounds=2)),
-}  # without the learned refiner
+}  # colours and edges in place of the learned refiner
 NETWORK_GRID = 320  # cells a side of the smallest network output in use (U2-Net)
 OVERVIEW_SIDE_PX = 512  # longer side of the copy on which the object's parts are chosen
 RIM = 0.12  # depth of the object's rim that teaches its colours, as a share of the root of its area
@@ -91,6 +91,10 @@ def refine_matte(
     check_same_size(image, saliency)
     height, width = saliency.shape
     frame = (0, 0, width, height)
+    if config.learned is not None:
+        with trace.stage("refiner"):
+            saliency = refine_saliency(image, saliency, refine or open_refiner(), config.learned)
+        trace.picture("refiner", saliency)
     with trace.stage("threshold"):
         overview = make_view(image, saliency, frame, OVERVIEW_SIDE_PX)
         level = choose_level(overview.saliency, config.threshold)
@@ -102,12 +106,12 @@ def refine_matte(
     if not kept.any():
         trace.note("Nothing was found to cut out.")
         return Matte(np.zeros_like(saliency), np.zeros(saliency.shape, bool), dropped, {"level": level})
-    facts: Facts = {"level": round(level, 3), "parts_kept": parts_kept, **dropped_facts(dropped)}
-    if config.learned is not None:
-        with trace.stage("working copy"):
-            view, belongs = _look_closer(image, saliency, overview, found, kept, config)
-        made, more = _learned(image, view, belongs, config.learned, config.holes, refine or open_refiner(), trace)
-        return Matte(made, made >= 0.5, dropped, {"refiner": "learned", **facts, **more})
+    facts: Facts = {
+        "refiner": _refiner(config),
+        "level": round(level, 3),
+        "parts_kept": parts_kept,
+        **dropped_facts(dropped),
+    }
     with trace.stage("morphology"):
         view, belongs = _look_closer(image, saliency, overview, found, kept, config)
         first = (view.saliency >= level) & belongs
@@ -121,7 +125,7 @@ def refine_matte(
             glass &= softness.amount < 0.1
         mask, holes_filled = settle_holes(cleaned | glass, view.saliency, config.holes)
     trace.picture("morphology", mask)
-    facts.update(refiner="classic", holes_filled=holes_filled)
+    facts["holes_filled"] = holes_filled
     if config.grabcut is not None:
         with trace.stage("grabcut"):
             grid_px = max(saliency.shape) * view.scale / NETWORK_GRID
@@ -143,22 +147,11 @@ def refine_matte(
     return Matte(alpha, alpha >= 0.5, dropped, facts)
 
 
-def _learned(
-    image: Image, view: View, belongs: Mask, config: LearnedConfig, holes: HolesConfig, refine: Refine, trace: Trace
-) -> tuple[Alpha, Facts]:
-    """Return the alpha that the learned refiner makes of the view's saliency, 0 where nothing belongs, and figures."""
-    with trace.stage("refiner"):
-        alpha = refine_whole(view, np.where(belongs, view.saliency, np.float32(0)), refine)
-        mask = (alpha >= 0.5) & belongs
-        filled, count = settle_holes(mask, alpha, holes)
-        alpha = np.where(belongs, np.where(filled & ~mask, np.float32(1), alpha), np.float32(0))
-    trace.picture("refiner", alpha)
-    whole = np.zeros(image.shape[:2], np.float32)
-    x0, y0, x1, y1 = view.box
-    with trace.stage("edges"):
-        whole[y0:y1, x0:x1] = finish_in_tiles(image, view, alpha, refine, config)
-    trace.picture("alpha", whole)
-    return whole, {"holes_filled": count}
+def _refiner(config: MatteConfig) -> str:
+    """Return what finds the outline, for the report."""
+    if config.learned is not None:
+        return "learned"
+    return "none" if config.grabcut is None else "classic"
 
 
 def _rembg_edge(

@@ -55,5 +55,5 @@ def test_empty_full_and_thin_masks_have_no_holes(shape: tuple[int, int], value: 
 
 
 def test_an_unknown_policy_is_refused():
-    with pytest.raises(ValueError, match="auto, keep or fill"):
+    with pytest.raises(ValueError, match="auto, keep, fill or open"):
         HolesConfig(policy="maybe")  # type: ignore[arg-type]
