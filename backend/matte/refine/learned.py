@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 
 from backend.images.arrays import Image, Saliency
 from backend.images.resize import rescale, scale_to_fit
-from backend.images.view import View, box_around, make_view
+from backend.images.view import View, box_around, make_view, sample_map
 
 Refine = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # (N, 4, H, W) to (N, H, W); sides are multiples of 16
 STRIDE = 16
 SURE = 0.002  # a saliency within this of 0 or 1 counts as this far from it
 MAYBE = 0.1  # saliency from which a pixel may be the object's
 OVERVIEW_PX = 256
+LEAST_CHANGE = 1e-3  # log odds
+STRIP_PX = 1 << 20  # pixels at full size in work at a time
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,17 @@ def refine_saliency(image: Image, saliency: Saliency, refine: Refine, config: Le
     view = make_view(image, saliency, box_around(seen, frame, config.room, STRIDE), config.side_px)
     before = _log_odds(view.saliency)
     change = config.weight * (_answer(view, refine) - before)
-    x0, y0, x1, y1 = view.box
-    if view.scale != 1:
-        change = cv2.resize(change, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR)
     refined = saliency.copy()
-    window = refined[y0:y1, x0:x1]
-    moved = np.abs(change) > 1e-3  # elsewhere the guess keeps its exact values
-    window[moved] = _share(_log_odds(window[moved]) + change[moved])
+    x0, y0, x1, y1 = view.box
+    rows = max(1, STRIP_PX // (x1 - x0))
+    for top in range(y0, y1, rows):
+        strip = (x0, top, x1, min(top + rows, y1))
+        window = refined[strip[1] : strip[3], x0:x1]
+        here = (
+            change[top - y0 : strip[3] - y0] if view.scale == 1 else sample_map(change, view.box, strip, window.shape)
+        )
+        moved = np.abs(here) > LEAST_CHANGE  # elsewhere the guess keeps its exact values
+        window[moved] = _share(_log_odds(window[moved]) + here[moved])
     return refined
 
 
