@@ -6,13 +6,19 @@ Networks err on different pictures, and one that errs is mostly unsure: on 189 r
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
 from backend.engines.first_guess import FirstGuess
-from backend.images.arrays import Saliency
+from backend.images.arrays import Mask, Saliency
 
 MAYBE = 0.1  # saliency above which a pixel may be the object's: the plain background says nothing about sureness
 INSIDE = 0.5
+AGREED = 0.2  # disagreement up to which a plain backdrop's outline stands for a network's object
+WITHIN, PIECE = (
+    0.97,
+    0.1,
+)  # share of a network's mask inside the plain one, from which it is a piece of that, and how unlike
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ def sureness(saliency: Saliency) -> float:
     return float(np.abs(2.0 * saliency[saliency > MAYBE] - 1.0).mean())
 
 
-def disagreement(first: Saliency, second: Saliency) -> float:
+def disagreement(first: Saliency | Mask, second: Saliency | Mask) -> float:
     """Return 1 - IoU of the two masks at one half: 0 for equal ones, also where both are empty."""
     one, other = first >= INSIDE, second >= INSIDE
     either = np.count_nonzero(one | other)
@@ -59,3 +65,28 @@ def with_mirrored(guess: FirstGuess, mirrored: FirstGuess) -> FirstGuess:
         "why": "the only network here, asked about the picture and its mirror image",
     }
     return replace(guess, saliency=(guess.saliency + back) / np.float32(2), facts=facts)
+
+
+def with_exact_outline(network: Opinion, plain: FirstGuess) -> Opinion:
+    """Return the network's object with the outline that was read off a plain backdrop, where both mean one object.
+
+    A network says what the object is, a plain backdrop where it ends: to the pixel, spokes and letters included. They
+    mean one object where they nearly agree, the openings of a wheel left aside, and where the network saw a piece of
+    it: the picture on a book's cover, one of two earrings.
+    """
+    one, other = network.guess.saliency >= INSIDE, plain.saliency >= INSIDE
+    apart = min(disagreement(one, other), disagreement(one, _filled(other)))
+    area = np.count_nonzero(one)
+    facts = {**network.guess.facts, "backdrop_disagreement": round(apart, 4)}
+    if plain.notes or area == 0 or not (apart <= AGREED or np.count_nonzero(one & other) >= WITHIN * area):
+        return Opinion(network.name, replace(network.guess, facts=facts))
+    facts = {**plain.facts, **facts, "outline": "border"}
+    told = f"{network.name} found the object; its outline was read off the plain backdrop."
+    remarks = (*network.guess.remarks, *plain.remarks, told)
+    return Opinion(network.name, replace(plain, notes=network.guess.notes, facts=facts, remarks=remarks))
+
+
+def _filled(mask: Mask) -> Mask:
+    """Return `mask` with everything that it encloses."""
+    outlines, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return np.asarray(cv2.drawContours(np.zeros(mask.shape, np.uint8), outlines, -1, 1, cv2.FILLED) > 0)

@@ -14,10 +14,11 @@ import numpy as np
 from backend.contract.errors import InvalidParameterError
 from backend.contract.options import MatteOptions, split_classes
 from backend.contract.trace import Trace
+from backend.engines.border.border import BorderSegmenter
 from backend.engines.first_guess import FirstGuess, Segmenter
 from backend.engines.instances import InstanceChoice, InstanceSegmenter
 from backend.engines.multi_scale import predict_at_scales
-from backend.engines.opinions import Opinion, surer, with_mirrored
+from backend.engines.opinions import Opinion, surer, with_exact_outline, with_mirrored
 from backend.engines.registry import Engines
 from backend.engines.rembg_session import Prompt, RembgSegmenter
 from backend.images.arrays import Alpha, Image, Saliency
@@ -99,17 +100,22 @@ def _own_mask(alpha: Alpha, picture: Picture, options: MatteOptions, engines: En
 def _segment(picture: Picture, options: MatteOptions, engines: Engines, trace: Trace) -> Subject:
     with trace.stage("load segmenter"):
         segmenter = engines.segmenter(options.model)
+    config = matte_config(engines.settings, options.quality, options.holes, options.refiner)
     with trace.stage("segment"):
         guess = _first_guess(segmenter, picture.image, options, trace)
-        name, guess = _with_second_opinion(Opinion(segmenter.name, guess), picture.image, options, engines)
+        found = Opinion(segmenter.name, guess)
+        if options.model == "auto" and not options.multi_scale:
+            found = _with_second_opinion(found, picture.image, engines)
+            found = _with_exact_outline(found, picture.image, config, engines)
+        name, guess = found.name, found.guess
     trace.picture("saliency", guess.saliency)
     for sentence in (*guess.notes, *guess.remarks):
         trace.note(sentence)
     if options.model == "auto" and (why := engines.why_stand_in(segmenter.name)):
         trace.note(f"The {'embedded ' if name == EMBEDDED_SEGMENTER else ''}segmenter `{name}` made this mask. {why}")
     # rembg's matting starts from the mask of the classic stages; a guess by colour errs otherwise than a network.
-    refiner = "classic" if options.matting == "rembg" or guess.by_color else options.refiner
-    config = matte_config(engines.settings, options.quality, options.holes, refiner)
+    if options.matting == "rembg" or guess.by_color:
+        config = matte_config(engines.settings, options.quality, options.holes, "classic")
     if options.matting == "rembg":
         config = replace(config, rembg_matting=RembgMattingConfig())
     if guess.several or options.instances == "all":  # else all but the main object would be dropped as strays
@@ -128,7 +134,7 @@ def _segment(picture: Picture, options: MatteOptions, engines: Engines, trace: T
 
 
 def _evidence(guess: FirstGuess, facts: Facts) -> Evidence:
-    disagreement = facts.get("disagreement")
+    disagreement = facts.get("backdrop_disagreement" if guess.exact else "disagreement")
     return Evidence(
         unsureness(guess.saliency),
         None if disagreement is None else float(disagreement),
@@ -162,21 +168,28 @@ def _areas(count: int) -> str:
     return "one area" if count == 1 else f"{count} areas"
 
 
-def _with_second_opinion(
-    first: Opinion, image: Image, options: MatteOptions, engines: Engines
-) -> tuple[str, FirstGuess]:
-    """Return the guess to go on with and the name of the network that made it.
-
-    Under `auto`: the surer of two networks; where the small one is alone, its mean over picture and mirror image.
-    """
-    if options.model != "auto" or options.multi_scale:
-        return first.name, first.guess
+def _with_second_opinion(first: Opinion, image: Image, engines: Engines) -> Opinion:
+    """Return the surer of two networks; where the small one is alone, its mean over picture and mirror image."""
     if first.name == SECOND_OPINION:
         mirrored = engines.segmenter(first.name).predict(np.ascontiguousarray(image[:, ::-1]))
-        return first.name, with_mirrored(first.guess, mirrored)
+        return Opinion(first.name, with_mirrored(first.guess, mirrored))
     second = engines.second_opinion(first.name)
-    opinion = first if second is None else surer(first, Opinion(second.name, second.predict(image)))
-    return opinion.name, opinion.guess
+    return first if second is None else surer(first, Opinion(second.name, second.predict(image)))
+
+
+def _with_exact_outline(found: Opinion, image: Image, config: MatteConfig, engines: Engines) -> Opinion:
+    """Return the network's object with the outline of a plain backdrop, where there is one and both mean one object."""
+    if found.name == EMBEDDED_SEGMENTER or engines.settings.segmenter != "auto":
+        return found
+    border = engines.segmenter(EMBEDDED_SEGMENTER)
+    plain = border.predict_plain(image) if isinstance(border, BorderSegmenter) else None
+    if plain is None:
+        return found
+    settled = replace(plain, saliency=settle_enclosed(plain.saliency, config.holes)[0])
+    chosen = with_exact_outline(found, settled)
+    if not chosen.guess.exact:
+        return chosen
+    return Opinion(chosen.name, replace(chosen.guess, saliency=plain.saliency))  # its enclosed areas are settled later
 
 
 def _first_guess(segmenter: Segmenter, image: Image, options: MatteOptions, trace: Trace) -> FirstGuess:

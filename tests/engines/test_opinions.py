@@ -9,7 +9,8 @@ from backend.contract.options import MaskOptions
 from backend.contract.settings import Settings
 from backend.engines import registry
 from backend.engines.first_guess import FirstGuess
-from backend.engines.opinions import Opinion, disagreement, sureness, surer, with_mirrored
+from backend.engines.load_segmenter import load_segmenter
+from backend.engines.opinions import Opinion, disagreement, sureness, surer, with_exact_outline, with_mirrored
 from backend.engines.registry import Engines
 from backend.images.arrays import Image, Saliency
 from backend.pipeline import cut_out
@@ -62,7 +63,9 @@ def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engines:
     """Engines with u2net, which is unsure of the toy's place, and u2netp, which is sure."""
     truth = toy()[1].astype(np.float32)
     networks = {"u2net": Knows("u2net", 0.6 * truth), "u2netp": Knows("u2netp", truth), "own": Knows("own", truth)}
-    monkeypatch.setattr(registry, "load_segmenter", lambda name, *_: networks[name])
+    monkeypatch.setattr(
+        registry, "load_segmenter", lambda name, *rest: networks.get(name) or load_segmenter(name, *rest)
+    )
     monkeypatch.setattr("backend.weights.availability.is_here", lambda name, _: name in networks or name == "border")
     monkeypatch.setattr(registry, "is_here", lambda name, _: name in networks)
     return Engines(Settings(checkpoints_dir=tmp_path))
@@ -97,3 +100,43 @@ def test_a_mirrored_answer_is_turned_back_and_averaged() -> None:
     assert np.array_equal(both.saliency, first) and both.facts["disagreement"] == 0
     apart = with_mirrored(FirstGuess(first), FirstGuess(first))
     assert np.array_equal(apart.saliency, (first + first[:, ::-1]) / 2) and apart.facts["disagreement"] == 1
+
+
+def square(left: int, right: int) -> np.ndarray:
+    saliency = np.zeros((20, 20), np.float32)
+    saliency[5:15, left:right] = 1
+    return saliency
+
+
+def ring(inner: int) -> np.ndarray:
+    saliency = square(0, 20)
+    saliency[7:13, 10 - inner : 10 + inner] = 0
+    return saliency
+
+
+def outlined(network: np.ndarray, plain: np.ndarray, *notes: str) -> Opinion:
+    return with_exact_outline(Opinion("some", FirstGuess(network)), FirstGuess(plain, notes, exact=True, by_color=True))
+
+
+@pytest.mark.parametrize("network", [square(4, 16), square(5, 16), square(4, 8)], ids=["same", "alike", "a piece"])
+def test_a_plain_backdrops_outline_is_taken_where_both_mean_one_object(network: np.ndarray) -> None:
+    chosen = outlined(network, square(4, 16))
+    assert chosen.name == "some" and chosen.guess.exact
+    assert np.array_equal(chosen.guess.saliency, square(4, 16))
+    assert chosen.guess.facts["outline"] == "border" and "plain backdrop" in chosen.guess.remarks[-1]
+
+
+@pytest.mark.parametrize("network", [square(0, 12), square(0, 4), square(0, 0)], ids=["more", "another", "nothing"])
+def test_the_network_is_believed_where_they_mean_two_things(network: np.ndarray) -> None:
+    chosen = outlined(network, square(6, 16))
+    assert not chosen.guess.exact and np.array_equal(chosen.guess.saliency, network)
+    assert "outline" not in chosen.guess.facts and "backdrop_disagreement" in chosen.guess.facts
+
+
+def test_openings_that_the_network_filled_are_taken_from_the_backdrop() -> None:
+    chosen = outlined(square(0, 20), ring(9))
+    assert chosen.guess.exact and np.array_equal(chosen.guess.saliency, ring(9))
+
+
+def test_a_plain_cut_that_doubts_itself_is_not_taken() -> None:
+    assert not outlined(square(4, 16), square(4, 16), "It may be wrong.").guess.exact

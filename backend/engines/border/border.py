@@ -63,12 +63,10 @@ class BorderSegmenter:
         if min(image.shape[:2]) < self._config.min_side_px:
             reason = f"The picture is too small: it is {min(image.shape[:2])} px on its shorter side."
             return FirstGuess(saliency, (reason,))
+        if (exact := self.predict_plain(image)) is not None:
+            return exact
         x0, y0, x1, y1 = find_content_box(image)
         content = image[y0:y1, x0:x1]
-        plain = self._cut_plain(content)
-        if plain is not None:
-            saliency[y0:y1, x0:x1] = read_alpha(plain, content)
-            return _on_plain_ground(saliency, plain, self._config)
         small = self._copy(content, self._config.working_px)
         mask, numbers = self._memoize("segment", repr(self._config), small, lambda: _decide(small, self._config))
         uniform, deviation, modes, unrest, separation = numbers.tolist()
@@ -82,6 +80,19 @@ class BorderSegmenter:
         if mask.any():
             saliency[y0:y1, x0:x1] = guided_upsample(mask.astype(np.float32), small, content)
         return FirstGuess(saliency, _notes(mask, separation, unrest, self._config), facts, by_color=True)
+
+    def predict_plain(self, image: Image) -> FirstGuess | None:
+        """Return the exact saliency of what stands on a plain backdrop, None where `image` has no such backdrop."""
+        if min(image.shape[:2]) < self._config.min_side_px:
+            return None
+        x0, y0, x1, y1 = find_content_box(image)
+        content = image[y0:y1, x0:x1]
+        plain = self._cut_plain(content)
+        if plain is None:
+            return None
+        saliency = np.zeros(image.shape[:2], np.float32)
+        saliency[y0:y1, x0:x1] = read_alpha(plain, content)
+        return _on_plain_ground(saliency, plain, self._config)
 
     def _copy(self, image: Image, longest_px: int) -> Image:
         """Return `image` reduced to `longest_px`, or less far where it would become too narrow to show anything."""
