@@ -114,7 +114,7 @@ def stages() -> dict[str, Refinement]:
 def print_table(refinements: dict[str, Refinement], found: Sequence[Case], answers: Answers, network: str) -> None:
     """Print IoU, boundary F and the mean alpha error of each refinement, by set."""
     sets = list(dict.fromkeys(case.set for case in found))
-    print(f"\n{network:20s}" + "".join(f"{f'{one} ({sum(c.set == one for c in found)})':>22s}" for one in sets))
+    print(f"\n{network:20s}" + "".join(f"{f'{one} ({sum(c.set == one for c in found)})':>24s}" for one in sets))
     for name, refine in refinements.items():
         rows: dict[str, list[tuple[float, float, float]]] = {one: [] for one in sets}
         for case in found:
@@ -123,9 +123,7 @@ def print_table(refinements: dict[str, Refinement], found: Sequence[Case], answe
             error = float(np.abs(alpha - case.truth).mean())
             rows[case.set].append((iou(mask, truth), boundary_f(mask, truth, TOLERANCE_PX), error))
         means = [np.mean(rows[one], axis=0) for one in sets]
-        print(
-            f"{name:20s}" + "".join(f"     {m[0]:.4f} {m[1]:.3f} {m[2]:.4f}"[:22].rjust(22) for m in means), flush=True
-        )
+        print(f"{name:20s}" + "".join(f"{m[0]:.4f} {m[1]:.3f} {m[2]:.4f}".rjust(24) for m in means), flush=True)
 
 
 def print_grades(found: Sequence[Case], network: str, engines: Engines) -> None:

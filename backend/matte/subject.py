@@ -88,9 +88,10 @@ def find_subject(
 
 def _own_mask(alpha: Alpha, picture: Picture, options: MatteOptions, engines: Engines, trace: Trace) -> Subject:
     if options.refine:
-        config = matte_config(engines.settings, options.quality, options.holes, options.refiner)
+        # A drawn mask is sure of everything, so that the learned refiner would move nothing.
+        config = matte_config(engines.settings, options.quality, options.holes, "classic")
         config = replace(config, components=None)  # its parts are the caller's decision
-        matte = refine_matte(picture.image, alpha, config, trace, engines.refiner())
+        matte = refine_matte(picture.image, alpha, config, trace)
         return Subject(matte.alpha, "own-mask", facts=dict(matte.facts))
     if "quality" in options.model_fields_set:
         trace.note("quality was ignored: a mask that is given is used as it is; refine=true refines it.")

@@ -55,7 +55,7 @@ OTHERS = {
     "depth_percentile": 36.0, "feather_px": 1.0, "debug": True, "output": "cutout", "background": "#ffffff",
     "crop": True, "margin": 0.1, "engine": "relief", "foreground_ratio": 0.8, "resolution": 128, "threshold": 24.0,
     "format": "obj", "texture": "baked", "target_faces": 500, "smooth": True, "project_photo": True, "up": "z",
-    "cloth": "upper", "points": [{"x": 1, "y": 2, "mode": "keep"}], "matting": "rembg",
+    "cloth": "upper", "points": [{"x": 1, "y": 2, "mode": "keep"}], "matting": "rembg", "refiner": "classic",
     "score_threshold": 0.4, "classes": "cat", "instances": 2, "mode": "document", "edges": "sharp",
     "holes": "open",
 }  # fmt: skip

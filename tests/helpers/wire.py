@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 from backend.api.server.process import Server, server_of
 from backend.contract.errors import OverloadedError
-from backend.contract.runner import RunnerStatus
+from backend.contract.runner import LaneStatus, RunnerStatus
 from backend.contract.settings import Settings
 from backend.contract.work import Done, File, Work
 from backend.main import create_app
@@ -55,7 +55,8 @@ class StubRunner:
         pass
 
     def status(self) -> RunnerStatus:
-        return RunnerStatus(not self.why, self.why, (), ())
+        lanes = tuple(LaneStatus(lane, 0, 0, 0, 0) for lane in ("mask", "mesh"))  # that take no job
+        return RunnerStatus(not self.why, self.why, lanes, ())
 
     def close(self) -> None:
         pass

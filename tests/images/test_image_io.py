@@ -165,8 +165,8 @@ def test_an_interlaced_png_equals_a_plain_one() -> None:
         np.testing.assert_array_equal(read(interlaced_png(scene(*shape))).image, scene(*shape))
 
 
-def test_gamma_is_left_alone() -> None:
-    data = png(rows_of(scene()), 40, 8, 2, extra=chunk(b"gAMA", (220_000).to_bytes(4, "big")))
+def test_the_gamma_of_srgb_changes_nothing() -> None:
+    data = png(rows_of(scene()), 40, 8, 2, extra=chunk(b"gAMA", (45_455).to_bytes(4, "big")))
     np.testing.assert_array_equal(read(data).image, scene())
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from backend.contract.options import MaskOptions
 from backend.contract.settings import Settings
 from backend.engines.first_guess import FirstGuess
 from backend.engines.registry import Engines
@@ -92,7 +93,11 @@ def test_a_fixed_threshold_decides_what_is_object(tmp_path: Path, monkeypatch: p
     image, mask = toy()
     weak = Fixed(mask.astype(np.float32) * np.float32(0.6))
     found = [
-        cut_out(image, engines=engines_with(weak, monkeypatch, checkpoints_dir=tmp_path, mask_threshold=level))
+        cut_out(
+            image,
+            MaskOptions(quality="fast"),
+            engines=engines_with(weak, monkeypatch, checkpoints_dir=tmp_path, mask_threshold=level),
+        )
         for level in (0.5, 0.8)
     ]
     assert found[0].alpha.max() > 0.5

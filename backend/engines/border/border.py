@@ -102,7 +102,7 @@ class BorderSegmenter:
 
     def _cut_plain(self, image: Image) -> PlainCut | None:
         small = self._copy(image, self._config.plain_px)
-        parts = self._memoize("plain", repr(self._config), small, lambda: _packed(cut_plain(small)))
+        parts = self._memoize("segment", f"plain {self._config!r}", small, lambda: _packed(cut_plain(small)))
         mask, front, back, numbers = parts
         return PlainCut(mask > 0, front, back, *numbers.tolist()) if numbers.size else None
 

@@ -170,7 +170,7 @@ def test_a_mask_of_another_shape_is_refused_and_one_of_another_size_is_fitted(cl
 
 def test_real_transparency_is_the_mask_unless_switched_off(client: TestClient) -> None:
     image, mask = toy()
-    inverse = np.where(mask, 60, 255).astype(np.uint8)
+    inverse = np.where(mask, 0, 255).astype(np.uint8)
     cutout = encoded(np.dstack([image, inverse]))
     own = np.asarray(opened(client.post("/remove-bg", files={"file": cutout}).content))
     assert np.array_equal(own, inverse)
