@@ -68,11 +68,11 @@ class Engines:
         return segmenter
 
     def second_opinion(self, first: str) -> Segmenter | None:
-        """Return the small network that is asked beside `first`, which `auto` has chosen; None where there is none.
+        """Return the small network that is asked beside `first`; None where there is none.
 
-        The operator's own choice (SEGMENTER) stands alone, and so does the embedded engine.
+        The operator's own choice (SEGMENTER) stands alone.
         """
-        if self.settings.segmenter != "auto" or first in (SECOND_OPINION, EMBEDDED_SEGMENTER):
+        if self.settings.segmenter != "auto" or first == SECOND_OPINION:
             return None
         second: Segmenter | None = self._auto("segmentation", (SECOND_OPINION,), None, self._load_segmenter)
         return second

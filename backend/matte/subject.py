@@ -18,7 +18,7 @@ from backend.engines.border.border import BorderSegmenter
 from backend.engines.first_guess import FirstGuess, Segmenter
 from backend.engines.instances import InstanceChoice, InstanceSegmenter
 from backend.engines.multi_scale import predict_at_scales
-from backend.engines.opinions import Opinion, surer, with_exact_outline, with_mirrored
+from backend.engines.opinions import Opinion, disagreement, surer, with_exact_outline, with_mirrored
 from backend.engines.registry import Engines
 from backend.engines.rembg_session import Prompt, RembgSegmenter
 from backend.images.arrays import Alpha, Image, Saliency
@@ -108,6 +108,8 @@ def _segment(picture: Picture, options: MatteOptions, engines: Engines, trace: T
         if options.model == "auto" and not options.multi_scale:
             found = _with_second_opinion(found, picture.image, engines)
             found = _with_exact_outline(found, picture.image, config, engines)
+        elif guess.by_color and not guess.exact:
+            found = _disputed(found, picture.image, engines)
         name, guess = found.name, found.guess
     trace.picture("saliency", guess.saliency)
     for sentence in (*guess.notes, *guess.remarks):
@@ -136,10 +138,12 @@ def _segment(picture: Picture, options: MatteOptions, engines: Engines, trace: T
 
 def _evidence(guess: FirstGuess, facts: Facts) -> Evidence:
     disagreement = facts.get("backdrop_disagreement" if guess.exact else "disagreement")
+    separation = facts.get("separation") if guess.by_color and not guess.exact else None
     return Evidence(
         unsureness(guess.saliency),
         None if disagreement is None else float(disagreement),
         float(facts.get("parts_dropped_share", 0)),
+        None if separation is None else float(separation),
     )
 
 
@@ -176,6 +180,15 @@ def _with_second_opinion(first: Opinion, image: Image, engines: Engines) -> Opin
         return Opinion(first.name, with_mirrored(first.guess, mirrored))
     second = engines.second_opinion(first.name)
     return first if second is None else surer(first, Opinion(second.name, second.predict(image)))
+
+
+def _disputed(found: Opinion, image: Image, engines: Engines) -> Opinion:
+    """Return a guess by colours with how far the small network differs from it, where that is here: for the grade."""
+    second = engines.second_opinion(found.name)
+    if second is None:
+        return found
+    apart = round(disagreement(found.guess.saliency, second.predict(image).saliency), 4)
+    return Opinion(found.name, replace(found.guess, facts={**found.guess.facts, "disagreement": apart}))
 
 
 def _with_exact_outline(found: Opinion, image: Image, config: MatteConfig, engines: Engines) -> Opinion:

@@ -1,7 +1,8 @@
 """What is known of a first guess besides its pixels: how unsure it was, what a second opinion said, what was left out.
 
-The costs were fitted by logistic regression to 210 real photos and three networks (IoU below 0.7 or not), 15 points to
-a unit of log odds; `benchmarks/refinement.py --grades` measures what they are worth.
+The costs were fitted by logistic regression (IoU below 0.7 or not) to 210 real photos and three networks, and to 105 of
+them and `border`: 15 points to a unit of log odds, fewer for colours alone. What they are worth is measured by
+`benchmarks/refinement.py --grades`.
 """
 
 from dataclasses import dataclass
@@ -12,13 +13,27 @@ from backend.images.arrays import Saliency
 from backend.images.resize import fit_longest_side
 
 SIDE_PX = 512  # longer side of the copy on which the saliency is judged
-POINTS = 15.0  # of a unit of log odds
-DISPUTED = 0.81  # log odds for each e-fold of the disagreement
-UNSURE, UNSURE_ALONE = 1.42, 2.17  # log odds for each e-fold of the unsureness: beside a second opinion, and without
-CALM, CALM_ALONE, AGREED = 0.009, 0.005, 0.012  # what a good answer has anyway and costs nothing
-FLOOR, DISPUTE_FLOOR = 0.01, 0.03  # below these the figures are noise
 LEFT_OUT, MOST_LEFT_OUT = 60.0, 30.0  # points for each object's area left out, and at most
 LEAST_TOLD = 1.0  # a loss of fewer points is none
+MINGLED = 45.0  # points where object and background have the same colours
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """Points for each e-fold of a figure above what a good answer has anyway; below `floor` the figure is noise."""
+
+    points: float
+    calm: float
+    floor: float
+
+    def of(self, figure: float) -> float:
+        return self.points * float(np.log((figure + self.floor) / (self.calm + self.floor)))
+
+
+UNSURE, DISPUTED = _Cost(21.3, 0.009, 0.01), _Cost(12.2, 0.012, 0.03)  # a network that has a second opinion beside it
+UNSURE_ALONE = _Cost(32.6, 0.005, 0.01)  # a network that nobody else was asked beside
+COLORS_DISPUTED = _Cost(48.3, 0.06, 0.03)  # a guess by colours that a network was asked beside
+COLORS_UNSURE = _Cost(14.0, 0.01, 0.01)  # a guess by colours alone
 
 
 @dataclass(frozen=True)
@@ -28,6 +43,7 @@ class Evidence:
     unsure: float  # the saliency outside the mask, summed
     disagreement: float | None = None  # 1 - IoU with a second opinion, None where nobody else was asked
     left_out: float = 0.0  # parts that were found and dropped
+    separation: float | None = None  # of a guess by colours: how far apart those of object and background are, 0 to 1
 
 
 def unsureness(saliency: Saliency) -> float:
@@ -40,24 +56,16 @@ def unsureness(saliency: Saliency) -> float:
 
 def losses(evidence: Evidence) -> list[tuple[float, str]]:
     """Return the points that the evidence costs, each with its sentence, the largest first."""
-    alone = evidence.disagreement is None
-    weight, calm = (UNSURE_ALONE, CALM_ALONE) if alone else (UNSURE, CALM)
-    found = [
-        (
-            POINTS * weight * float(np.log((evidence.unsure + FLOOR) / (calm + FLOOR))),
-            f"The segmenter was unsure about an area of {evidence.unsure:.0%} of the object.",
-        ),
-        (
-            min(LEFT_OUT * evidence.left_out, MOST_LEFT_OUT),
-            f"Parts of {evidence.left_out:.0%} of the object's size were left out; instances=all keeps them.",
-        ),
-    ]
+    told_unsure = f"The segmenter was unsure about an area of {evidence.unsure:.0%} of the object."
+    told_left_out = f"Parts of {evidence.left_out:.0%} of the object's size were left out; instances=all keeps them."
+    found = [(min(LEFT_OUT * evidence.left_out, MOST_LEFT_OUT), told_left_out)]
+    by_color, alone = evidence.separation is not None, evidence.disagreement is None
     if evidence.disagreement is not None:
-        ratio = (evidence.disagreement + DISPUTE_FLOOR) / (AGREED + DISPUTE_FLOOR)
-        found.append(
-            (
-                POINTS * DISPUTED * float(np.log(ratio)),
-                f"A second opinion differs in {evidence.disagreement:.0%} of the object.",
-            )
-        )
+        told = f"A second opinion differs in {evidence.disagreement:.0%} of the object."
+        found.append(((COLORS_DISPUTED if by_color else DISPUTED).of(evidence.disagreement), told))
+    if alone or not by_color:
+        unsure = COLORS_UNSURE if by_color else UNSURE_ALONE if alone else UNSURE
+        found.append((unsure.of(evidence.unsure), told_unsure))
+    if alone and evidence.separation is not None:
+        found.append((MINGLED * (1 - evidence.separation), "The object's colours are also those of its background."))
     return sorted((one for one in found if one[0] >= LEAST_TOLD), reverse=True)

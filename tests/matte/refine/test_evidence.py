@@ -51,3 +51,11 @@ def test_the_scorecard_takes_the_points_and_gives_the_sentences() -> None:
     clean, doubted = score_matte(alpha), score_matte(alpha, evidence=Evidence(0.1, 0.5))
     assert clean.grade == "A" and doubted.points < clean.points
     assert len(doubted.advice) == 2 and any("second opinion" in sentence for sentence in doubted.advice)
+
+
+def test_a_guess_by_colours_loses_for_colours_that_mingle_unless_a_network_was_asked() -> None:
+    apart, mingled = Evidence(0.0, separation=1.0), Evidence(0.0, separation=0.4)
+    assert points(apart) < points(mingled)
+    assert any("colours" in sentence for _, sentence in losses(mingled))
+    assert points(Evidence(0.0, 0.05, separation=0.4)) == 0
+    assert points(Evidence(0.0, 0.6, separation=1.0)) > points(Evidence(0.0, 0.6))
