@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("shared", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--backbone", type=Path, required=True, help="published EfficientNet-lite0 weights (.pth)")
-    parser.add_argument("--steps", type=int, default=3600)
+    parser.add_argument("--steps", type=int, nargs=2, default=(3600, 3400), help="of each run")
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     options = parser.parse_args()
     torch.set_flush_denormal(True)
@@ -42,7 +42,9 @@ def main() -> None:
     print(f"{len(exact)} composites and {len(photos)} photos")
     network = Refiner()
     network.start_from(torch.load(options.backbone, map_location="cpu", weights_only=True))
-    train(network, exact, photos, Plan(options.steps))
+    everywhere, at_the_edge = options.steps
+    train(network, exact, photos, Plan(everywhere))
+    train(network, exact, photos, Plan(at_the_edge, gated=True, seed=11, rate=1.2e-3))
     export(network, options.out)
 
 

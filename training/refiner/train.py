@@ -23,7 +23,7 @@ class Plan:
 
     steps: int
     batch: int = 8
-    side: int = 224
+    side: int = 192
     rate: float = 1.5e-3
     encoder_rate: float = 3e-4
     photos: float = 0.45  # share of samples from photos with a hand-made mask
