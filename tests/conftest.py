@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import uuid
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from tests.helpers.table import Table, empty_table
 
 os.environ["CACHE_BYTES"] = "0"  # no test finds what another one kept; those of the cache ask for one
 
+
+# A shell that starts the suite in the background has Ctrl-C ignored, which every process of a test would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Each file runs in one process of several: what takes longest begins first, or one process ends alone with it.
 LONGEST_FIRST = ("tests/web/test_page_in_browser.py", "tests/service/", "tests/folders/", "tests/test_package.py")

@@ -32,7 +32,7 @@ class _Cost:
 
 UNSURE, DISPUTED = _Cost(21.3, 0.009, 0.01), _Cost(12.2, 0.012, 0.03)  # a network that has a second opinion beside it
 UNSURE_ALONE = _Cost(32.6, 0.005, 0.01)  # a network that nobody else was asked beside
-COLORS_DISPUTED = _Cost(48.3, 0.06, 0.03)  # a guess by colours that a network was asked beside
+COLORS_DISPUTED = _Cost(34.0, 0.06, 0.03)  # a guess by colours that a network was asked beside
 COLORS_UNSURE = _Cost(14.0, 0.01, 0.01)  # a guess by colours alone
 
 
