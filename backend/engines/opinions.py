@@ -15,10 +15,7 @@ from backend.images.arrays import Mask, Saliency
 MAYBE = 0.1  # saliency above which a pixel may be the object's: the plain background says nothing about sureness
 INSIDE = 0.5
 AGREED = 0.2  # disagreement up to which a plain backdrop's outline stands for a network's object
-WITHIN, PIECE = (
-    0.97,
-    0.1,
-)  # share of a network's mask inside the plain one, from which it is a piece of that, and how unlike
+WITHIN = 0.97  # share of a network's mask inside the plain one from which it is a piece of that
 
 
 @dataclass(frozen=True)

