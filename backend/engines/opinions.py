@@ -14,8 +14,8 @@ from backend.images.arrays import Mask, Saliency
 
 MAYBE = 0.1  # saliency above which a pixel may be the object's: the plain background says nothing about sureness
 INSIDE = 0.5
-AGREED = 0.2  # disagreement up to which a plain backdrop's outline stands for a network's object
-WITHIN = 0.97  # share of a network's mask inside the plain one from which it is a piece of that
+SURE = 0.9  # saliency from which a network is sure of a pixel
+WITHIN = 0.97  # share of what a network is sure of that a plain backdrop's outline has to enclose
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,16 @@ def with_exact_outline(network: Opinion, plain: FirstGuess) -> Opinion:
     """Return the network's object with the outline that was read off a plain backdrop, where both mean one object.
 
     A network says what the object is, a plain backdrop where it ends: to the pixel, spokes and letters included. They
-    mean one object where they nearly agree, the openings of a wheel left aside, and where the network saw a piece of
-    it: the picture on a book's cover, one of two earrings.
+    mean one object where the outline encloses what the network is sure of, which may be a piece: the picture on a
+    book's cover, one of two earrings. An outline that leaves a part of that out took it for a shadow.
     """
     one, other = network.guess.saliency >= INSIDE, plain.saliency >= INSIDE
-    apart = min(disagreement(one, other), disagreement(one, _filled(other)))
-    area = np.count_nonzero(one)
+    filled = _filled(other)
+    apart = min(disagreement(one, other), disagreement(one, filled))
+    sure = network.guess.saliency >= SURE
+    area = np.count_nonzero(sure)
     facts = {**network.guess.facts, "backdrop_disagreement": round(apart, 4)}
-    if plain.notes or area == 0 or not (apart <= AGREED or np.count_nonzero(one & other) >= WITHIN * area):
+    if plain.notes or area == 0 or np.count_nonzero(sure & filled) < WITHIN * area:
         return Opinion(network.name, replace(network.guess, facts=facts))
     facts = {**plain.facts, **facts, "outline": "border"}
     told = f"{network.name} found the object; its outline was read off the plain backdrop."

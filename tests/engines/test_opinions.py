@@ -126,7 +126,9 @@ def test_a_plain_backdrops_outline_is_taken_where_both_mean_one_object(network: 
     assert chosen.guess.facts["outline"] == "border" and "plain backdrop" in chosen.guess.remarks[-1]
 
 
-@pytest.mark.parametrize("network", [square(0, 12), square(0, 4), square(0, 0)], ids=["more", "another", "nothing"])
+@pytest.mark.parametrize(
+    "network", [square(0, 12), square(0, 4), square(0, 0)], ids=["a part left out", "another", "nothing"]
+)
 def test_the_network_is_believed_where_they_mean_two_things(network: np.ndarray) -> None:
     chosen = outlined(network, square(6, 16))
     assert not chosen.guess.exact and np.array_equal(chosen.guess.saliency, network)
