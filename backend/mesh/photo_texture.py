@@ -44,15 +44,19 @@ class Atlas:
         return np.stack([column / width, row / height], axis=-1).astype(np.float32)
 
 
-def make_atlas(image: Image, alpha: Alpha) -> Atlas:
-    """Return the atlas of a framed (n, n, 3) picture: the front at the photo's resolution, up to 2,048 px."""
+def make_atlas(image: Image, alpha: Alpha, back_image: Image | None = None) -> Atlas:
+    """Return the atlas of a framed (n, n, 3) picture: the front at the photo's resolution, up to 2,048 px.
+
+    `back_image` (k, k, 3) are known colours of the back in the same square, seen through the object; None: a guess.
+    """
     x0, y0, x1, y1 = _crop_box(alpha)
     scale = min(1.0, MAX_TILE_PX / max(x1 - x0, y1 - y0))
     size = max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale))
     crop = cv2.resize(np.ascontiguousarray(image[y0:y1, x0:x1]), size, interpolation=cv2.INTER_AREA)
     matte = cv2.resize(np.ascontiguousarray(alpha[y0:y1, x0:x1]), size, interpolation=cv2.INTER_AREA)
     front = _pull_outward(crop, sure_pixels(matte))
-    back = _back(front, matte)
+    guess = _guess(front, matte) if back_image is None else _cropped(back_image, (x0, y0, x1, y1), len(alpha))
+    back = _back(front, matte, guess)
     wide, high = size
     atlas = np.empty((high, wide + GAP_PX + back.shape[1], 3), np.uint8)
     atlas[:, :wide] = front
@@ -127,10 +131,18 @@ def _pull_outward(image: Image, sure: Mask) -> Image:
     return pulled
 
 
-def _back(front: Image, matte: Alpha) -> Image:
+def _cropped(picture: Image, box: tuple[int, int, int, int], side: int) -> Image:
+    """Return the box, in pixels of a square of `side`, out of a (k, k, 3) picture of the same square."""
+    step = len(picture) / side
+    x0, y0, x1, y1 = (round(edge * step) for edge in box)
+    x0, y0 = min(x0, len(picture) - 1), min(y0, len(picture) - 1)
+    return picture[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)]
+
+
+def _back(front: Image, matte: Alpha, guess_image: Image) -> Image:
     """Return the back's tile of the same box at half the resolution: the mirrored front at the rim, a guess inside."""
     size = max(1, front.shape[1] // 2), max(1, front.shape[0] // 2)
-    guess = cv2.resize(_guess(front, matte), size, interpolation=cv2.INTER_LINEAR).astype(np.float32)
+    guess = cv2.resize(guess_image, size, interpolation=cv2.INTER_LINEAR).astype(np.float32)
     near = cv2.resize(front, size, interpolation=cv2.INTER_AREA).astype(np.float32)
     ringed = np.pad(cv2.resize(matte, size, interpolation=cv2.INTER_AREA) > 0.5, 1)
     depth = cv2.distanceTransform(ringed.astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]

@@ -1,4 +1,4 @@
-"""Planar mesh and heights -> the closed mesh: front, back, walls where the photo cut the object, normals, texture.
+"""The relief's planes -> its two layers with normals, and from them the closed, textured mesh.
 
 Normals come from the surface that the heights describe, not from its triangles: with F = (x − middle)² −
 (factor · half)² the gradient of F stays finite at the rim, where the surface is upright and its triangles are long and
@@ -12,17 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from backend.images.resize import fit_longest_side
-from backend.mesh.camera import DISTANCE, HALF_HEIGHT, lift
+from backend.mesh.camera import DISTANCE, HALF_HEIGHT
 from backend.mesh.depth_relief import Relief
-from backend.mesh.mesh import Mesh, Texture
+from backend.mesh.layers import Layers, Vectors, close_layers, dress
+from backend.mesh.mesh import Mesh
 from backend.mesh.photo_texture import Atlas
 from backend.mesh.planar import PlanarMesh
 from backend.mesh.poisson import Domain, Plane, gradient
-from backend.mesh.sampling import texture_colors
 from backend.mesh.silhouette import Lattice
-
-Vectors = NDArray[np.float64]  # (N, 3)
 
 
 @dataclass(frozen=True)
@@ -37,33 +34,10 @@ class Solid:
 
 
 def close_solid(solid: Solid, atlas: Atlas) -> Mesh:
-    """Return the closed mesh with smooth normals, the texture, and the texture's colours at the vertices.
-
-    Along the contour front and back have vertices of their own at the same places: the texture has a seam there.
-    """
-    planar = solid.planar
-    across, down = (solid.lattice.over_picture(planar.points[:, axis]) for axis in (1, 0))
-    front, back = (lift(across, down, x) for x in _heights(solid))
-    walls, rim = _walls(solid)
-    count = len(planar.points)
-    wall_points = np.concatenate([front[rim], back[rim]])
-    vertices = np.concatenate([front, back, wall_points]).astype(np.float32)
-    faces = np.concatenate([planar.triangles[:, ::-1], planar.triangles + count, walls + 2 * count])
-    normals = np.concatenate(
-        [
-            _normals(solid, front, 1.0),
-            _normals(solid, back, -1.0),
-            _wall_normals(wall_points, walls),
-        ]
-    ).astype(np.float32)
-    uv = np.concatenate(
-        [
-            atlas.uv(across, down, back=False),
-            atlas.uv(across, down, back=True),
-            np.tile(atlas.uv(across[rim], down[rim], back=True), (2, 1)),
-        ]
-    )
-    return Mesh(vertices, faces, _colors(atlas, uv), Texture(uv, atlas.image), normals)
+    """Return the closed mesh with smooth normals, the texture, and the texture's colours at the vertices."""
+    layers = Layers(solid.lattice, solid.planar, *_heights(solid))
+    front, back = layers.points()
+    return dress(close_layers(layers, (_normals(solid, front, 1.0), _normals(solid, back, -1.0))), atlas)
 
 
 def _rims(solid: Solid) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -132,32 +106,3 @@ def _unit(vectors: Vectors, outward: tuple[NDArray[np.bool_], Vectors]) -> Vecto
     chosen[length < 1e-12] = (1.0, 0.0, 0.0)
     unit: Vectors = chosen / np.linalg.norm(chosen, axis=1, keepdims=True)
     return unit
-
-
-def _walls(solid: Solid) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the walls' faces, over the front and then the back copies of contour points, and those points."""
-    opened, _ = _rims(solid)
-    edges = solid.planar.rim()
-    edges = edges[opened[edges].any(axis=1)]
-    rim, edges = np.unique(edges, return_inverse=True)
-    edges = edges.reshape(-1, 2)
-    start, end = edges.T
-    behind = len(rim)
-    lower = np.stack([start, end, end + behind], axis=-1)[opened[rim[end]]]
-    upper = np.stack([start, end + behind, start + behind], axis=-1)[opened[rim[start]]]
-    return np.concatenate([lower, upper]), rim
-
-
-def _wall_normals(points: Vectors, walls: NDArray[np.int64]) -> Vectors:
-    a, b, c = (points[walls[:, k]] for k in range(3))
-    normals = np.zeros_like(points)
-    for k in range(3):
-        np.add.at(normals, walls[:, k], np.cross(b - a, c - a))
-    length = np.linalg.norm(normals, axis=1, keepdims=True)
-    normals = np.where(length > 0, normals / np.maximum(length, 1e-30), (0.0, 0.0, 1.0))
-    return normals
-
-
-def _colors(atlas: Atlas, uv: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the atlas's colours at (N, 2), averaged over about the distance between vertices."""
-    return texture_colors(fit_longest_side(atlas.image, 640), uv) / np.float32(255.0)

@@ -4,7 +4,7 @@ import numpy as np
 import trimesh
 
 from backend.mesh.mesh import Mesh
-from backend.mesh.topology import topology, vertex_normals, weld
+from backend.mesh.topology import creased, topology, vertex_normals, weld
 
 
 def ball(subdivisions=2):
@@ -48,3 +48,14 @@ def test_a_balls_normals_point_away_from_its_middle_across_seams():
     normals = vertex_normals(mesh)
     assert np.allclose(np.linalg.norm(normals, axis=1), 1, atol=1e-5)
     assert ((normals * mesh.vertices).sum(axis=1) > 0.999 * 0.5).all()
+
+
+def test_creased_keeps_a_box_sharp_and_a_ball_smooth():
+    box = trimesh.creation.box((1, 1, 1)).subdivide().subdivide()
+    sharp = creased(Mesh(box.vertices.astype(np.float32), box.faces.astype(np.int64)))
+    assert np.isclose(np.abs(sharp.normals).max(axis=1), 1).all()
+    assert topology(weld(sharp)).closed and len(sharp.faces) == len(box.faces)
+    ball = trimesh.creation.icosphere(3)
+    smooth = creased(Mesh(ball.vertices.astype(np.float32), ball.faces.astype(np.int64)))
+    assert len(smooth.vertices) == len(ball.vertices)
+    assert (smooth.normals * smooth.vertices).sum(axis=1).min() > 0.99
