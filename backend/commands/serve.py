@@ -11,6 +11,7 @@ from backend.api.server.open_files import allow_open_files
 from backend.api.server.process import server_of
 from backend.api.startup import StartError, check_choices, check_folders, keep_files_private
 from backend.commands.summary import service_lines
+from backend.contract.clock import outlast_the_calendar
 from backend.contract.settings import Settings
 from backend.jobs.database import DataFolderError
 from backend.main import create_app
@@ -27,6 +28,7 @@ def serve(host: str, port: int, fetch: bool | None) -> int:
         print(_why_not_bound(error, host, port), file=sys.stderr)
         return 1
     try:
+        outlast_the_calendar()
         settings, lowered = allow_open_files(settings)
         keep_files_private()
         check_folders(settings)

@@ -155,12 +155,22 @@ class StorageFullError(ServiceError):
     """The disk is full."""
 
 
+class StorageFailedError(ServiceError):
+    """The stored jobs cannot be read or written: they are damaged, gone, or the disk fails."""
+
+    retry_after_s = 10
+
+
+# A quota, a size limit, and a flush or an index that finds no room are I/O errors to SQLite.
+FULL_DISK_IOERR = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_SHMSIZE)
+
+
 def is_disk_full(error: OSError | sqlite3.OperationalError) -> bool:
     """Whether the disk is full, or a quota or size limit is reached."""
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte is the primary code
-    return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)  # a full disk has no room for the WAL's index: IOERR
+    return code == sqlite3.SQLITE_FULL or getattr(error, "sqlite_errorcode", 0) in FULL_DISK_IOERR
 
 
 @contextmanager
@@ -210,6 +220,7 @@ PROBLEMS: dict[type[MattemeshError], Problem] = {
     ModelUnavailableError: Problem(503, "model-unavailable", "The model is not available"),
     OutOfMemoryError: Problem(503, "out-of-memory", "The work did not fit into memory"),
     StorageFullError: Problem(507, "storage-full", "The disk is full"),
+    StorageFailedError: Problem(503, "storage-failed", "Jobs cannot be stored or read"),
 }
 
 INTERNAL = Problem(500, "internal", "Internal error")

@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields
@@ -13,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from backend.contract.errors import translate_disk_full
 from backend.contract.work import check_result
-from backend.jobs.records import DISK_FULL, FINAL, JOB_KINDS, Event, Job, made_at
+from backend.jobs.records import DISK_FULL, FINAL, JOB_KINDS, Event, Job, made_at, time_now
 
 VERSION = 1  # of the tables
 TABLES = """
@@ -84,6 +83,9 @@ def connect(path: Path) -> sqlite3.Connection:
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             connection.row_factory = sqlite3.Row
             connection.text_factory = lambda raw: raw.decode(errors="replace")  # else one bad byte fails a whole query
+            # No other process shares the store, so its log needs no index in a mapped file: cutting that off would
+            # end this process with SIGBUS.
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             _check(connection, path)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA foreign_keys = ON")
@@ -95,6 +97,8 @@ def connect(path: Path) -> sqlite3.Connection:
             connection.close()
         if isinstance(error, sqlite3.DatabaseError | UnicodeDecodeError):  # sqlite3 may fail to decode its own message
             reason = "its schema is damaged" if isinstance(error, UnicodeDecodeError) else error
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+                raise DataFolderError(f"{path} is in use by another program; end that one.") from None
             raise DataFolderError(f"{path} cannot be used as a job store ({reason}); move it away.") from None
         raise
     return connection
@@ -113,7 +117,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 def _make_tables(connection: sqlite3.Connection) -> None:
     """Create the tables that are missing. A store whose `jobs` are new notes when it was made."""
     is_new = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'jobs'").fetchone() is None
-    made = f"DELETE FROM store; INSERT INTO store VALUES ({time.time()!r});" if is_new else ""
+    made = f"DELETE FROM store; INSERT INTO store VALUES ({time_now()!r});" if is_new else ""
     connection.executescript(f"BEGIN; {TABLES} {made} PRAGMA user_version = {VERSION}; COMMIT;")
 
 

@@ -8,7 +8,6 @@ again. Only a worker lost in the middle of the work counts as an attempt.
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Awaitable, Callable
 from typing import get_args
 
@@ -17,6 +16,7 @@ from pydantic import ValidationError
 from backend.contract.errors import (
     MattemeshError,
     OverloadedError,
+    StorageFailedError,
     StorageFullError,
     TimedOutError,
     WorkerLostError,
@@ -26,7 +26,7 @@ from backend.contract.runner import Runner
 from backend.contract.work import KINDS, Done, Lane, Work
 from backend.jobs.events import Changes, Progress, Recorder, timing_profile, updated_stage_times
 from backend.jobs.folders import JobFolders
-from backend.jobs.records import MAX_ATTEMPTS, Job, Outcome, StoredFile, failure
+from backend.jobs.records import MAX_ATTEMPTS, Job, Outcome, StoredFile, failure, time_now
 from backend.jobs.store import AsyncJobStore
 
 NO_ROOM = (OverloadedError, TimedOutError, WorkerLostError)  # where the work has not begun
@@ -39,11 +39,12 @@ logger = logging.getLogger("mattemesh")
 async def run_supervised(
     name: str, step: Callable[[], Awaitable[None]], should_run: Callable[[], bool], retry_s: float
 ) -> None:
-    """Repeat `step` while `should_run()`; log its errors (a full disk is no news) and pause `retry_s` after each."""
+    """Repeat `step` while `should_run()`; log its errors (a full disk or a damaged store is no news) and pause
+    `retry_s` after each."""
     while should_run():
         try:
             await step()
-        except StorageFullError:
+        except (StorageFullError, StorageFailedError):
             await asyncio.sleep(retry_s)
         except Exception:  # an unforeseen fault must not end the loop until the next start
             logger.exception("%s failed and goes on", name)
@@ -139,9 +140,13 @@ class Dispatcher:
         """Take a claimed job to its end."""
         try:
             await self._run(job)
+        except StorageFailedError:  # nobody can know how the job stands: once the store is open again it is taken anew
+            pass
         except Exception as error:  # a bug or a faulty disk fails this job, and not its lane
             try:
                 await self._fail(job, error)
+            except StorageFailedError:
+                pass
             except Exception:
                 logger.exception("job %s: its failure could not be stored", job.id)
         finally:
@@ -205,7 +210,11 @@ class Dispatcher:
                 cache=done.cache,
                 files=tuple(StoredFile(file.name, file.media_type, file.size) for file in done.files),
             )
-            kept = await self._store.finish(job.id, outcome, time.time(), self._ttl_s)
+        except (StorageFullError, StorageFailedError) as error:
+            await self._fail(job, error)
+            return
+        try:
+            kept = await self._store.finish(job.id, outcome, time_now(), self._ttl_s)
         except StorageFullError as error:
             await self._fail(job, error)
             return
@@ -227,7 +236,7 @@ class Dispatcher:
         # The files first: on a full disk the row needs their room.
         await asyncio.to_thread(self._folders.remove, job.id)
         outcome = failure(error, job.id)
-        await self._insist(lambda: self._store.finish(job.id, outcome, time.time(), self._ttl_s))
+        await self._insist(lambda: self._store.finish(job.id, outcome, time_now(), self._ttl_s))
 
     async def _insist(self, change: Callable[[], Awaitable[object]]) -> None:
         """Make a change that must not be lost: on a full disk, try again until there is room."""

@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 
 from backend.contract.errors import StorageFullError
 from backend.contract.work import Stage
+from backend.jobs.records import time_now
 from backend.jobs.store import AsyncJobStore
 
 NEWEST_WEIGHT = 0.3  # EWMA weight of the newest run in a stage's usual seconds
@@ -133,7 +134,7 @@ class Recorder:
     async def _keep(self, batch: list[dict[str, Any]]) -> None:
         try:
             if {} in batch:
-                await self._store.begin(self._job_id, time.time())
+                await self._store.begin(self._job_id, time_now())
             await self._store.add_stages(self._job_id, [data for data in batch if data])
         except StorageFullError:
             logger.warning("job %s: the disk is full, its progress is not stored", self._job_id)

@@ -1,21 +1,25 @@
 """The photos and results of jobs as files. Each job has its own folder, which appears whole or not at all.
 
 A folder is written in `partial/`, flushed to the disk and renamed into place; what a killed service leaves there is
-removed at the next start. All functions raise StorageFullError where the disk is full.
+removed at the next start. All functions raise StorageFullError where the disk is full, and StorageFailedError where it
+cannot be used.
 """
 
+import contextlib
+import logging
 import os
 import shutil
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from backend.contract.errors import translate_disk_full
+from backend.contract.errors import StorageFailedError, translate_disk_full
 from backend.contract.spool import SpooledFile
 from backend.contract.work import File, check_result
-from backend.jobs.records import DISK_FULL, Job, StoredFile, made_at
+from backend.jobs.records import DISK_FULL, MAX_TIME_S, STORE_FAILED, Job, StoredFile, made_at
 
 RESERVE_BYTES = 256 * 1024  # ten times what SQLite writes to delete a job
+logger = logging.getLogger("mattemesh")
 
 
 class JobFolders:
@@ -41,7 +45,8 @@ class JobFolders:
 
     def use_reserve(self) -> None:
         """Free the space that was set aside."""
-        self._reserve.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._reserve.unlink(missing_ok=True)
 
     def keep_inputs(self, job_id: str, files: Mapping[str, bytes]) -> None:
         """Store the files of a request, by the names of their form parts."""
@@ -55,10 +60,11 @@ class JobFolders:
 
     def inputs(self, job_id: str) -> dict[str, bytes] | None:
         """Return the files of the request; None when they are gone."""
-        try:
-            return {path.name: path.read_bytes() for path in (self._inputs / job_id).iterdir()}
-        except FileNotFoundError:  # cancelled, perhaps while they were read
-            return None
+        with _storage_errors():
+            try:
+                return {path.name: path.read_bytes() for path in (self._inputs / job_id).iterdir()}
+            except FileNotFoundError:  # cancelled, perhaps while they were read
+                return None
 
     def result(self, job_id: str, file: StoredFile) -> Path:
         """Return the path of a finished file. Raises ValueError for a row with a name that no result has."""
@@ -73,23 +79,27 @@ class JobFolders:
         self._remove(self._inputs / job_id)
         self._remove(self._results / job_id)
 
-    def sweep(self, waiting: Collection[str], succeeded: Collection[str], since: float) -> int:
+    def sweep(
+        self, waiting: Collection[str], succeeded: Collection[str], others: Collection[str], since: float, until: float
+    ) -> int:
         """Remove partial folders, and the folders of all jobs but the inputs of `waiting` and the results of
-        `succeeded` ids. Return how many stay because their job is older than `since` (seconds since 1970): a store
-        that was lost and made again knows nothing of them."""
+        `succeeded` ids. Return how many stay of jobs that are unknown, in none of the three: where a job is older than
+        `since`, or has results and is newer than `until` (both in seconds since 1970), a store that was lost or
+        replaced by a backup knows nothing of it."""
         for leftover in self._partial.iterdir():
             _delete(leftover)
-        older = 0
-        for folder, wanted in ((self._inputs, waiting), (self._results, succeeded)):
+        known = {*waiting, *succeeded, *others}
+        left = 0
+        for folder, wanted, end in ((self._inputs, waiting, MAX_TIME_S), (self._results, succeeded, until)):
             for path in folder.iterdir():
                 made = made_at(path.name)
                 if made is None or path.name in wanted:  # other names are not ours to remove
                     continue
-                if made < since:
-                    older += 1
+                if path.name not in known and not since <= made <= end:
+                    left += 1
                 else:
                     _delete(path)
-        return older
+        return left
 
     def complete(self, job: Job) -> bool:
         """Whether all files that the store lists for the job exist, at their sizes."""
@@ -99,8 +109,10 @@ class JobFolders:
 
     def _write(self, target: Path, files: Mapping[str, Iterable[bytes]]) -> None:
         draft = self._partial / f"{target.name}-{uuid.uuid4().hex}"
-        with translate_disk_full(DISK_FULL):
+        with _storage_errors():
             try:
+                for folder in (self._partial, target.parent):  # somebody may have removed them
+                    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 draft.mkdir(mode=0o700)
                 for name, pieces in files.items():
                     with (draft / name).open("xb") as file:
@@ -115,8 +127,9 @@ class JobFolders:
                 raise
 
     def _remove(self, folder: Path) -> None:
-        """Take a folder out of sight at once, then delete its files; a missing one is no error."""
-        if not folder.exists():
+        """Take a folder out of sight at once, then delete its files; a missing one is no error, and neither is an id
+        that no job has: a damaged row may name the folder above."""
+        if made_at(folder.name) is None or not os.path.lexists(folder):
             return
         doomed = self._partial / f"{folder.name}-{uuid.uuid4().hex}"
         try:
@@ -124,6 +137,17 @@ class JobFolders:
         except OSError:  # a full disk may have no room for the new name
             doomed = folder
         _delete(doomed)
+
+
+@contextlib.contextmanager
+def _storage_errors() -> Iterator[None]:
+    """Re-raise an OSError of the body as StorageFullError, or as StorageFailedError with a line in the log."""
+    try:
+        with translate_disk_full(DISK_FULL):
+            yield
+    except OSError as error:
+        logger.error("files of jobs cannot be used: %s", error)
+        raise StorageFailedError(STORE_FAILED) from error
 
 
 def _size(path: Path) -> int | None:

@@ -9,6 +9,7 @@ from pydantic import Field
 from ulid import ULID, PureRandomPolicy, ULIDGenerator
 
 from backend.contract.errors import problem_body
+from backend.contract.settings import MAX_TTL_S
 from backend.contract.work import KINDS, CacheOutcome, Lane
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -17,12 +18,22 @@ FINAL = frozenset({"succeeded", "failed", "cancelled"})
 JOB_KINDS = tuple(name for name, kind in KINDS.items() if kind.job)
 MAX_ATTEMPTS = 2
 DISK_FULL = "The disk is full, so jobs cannot be stored."
+STORE_FAILED = "The store of jobs is damaged or out of reach. The log of the service says what to do."
 ID_PATTERN = re.compile("[0-9a-hjkmnp-tv-z]{26}")  # a ULID in lower case
 MAX_TIME_S = 253_402_300_799.0  # since 1970: the end of the year 9999, the last that RFC 3339 can write
 # Constraints of what a row may hold; `backend.jobs.database` checks them.
 Id = Annotated[str, Field(pattern=f"^{ID_PATTERN.pattern}$")]
 Time = Annotated[float, Field(ge=0, le=MAX_TIME_S)]  # seconds since 1970
 Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+def time_now() -> float:
+    """Return the wall clock in seconds since 1970, within what a row may hold whatever the clock is set to."""
+    try:
+        now = time.time()
+    except OverflowError:  # Python's own limit, in the year 2262
+        now = MAX_TIME_S
+    return min(max(now, 0.0), MAX_TIME_S - MAX_TTL_S)
 
 
 class JobIds:
@@ -32,10 +43,16 @@ class JobIds:
     _ulids = ULIDGenerator(policy=PureRandomPolicy())
 
     def __init__(self, last: str | None = None) -> None:
-        self._last_ms = -1 if last is None else ULID.from_str(last).milliseconds
+        self._last_ms = -1
+        self.pass_by(last)
+
+    def pass_by(self, last: str | None) -> None:
+        """Make only ids greater than `last` from now on."""
+        if last is not None:
+            self._last_ms = max(self._last_ms, ULID.from_str(last).milliseconds)
 
     def next(self) -> str:
-        self._last_ms = max(self._last_ms + 1, time.time_ns() // 1_000_000)
+        self._last_ms = max(self._last_ms + 1, int(time_now() * 1000))
         return str(self._ulids.generate(self._last_ms)).lower()
 
 

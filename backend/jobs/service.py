@@ -6,14 +6,19 @@ import hashlib
 import json
 import logging
 import sqlite3
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
-from backend.contract.errors import NotFoundError, StorageFullError, WorkerLostError, translate_disk_full
+from backend.contract.errors import (
+    NotFoundError,
+    StorageFailedError,
+    StorageFullError,
+    WorkerLostError,
+    translate_disk_full,
+)
 from backend.contract.options import WorkOptions
 from backend.contract.runner import Runner
 from backend.contract.settings import Settings
@@ -22,7 +27,18 @@ from backend.jobs.database import DataFolderError
 from backend.jobs.dispatcher import Dispatcher, run_supervised
 from backend.jobs.events import Changes
 from backend.jobs.folders import JobFolders
-from backend.jobs.records import DISK_FULL, MAX_ATTEMPTS, Event, Job, JobIds, NewJob, Outcome, StoredFile, failure
+from backend.jobs.records import (
+    DISK_FULL,
+    MAX_ATTEMPTS,
+    Event,
+    Job,
+    JobIds,
+    NewJob,
+    Outcome,
+    StoredFile,
+    failure,
+    time_now,
+)
 from backend.jobs.store import AsyncJobStore, Counts, JobStore
 from backend.weights.remote_services import lane_of
 
@@ -33,7 +49,8 @@ logger = logging.getLogger("mattemesh")
 
 
 class Jobs:
-    """The jobs under `DATA_DIR/jobs`. All methods raise StorageFullError where the disk has no room."""
+    """The jobs under `DATA_DIR/jobs`. All methods raise StorageFullError where the disk has no room, and
+    StorageFailedError while the store is damaged."""
 
     def __init__(self, settings: Settings, runner: Runner) -> None:
         root = settings.data_dir / "jobs"
@@ -44,12 +61,12 @@ class Jobs:
         self._folders = JobFolders(root)
         self._changes = Changes()
         self._clean_up_now = asyncio.Event()
-        self._dispatcher = Dispatcher(
-            self._store, self._folders, runner, self._changes, settings.result_ttl_s, self._clean_up_now.set
-        )
+        self._runner = runner
+        self._dispatcher = self._new_dispatcher()
         self._ids = JobIds()
         self._listening_ended = False
         self._tasks: list[asyncio.Task[None]] = []
+        self._logged = ""  # why the store cannot be opened
 
     def hold(self) -> None:
         """Lock the data folder against other services, open the store and repair what a killed service left.
@@ -66,9 +83,20 @@ class Jobs:
             await asyncio.to_thread(self._open)
         except StorageFullError:
             logger.error("the disk is full: no jobs until there is room")
-            self._tasks.append(asyncio.create_task(self._open_later()))
         else:
-            self._begin()
+            self._dispatcher.start()
+        for name, step in (("opening the job store", self._keep_open), ("removing expired jobs", self._clean_up)):
+            self._tasks.append(asyncio.create_task(run_supervised(name, step, lambda: True, REOPEN_S)))
+
+    def _new_dispatcher(self) -> Dispatcher:
+        return Dispatcher(
+            self._store,
+            self._folders,
+            self._runner,
+            self._changes,
+            self._settings.result_ttl_s,
+            self._clean_up_now.set,
+        )
 
     def _open(self) -> None:
         if self._store.is_open:
@@ -83,32 +111,31 @@ class Jobs:
             raise DataFolderError(f"The job store in {root} cannot be used ({error}); move it away.") from None
         except OSError as error:
             raise DataFolderError(_unusable(root, error)) from None
-        self._ids = JobIds(last_id)
+        self._ids.pass_by(last_id)
 
-    def _begin(self) -> None:
-        self._dispatcher.start()
-        clean_up = run_supervised("removing expired jobs", self._clean_up, lambda: True, REOPEN_S)
-        self._tasks.append(asyncio.create_task(clean_up))
-
-    async def _open_later(self) -> None:
-        while True:
-            await asyncio.sleep(REOPEN_S)
-            try:
-                await asyncio.to_thread(self._open)
-            except StorageFullError:
-                continue
-            except DataFolderError as error:
-                logger.error("no jobs until the next start: %s", error)
-                return
-            logger.info("there is room again: jobs are taken")
-            self._begin()
+    async def _keep_open(self) -> None:
+        """Open a store that the disk had no room for, or that was damaged, as soon as it can be used."""
+        await asyncio.sleep(REOPEN_S)
+        if self._store.is_open:
             return
+        await self._dispatcher.stop(0.0)  # what it has in hand is begun anew from the rows
+        try:
+            await asyncio.to_thread(self._open)
+        except DataFolderError as error:
+            if str(error) != self._logged:
+                self._logged = str(error)
+                logger.error("no jobs until this is mended: %s", error)
+            return
+        self._logged = ""
+        logger.info("the job store works again: jobs are taken")
+        self._dispatcher = self._new_dispatcher()
+        self._dispatcher.start()
 
     async def stop(self, grace_s: float) -> None:
         """Begin no more jobs; what still runs after `grace_s` waits for the next start, as queued jobs do."""
-        await self._dispatcher.stop(grace_s)
         for task in self._tasks:
             task.cancel()
+        await self._dispatcher.stop(grace_s)
         await self._store.close()
         self._lock.release()
 
@@ -122,7 +149,7 @@ class Jobs:
         asked = options.model_dump(mode="json", exclude_unset=True)
         fingerprint = await asyncio.to_thread(_fingerprint, kind, files, asked)
         if key is not None:
-            known = await self._store.find_key(key, fingerprint, time.time())
+            known = await self._store.find_key(key, fingerprint, time_now())
             if known is not None:
                 return known, False
         lane, size = lane_of(KINDS[kind].lane, options), sum(map(len, files.values()))
@@ -131,7 +158,7 @@ class Jobs:
         kept = False
         try:
             settings = self._settings
-            job = await self._store.add(new, time.time(), settings.max_queued_jobs, settings.result_bytes)
+            job = await self._store.add(new, time_now(), settings.max_queued_jobs, settings.result_bytes)
             kept = job.id == new.id
         finally:
             if not kept:
@@ -141,11 +168,11 @@ class Jobs:
 
     async def get(self, job_id: str) -> Job:
         """Return a job. Raises NotFoundError."""
-        return await self._store.get(job_id, time.time())
+        return await self._store.get(job_id, time_now())
 
     async def page(self, limit: int, before: str | None) -> list[Job]:
         """Return up to `limit` jobs older than the id `before`, newest first."""
-        return await self._store.page(limit, before, time.time())
+        return await self._store.page(limit, before, time_now())
 
     def progress(self, job_id: str) -> dict[str, Any] | None:
         """Return the progress of a job that runs now, as its document shows it; None for any other job."""
@@ -158,9 +185,10 @@ class Jobs:
             change = self._changes.next(job_id)
             try:
                 final = (await self.get(job_id)).final  # read first: an event stored meanwhile is yielded below
-            except NotFoundError:  # removed meanwhile
+                events = await self._store.events(job_id, after)
+            except (NotFoundError, StorageFailedError):  # removed meanwhile; or a client that asks again learns it
                 return
-            for event in await self._store.events(job_id, after):
+            for event in events:
                 after = event.number
                 yield event
             if final or self._listening_ended:
@@ -185,7 +213,7 @@ class Jobs:
         await self.get(job_id)
         ttl_s = self._settings.result_ttl_s
         cancelled = await self._with_reserve(
-            lambda: self._store.finish(job_id, Outcome("cancelled"), time.time(), ttl_s)
+            lambda: self._store.finish(job_id, Outcome("cancelled"), time_now(), ttl_s)
         )
         if cancelled:
             self._dispatcher.cancel(job_id)
@@ -214,7 +242,7 @@ class Jobs:
         """Remove expired jobs and those beyond the size limit, then wait for a job to end, or for CLEAN_UP_S."""
         self._clean_up_now.clear()
         await asyncio.to_thread(self._folders.reserve)
-        for job_id in await self._store.to_remove(time.time(), self._settings.result_bytes):
+        for job_id in await self._store.to_remove(time_now(), self._settings.result_bytes):
             await self._delete(job_id)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLEAN_UP_S):
@@ -252,12 +280,14 @@ def _recovered(store: JobStore, folders: JobFolders, ttl_s: float) -> str | None
 
 def recover(store: JobStore, folders: JobFolders, ttl_s: float) -> None:
     """Make rows and files agree after a kill: running jobs wait again or, after MAX_ATTEMPTS, fail; jobs without all
-    their files and files without a job are removed. What cannot be read, and what is older than the store, stays."""
-    for job_id in store.recover(MAX_ATTEMPTS, time.time(), ttl_s):
+    their files and files without a job are removed. What cannot be read, what is older than the store, and results of
+    unknown jobs within their `ttl_s` stay."""
+    for job_id in store.recover(MAX_ATTEMPTS, time_now(), ttl_s):
         lost = WorkerLostError(f"The service ended {MAX_ATTEMPTS} times in the middle of this job.")
-        store.finish(job_id, failure(lost, job_id), time.time(), ttl_s)
-    waiting, succeeded, unreadable, incomplete = set[str](), set[str](), set[str](), []
+        store.finish(job_id, failure(lost, job_id), time_now(), ttl_s)
+    waiting, succeeded, unreadable, others, incomplete = set[str](), set[str](), set[str](), set[str](), []
     for job_id, job in store.all_jobs():
+        others.add(job_id)
         if job is None:
             unreadable.add(job_id)
         elif not folders.complete(job):
@@ -266,9 +296,10 @@ def recover(store: JobStore, folders: JobFolders, ttl_s: float) -> None:
             waiting.add(job_id)
         elif job.state == "succeeded":
             succeeded.add(job_id)
-    older = folders.sweep(waiting | unreadable, succeeded | unreadable, store.created_at())
-    if older:
-        logger.warning("%d folders of jobs are older than the job store and are left alone", older)
+    now = time_now()
+    left = folders.sweep(waiting | unreadable, succeeded | unreadable, others, store.created_at(), now - ttl_s)
+    if left:
+        logger.warning("%d folders are of jobs that the job store does not know and are left alone", left)
     for job_id in incomplete:
         logger.warning("job %s: its files are gone, so it is removed", job_id)
         store.remove(job_id)

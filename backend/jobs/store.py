@@ -5,6 +5,7 @@ in the meantime does nothing and returns so.
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import sqlite3
@@ -18,15 +19,29 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from backend.contract.errors import (
     IdempotencyConflictError,
+    MattemeshError,
     NotFoundError,
     OverloadedError,
+    StorageFailedError,
     StorageFullError,
     translate_disk_full,
 )
 from backend.contract.settings import MAX_STORE_BYTES, MAX_TTL_S
 from backend.contract.work import Lane
-from backend.jobs.database import UnreadableRowError, connect, event_of, job_of, transaction
-from backend.jobs.records import DISK_FULL, MAX_TIME_S, STATES, Event, Job, NewJob, Outcome, State, made_at
+from backend.jobs.database import DataFolderError, UnreadableRowError, connect, event_of, job_of, transaction
+from backend.jobs.records import (
+    DISK_FULL,
+    MAX_TIME_S,
+    STATES,
+    STORE_FAILED,
+    Event,
+    Job,
+    NewJob,
+    Outcome,
+    State,
+    made_at,
+)
+from backend.jobs.rescue import Stamp, is_damage, stamp, write_anew
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -49,14 +64,24 @@ class Counts:
 
 
 class JobStore:
-    """The rows of all jobs in the SQLite file at `path`; not thread-safe. All methods raise StorageFullError."""
+    """The rows of all jobs in the SQLite file at `path`; not thread-safe. All methods raise StorageFullError, and the
+    errors of sqlite3 where the file is damaged."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._db = connect(path)
         self._reported: set[str] = set()
 
     def close(self) -> None:
         self._db.close()
+
+    def write_anew(self, before: Stamp) -> bool:
+        """Put all that can still be read in the place of the file, and go on with it; whether that worked. The store
+        is closed otherwise. `before`: the file's stamp of the last use."""
+        if not write_anew(self._db, self._path, before):
+            return False
+        self._db = connect(self._path)
+        return True
 
     def find_key(self, key: str, fingerprint: str, now: float) -> Job | None:
         """Return the job with this Idempotency-Key. Raises IdempotencyConflictError where its request was another."""
@@ -307,12 +332,16 @@ def _awaitable(
 class AsyncJobStore:
     """`JobStore` for the event loop: one thread runs its methods one at a time, so that no disk blocks the loop.
 
-    All methods raise StorageFullError, also before `open` has succeeded.
+    A file that something else has damaged, removed or exchanged is written anew from what the connection still reads.
+    If that is not all, the store closes. All methods raise StorageFullError, also before `open` has succeeded, and
+    StorageFailedError from then on until `open` succeeds again.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._store: JobStore | None = None
+        self._why: MattemeshError = StorageFullError(DISK_FULL)  # while there is no store
+        self._stamp: Stamp = ()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="jobs")
 
     @property
@@ -330,20 +359,59 @@ class AsyncJobStore:
         except BaseException:
             store.close()
             raise
-        self._store = store
+        self._store, self._stamp = store, stamp(self._path)
         return prepared
 
     async def close(self) -> None:
-        if self._store is not None:
-            await self._on_thread(self._store.close)
-            self._store = None
+        with contextlib.suppress(StorageFullError, StorageFailedError):
+            await self.run(JobStore.close)
+        self._store = None
         self._thread.shutdown(wait=False)
 
     async def run(self, function: Callable[Concatenate[JobStore, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what `function` returns, called with the store and the arguments on the store's thread."""
+        return await self._on_thread(partial(self._call, function, *args, **kwargs))
+
+    def _call(self, function: Callable[Concatenate[JobStore, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if self._store is not None and stamp(self._path) != self._stamp:
+            self._rescue(self._store, "something else changed it")
+        try:
+            try:
+                return function(self._usable(), *args, **kwargs)
+            except Exception as error:
+                if self._store is None or not is_damage(error):
+                    raise
+                self._rescue(self._store, str(error))
+                return function(self._usable(), *args, **kwargs)
+        except Exception as error:
+            if self._store is not None and is_damage(error):
+                self._close(self._store, str(error))
+                raise self._why from None
+            raise
+        finally:
+            self._stamp = stamp(self._path)
+
+    def _usable(self) -> JobStore:
         if self._store is None:
-            raise StorageFullError(DISK_FULL)
-        return await self._on_thread(partial(function, self._store, *args, **kwargs))
+            raise self._why
+        return self._store
+
+    def _rescue(self, store: JobStore, reason: str) -> None:
+        try:
+            saved = store.write_anew(self._stamp)
+        except (OSError, sqlite3.Error, DataFolderError, StorageFullError) as error:
+            saved, reason = False, str(error)
+        if saved:
+            self._stamp = stamp(self._path)
+            logger.warning("%s was damaged (%s) and has been written anew; nothing is lost", self._path, reason)
+        else:
+            self._close(store, reason)
+
+    def _close(self, store: JobStore, reason: str) -> None:
+        logger.error("%s cannot be used any more (%s): no jobs until it is mended", self._path, reason)
+        self._store, self._why = None, StorageFailedError(STORE_FAILED)
+        with contextlib.suppress(sqlite3.Error):
+            store.close()
 
     async def _on_thread(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)

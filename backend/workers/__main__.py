@@ -26,8 +26,10 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
+    from backend.contract.clock import outlast_the_calendar
     from backend.workers.child import serve
 
+    outlast_the_calendar()
     serve(int(sys.argv[1]))
 
 

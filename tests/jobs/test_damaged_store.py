@@ -190,10 +190,33 @@ async def test_a_store_that_was_lost_takes_no_folder_of_a_job_with_it(folder: Pa
         async with opened(folder) as jobs:
             assert await jobs.page(100, None) == []
         assert job_folders(folder) == before
-    stray = folder / "jobs" / "results" / JobIds().next()
+    stray = folder / "jobs" / "inputs" / JobIds().next()
     stray.mkdir()
     async with opened(folder):
         assert job_folders(folder) == before  # what came later is swept as ever
+
+
+async def test_a_backup_takes_no_result_with_it_that_it_does_not_know(folder: Path) -> None:
+    backup = store(folder).read_bytes()
+    async with opened(folder, ScriptedRunner()) as jobs:
+        job, _ = await jobs.submit("remove-bg", PHOTO, MaskOptions())
+        while not (await jobs.get(job.id)).final:
+            pass
+    store(folder).write_bytes(backup)
+    async with opened(folder):
+        assert (folder / "jobs" / "results" / job.id / "mask.png").is_file()
+
+
+@pytest.mark.parametrize("job_id", ["..", "", "../..", "/etc", "jobs", "../../precious"])
+async def test_an_expired_row_removes_nothing_but_the_files_of_a_job(job_id: str, folder: Path) -> None:
+    (folder / "precious").mkdir()
+    change(folder, f"UPDATE jobs SET id = ?, expires_at = 1 {ONE}", job_id)
+    before = job_folders(folder)
+    async with opened(folder) as jobs:
+        assert await jobs._store.to_remove(time.time(), 10**9) == [job_id]
+        await jobs._delete(job_id)
+        assert await jobs._store.to_remove(time.time(), 10**9) == []
+    assert job_folders(folder) == before and (folder / "precious").is_dir() and Path("/etc").is_dir()
 
 
 async def test_a_missing_table_is_made_again(folder: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from backend.contract.errors import StorageFullError
 from backend.contract.work import File
 from backend.jobs.folders import JobFolders
-from backend.jobs.records import Job, JobIds, Outcome, State, StoredFile
+from backend.jobs.records import Job, JobIds, Outcome, State, StoredFile, made_at
 
 
 @pytest.fixture
@@ -55,13 +55,17 @@ def test_sweeping_keeps_photos_of_unfinished_jobs_results_of_finished_ones_and_s
 ) -> None:
     waiting, good, failed = job("queued"), job("succeeded"), job("failed")
     unknown = JobIds().next()
+    made = made_at(unknown) or 0.0
     for one in (waiting.id, good.id, failed.id, unknown):
         folders.keep_inputs(one, {"file": b"photo"})
         folders.keep_results(one, [File("mask.png", "image/png", b"mask")])
     (tmp_path / "partial" / "half").mkdir()
     (tmp_path / "inputs" / "my holiday").mkdir()
     (tmp_path / "inputs" / "my holiday" / "photo.jpg").touch()
-    assert folders.sweep({waiting.id}, {good.id}, since=0.0) == 0
+    assert folders.sweep({waiting.id}, {good.id}, {failed.id}, since=0.0, until=made - 1) == 1
+    assert (tmp_path / "results" / unknown).is_dir() and not (tmp_path / "inputs" / unknown).exists()
+    assert folders.sweep({waiting.id}, {good.id}, {failed.id}, since=made + 1, until=made + 1) == 1
+    assert folders.sweep({waiting.id}, {good.id}, {failed.id}, since=0.0, until=made + 1) == 0
     kept = {f"inputs/{waiting.id}/file", f"results/{good.id}/mask.png", "inputs/my holiday/photo.jpg"}
     assert names(tmp_path) == kept
     assert not list((tmp_path / "partial").iterdir())

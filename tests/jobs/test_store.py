@@ -159,6 +159,7 @@ def test_an_expired_job_that_gave_up_its_key_is_still_swept_away(store: JobStore
 
 
 def test_what_is_looked_up_after_every_job_comes_from_an_index_alone(store: JobStore, tmp_path: Path) -> None:
+    store.close()
     with closing(sqlite3.connect(tmp_path / "jobs.sqlite3")) as database:
         for query, values in ((EXPIRED, (0,)), (TAKEN, ()), (OLDEST, (1,)), (BY_STATE, ())):
             plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {query}", values)]
@@ -176,6 +177,7 @@ def test_a_store_left_open_by_a_killed_service_is_put_in_order(store: JobStore, 
         store.begin(job.id, NOW)
     store.finish(finished.id, GOOD, NOW, TTL_S)
     store.claim("mask")  # `waiting`, which had not begun
+    store.close()
     after = JobStore(tmp_path / "jobs.sqlite3")
     assert after.recover(max_attempts=2, now=NOW, ttl_s=TTL_S) == [twice.id]
     assert [after.get(job.id, NOW).state for job in (once, waiting, finished)] == ["queued", "queued", "succeeded"]

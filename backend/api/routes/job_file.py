@@ -10,14 +10,14 @@ from fastapi.responses import FileResponse
 from starlette.types import Receive, Scope, Send
 
 from backend.api.problems import documented, error_answer
-from backend.contract.errors import NotFoundError, OutOfRangeError, StorageFullError
+from backend.contract.errors import NotFoundError, OutOfRangeError, StorageFailedError, StorageFullError
 from backend.jobs.records import StoredFile
 
 RANGE = re.compile(r"bytes=(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))")
 DOCUMENTATION: dict[int | str, dict[str, Any]] = {
     206: {"description": "the byte range that `Range` asks for"},
     304: {"description": "not changed, by `If-None-Match`"},
-    **documented(NotFoundError, OutOfRangeError, StorageFullError),
+    **documented(NotFoundError, OutOfRangeError, StorageFailedError, StorageFullError),
 }
 
 

@@ -25,6 +25,7 @@ from backend.contract.errors import (
     NotFinishedError,
     NotFoundError,
     OverloadedError,
+    StorageFailedError,
     StorageFullError,
 )
 from backend.contract.work import KINDS
@@ -74,7 +75,7 @@ def _form() -> dict[str, Any]:
     response_model=JobDocument,
     responses={
         200: {"model": JobDocument, "description": "the earlier job with this Idempotency-Key"},
-        **documented(*WORK_ERRORS, IdempotencyConflictError),
+        **documented(*WORK_ERRORS, IdempotencyConflictError, StorageFailedError),
     },
     openapi_extra=_form(),
 )
@@ -111,7 +112,11 @@ def _named_kind(form: FormData, request: Request) -> str:
     raise InvalidParameterError(f"Name one `kind` of job: {' or '.join(JOB_KINDS)}.", parameter="kind")
 
 
-@router.get("/jobs", summary="All jobs, newest first", responses=documented(InvalidParameterError, StorageFullError))
+@router.get(
+    "/jobs",
+    summary="All jobs, newest first",
+    responses=documented(InvalidParameterError, StorageFailedError, StorageFullError),
+)
 async def all_jobs(
     request: Request,
     response: Response,
@@ -125,7 +130,9 @@ async def all_jobs(
     return JobPage(jobs=page, next=page[-1].id if len(found) > limit else None)
 
 
-@router.get("/jobs/{job_id}", summary="One job", responses=documented(NotFoundError, StorageFullError))
+@router.get(
+    "/jobs/{job_id}", summary="One job", responses=documented(NotFoundError, StorageFailedError, StorageFullError)
+)
 async def one_job(request: Request, response: Response, job_id: str) -> JobDocument:
     """Answer with the job in its present state."""
     response.headers["Cache-Control"] = "no-store"
@@ -139,7 +146,7 @@ async def one_job(request: Request, response: Response, job_id: str) -> JobDocum
     responses={
         200: {"content": {"text/event-stream": {"schema": EVENT}}},
         204: {"description": "there is no event after `Last-Event-ID`, and none will come"},
-        **documented(NotFoundError, InvalidParameterError, StorageFullError, OverloadedError),
+        **documented(NotFoundError, InvalidParameterError, StorageFailedError, StorageFullError, OverloadedError),
     },
 )
 async def events(
@@ -195,7 +202,8 @@ async def _events(request: Request, jobs: Jobs, job_id: str, after: int) -> Asyn
     "/jobs/{job_id}/result",
     summary="The result of a job",
     response_class=FileResponse,
-    responses=DOCUMENTATION | documented(NotFinishedError, CancelledJobError, *KIND_ERRORS, *WORK_ERRORS),
+    responses=DOCUMENTATION
+    | documented(NotFinishedError, CancelledJobError, *KIND_ERRORS, *WORK_ERRORS, StorageFailedError),
 )
 async def result(request: Request, job_id: str) -> Response:
     """Answer with the main file, or with the problem that ended the job."""
@@ -230,7 +238,7 @@ async def one_file(request: Request, job_id: str, name: str) -> Response:
     "/jobs/{job_id}",
     summary="Cancel or remove a job",
     status_code=204,
-    responses=documented(NotFoundError, StorageFullError),
+    responses=documented(NotFoundError, StorageFailedError, StorageFullError),
 )
 async def remove(request: Request, job_id: str) -> Response:
     """Cancel a job that has not finished; remove one that has, with its files."""

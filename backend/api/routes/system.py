@@ -10,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from backend.api.metrics.scraped import Snapshot, exposition
 from backend.api.problems import documented
-from backend.contract.errors import NotReadyError, StorageFullError
+from backend.contract.errors import NotReadyError, StorageFailedError, StorageFullError
 from backend.contract.runner import Runner, RunnerStatus
 from backend.contract.settings import Settings
 from backend.contract.versions import versions
@@ -86,7 +86,7 @@ async def metrics(request: Request) -> Response:
     status = runner.status()
     try:
         jobs = await state.jobs.counts()
-    except StorageFullError:  # report everything else
+    except (StorageFailedError, StorageFullError):  # report everything else
         jobs = None
     snapshot = Snapshot(
         version=request.app.version,
