@@ -199,7 +199,7 @@ class MeshOptions(MatteOptions):
         description="Colours as a texture (`baked`) or per vertex (`vertex`); `auto`: the engine's default.",
     )
     target_faces: int | None = Field(
-        None, ge=100, le=2_000_000, description="Reduce the mesh to about this many faces."
+        None, ge=100, le=2_000_000, description="At most this many faces; unset: 12,000 by `relief`, all by TripoSR."
     )
     smooth: bool = Field(False, description="Smooth TripoSR's triangles; vertices stay on its surface.")
     project_photo: bool = Field(

@@ -16,7 +16,7 @@ class MeshRequest:
     resolution: int = 256  # lattice points per side, of engines that sample a density field
     isovalue: float = 25.0  # density on the surface, of engines that have a density
     texture: Literal["auto", "vertex", "baked"] = "auto"  # colours per vertex or a texture; auto: the engine decides
-    target_faces: int | None = None  # reduce the mesh to about this many faces; None: the engine's own number
+    target_faces: int | None = None  # at most this many faces; None: the engine's own number
     smooth: bool = False  # even out the triangles, with vertices kept on the surface
     project_photo: bool = False  # take the photo's colours wherever the camera saw the surface
 

@@ -15,16 +15,18 @@ from scipy.ndimage import distance_transform_edt, map_coordinates
 from backend.images.arrays import Alpha, Image, Mask, check_alpha, check_image, check_same_size
 from backend.images.resize import fit_longest_side
 from backend.mesh.camera import DISTANCE, lift, project
+from backend.mesh.decimate import simplified
 from backend.mesh.mesh import Mesh, Texture
 from backend.mesh.photo_texture import Atlas, make_atlas
 from backend.mesh.planar import PlanarMesh, triangulate
 from backend.mesh.sampling import texture_colors
 from backend.mesh.silhouette import Lattice, lattice_of
-from backend.mesh.topology import creased
+from backend.mesh.topology import creased, weld
 
 Depth = NDArray[np.float32]  # (m, m) over the framed picture: world units in front of the camera, along its axis
 Vectors = NDArray[np.float64]  # (N, 3)
 MAX_NODES = 512  # lattice nodes per side; TripoSR's own picture size
+DEFAULT_FACES = 12_000  # the silhouette then overlaps with the full lattice's to 0.998
 MIN_THICKNESS = 0.012  # world units, about a hundredth of an object: what a printer or an eye can still make out
 SNAP = 0.03  # world units: layers that come so near in the contour meet there, without a wall
 
@@ -44,14 +46,21 @@ class Layers:
         return lift(across, down, self.front), lift(across, down, self.back)
 
 
-def mesh_of_layers(image: Image, alpha: Alpha, front: Depth, back: Depth, back_image: Image | None = None) -> Mesh:
+def mesh_of_layers(
+    image: Image,
+    alpha: Alpha,
+    front: Depth,
+    back: Depth,
+    back_image: Image | None = None,
+    max_faces: int | None = None,
+) -> Mesh:
     """Return the closed, textured mesh of a framed (n, n, 3) picture with its alpha (n, n) and two depth maps.
 
     `front` and `back` (m, m) span the same square at any resolution: the distance along the camera's axis (1.9 in the
     object's middle) to the first and to the last surface. Only what lies on the object and is finite is used, and it is
     extended over the rest of the matte. The back is kept at least 0.012 behind the front. `back_image` (k, k, 3) shows
     the colours of the back in the same square, as the camera would see them through the object; None: the guess that
-    `make_atlas` makes.
+    `make_atlas` makes. The mesh has at most `max_faces` faces; None: 12,000.
     Raises NoSubjectError for an alpha of zeros, ValueError for arrays that do not fit together and for depths that are
     not finite anywhere on the object.
     """
@@ -62,25 +71,23 @@ def mesh_of_layers(image: Image, alpha: Alpha, front: Depth, back: Depth, back_i
         raise ValueError(f"a framed picture and its layers are square, not {alpha.shape}, {front.shape}, {back.shape}")
     atlas = make_atlas(image, alpha, back_image)
     matte = fit_longest_side(alpha, 2 * MAX_NODES)
-    return dress(close_layers(_layers_of(front, back, matte)), atlas)
+    return finish(close_layers(_layers_of(front, back, matte)), atlas, max_faces)
 
 
-def close_layers(layers: Layers, normals: tuple[Vectors, Vectors] | None = None) -> Mesh:
-    """Return the closed mesh of two layers, without colours.
-
-    `normals` are those (P, 3) of the front and of the back; None: computed from the faces, sharp at creases.
-    """
+def close_layers(layers: Layers) -> Mesh:
+    """Return the closed mesh of two layers, without normals and colours."""
     planar = layers.planar
-    front, back = layers.points()
-    walls, rim = _walls(layers)
     count = len(planar.points)
-    wall_points = np.concatenate([front[rim], back[rim]])
-    vertices = np.concatenate([front, back, wall_points]).astype(np.float32)
-    faces = np.concatenate([planar.triangles[:, ::-1], planar.triangles + count, walls + 2 * count])
-    if normals is None:
-        return creased(Mesh(vertices, faces))
-    of_walls = _wall_normals(wall_points, walls)
-    return Mesh(vertices, faces, normals=np.concatenate([*normals, of_walls]).astype(np.float32))
+    vertices = np.concatenate(layers.points()).astype(np.float32)
+    faces = np.concatenate([planar.triangles[:, ::-1], planar.triangles + count, _walls(layers)])
+    return Mesh(vertices, faces)
+
+
+def finish(mesh: Mesh, atlas: Atlas, max_faces: int | None = None) -> Mesh:
+    """Return a mesh of layers with at most `max_faces` faces (None: 12,000), with normals and in its atlas."""
+    welded = weld(mesh)
+    points, faces = simplified(welded.points, welded.faces, max_faces or DEFAULT_FACES)
+    return dress(creased(Mesh(points, faces)), atlas)
 
 
 def dress(mesh: Mesh, atlas: Atlas) -> Mesh:
@@ -135,28 +142,14 @@ def _extended(plane: NDArray[np.float64], sure: Mask) -> NDArray[np.float64]:
     return continued
 
 
-def _walls(layers: Layers) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the walls' faces, over the front and then the back copies of contour points, and those points."""
+def _walls(layers: Layers) -> NDArray[np.int64]:
+    """Return the faces, over the front's and then the back's points, between the layers in the contour."""
     apart = layers.front > layers.back
-    edges = layers.planar.rim()
-    edges = edges[apart[edges].any(axis=1)]
-    rim, edges = np.unique(edges, return_inverse=True)
-    edges = edges.reshape(-1, 2)
-    start, end = edges.T
-    behind = len(rim)
-    lower = np.stack([start, end, end + behind], axis=-1)[apart[rim[end]]]
-    upper = np.stack([start, end + behind, start + behind], axis=-1)[apart[rim[start]]]
-    return np.concatenate([lower, upper]), rim
-
-
-def _wall_normals(points: Vectors, walls: NDArray[np.int64]) -> Vectors:
-    a, b, c = (points[walls[:, k]] for k in range(3))
-    normals = np.zeros_like(points)
-    for k in range(3):
-        np.add.at(normals, walls[:, k], np.cross(b - a, c - a))
-    length = np.linalg.norm(normals, axis=1, keepdims=True)
-    normals = np.where(length > 0, normals / np.maximum(length, 1e-30), (0.0, 0.0, 1.0))
-    return normals
+    start, end = layers.planar.rim().T
+    behind = len(apart)
+    lower = np.stack([start, end, end + behind], axis=-1)[apart[end]]
+    upper = np.stack([start, end + behind, start + behind], axis=-1)[apart[start]]
+    return np.concatenate([lower, upper])
 
 
 def _colors(atlas: Atlas, uv: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -24,8 +24,8 @@ def mend(points: Points, faces: Faces) -> tuple[Points, Faces]:
 
 def is_closed(faces: Faces, count: int) -> bool:
     """Return whether the faces over `count` vertices run along every edge once in each direction."""
-    sides = _sides(faces, count)
-    return len(np.unique(sides)) == len(sides) and bool(np.isin(_turned(sides, count), sides).all())
+    sides = np.sort(_sides(faces, count))  # sorted, because np.unique and np.isin take ten times longer
+    return bool((sides[1:] != sides[:-1]).all()) and np.array_equal(np.sort(_turned(sides, count)), sides)
 
 
 def _sides(faces: Faces, count: int) -> NDArray[np.int64]:
@@ -50,8 +50,9 @@ def _without_flaps(faces: Faces) -> Faces:
 def _without_pinches(faces: Faces, count: int) -> Faces:
     """Return the faces without those around pinched edges, and without those around vertices where two holes touch."""
     while len(faces):
-        sides, uses = np.unique(_sides(faces, count), return_counts=True)
-        bad = np.concatenate([sides[uses > 1] // count, sides[uses > 1] % count])
+        sides = np.sort(_sides(faces, count))
+        shared = sides[1:][sides[1:] == sides[:-1]]
+        bad = np.concatenate([shared // count, shared % count])
         if not len(bad):
             start, _ = _open_sides(faces, count)
             bad, uses = np.unique(start, return_counts=True)
@@ -64,8 +65,10 @@ def _without_pinches(faces: Faces, count: int) -> Faces:
 
 def _open_sides(faces: Faces, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return start and end (K,) of the edges that no other face runs along in the other direction."""
-    sides = _sides(faces, count)
-    alone = sides[~np.isin(_turned(sides, count), sides)]
+    sides = np.sort(_sides(faces, count))
+    turned = _turned(sides, count)
+    at = np.minimum(np.searchsorted(sides, turned), max(0, len(sides) - 1))
+    alone = sides[sides[at] != turned]
     return alone // count, alone % count
 
 

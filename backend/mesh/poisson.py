@@ -122,16 +122,3 @@ def extend_inward(domain: Domain, rim: NDArray[np.float64]) -> NDArray[np.float6
     planes = rim.copy()
     planes[domain.inside] = values
     return planes
-
-
-def gradient(domain: Domain, plane: Plane) -> tuple[Plane, Plane]:
-    """Return ∂u/∂row, ∂u/∂column per cell at the inside nodes (0 elsewhere), where u is 0 on the contour."""
-    slopes = []
-    for before, after in ((2, 3), (0, 1)):
-        toward, away = (np.roll(plane, (-STEPS[k][0], -STEPS[k][1]), (0, 1)) for k in (before, after))
-        left, right = (np.where(np.isinf(domain.reach[k]), 1.0, domain.reach[k]) for k in (before, after))
-        toward = np.where(np.isinf(domain.reach[before]), plane, toward)
-        away = np.where(np.isinf(domain.reach[after]), plane, away)
-        slope = ((away - plane) / right * left + (plane - toward) / left * right) / (left + right)
-        slopes.append(np.where(domain.inside, slope, 0.0))
-    return slopes[0], slopes[1]

@@ -4,10 +4,11 @@ A flat mesh of the matte becomes a front and a back that bulge away from each ot
 move along their camera rays, so the input camera sees exactly the matte, whatever the bulge.
 """
 
-from dataclasses import replace
-from math import sqrt
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
 
 from backend.cache.memoize import Memoize
 from backend.contract.settings import Settings
@@ -18,14 +19,13 @@ from backend.mesh.camera import DISTANCE, HALF_HEIGHT
 from backend.mesh.depth_relief import Relief, no_relief, relief_of
 from backend.mesh.engine import Built, MeshRequest
 from backend.mesh.framing import Framed
+from backend.mesh.layers import MAX_NODES, MIN_THICKNESS, Layers, close_layers, finish
 from backend.mesh.photo_texture import make_atlas
 from backend.mesh.planar import PlanarMesh, triangulate
+from backend.mesh.poisson import Domain, Plane
 from backend.mesh.silhouette import Lattice, lattice_of
-from backend.mesh.solid import Solid, close_solid
 from backend.mesh.thickness import Sides, half_thickness
 
-MAX_NODES, MIN_NODES = 512, 24  # lattice nodes per side; 512 is TripoSR's own picture size
-MAX_FACES = 60_000
 MAX_COORDINATE = 0.86  # world units along each axis, of the 0.87 that an object may have
 UNCUT: Sides = (False, False, False, False)
 
@@ -44,27 +44,24 @@ class ReliefEngine:
     def build(self, framed: Framed, disparity: Disparity | None, request: MeshRequest, trace: Trace) -> Built:
         """Return the relief of the framed object; `trace` gets the stage's time and a note for each ignored input."""
         with trace.stage("relief"):
-            built = make_relief(framed.image, framed.alpha, disparity, framed.cut, request.target_faces or MAX_FACES)
+            built = make_relief(framed.image, framed.alpha, disparity, framed.cut, request.target_faces)
         if disparity is not None and not built.facts["depth_used"]:
             trace.note("The depth map is flat or invalid over the object and is ignored: the front mirrors the back.")
         for option, asked in (("smooth", request.smooth), ("project_photo", request.project_photo)):
             if asked:
                 trace.note(f"`{option}` is ignored: a mesh by `relief` is smooth and has the photo's colours already.")
-        if request.target_faces is not None and len(built.mesh.faces) > 1.1 * request.target_faces:
-            trace.note(f"`relief` needs {len(built.mesh.faces)} faces for this shape, more than `target_faces`.")
         if request.texture == "vertex":
             return Built(replace(built.mesh, texture=None), built.facts)
         return built
 
 
 def make_relief(
-    image: Image, alpha: Alpha, disparity: Disparity | None = None, cut: Sides = UNCUT, max_faces: int = MAX_FACES
+    image: Image, alpha: Alpha, disparity: Disparity | None = None, cut: Sides = UNCUT, max_faces: int | None = None
 ) -> Built:
     """Return the solid of a framed picture (n, n, 3), its alpha (n, n) and, when known, its disparity (n, n).
 
     `cut` marks the sides (left, top, right, bottom) where the object continues beyond the photo: there it ends in a
-    flat wall. The mesh has at most `max_faces` or 60,000 faces, whichever is less: the lattice gets coarser until they
-    suffice, down to 24 nodes per side.
+    flat wall. The mesh has at most `max_faces` faces; None: 12,000.
     Raises NoSubjectError for an alpha of zeros, ValueError for arrays that do not fit together.
     """
     check_image(image)
@@ -76,24 +73,24 @@ def make_relief(
         check_same_size(disparity, alpha)
     atlas = make_atlas(image, alpha)
     matte = fit_longest_side(alpha, 2 * MAX_NODES)  # averaged once: several lattices are made from it
-    lattice, planar = _within_budget(matte, cut, min(max_faces, MAX_FACES))
+    lattice = lattice_of(matte, MAX_NODES)
+    planar = triangulate(lattice.field, lattice.level)
     domain, half = half_thickness(matte, lattice, cut)
     relief = None if disparity is None else relief_of(disparity, matte, lattice, half)
-    facts = {"depth_used": relief is not None, "lattice_nodes": lattice.size}
+    facts = {"depth_used": relief is not None}
     solid = _in_bounds(Solid(lattice, planar, domain, half, relief or no_relief(lattice)))
-    return Built(close_solid(solid, atlas), facts)
+    return Built(finish(close_layers(_layers(solid)), atlas, max_faces), facts)
 
 
-def _within_budget(alpha: Alpha, cut: Sides, max_faces: int) -> tuple[Lattice, PlanarMesh]:
-    """Return the finest lattice, and its planar mesh, whose solid has at most `max_faces` faces."""
-    size = MAX_NODES
-    while True:
-        lattice = lattice_of(alpha, size)
-        planar = triangulate(lattice.field, lattice.level)
-        faces = 2 * len(planar.triangles) + 2 * size * sum(cut)  # front, back, and walls at most a side long
-        if faces <= max_faces or size == MIN_NODES:
-            return lattice, planar
-        size = max(MIN_NODES, min(size - 8, int(size * sqrt(0.97 * max_faces / faces))))
+@dataclass(frozen=True)
+class Solid:
+    """The shape of a solid: (R, R) planes on the lattice, and the planar mesh over them."""
+
+    lattice: Lattice  # the matte
+    planar: PlanarMesh  # triangles of the matte, shared by front and back
+    domain: Domain  # the inside nodes and the sides where the photo cut the object
+    half: Plane  # half the thickness, world units
+    relief: Relief  # the middle surface and the front's height above it
 
 
 def _in_bounds(solid: Solid) -> Solid:
@@ -113,3 +110,28 @@ def _in_bounds(solid: Solid) -> Solid:
     scale = min(1.0, MAX_COORDINATE / float(ahead.max()), float((room / behind).min()))
     relief = Relief(scale * solid.relief.middle, solid.relief.front)
     return Solid(solid.lattice, solid.planar, solid.domain, scale * solid.half, relief)
+
+
+def _layers(solid: Solid) -> Layers:
+    """Return the front and the back; they meet in the contour, except where the photo cut the object."""
+    planar = solid.planar
+    row, column = planar.owner.T
+    half = np.maximum(solid.half[row, column], MIN_THICKNESS / 2.0)
+    half[_closed_rim(solid)] = 0.0
+    middle, front = (
+        map_coordinates(plane, planar.points.T, order=1, mode="nearest")
+        for plane in (solid.relief.middle, solid.relief.front)
+    )
+    ahead = np.where(half > 0.0, np.maximum(front * half, MIN_THICKNESS - half), 0.0)  # a hollow front is not too thin
+    return Layers(solid.lattice, planar, middle + ahead, middle - half)
+
+
+def _closed_rim(solid: Solid) -> NDArray[np.bool_]:
+    """Return which points (P,) lie on the contour, but not where the photo cut the object."""
+    planar = solid.planar
+    row, column = planar.owner.T
+    step = np.sign(planar.points - planar.owner).astype(int)  # (0, 0) for a node itself
+    direction = np.select([step[:, 1] < 0, step[:, 1] > 0, step[:, 0] < 0], [0, 1, 2], 3)
+    opened = np.isinf(solid.domain.reach[direction, row, column])
+    closed: NDArray[np.bool_] = (np.arange(len(opened)) >= planar.inner) & ~opened
+    return closed
