@@ -34,6 +34,13 @@ def _stamp(file: Path) -> tuple[int, ...] | None:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
+def after_use(before: Stamp, now: Stamp) -> Stamp:
+    """Return the stamp after a transaction: `now`, or still `before` where `now` is of other files, which something
+    else has put there meanwhile."""
+    same = all(old is None or (new is not None and old[:2] == new[:2]) for old, new in zip(before, now, strict=True))
+    return now if same else before
+
+
 def write_anew(connection: sqlite3.Connection, path: Path, before: Stamp) -> bool:
     """Put all that `connection` reads, which is closed then, in the place of the file at `path`; whether it was whole.
 

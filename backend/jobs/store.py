@@ -41,7 +41,7 @@ from backend.jobs.records import (
     State,
     made_at,
 )
-from backend.jobs.rescue import Stamp, is_damage, stamp, write_anew
+from backend.jobs.rescue import Stamp, after_use, is_damage, stamp, write_anew
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -389,7 +389,8 @@ class AsyncJobStore:
                 raise self._why from None
             raise
         finally:
-            self._stamp = stamp(self._path)
+            if self._store is not None:
+                self._stamp = after_use(self._stamp, stamp(self._path))
 
     def _usable(self) -> JobStore:
         if self._store is None:

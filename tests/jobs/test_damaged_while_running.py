@@ -124,6 +124,14 @@ async def test_a_store_that_can_still_be_read_is_written_anew(name: str, tmp_pat
         assert known == ({second} if name == "the folder moved" else {first, second})
 
 
+async def test_a_store_that_is_removed_during_a_transaction_is_written_anew(tmp_path: Path) -> None:
+    async with opened(tmp_path) as jobs:
+        job_id = await finished(jobs)
+        await jobs._store.run(lambda _: [file.unlink() for file in beside(store(tmp_path))])
+        assert (await jobs.get(job_id)).state == "succeeded"
+        assert store(tmp_path).is_file()
+
+
 async def test_a_store_that_was_removed_before_the_stop_is_there_at_the_next_start(tmp_path: Path) -> None:
     async with opened(tmp_path) as jobs:
         job_id = await finished(jobs)
