@@ -90,7 +90,7 @@ def _run_picture(parsed: argparse.Namespace) -> int:
     from backend.contract.trace import Trace
     from backend.engines.registry import Engines
     from backend.images.encode import as_jpeg
-    from backend.pipeline import cut_out, reconstruct
+    from backend.pipeline import Reconstruction, cut_out, reconstruct
     from backend.workers.debug_bundle import Bundle
 
     kind: type[MatteOptions] = parsed.kind
@@ -123,6 +123,9 @@ def _run_picture(parsed: argparse.Namespace) -> int:
         print(f"note: {parsed.out.name} holds a {ending[1:].upper()}, despite its name.", file=sys.stderr)
     for sentence in [*trace.notes, *trace.degradations]:
         print(f"note: {sentence}", file=sys.stderr)
+    if isinstance(result, Reconstruction) and not parsed.quiet:
+        mesh = result.report.mesh
+        print(f"mesh: grade {mesh.grade}. {mesh.verdict}; {mesh.faces:,} faces.", file=sys.stderr)
     if parsed.out != STREAM:
         print(parsed.out)
     return 0

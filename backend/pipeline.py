@@ -5,7 +5,9 @@ cut_out("photo.jpg").alpha                    # (H, W) float32
 reconstruct("photo.jpg").file.data            # a GLB
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from backend.contract.mesh_engines import DEFAULT_MESH
 from backend.contract.mesh_formats import MESH_FORMATS
@@ -36,6 +38,7 @@ from backend.mesh.framing import Framed, frame_object, on_grey
 from backend.mesh.mesh import Mesh
 from backend.mesh.preview import contact_sheet
 
+FOREGROUND_RATIO = 0.85  # the framing whose size the files have
 ALONE = "The segmentation is used alone; name a strategy to fuse it with depth."
 
 
@@ -141,10 +144,13 @@ def reconstruct(
         options.project_photo,
     )
     built = engine.build(framed, disparity, request, trace)
+    scale = FOREGROUND_RATIO / options.foreground_ratio  # the size of an object does not follow its framing
     with trace.stage("export"):
-        data = export_mesh(built.mesh, options.format, options.up, check=trace.shows_pictures)
+        sized = replace(built.mesh, vertices=built.mesh.vertices * np.float32(scale))
+        unlit = options.shading == "unlit"
+        data = export_mesh(sized, options.format, options.up, check=trace.shows_pictures, unlit=unlit)
     with trace.stage("measure"):
-        figures = measure(built.mesh, framed, options.up)
+        figures = measure(built.mesh, framed, options.up, scale, built.guessed)
     _note_what_the_format_lacks(options, figures, trace)
     for sentence in figures.advice:
         trace.note(sentence)
@@ -184,6 +190,8 @@ def _note_what_the_format_lacks(options: MeshOptions, figures: MeshFigures, trac
     if options.texture == "baked" and not MESH_FORMATS[options.format].textured:
         textured = ", ".join(name for name, row in MESH_FORMATS.items() if row.textured)
         trace.note(f"texture=baked was ignored: {options.format} holds no texture here; {textured} does.")
+    if options.shading == "unlit" and options.format != "glb":
+        trace.note(f"shading=unlit was ignored: {options.format} has no such material; glb does.")
     if options.format == "stl":
         across = max(high - low for low, high in zip(*figures.bounds, strict=True))
         trace.note(

@@ -52,8 +52,8 @@ def show(picture: Path, engines: Engines) -> None:
     score, mesh = report.mask, report.mesh
     print(
         f"{picture.name}: mask by {report.segmenter.name}, grade {score.grade}; "
-        f"mesh by {report.engine.name}, {mesh.faces} faces, watertight: {mesh.watertight}, "
-        f"silhouette IoU {mesh.silhouette_iou:.3f}; {report.seconds:.1f} s"
+        f"mesh by {report.engine.name}, {mesh.faces} faces, grade {mesh.grade}: "
+        f"{mesh.verdict}; {report.seconds:.1f} s"
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import trimesh
 from PIL import Image
 
 from backend.contract.errors import InvalidParameterError, NoSubjectError, UploadTooLargeError
@@ -276,3 +277,28 @@ def test_options_that_a_given_mask_makes_idle_are_named(engines: Engines) -> Non
         cut_out(image, MaskOptions(quality="best"), engines=engines, mask=given).report.notes
     )
     assert "refine was ignored" in " ".join(cut_out(image, MaskOptions(refine=True), engines=engines).report.notes)
+
+
+@pytest.mark.parametrize("ratio", [0.5, 1.0])
+def test_the_framing_does_not_change_the_size_of_a_mesh(engines: Engines, ratio: float) -> None:
+    usual = reconstruct(toy()[0], MeshOptions(strategy="segmentation"), engines=engines).report.mesh
+    framed = reconstruct(toy()[0], MeshOptions(strategy="segmentation", foreground_ratio=ratio), engines=engines)
+    low, high = np.array(framed.report.mesh.bounds)
+    assert np.abs(high - low - np.ptp(usual.bounds, axis=0)).max() < 0.08 * np.ptp(usual.bounds, axis=0).max()
+    file = trimesh.load(io.BytesIO(framed.file.data), file_type="glb", force="mesh")
+    assert np.allclose(file.bounds, framed.report.mesh.bounds, atol=1e-5)
+
+
+def test_a_stand_in_says_that_it_guessed_and_is_not_ready(engines: Engines) -> None:
+    trace = Trace()
+    report = reconstruct(toy()[0], engines=engines, trace=trace).report.mesh
+    assert report.guessed and report.guessed in trace.notes and not report.ready
+    assert report.verdict.endswith("the back is guessed")
+
+
+def test_unlit_is_followed_in_a_glb_and_noted_elsewhere(engines: Engines) -> None:
+    data = reconstruct(toy()[0], MeshOptions(shading="unlit"), engines=engines).file.data
+    assert b"KHR_materials_unlit" in data
+    trace = Trace()
+    reconstruct(toy()[0], MeshOptions(shading="unlit", format="stl"), engines=engines, trace=trace)
+    assert any("shading=unlit" in note for note in trace.notes)

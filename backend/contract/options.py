@@ -184,7 +184,10 @@ class MeshOptions(MatteOptions):
         "auto", description="Mesh engine; `auto`: TripoSR where its weights are on this machine, else `relief`."
     )
     foreground_ratio: float = Field(
-        0.85, ge=0.5, le=1.0, description="The object's longer side as a share of the framed picture."
+        0.85,
+        ge=0.5,
+        le=1.0,
+        description="The object's longer side as a share of the framed picture; the size of the mesh stays.",
     )
     resolution: int = Field(256, ge=32, le=512, description="Lattice points per side for TripoSR's surface.")
     threshold: float = Field(25.0, gt=0, le=1000, description="Density on TripoSR's surface (the isovalue).")
@@ -204,6 +207,10 @@ class MeshOptions(MatteOptions):
     smooth: bool = Field(False, description="Smooth TripoSR's triangles; vertices stay on its surface.")
     project_photo: bool = Field(
         False, description="Project the photo's colours onto the part of TripoSR's surface that the camera saw."
+    )
+    shading: Literal["lit", "unlit"] = Field(
+        "lit",
+        description="GLB only. `unlit` shows the photo's colours as they are: its own light is not lit a second time.",
     )
     up: Literal["y", "z"] = Field("y", description="The file's up axis: y as in glTF, z as in Blender.")
 

@@ -8,6 +8,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Grade = Literal["A", "B", "C", "D", "E"]
+GRADES: tuple[tuple[int, Grade], ...] = ((85, "A"), (70, "B"), (55, "C"), (40, "D"))  # the least points of each
+MAX_POINTS_IN_DOUBT = 69  # the highest points of a C
+
+
+def grade_of(points: float) -> Grade:
+    """Return the grade of 0 to 100 points."""
+    return next((grade for least, grade in GRADES if points >= least), "E")
 
 
 class _Part(BaseModel):
@@ -104,8 +111,13 @@ class EngineReport(_OpenPart):
 
 
 class MeshFigures(_Part):
-    """The finished mesh. Lengths are in world units, in which the object is about 1.2 across."""
+    """The finished mesh and its scorecard. Lengths are those of the file, in which the object is about 1.2 across."""
 
+    grade: Grade
+    points: int = Field(ge=0, le=100, description="the grade is made of them")
+    ready: bool = Field(description="closed, without a flaw, and nothing of the shape is guessed")
+    verdict: str = Field(description="the scorecard in a few words", examples=["Closed and ready to use"])
+    guessed: str = Field(description="what of the shape is a guess, not a prediction; empty when nothing is")
     vertices: int = Field(description="distinct places: vertices doubled along a texture's seam count once")
     faces: int = Field(description="triangles")
     watertight: bool = Field(description="every edge belongs to exactly two faces")
@@ -115,12 +127,19 @@ class MeshFigures(_Part):
         description="lowest and highest x, y, z in the file's axes"
     )
     components: int = Field(description="connected parts")
+    loose_parts: int = Field(description="connected parts beyond those that the matte has")
+    lost_parts: int = Field(description="places of 0.1 % of the matte or more that the mesh does not cover")
+    lost_share: float = Field(description="their share of the matte's area")
+    thin_share: float = Field(description="share of the silhouette where the mesh is thinner than 0.8 % of its extent")
     flatness: float = Field(description="smallest over largest extent along the principal axes, 0 to 1")
     mean_thickness: float = Field(
         description="distance of nearest and farthest surface along the camera's rays, on average"
     )
-    silhouette_iou: float = Field(description="overlap of the mesh, seen by the input camera, with the matte, 0 to 1")
-    advice: tuple[str, ...] = Field(description="sentences for the user; empty when nothing is wrong")
+    silhouette_iou: float = Field(
+        description="overlap of the mesh, seen by the input camera, with the matte, 0 to 1; about 1 by "
+        "construction where the engine takes its outline from the matte"
+    )
+    advice: tuple[str, ...] = Field(description="a sentence for what is guessed, and for each reason that took points")
 
 
 class EditFigures(_Part):

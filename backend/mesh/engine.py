@@ -8,6 +8,8 @@ from backend.images.arrays import Disparity
 from backend.mesh.framing import Framed
 from backend.mesh.mesh import Mesh
 
+OPTION_NAMES = {"isovalue": "threshold"}  # where a field of MeshRequest is not called as the option is
+
 
 @dataclass(frozen=True)
 class MeshRequest:
@@ -27,6 +29,15 @@ class Built:
 
     mesh: Mesh
     facts: dict[str, Any] = field(default_factory=dict)
+    guessed: str = ""  # one sentence on what of the shape is a guess; "": all of it was predicted from the photo
+
+
+def note_ignored(request: MeshRequest, names: tuple[str, ...], why: str, trace: Trace) -> None:
+    """Note each of the named options that differs from its default: the engine has no use for it."""
+    plain = MeshRequest()
+    for name in names:
+        if getattr(request, name) != getattr(plain, name):
+            trace.note(f"`{OPTION_NAMES.get(name, name)}` is ignored: {why}")
 
 
 class MeshEngine(Protocol):

@@ -18,18 +18,18 @@ from backend.mesh.reread import check_reads_back
 from backend.mesh.topology import Welded, vertex_normals, weld
 
 Up = Literal["y", "z"]
-Writer = Callable[[Mesh], bytes]  # gets a mesh in the file's frame, with normals
+Writer = Callable[..., bytes]  # gets a mesh in the file's frame, with normals; that of GLB also `unlit`
 TURNS: dict[str, NDArray[np.float32]] = {
     "y": np.array([[0, 1, 0], [0, 0, 1], [1, 0, 0]], np.float32),  # (x, y, z) -> (y, z, x)
     "z": np.array([[0, 1, 0], [-1, 0, 0], [0, 0, 1]], np.float32),  # (x, y, z) -> (y, −x, z)
 }
 
 
-def export_mesh(mesh: Mesh, format: str = "glb", up: Up = "y", check: bool = False) -> bytes:
+def export_mesh(mesh: Mesh, format: str = "glb", up: Up = "y", check: bool = False, unlit: bool = False) -> bytes:
     """Return the mesh as a file of a format in `MESH_FORMATS`; the same mesh gives the same bytes.
 
     A textured format stores the mesh with the vertices that its texture's seams double; the others store one vertex per
-    place, so that programs that do not weld find the mesh closed. `check` reads the file back.
+    place, so that programs that do not weld find the mesh closed. `check` reads the file back; `unlit` is for GLB only.
     Raises ValueError for an unknown format or frame, for a mesh without faces and for coordinates that are not finite;
     RuntimeError when a checked file does not hold the mesh.
     """
@@ -40,7 +40,7 @@ def export_mesh(mesh: Mesh, format: str = "glb", up: Up = "y", check: bool = Fal
     stored = turn_mesh(mesh, up)
     if not MESH_FORMATS[format].textured:
         stored = _one_vertex_per_place(stored, weld(stored))
-    data = WRITERS[format](stored)
+    data = WRITERS[format](stored, unlit=True) if unlit and format == "glb" else WRITERS[format](stored)
     if check:
         check_reads_back(data, format, stored)
     return data

@@ -1,5 +1,6 @@
-"""Mesh and the matte that it was made from -> the mesh figures of the report, and advice in words."""
+"""Mesh and the matte that it was made from -> the mesh figures of the report, with its scorecard."""
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,17 +12,21 @@ from backend.mesh.export import TURNS, Up
 from backend.mesh.framing import Framed
 from backend.mesh.mesh import Mesh
 from backend.mesh.raster import fragments
-from backend.mesh.topology import Topology, Welded, topology, weld
+from backend.mesh.scorecard import Facts, judge
+from backend.mesh.topology import Welded, topology, weld
 
 MAX_VIEW_PX, MIN_VIEW_PX = 1024, 512  # sides of the picture in which silhouettes are compared
-MIN_FLATNESS = 0.06  # below it a mesh counts as paper-thin; a coin has 0.08
-MIN_THICKNESS = 0.04  # mean thickness as a share of the extent; below it a mesh counts as paper-thin
-MIN_IOU = 0.85  # below it the advice names the overlap; a good mesh and its matte differ in rim pixels only
+PART_SHARE = 0.001  # smallest place of the matte that a mesh may not lose, as a share of the matte's area
+RIM_PX = 2  # pixels of the matte that are nearer to the mesh than this are not lost: rims differ
+DEEP_SHARE = 0.01  # of the picture's side: how far a lost place reaches away from the mesh at least
+MIN_WALL = 0.008  # thickness as a share of the extent; below it a wall counts as thin
 
 
-def measure(mesh: Mesh, framed: Framed, up: Up = "y") -> MeshFigures:
-    """Return the figures of a mesh that was made from a framed object, its bounds in the axes of a file with that `up`.
+def measure(mesh: Mesh, framed: Framed, up: Up = "y", scale: float = 1.0, guessed: str = "") -> MeshFigures:
+    """Return the figures and the scorecard of a mesh that was made from a framed object.
 
+    Lengths and bounds are those of a file with that `up`, in which the mesh is larger by `scale`. `guessed` says what
+    of the shape is a guess.
     Raises ValueError for a mesh without faces."""
     if len(mesh.faces) == 0:
         raise ValueError("a mesh to measure needs faces")
@@ -29,23 +34,44 @@ def measure(mesh: Mesh, framed: Framed, up: Up = "y") -> MeshFigures:
     found = topology(welded)
     points = welded.points[np.unique(welded.faces)]
     flatness = _flatness(welded)
-    seen, thickness = _view(mesh, len(framed.alpha))
-    iou = _iou(seen, framed.alpha)
-    extent = float(np.ptp(points, axis=0).max())
-    turned = points @ TURNS[up].T + 0.0
+    thickness = _thickness(mesh, len(framed.alpha))
+    seen = thickness > 0.0
+    matte = _matte(framed.alpha, len(seen))
+    lost_parts, lost_share = _lost(seen, matte)
+    extent = max(float(np.ptp(points, axis=0).max()), 1e-9)
+    mean = float(thickness[seen].mean()) if seen.any() else 0.0
+    volume = _volume(welded) if found.closed else None
+    turned = scale * (points @ TURNS[up].T) + 0.0
     low, high = (tuple(float(value) for value in bound) for bound in (turned.min(axis=0), turned.max(axis=0)))
+    facts = Facts(
+        found=found,
+        inside_out=volume is not None and volume < 0.0,
+        flatness=flatness,
+        thickness=mean / extent,
+        thin_share=float((thickness[seen] < MIN_WALL * extent).mean()) if seen.any() else 0.0,
+        iou=_iou(seen, matte),
+        loose_parts=max(0, found.components - max(1, _count(matte))),
+        lost_parts=lost_parts,
+        lost_share=lost_share,
+        guessed=guessed,
+    )
     return MeshFigures(
+        **judge(facts),
+        guessed=guessed,
         vertices=len(points),
         faces=len(mesh.faces),
         watertight=found.closed,
         winding_consistent=found.consistent,
-        volume=_volume(welded) if found.closed else None,
+        volume=None if volume is None else volume * scale**3,
         bounds=(low, high),
         components=found.components,
+        loose_parts=facts.loose_parts,
+        lost_parts=lost_parts,
+        lost_share=lost_share,
+        thin_share=facts.thin_share,
         flatness=flatness,
-        mean_thickness=thickness,
-        silhouette_iou=iou,
-        advice=_advice(found, flatness, thickness / max(extent, 1e-9), iou),
+        mean_thickness=mean * scale,
+        silhouette_iou=facts.iou,
     )
 
 
@@ -56,11 +82,13 @@ def silhouette_iou(mesh: Mesh, alpha: Alpha) -> float:
     They are compared at the matte's size between 512 and 1,024 px: a smaller matte is interpolated, a larger averaged.
     """
     check_alpha(alpha)
-    return _iou(_view(mesh, len(alpha))[0], alpha)
+    seen = _thickness(mesh, len(alpha)) > 0.0
+    return _iou(seen, _matte(alpha, len(seen)))
 
 
-def _view(mesh: Mesh, side: int) -> tuple[Mask, float]:
-    """Return which pixels of the input camera's picture the mesh covers, and its mean thickness over them."""
+def _thickness(mesh: Mesh, side: int) -> NDArray[np.float64]:
+    """Return the distance of nearest and farthest surface at each pixel of the input camera's picture; 0 where it sees
+    none, and at least a trifle where it sees one."""
     size = int(np.clip(side, MIN_VIEW_PX, MAX_VIEW_PX))
     across, down, depth = project(mesh.vertices)
     faces = mesh.faces[(depth[mesh.faces] > 0.01).all(axis=1)]
@@ -71,14 +99,38 @@ def _view(mesh: Mesh, side: int) -> tuple[Mask, float]:
         np.maximum.at(closest, part.pixel, near)
         np.minimum.at(farthest, part.pixel, near)
     seen = closest > 0.0
-    thickness = 1.0 / farthest[seen] - 1.0 / closest[seen]
-    return seen.reshape(size, size), float(thickness.mean()) if seen.any() else 0.0
+    thickness = np.zeros(size * size)
+    thickness[seen] = np.maximum(1.0 / farthest[seen] - 1.0 / closest[seen], 1e-9)
+    return thickness.reshape(size, size)
 
 
-def _iou(seen: Mask, alpha: Alpha) -> float:
-    matte = resize_to(alpha, (seen.shape[0], seen.shape[1]))
-    inside = matte >= min(0.5, 0.5 * float(matte.max()))
+def _matte(alpha: Alpha, size: int) -> Mask:
+    """Return the matte, cut at 0.5, at the size of a view."""
+    matte = resize_to(alpha, (size, size))
+    inside: Mask = matte >= min(0.5, 0.5 * float(matte.max()))
+    return inside
+
+
+def _iou(seen: Mask, inside: Mask) -> float:
     return float((seen & inside).sum() / max(1, (seen | inside).sum()))
+
+
+def _lost(seen: Mask, inside: Mask) -> tuple[int, float]:
+    """Return how many places of the matte the mesh does not cover, and their share of the matte's area."""
+    away = cv2.distanceTransform((~seen).astype(np.uint8), cv2.DIST_L2, 5)
+    far = inside & (away > RIM_PX)
+    _, places, stats, _ = cv2.connectedComponentsWithStats((inside & ~seen).astype(np.uint8), connectivity=8)
+    deep = np.zeros(len(stats), bool)
+    deep[np.unique(places[inside & (away > DEEP_SHARE * len(seen))])] = True
+    deep[0] = False
+    areas = np.bincount(places[far], minlength=len(stats))[deep]
+    large = areas >= PART_SHARE * np.count_nonzero(inside)
+    return int(large.sum()), float(areas[large].sum() / max(1, np.count_nonzero(inside)))
+
+
+def _count(inside: Mask) -> int:
+    """Return the number of the matte's parts, however small."""
+    return int(cv2.connectedComponents(inside.astype(np.uint8), connectivity=4)[0]) - 1
 
 
 def _flatness(welded: Welded) -> float:
@@ -100,25 +152,3 @@ def _volume(welded: Welded) -> float:
     a, b, c = (welded.points[welded.faces[:, k]].astype(np.float64) for k in range(3))
     volume: NDArray[np.float64] = (a * np.cross(b, c)).sum() / 6.0
     return float(volume)
-
-
-def _advice(found: Topology, flatness: float, thickness: float, iou: float) -> tuple[str, ...]:
-    advice = []
-    if flatness < MIN_FLATNESS or thickness < MIN_THICKNESS:
-        advice.append(
-            "The mesh is paper-thin; a cleaner mask, a photo from an angle that shows the object's depth, "
-            "or another mesh engine may help."
-        )
-    if not found.closed:
-        advice.append(
-            f"The mesh is cut open along {found.open_edges} edges, probably where the object leaves the engine's box; "
-            "try a smaller foreground_ratio."
-            if found.open_edges
-            else "The mesh has edges that more than two faces share, so some programs will not accept it as a solid."
-        )
-    if iou < MIN_IOU:
-        advice.append(
-            f"Seen by the camera, the mesh covers the mask to only {iou:.0%}; check the mask and the mesh before you "
-            "use it."
-        )
-    return tuple(advice)

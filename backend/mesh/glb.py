@@ -15,6 +15,7 @@ ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER = 34962, 34963
 CLAMP_TO_EDGE, LINEAR, LINEAR_MIPMAP_LINEAR = 33071, 9729, 9987
 JPEG_QUALITY = 94  # at 90 or more `encode_jpeg` keeps colours at full resolution: no stepped red rims
 GENERATOR = "Mattemesh"
+UNLIT = "KHR_materials_unlit"
 
 
 class _Buffer:
@@ -63,8 +64,10 @@ class _Buffer:
         return len(self.accessors) - 1
 
 
-def glb_bytes(mesh: Mesh) -> bytes:
+def glb_bytes(mesh: Mesh, unlit: bool = False) -> bytes:
     """Return the GLB of a mesh with normals: its texture as an embedded JPEG, or else its vertex colours as COLOR_0.
+
+    `unlit` asks viewers to show these colours without any light of their own (KHR_materials_unlit).
 
     Raises ValueError for a mesh without normals.
     """
@@ -90,13 +93,17 @@ def glb_bytes(mesh: Mesh) -> bytes:
     elif mesh.colors is not None:
         attributes["COLOR_0"] = buffer.accessor(linear_from_srgb(mesh.colors), "VEC3")
     primitive = {"attributes": attributes, "indices": buffer.indices(mesh.faces, len(mesh.vertices)), "material": 0}
+    material: dict[str, Any] = {"pbrMetallicRoughness": surface, "name": "photo"}
+    if unlit:
+        material["extensions"] = {UNLIT: {}}
+        tree["extensionsUsed"] = [UNLIT]
     tree |= {
         "asset": {"version": "2.0", "generator": GENERATOR},
         "scene": 0,
         "scenes": [{"nodes": [0]}],
         "nodes": [{"mesh": 0, "name": "object"}],
         "meshes": [{"primitives": [primitive], "name": "object"}],
-        "materials": [{"pbrMetallicRoughness": surface, "name": "photo"}],
+        "materials": [material],
         "accessors": buffer.accessors,
         "bufferViews": buffer.views,
         "buffers": [{"byteLength": len(buffer.data)}],

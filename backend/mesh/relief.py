@@ -17,7 +17,7 @@ from backend.images.arrays import Alpha, Disparity, Image, check_alpha, check_im
 from backend.images.resize import fit_longest_side
 from backend.mesh.camera import DISTANCE, HALF_HEIGHT
 from backend.mesh.depth_relief import Relief, no_relief, relief_of
-from backend.mesh.engine import Built, MeshRequest
+from backend.mesh.engine import Built, MeshRequest, note_ignored
 from backend.mesh.framing import Framed
 from backend.mesh.layers import MAX_NODES, MIN_THICKNESS, Layers, close_layers, finish
 from backend.mesh.photo_texture import make_atlas
@@ -27,6 +27,10 @@ from backend.mesh.silhouette import Lattice, lattice_of
 from backend.mesh.thickness import Sides, half_thickness
 
 MAX_COORDINATE = 0.86  # world units along each axis, of the 0.87 that an object may have
+GUESSED = (  # without and with depth
+    "Only the outline is known from the photo: the depth and the back are guessed.",
+    "The outline is known from the photo and the front follows the depth map: the thickness and the back are guessed.",
+)
 UNCUT: Sides = (False, False, False, False)
 
 
@@ -47,11 +51,14 @@ class ReliefEngine:
             built = make_relief(framed.image, framed.alpha, disparity, framed.cut, request.target_faces)
         if disparity is not None and not built.facts["depth_used"]:
             trace.note("The depth map is flat or invalid over the object and is ignored: the front mirrors the back.")
-        for option, asked in (("smooth", request.smooth), ("project_photo", request.project_photo)):
-            if asked:
-                trace.note(f"`{option}` is ignored: a mesh by `relief` is smooth and has the photo's colours already.")
+        note_ignored(
+            request,
+            ("resolution", "isovalue", "smooth", "project_photo"),
+            "a mesh by `relief` comes from the mask, is smooth and has the photo's colours already.",
+            trace,
+        )
         if request.texture == "vertex":
-            return Built(replace(built.mesh, texture=None), built.facts)
+            return replace(built, mesh=replace(built.mesh, texture=None))
         return built
 
 
@@ -79,7 +86,7 @@ def make_relief(
     relief = None if disparity is None else relief_of(disparity, matte, lattice, half)
     facts = {"depth_used": relief is not None}
     solid = _in_bounds(Solid(lattice, planar, domain, half, relief or no_relief(lattice)))
-    return Built(finish(close_layers(_layers(solid)), atlas, max_faces), facts)
+    return Built(finish(close_layers(_layers(solid)), atlas, max_faces), facts, GUESSED[relief is not None])
 
 
 @dataclass(frozen=True)

@@ -69,8 +69,9 @@ def issues_of(data):
     ids=["colours", "bare", "textured", "relief"],
 )
 def test_the_khronos_validator_has_nothing_to_say_against_a_glb(mesh):
-    issues = issues_of(export_mesh(mesh))
-    assert issues["numErrors"] == 0 and issues["numWarnings"] == 0, issues["messages"]
+    for unlit in (False, True):
+        issues = issues_of(export_mesh(mesh, unlit=unlit))
+        assert issues["numErrors"] == 0 and issues["numWarnings"] == 0, issues["messages"]
 
 
 @pytest.mark.parametrize("kind", list(MESH_FORMATS))
@@ -181,3 +182,11 @@ def test_what_cannot_be_a_file_is_refused():
 def test_every_format_of_the_table_has_a_writer():
     assert MESH_FORMATS.keys() == export.WRITERS.keys() == {"glb", "obj", "ply", "stl"}
     assert MESH_FORMATS["glb"].media_type == "model/gltf-binary"
+
+
+def test_unlit_is_a_material_of_a_glb_alone():
+    lit, unlit = (tree_and_binary(export_mesh(figure(), unlit=unlit))[0] for unlit in (False, True))
+    assert "extensionsUsed" not in lit and "extensions" not in lit["materials"][0]
+    assert unlit["extensionsUsed"] == ["KHR_materials_unlit"]
+    assert unlit["materials"][0]["extensions"] == {"KHR_materials_unlit": {}}
+    assert export_mesh(figure(), "ply", unlit=True) == export_mesh(figure(), "ply")

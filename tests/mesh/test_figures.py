@@ -33,6 +33,7 @@ def test_a_ball():
     assert figures.flatness == pytest.approx(1, abs=0.02)
     assert figures.mean_thickness == pytest.approx(4 / 3 * 0.5, rel=0.05)
     assert figures.silhouette_iou > 0.99 and figures.advice == ()
+    assert figures.ready and figures.grade == "A" and (figures.lost_parts, figures.loose_parts) == (0, 0)
     assert np.allclose(figures.bounds, [[-0.5] * 3, [0.5] * 3], atol=0.01)
 
 
@@ -109,3 +110,39 @@ def test_the_overlap_tells_left_from_right_and_up_from_down():
 def test_a_mesh_without_faces_is_refused():
     with pytest.raises(ValueError):
         measure(Mesh(np.zeros((3, 3), np.float32), np.zeros((0, 3), np.int64)), framed(ball_picture(0.5)))
+
+
+def test_a_place_that_the_mesh_lost_is_counted_a_rim_is_not():
+    alpha = ball_picture(0.5)
+    ball = mesh_of(trimesh.creation.icosphere(5, 0.495))  # a pixel or two smaller all around
+    assert measure(ball, framed(alpha)).lost_parts == 0
+    alpha[100:103, 20:130] = 1.0  # an antenna
+    alpha[460:475, 460:475] = 1.0
+    alpha[20, 20] = 1.0  # a speck of under 0.1 %
+    figures = measure(ball, framed(alpha))
+    assert figures.lost_parts == 2 and 0.002 < figures.lost_share < 0.01
+    assert any("missing" in sentence for sentence in figures.advice)
+
+
+def test_parts_beyond_those_of_the_matte_are_loose():
+    small = trimesh.creation.icosphere(3, 0.1)
+    two = mesh_of(trimesh.util.concatenate([trimesh.creation.icosphere(3, 0.3), small.apply_translation((0, 0.5, 0))]))
+    alpha = ball_picture(0.3)
+    assert measure(two, framed(alpha)).loose_parts == 1
+    columns = (np.arange(512) + 0.5) / 512 * 2 - 1
+    alpha[np.hypot(*np.meshgrid(columns * 1.9 * HALF_HEIGHT - 0.5, columns * 1.9 * HALF_HEIGHT)) < 0.1] = 1.0
+    assert measure(two, framed(alpha)).loose_parts == 0
+
+
+def test_lengths_are_those_of_a_scaled_file():
+    ball = mesh_of(trimesh.creation.icosphere(3, 0.5))
+    plain, twice = (measure(ball, framed(ball_picture(0.5)), "y", scale) for scale in (1.0, 2.0))
+    assert np.allclose(twice.bounds, 2 * np.array(plain.bounds))
+    assert twice.volume == pytest.approx(8 * plain.volume)
+    assert twice.mean_thickness == pytest.approx(2 * plain.mean_thickness)
+    assert (twice.flatness, twice.silhouette_iou, twice.grade) == (plain.flatness, plain.silhouette_iou, plain.grade)
+
+
+def test_what_is_guessed_is_said():
+    figures = measure(mesh_of(trimesh.creation.icosphere(3, 0.5)), framed(ball_picture(0.5)), guessed="A guess.")
+    assert figures.guessed == "A guess." == figures.advice[0] and not figures.ready

@@ -7,8 +7,9 @@ from backend.contract.errors import NoSubjectError
 from backend.contract.trace import Trace
 from backend.mesh.camera import PICTURE_SIDE, lift, project
 from backend.mesh.engine import MeshRequest
-from backend.mesh.figures import silhouette_iou
+from backend.mesh.figures import measure, silhouette_iou
 from backend.mesh.framing import frame_object
+from backend.mesh.layers import MIN_THICKNESS
 from backend.mesh.relief import ReliefEngine, make_relief
 from backend.mesh.topology import topology, weld
 
@@ -161,8 +162,34 @@ def test_vertex_colours_replace_the_texture_on_request():
 
 def test_options_that_a_relief_ignores_are_noted():
     framed, trace = frame_object(photo(), SCENES["ring"][0].astype(np.float32)), Trace()
-    ReliefEngine().build(framed, None, MeshRequest(smooth=True, project_photo=True), trace)
-    assert [note.split("`")[1] for note in trace.notes] == ["smooth", "project_photo"]
+    request = MeshRequest(resolution=128, isovalue=10.0, smooth=True, project_photo=True)
+    ReliefEngine().build(framed, None, request, trace)
+    assert [note.split("`")[1] for note in trace.notes] == ["resolution", "threshold", "smooth", "project_photo"]
+    silent = Trace()
+    ReliefEngine().build(framed, None, MeshRequest(target_faces=5000, texture="vertex"), silent)
+    assert not silent.notes
+
+
+@pytest.mark.parametrize("width", [0.004, 0.008])
+def test_a_thin_antenna_is_in_the_mesh_and_has_a_thickness(width):
+    alpha = np.zeros((1200, 1200), np.float32)
+    alpha[500:1100, 100:1100] = 1.0
+    alpha[100:500, 600 : 600 + round(1000 * width)] = 1.0
+    framed = frame_object(photo(1200), alpha)
+    for faces in (None, 500):
+        mesh = make_relief(framed.image, framed.alpha, max_faces=faces).mesh
+        assert measure(mesh, framed).lost_parts == 0
+    mesh = make_relief(framed.image, framed.alpha).mesh
+    _, down, _ = project(mesh.vertices)
+    antenna = mesh.vertices[(down > 0.2) & (down < 0.3)]
+    assert np.ptp(antenna[:, 0]) >= 0.9 * MIN_THICKNESS
+
+
+def test_what_is_known_of_the_shape_is_told():
+    alpha = SCENES["ball"][0].astype(np.float32)
+    without, with_depth = make_relief(photo(), alpha), make_relief(photo(), alpha, (0.02 * COLUMNS).astype(np.float32))
+    assert "depth and the back are guessed" in without.guessed
+    assert "front follows the depth map" in with_depth.guessed
 
 
 @pytest.mark.parametrize("target", [100, 500, 5000])

@@ -326,6 +326,22 @@ def test_a_report_is_shown_in_plain_words() -> None:
     ]
 
 
+def test_a_mesh_is_ready_only_where_its_scorecard_says_so() -> None:
+    sound = {"grade": "A", "points": 100, "ready": True, "verdict": "Closed and ready to use", "guessed": "",
+             "faces": 1200, "watertight": True, "silhouette_iou": 0.98, "advice": []}  # fmt: skip
+    guessed = {**sound, "grade": "C", "ready": False, "verdict": "Closed; the back is guessed", "guessed": "So."}
+    script = """
+    const { meshVerdict, meshFigures } = await import(`${WEB}/words.js`);
+    const cards = JSON.parse(process.argv[1]);
+    const shown = cards.map((card) => [meshVerdict(card).title, meshVerdict(card).tone, meshFigures(card)[3]]);
+    console.log(JSON.stringify(shown));
+    """
+    assert node(script, json.dumps([sound, guessed])) == [
+        ["Closed and ready to use", "good", ["Silhouette match", "98 %"]],
+        ["Closed; the back is guessed", "fair", ["Shape", "guessed"]],
+    ]
+
+
 def test_the_brush_on_the_page_has_the_coverage_of_the_service() -> None:
     """The rings of a soft stroke, laid over each other, are the service's falloff to within two levels of 8 bits."""
     from backend.matte.editing.brush import coverage_at

@@ -6,7 +6,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from backend.contract.report import Grade, Scorecard
+from backend.contract.report import MAX_POINTS_IN_DOUBT, Scorecard, grade_of
 from backend.images.arrays import Alpha, Mask, check_alpha
 from backend.images.resize import rescale, scale_to_fit
 from backend.matte.refine.evidence import Evidence, losses
@@ -14,8 +14,6 @@ from backend.matte.refine.holes import label_holes
 
 SIDE_PX = 1024  # longer side of the copy that is measured, so that every photo costs the same
 SIDES = ("left", "top", "right", "bottom")
-GRADES: tuple[tuple[int, Grade], ...] = ((85, "A"), (70, "B"), (55, "C"), (40, "D"))
-MAX_POINTS_IN_DOUBT = 69  # the highest points of a C
 
 
 @dataclass(frozen=True)
@@ -68,9 +66,8 @@ def score_matte(
     points, advice = _judge(figures, config, evidence)
     if doubts:
         points = min(points, MAX_POINTS_IN_DOUBT)
-    grade: Grade = next((grade for least, grade in GRADES if points >= least), "E")
     rounded = {name: _rounded(value) for name, value in figures.items()}
-    return Scorecard(found=True, grade=grade, points=points, advice=(*doubts, *advice), **rounded)
+    return Scorecard(found=True, grade=grade_of(points), points=points, advice=(*doubts, *advice), **rounded)
 
 
 def _judge(figures: dict[str, Any], config: ScorecardConfig, evidence: Evidence | None) -> tuple[int, tuple[str, ...]]:

@@ -11,10 +11,12 @@ const FOV_DEG = 40;
 
 /** @param {any} place @param {any} viewer @param {import("./store.js").Photo} photo @param {() => boolean} stillWanted */
 export async function showOverlay(place, viewer, photo, stillWanted) {
+  const ratio = Number(photo.mesh.options?.foreground_ratio ?? 0.85);
   Object.assign(viewer, {
     cameraTarget: "0m 0m 0m",
     minCameraOrbit: "auto auto 0.5m",
-    cameraOrbit: `0deg 90deg ${DISTANCE}m`,
+    // A file is as large as if it had been framed to 0.85: the camera stands nearer or farther in its place.
+    cameraOrbit: `0deg 90deg ${(DISTANCE * 0.85) / ratio}m`,
     maxFieldOfView: "90deg",
     fieldOfView: `${FOV_DEG}deg`,
     shadowIntensity: 0,
@@ -30,7 +32,7 @@ export async function showOverlay(place, viewer, photo, stillWanted) {
   canvas.setAttribute("aria-label", "The photo over the mesh");
   place.append(canvas);
   const veil = veilOver(mask, getComputedStyle(canvas).color);
-  drawFramed(canvas, [image, veil], alphaBox(mask), Number(photo.mesh.options?.foreground_ratio ?? 0.85));
+  drawFramed(canvas, [image, veil], alphaBox(mask), ratio);
   const share = byId("overlay-share");
   const fade = () => canvas.style.setProperty("opacity", String(Number(share.value) / 100));
   share.oninput = fade;

@@ -38,17 +38,17 @@ export const matteFigures = (card) => [
 
 /** @param {any} figures `report.mesh` @returns {{title: string, tone: string, more: string[]}} */
 export function meshVerdict(figures) {
-  const sound = figures.watertight && figures.winding_consistent;
-  const title = sound ? "Closed and ready to use" : "Has open edges";
-  return { title, tone: sound ? "good" : "fair", more: figures.advice };
+  const [, tone] = GRADES[figures.grade] ?? ["", "fair"];
+  return { title: figures.verdict, tone: figures.ready ? "good" : tone === "good" ? "fair" : tone, more: figures.advice };
 }
 
 /** @param {any} figures `report.mesh` @returns {[string, string][]} */
 export const meshFigures = (figures) => [
+  ["Grade", `${figures.grade}, ${figures.points} of 100`],
   ["Faces", figures.faces.toLocaleString("en")],
-  ["Vertices", figures.vertices.toLocaleString("en")],
   ["Watertight", figures.watertight ? "yes" : "no"],
-  ["Silhouette match", percent(figures.silhouette_iou)],
+  // An outline that was taken from the matte says nothing of the shape.
+  figures.guessed ? ["Shape", "guessed"] : ["Silhouette match", percent(figures.silhouette_iou)],
 ];
 
 /** @param {number} share @returns {string} */
