@@ -4,6 +4,7 @@ python -m benchmarks.refinement --cache DIR                     # u2netp, u2net,
 python -m benchmarks.refinement --cache DIR --network u2netp    # one of them; may be given several times
 python -m benchmarks.refinement --cache DIR --ablation          # what each stage of the classic refinement gains
 python -m benchmarks.refinement --cache DIR --grades            # grade against IoU, and the AUC of the points
+python -m benchmarks.refinement --cache DIR --opinions          # the networks without refinement, and two together
 python -m benchmarks.refinement --cache DIR --sheets OUT        # contact sheets: picture, raw, each quality, truth
 
 The photos are the third of ../shared/photos/dev that the learned refiner never saw, and the nine pairs. Composites are
@@ -14,6 +15,7 @@ kept in the folder of `--cache`, since one takes seconds a picture.
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import cv2
@@ -22,6 +24,7 @@ import numpy as np
 from backend.contract.options import MaskOptions
 from backend.contract.settings import Settings
 from backend.contract.trace import Trace
+from backend.engines.opinions import disagreement, sureness
 from backend.engines.registry import Engines
 from backend.folders.datasets.measures import boundary_f, iou
 from backend.images.arrays import Alpha, Image, Saliency
@@ -31,7 +34,7 @@ from backend.pipeline import cut_out
 from training.refiner.compose import composite
 from training.refiner.sources import Sources, read_rgb
 
-NETWORKS = ("u2netp", "u2net", "isnet-fp16")
+NETWORKS = ("u2net", "u2netp", "isnet-fp16")
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 COMPOSITES, SEED = 40, 2
 TOLERANCE_PX = 2.0
@@ -46,20 +49,36 @@ class Case:
     name: str
     image: Image
     truth: Alpha
+    effects: tuple[str, ...] = ()  # of a composite: hair, glass, blur
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """The columns of a table in which it counts."""
+        return (self.set, *self.effects)
 
 
 def cases(shared: Path) -> Iterator[Case]:
     """Yield the held-out photos of the development set, the nine pairs, and composites."""
     apart = Sources(shared, held_out=True)
-    for path in apart.photos:
-        image, mask = apart.photo(path)
+    yield from photos(apart)
+    yield from pairs(shared)
+    for number in range(COMPOSITES):
+        image, alpha, effects = composite(np.random.default_rng([SEED, number]), apart)
+        yield Case("composites", f"composite_{number:03d}", image, alpha, effects)
+
+
+def photos(sources: Sources) -> Iterator[Case]:
+    """Yield the photos of `sources`."""
+    for path in sources.photos:
+        image, mask = sources.photo(path)
         yield Case(path.stem.split("__")[0], path.stem, image, mask)
+
+
+def pairs(shared: Path) -> Iterator[Case]:
+    """Yield the nine reference pairs."""
     for path in sorted((shared / "photos" / "pairs" / "image").iterdir()):
         mask = read_rgb(shared / "photos" / "pairs" / "mask" / f"{path.stem}.png")[:, :, 0]
         yield Case("pairs", path.stem, read_rgb(path), mask.astype(np.float32) / 255)
-    for number in range(COMPOSITES):
-        image, alpha = composite(np.random.default_rng([SEED, number]), apart)
-        yield Case("composites", f"composite_{number:03d}", image, alpha)
 
 
 class Answers:
@@ -105,7 +124,7 @@ def stages() -> dict[str, Refinement]:
         "fast": PRESETS["fast"],
         "fast - components": replace(PRESETS["fast"], components=None),
         "learned": learned,
-        "learned alone": replace(learned, learned=LearnedConfig(weight=1.0)),
+        "learned alone": replace(learned, learned=LearnedConfig(weight=1.0, unsure=0.0)),
         "learned - components": replace(learned, components=None),
     }
     return {"raw": raw, **{name: with_config(config) for name, config in changed.items()}}
@@ -113,17 +132,62 @@ def stages() -> dict[str, Refinement]:
 
 def print_table(refinements: dict[str, Refinement], found: Sequence[Case], answers: Answers, network: str) -> None:
     """Print IoU, boundary F and the mean alpha error of each refinement, by set."""
-    sets = list(dict.fromkeys(case.set for case in found))
-    print(f"\n{network:20s}" + "".join(f"{f'{one} ({sum(c.set == one for c in found)})':>24s}" for one in sets))
+    sets = columns(found)
+    print(f"\n{network:20s}" + "".join(f"{f'{one} ({sum(one in c.sets for c in found)})':>24s}" for one in sets))
     for name, refine in refinements.items():
         rows: dict[str, list[tuple[float, float, float]]] = {one: [] for one in sets}
         for case in found:
             alpha = refine(case.image, answers.of(case))
             mask, truth = alpha >= 0.5, case.truth >= 0.5
             error = float(np.abs(alpha - case.truth).mean())
-            rows[case.set].append((iou(mask, truth), boundary_f(mask, truth, TOLERANCE_PX), error))
+            figures = (iou(mask, truth), boundary_f(mask, truth, TOLERANCE_PX), error)
+            for one in case.sets:
+                rows[one].append(figures)
         means = [np.mean(rows[one], axis=0) for one in sets]
         print(f"{name:20s}" + "".join(f"{m[0]:.4f} {m[1]:.3f} {m[2]:.4f}".rjust(24) for m in means), flush=True)
+
+
+def columns(found: Sequence[Case]) -> list[str]:
+    """Return the sets of the cases, then the effects."""
+    return list(dict.fromkeys([case.set for case in found] + [one for case in found for one in case.effects]))
+
+
+def print_opinions(found: Sequence[Case], answers: dict[str, Answers]) -> None:
+    """Print IoU and boundary F of each network without refinement, and of the ways to use two of them."""
+    sets = columns(found)
+    rows: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    apart: list[tuple[float, float]] = []  # disagreement of the first two, IoU of the surer
+    for case in found:
+        said = {network: ones.of(case) for network, ones in answers.items()}
+        ways = dict(said)
+        for first, second in combinations(said, 2):
+            one, other = said[first], said[second]
+            pair = f"{first}, {second}"
+            ways[f"surer of {pair}"] = other if sureness(other) > sureness(one) else one
+            ways[f"mean of {pair}"] = (one + other) / 2
+            ways[f"union of {pair}"] = np.maximum(one, other)
+            ways[f"both of {pair}"] = np.minimum(one, other)
+            ways[f"better of {pair}"] = max((one, other), key=lambda each: iou(each >= 0.5, case.truth >= 0.5))
+        ways["surest of all"] = max(said.values(), key=sureness)
+        for way, saliency in ways.items():
+            mask, truth = saliency >= 0.5, case.truth >= 0.5
+            rows.setdefault(way, {one: [] for one in sets})[case.set].append(
+                (iou(mask, truth), boundary_f(mask, truth, TOLERANCE_PX))
+            )
+        first, second = list(said.values())[:2]
+        better = second if sureness(second) > sureness(first) else first
+        apart.append((disagreement(first, second), iou(better >= 0.5, case.truth >= 0.5)))
+    print(f"{'':32s}" + "".join(f"{f'{one} ({sum(c.set == one for c in found)})':>20s}" for one in sets))
+    for way, row in rows.items():
+        means = [np.mean(row[one], axis=0) for one in sets]
+        print(f"{way:32s}" + "".join(f"{m[0]:.3f}/{m[1]:.3f}".rjust(20) for m in means))
+    figures = np.array(apart)
+    for low, high in pairwise((0.0, 0.05, 0.1, 0.2, 0.4, 1.01)):
+        inside = figures[(figures[:, 0] >= low) & (figures[:, 0] < high), 1]
+        if inside.size:
+            print(
+                f"the first two differ by {low:.2f} to {min(high, 1):.2f}: {inside.size}, mean IoU {inside.mean():.3f}"
+            )
 
 
 def print_grades(found: Sequence[Case], network: str, engines: Engines) -> None:
@@ -184,9 +248,15 @@ def main() -> None:
     parser.add_argument("--network", action="append", help="a segmenter by name; may be given several times")
     parser.add_argument("--ablation", action="store_true")
     parser.add_argument("--grades", action="store_true")
+    parser.add_argument("--opinions", action="store_true", help="over all photos and pairs")
     parser.add_argument("--sheets", type=Path)
     options = parser.parse_args()
-    engines, found = Engines(Settings()), list(cases(options.shared))
+    engines = Engines(Settings())
+    if options.opinions:
+        both = [one for part in (True, False) for one in photos(Sources(options.shared, held_out=part))]
+        asked = {name: Answers(name, options.cache, engines) for name in options.network or NETWORKS}
+        return print_opinions([*both, *pairs(options.shared)], asked)
+    found = list(cases(options.shared))
     for network in options.network or NETWORKS:
         answers = Answers(network, options.cache, engines)
         if options.grades:

@@ -69,7 +69,7 @@ def examples(shared: Path, work: Path) -> tuple[list[Example], list[Example]]:
     for number in range(COMPOSITES):
         path = work / f"composite_{number:04d}.npz"
         if not path.exists():
-            image, alpha = composite(np.random.default_rng([SEED, number]), sources)
+            image, alpha, _ = composite(np.random.default_rng([SEED, number]), sources)
             np.savez(path, image=image, alpha=np.rint(alpha * 255).astype(np.uint8))
         made = np.load(path)
         asked = [network for network, count in NETWORKS.items() if number < count]

@@ -14,8 +14,11 @@ Random = np.random.Generator
 _FINE = 3  # meshes are drawn at so many times the size
 
 
-def composite(random: Random, sources: Sources, long_side: int = 0) -> tuple[Image, Float]:
-    """Return a picture (H, W, 3) uint8 and its alpha (H, W) float32 in [0, 1]; its longer side 384 to 768 px."""
+def composite(random: Random, sources: Sources, long_side: int = 0) -> tuple[Image, Float, tuple[str, ...]]:
+    """Return a picture (H, W, 3) uint8, its alpha (H, W) float32 in [0, 1], and which of hair, glass and blur it shows.
+
+    Its longer side has 384 to 768 px.
+    """
     long_side = long_side or int(random.integers(384, 769))
     short_side = int(long_side * random.uniform(0.62, 1.0))
     size = (long_side, short_side) if random.random() < 0.5 else (short_side, long_side)
@@ -25,12 +28,11 @@ def composite(random: Random, sources: Sources, long_side: int = 0) -> tuple[Ima
         one, cover = _object(random, sources, size)
         colour = one + colour * (1 - cover[..., None])
         alpha = cover + alpha * (1 - cover)
-    if random.random() < 0.25:
-        colour, alpha = _with_hair(random, colour, alpha)
-    if random.random() < 0.08:
-        colour, alpha = _with_glass(random, colour, alpha)
-    if random.random() < 0.10:
-        colour, alpha = _moved(random, colour, alpha)
+    effects = []
+    for name, chance, effect in (("hair", 0.25, _with_hair), ("glass", 0.08, _with_glass), ("blur", 0.10, _moved)):
+        if random.random() < chance:
+            colour, alpha = effect(random, colour, alpha)
+            effects.append(name)
     if random.random() < 0.5:
         pull = random.uniform(0.1, 0.45)  # light and haze of the place
         mean = back.reshape(-1, 3).mean(axis=0)
@@ -41,7 +43,7 @@ def composite(random: Random, sources: Sources, long_side: int = 0) -> tuple[Ima
     if random.random() < 0.6:
         blur = random.uniform(0.3, 1.1)
         picture, alpha = (cv2.GaussianBlur(values, (0, 0), blur) for values in (picture, alpha))
-    return _as_a_file(random, picture), np.clip(alpha, 0, 1)
+    return _as_a_file(random, picture), np.clip(alpha, 0, 1), tuple(effects)
 
 
 def _as_a_file(random: Random, picture: Float) -> Image:

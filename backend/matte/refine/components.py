@@ -33,6 +33,9 @@ class ComponentsConfig:
     far: float = 3.0  # distance beyond which a part is dropped
     far_area: float = 0.02  # smallest part that is kept when it is not near
     twin_area: float = 0.1  # from this area on a part is kept however far it lies: the other earring
+    band_reach: float = 1.5  # diagonal, in the main object's, from which a thin part is no part of it: the rim of a
+    # turntable, a table's edge
+    band_width: float = 0.35  # greatest mean width of such a band, in the main object's
     group: float = 0.008  # half the gap between parts that count as one, as letters of a word; of the longer side
 
 
@@ -64,7 +67,11 @@ def keep_object(mask: Mask, saliency: Saliency, config: ComponentsConfig) -> tup
         reasons = dict.fromkeys(order[config.count :], "only the most prominent parts were asked for")
     else:
         shares = _grouped(labels, areas, order[0], config) / areas[order[0]]
-        kept = _grow(_Scene(labels, stats, main, shares), reasons, order[1:], config)
+        bands = _bands(mask, labels, stats, order[0], config)
+        kept = _grow(
+            _Scene(labels, stats, main, shares), reasons, [one for one in order[1:] if one not in bands], config
+        )
+        reasons.update(dict.fromkeys(bands, "it is a thin band that reaches past the object"))
     dropped = []
     for label, reason in reasons.items():
         center = (float(centers[label][0] / mask.shape[1]), float(centers[label][1] / mask.shape[0]))
@@ -148,6 +155,30 @@ def _grouped(
     of = np.zeros(len(areas), np.intp)
     of[labels[others]] = groups[others]
     return np.where(of > 0, totals[of], areas)
+
+
+def _bands(
+    mask: Mask, labels: NDArray[np.int32], stats: NDArray[np.int32], main: int, config: ComponentsConfig
+) -> list[int]:
+    """Return the parts that are thin beside the main object and reach further than it does, with all its like.
+
+    A band all around the main object is no such part: a wheel's rim, the ring of a badge.
+    """
+    diagonal = np.hypot(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
+    far = [int(one) for one in np.flatnonzero(diagonal >= config.band_reach * diagonal[main]) if one not in (0, main)]
+    if not far:
+        return []
+    depth = np.bincount(labels.ravel(), distance_to(~mask).ravel()) / stats[:, cv2.CC_STAT_AREA]  # in from the outline
+    stout = depth > config.band_width * depth[main]
+    stout[0] = False
+    corners = stats[stout][:, [cv2.CC_STAT_LEFT, cv2.CC_STAT_TOP]]
+    span = (corners + stats[stout][:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]]).max(axis=0) - corners.min(axis=0)
+    reach = config.band_reach * float(np.hypot(*span))
+    return [
+        one
+        for one in far
+        if not stout[one] and diagonal[one] >= reach and not (label_holes(labels == one)[0] > 0)[labels == main].all()
+    ]
 
 
 def _why_stray(share: float, gap: float, config: ComponentsConfig) -> str:

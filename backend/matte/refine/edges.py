@@ -28,6 +28,8 @@ class EdgesConfig:
     radius_px: int = 2  # radius of the guided filter in working pixels; 0 leaves the decided mask as it is
     epsilon: float = 20.0  # squared 8-bit colour steps that are noise, not an edge
     strand: float = 0.12  # hair's opacity below this, and above 1 less this, is noise and becomes 0 or 1
+    strand_sure: tuple[float, float] = (0.1, 0.25)  # distance of the guess from one half up to which the colour counts
+    # whole, and from which it does not
     mixed_reach_px: int = 3  # how far from a half-covered pixel the two colours that it mixes are searched
     ramp_px: float = 2.0  # greatest width of a hard edge's transition
     crisp: float = 0.62  # steepness from which a first guess keeps its own edge (0.5: three pixels wide, 0.75: one)
@@ -76,7 +78,7 @@ def _finish_tile(
         as_guessed = changed < 0.01
     finished = _hard_edges(image[window], solid, as_guessed, radius, config, view.scale)
     if decisions.softness is not None:
-        finished = _strands(image[window], finished, decisions.softness, view.box, tile, config)
+        finished = _strands(image[window], finished, guess, decisions.softness, view.box, tile, config)
     if solid.any():
         crisp = _is_crisp(guess, max(4, 2 * radius), config.crisp)
         if crisp is not None:
@@ -123,10 +125,17 @@ def _mixed(image: Image, alpha: Alpha, config: EdgesConfig) -> Alpha:
     return np.where(between & plain, np.clip(along, 0, 1), alpha).astype(np.float32)
 
 
-def _strands(image: Image, alpha: Alpha, softness: Softness, of: Box, at: Box, config: EdgesConfig) -> Alpha:
-    """Return `alpha` with the opacity of hair read from each pixel's colour between background and hair."""
+def _strands(
+    image: Image, alpha: Alpha, guess: Saliency, softness: Softness, of: Box, at: Box, config: EdgesConfig
+) -> Alpha:
+    """Return `alpha` with the opacity of hair read from each pixel's colour between background and hair.
+
+    The surer the guess, the less the colour counts: rigging, a bridge's struts and ripples look like hair.
+    """
     size = image.shape[:2]
-    amount = sample_map(softness.amount, of, at, size)
+    first, last = config.strand_sure
+    unsure = np.clip((last - np.abs(guess - np.float32(0.5))) / (last - first), 0, 1)
+    amount = sample_map(softness.amount, of, at, size) * unsure
     if amount.max() < 0.01:
         return alpha
     back = sample_map(softness.back, of, at, size)

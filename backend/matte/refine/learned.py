@@ -1,8 +1,8 @@
 """The learned refiner: a segmenter's saliency and the picture in, a finer saliency out.
 
 It is asked on a working copy around the object. What it answers is mixed with what the segmenter said, as log odds: on
-real photos the mix beats both (docs/matte.md). What changes is carried up to the picture's size, so that a guess which
-is finer than the working copy keeps its detail.
+real photos the mix beats both (docs/matte.md), and the surer the segmenter, the less there is to mend. What changes is
+carried up to the picture's size, so that a guess which is finer than the working copy keeps its detail.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,9 @@ STRIP_PX = 1 << 20  # pixels at full size in work at a time
 @dataclass(frozen=True)
 class LearnedConfig:
     side_px: int = 704  # longer side of the working copy
-    weight: float = 0.35  # of the refiner's answer beside the segmenter's
+    weight: float = 0.5  # of the refiner's answer beside that of an unsure segmenter
+    calm: float = 0.01  # unsure share of the object up to which the segmenter's answer stays
+    unsure: float = 0.3  # unsure share of the object from which the refiner has its whole weight
     room: float = 0.25  # room around the object, as a share of its longer side
 
 
@@ -39,8 +41,10 @@ def refine_saliency(image: Image, saliency: Saliency, refine: Refine, config: Le
     if not seen.any():
         return saliency
     view = make_view(image, saliency, box_around(seen, frame, config.room, STRIDE), config.side_px)
-    before = _log_odds(view.saliency)
-    change = config.weight * (_answer(view, refine) - before)
+    weight = _weight(view.saliency, config)
+    if weight == 0:
+        return saliency
+    change = weight * (_answer(view, refine) - _log_odds(view.saliency))
     refined = saliency.copy()
     x0, y0, x1, y1 = view.box
     rows = max(1, STRIP_PX // (x1 - x0))
@@ -53,6 +57,16 @@ def refine_saliency(image: Image, saliency: Saliency, refine: Refine, config: Le
         moved = np.abs(here) > LEAST_CHANGE  # elsewhere the guess keeps its exact values
         window[moved] = _share(_log_odds(window[moved]) + here[moved])
     return refined
+
+
+def _weight(saliency: Saliency, config: LearnedConfig) -> float:
+    """Return the refiner's weight: the log of the doubt on both sides of one half, over the object's area, decides."""
+    mask = saliency >= 0.5
+    doubt = float(np.where(mask, 1 - saliency, saliency).sum() / max(np.count_nonzero(mask), 1))
+    if doubt >= config.unsure:
+        return config.weight
+    above = float(np.log(max(doubt / config.calm, 1)))
+    return config.weight * above / float(np.log(config.unsure / config.calm))
 
 
 def _answer(view: View, refine: Refine) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ REFERENCE_SIDE_PX = 1024  # picture side that `kernel_size` refers to: ISNet's o
 @dataclass(frozen=True)
 class MorphologyConfig:
     kernel_size: int = 5  # pixels across, on a picture 1,024 px long; 0 or 1 turns the stage off
-    sure: float = 0.8  # saliency from which the opening removes nothing
+    sure: float = 0.65  # a part with a pixel of at least this saliency is not opened
     doubtful: float = 0.48  # saliency up to which the closing fills nothing: gaps between hairs are not cracks
 
     def __post_init__(self) -> None:
@@ -33,14 +33,14 @@ def clean_mask(mask: Mask, saliency: Saliency, config: MorphologyConfig) -> Mask
     """Return `mask` opened and closed with an elliptic kernel scaled to the picture.
 
     The opening is by reconstruction: a part without room for the kernel goes, a part connected to one with room stays
-    whole (a bird's leg, a cactus's spine). Neither step overrules a sure saliency.
+    whole (a bird's leg, a cactus's spine), and so does one that the guess was sure of somewhere (a rotor's blade).
     """
     check_mask(mask)
     check_same_size(mask, saliency)
     radius = kernel_radius(config, max(mask.shape))
     if radius == 0 or not mask.any():
         return mask.copy()
-    kept = mask & (parts_holding(mask, erode(mask, radius)) | (saliency >= config.sure))
+    kept = parts_holding(mask, erode(mask, radius) | (mask & (saliency >= config.sure)))
     closed = cv2.morphologyEx(_padded(kept, radius), cv2.MORPH_CLOSE, disc(radius))[radius:-radius, radius:-radius]
     return np.asarray(kept | ((closed > 0) & (saliency > config.doubtful)))
 

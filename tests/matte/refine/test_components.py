@@ -17,7 +17,7 @@ def picture(*discs: tuple[int, int, int, tuple[int, int, int]]) -> tuple[np.ndar
     return image, mask > 0
 
 
-def kept(image: np.ndarray, mask: np.ndarray, config: ComponentsConfig | None = None):
+def kept(image: np.ndarray | None, mask: np.ndarray, config: ComponentsConfig | None = None):
     return keep_object(mask, mask.astype(np.float32), config or ComponentsConfig())
 
 
@@ -96,6 +96,24 @@ def test_a_part_inside_the_outline_is_no_stray():
     eye = cv2.circle(np.zeros((300, 300), np.uint8), (130, 140), 3, 1, -1) > 0
     image[eye] = RED
     assert kept(image, mask | eye)[0][140, 130]
+
+
+def test_the_rim_of_a_turntable_goes_with_a_reason():
+    _, mask = picture((150, 150, 40, RED))
+    box = mask.copy()
+    rim = cv2.ellipse(np.zeros((300, 300), np.uint8), (150, 170), (140, 60), 0, 10, 170, 1, 3) > 0
+    found, parts, dropped = kept(None, mask | rim)
+    assert np.array_equal(found, box) and parts == 1
+    assert "thin band" in dropped[0].reason
+
+
+def test_a_line_under_a_word_and_a_ring_around_a_disc_stay():
+    _, word = picture(*((x, 120, 20, RED) for x in range(40, 280, 50)))
+    word[160:166, 20:280] = True
+    assert np.array_equal(kept(None, word)[0], word)
+    _, badge = picture((150, 150, 50, RED))
+    badge |= cv2.circle(np.zeros((300, 300), np.uint8), (150, 150), 100, 1, 3) > 0
+    assert np.array_equal(kept(None, badge)[0], badge)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])

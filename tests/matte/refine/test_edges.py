@@ -3,6 +3,7 @@ import numpy as np
 
 from backend.images.view import make_view
 from backend.matte.refine.edges import Decisions, EdgesConfig, finish_edges
+from backend.matte.refine.softness import Softness
 
 
 def scene(size: int = 900, angle: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -74,6 +75,19 @@ def test_see_through_areas_keep_the_guess():
     half = np.full((300, 300), 0.6, np.float32)
     glass = np.ones((300, 300), bool)
     assert np.allclose(finished(image, half, 512, see_through=glass), 0.6)
+
+
+def test_hair_by_colour_fills_in_what_the_guess_left_open_and_no_more():
+    image, _ = scene(300)
+    image[:] = 40, 70, 160
+    image[::4] = 220, 130, 30  # strands all over
+    full = np.ones((300, 300), np.float32)
+    front, back = np.full_like(image, (220, 130, 30), np.float32), np.full_like(image, (40, 70, 160), np.float32)
+    hair = Softness(full, front, back)
+    unsure = finished(image, 0.55 * full, 512, softness=hair)
+    assert (unsure[::4] == 1).all() and (unsure[1::4] == 0).all()
+    assert (finished(image, 0.8 * full, 512, softness=hair) == 1).all()
+    assert (finished(image, 0.2 * full, 512, softness=hair) == 0).all()
 
 
 def test_tiles_leave_no_seams():

@@ -10,7 +10,7 @@ from backend.matte.refine.learned import LearnedConfig, refine_saliency
 from backend.matte.refine.refine_matte import PRESETS, refine_matte
 
 Floats = NDArray[np.float32]
-WHOLE = LearnedConfig(weight=1.0)
+WHOLE = LearnedConfig(weight=1.0, unsure=0.0)
 
 
 def as_it_came(batch: Floats) -> Floats:
@@ -39,7 +39,7 @@ def test_where_the_network_changes_nothing_the_guess_keeps_its_values(size: tupl
         sides.extend(batch.shape[2:])
         return as_it_came(batch)
 
-    assert np.array_equal(refine_saliency(image, alpha, network, LearnedConfig()), alpha)
+    assert np.array_equal(refine_saliency(image, alpha, network, WHOLE), alpha)
     assert all(side % 16 == 0 for side in sides)
 
 
@@ -64,6 +64,18 @@ def test_the_weight_mixes_both_answers() -> None:
         refine_saliency(image, guess, bright_is_object, LearnedConfig(weight=w))[disc].mean() for w in (0, 0.3, 1)
     ]
     assert outcomes[0] == pytest.approx(0.3) and outcomes[0] < outcomes[1] < outcomes[2]
+
+
+def test_the_surer_the_guess_the_less_the_network_moves() -> None:
+    image, alpha = scene(64, 64)
+    config = LearnedConfig()
+    moved = []
+    for doubt in (0.0, 0.02, 0.1, 0.4):
+        guess = doubt + (1 - 2 * doubt) * (alpha > 0.5).astype(np.float32)
+        before = np.log((1 - doubt) / max(doubt, 0.002))
+        after = refine_saliency(image, guess, lambda batch: np.full_like(batch[:, 3], 0.5), config)
+        moved.append(1 - np.log(after[32, 32] / (1 - after[32, 32])) / before if doubt else 1 - after[32, 32])
+    assert moved[0] == 0 and 0 < moved[1] < moved[2] < moved[3]
 
 
 def test_a_guess_finer_than_the_working_copy_keeps_its_detail() -> None:

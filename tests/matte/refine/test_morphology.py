@@ -27,6 +27,15 @@ def test_a_speck_that_the_network_is_sure_of_stays():
     assert clean_mask(mask, mask.astype(np.float32), MorphologyConfig())[10, 10]
 
 
+def test_a_thin_part_that_the_network_was_sure_of_somewhere_stays_whole():
+    mask = square()
+    mask[10, 20:180] = mask[190, 20:180] = True
+    saliency = half_sure(mask)
+    saliency[10, 100] = 0.9
+    cleaned = clean_mask(mask, saliency, MorphologyConfig(kernel_size=9))
+    assert cleaned[10, 20:180].all() and not cleaned[190].any()
+
+
 def test_a_thin_leg_of_the_object_keeps_its_length():
     mask = square()
     mask[150:190, 100] = True
