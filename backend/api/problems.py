@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from backend.contract.errors import (
     INTERNAL,
@@ -26,6 +27,7 @@ HTTP_PROBLEMS = {
     404: Problem(404, "not-found", "Nothing found at this address"),
     405: Problem(405, "method-not-allowed", "This address does not support this method"),
 }
+METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 logger = logging.getLogger("mattemesh")
 
 
@@ -88,12 +90,23 @@ def install(app: FastAPI) -> None:
         problem = HTTP_PROBLEMS.get(error.status_code)
         if problem is None:
             problem = Problem(error.status_code, "http-error", "The request failed")
-        return problem_answer(request, problem, f"{problem.title}.", headers=error.headers)
+        headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
+        return problem_answer(request, problem, f"{problem.title}.", headers=headers)
 
     @app.exception_handler(RequestValidationError)
     async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
         detail = "; ".join(f"{'.'.join(map(str, row['loc'][1:]))}: {row['msg']}" for row in error.errors()[:3])
         return problem_answer(request, Problem(422, "invalid-parameter", "An option has an invalid value"), detail)
+
+
+def _allowed(request: Request) -> str:
+    """Return the methods of all routes at the request's path: Starlette names those of the first one only."""
+
+    def answers(method: str) -> bool:
+        asked = {**request.scope, "method": method}
+        return any(route.matches(dict(asked))[0] is Match.FULL for route in request.app.routes)
+
+    return ", ".join(filter(answers, METHODS))
 
 
 def internal_answer(request: Request, error: Exception) -> JSONResponse:

@@ -222,6 +222,16 @@ def test_a_blank_picture_gives_an_empty_mask_with_a_note(client: TestClient) -> 
     assert "x-notes" in answer.headers
 
 
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [("/jobs", "GET, POST, HEAD"), ("/jobs/x", "DELETE, GET, HEAD"), ("/remove-bg", "POST"), ("/healthz", "GET, HEAD")],
+)
+def test_a_refused_method_names_all_that_the_address_supports(client: TestClient, path: str, allowed: str) -> None:
+    for method in ("OPTIONS", "TRACE", "PATCH"):
+        answer = client.request(method, path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+
+
 @pytest.mark.parametrize(("method", "path", "status"), [("get", "/nowhere", 404), ("get", "/remove-bg", 405)])
 def test_the_frameworks_own_errors_are_problems_too(client: TestClient, method: str, path: str, status: int) -> None:
     answer = getattr(client, method)(path)
