@@ -5,6 +5,7 @@ name at once. Space is freed when the last reader closes it, or with the process
 """
 
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -16,6 +17,7 @@ import psutil
 
 INLINE_BYTES = 64 * 1024  # up to here a result stays in memory
 PIECE_BYTES = 32 * 1024  # of a result on its way to a client
+NAME = re.compile(r"([0-9]{1,9})-[a-z0-9-]+")  # of a worker's folder: the process of the service, and the worker
 
 
 class SpooledFile:
@@ -74,8 +76,9 @@ class WorkerSpool:
 
     def clear(self) -> None:
         """Make the folder, empty; folders of services that have ended go."""
-        for folder in self.folder.parent.glob("[0-9]*-*"):
-            if folder == self.folder or not psutil.pid_exists(int(folder.name.split("-")[0])):
+        for folder in self.folder.parent.glob("*"):
+            named = NAME.fullmatch(folder.name)
+            if named and (folder == self.folder or not psutil.pid_exists(int(named[1]))):
                 shutil.rmtree(folder, ignore_errors=True)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 

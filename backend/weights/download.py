@@ -191,7 +191,7 @@ def _check_answer(wanted: WantedFile, answer: "httpx.Response", asked_start: int
     status = answer.status_code
     if status in (408, 425, 429) or status >= 500:
         wait = answer.headers.get("retry-after", "")
-        raise _CutOffError(f"the server answers {status}", float(wait) if wait.isdigit() else 0.0)
+        raise _CutOffError(f"the server answers {status}", float(wait) if re.fullmatch(r"[0-9]{1,6}", wait) else 0.0)
     if status == 416:
         wanted.partial.forget()
         raise _CutOffError("the file on the server has changed")
@@ -203,12 +203,14 @@ def _check_answer(wanted: WantedFile, answer: "httpx.Response", asked_start: int
         raise SourceError("the server sends the file in an encoding that was not asked for")
     start, total = 0, None
     if status == 206:
-        span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("content-range", ""))
+        span = re.fullmatch(
+            r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)", answer.headers.get("content-range", "")
+        )
         if span is None or int(span[1]) != asked_start:
             wanted.partial.forget()
             raise _CutOffError("the server sends another part of the file than asked for")
         start, total = asked_start, None if span[2] == "*" else int(span[2])
-    elif answer.headers.get("content-length", "").isdigit():
+    elif re.fullmatch(r"[0-9]{1,18}", answer.headers.get("content-length", "")):
         total = int(answer.headers["content-length"])
     if total is not None and wanted.size_bytes not in (None, total):
         wanted.partial.forget()

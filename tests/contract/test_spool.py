@@ -39,8 +39,12 @@ def test_what_a_dead_service_left_goes_and_a_running_ones_folder_stays(tmp_path:
     for folder in (dead, living):
         folder.mkdir()
         (folder / "0-0").write_bytes(b"x")
+    strange = [tmp_path / name for name in ("9x-mask-0", "1-", "9" * 200 + "-mask-0", "12")]
+    for folder in strange:  # names that no worker has are none of its business
+        folder.mkdir()
     own = WorkerSpool(tmp_path, "mask-0")
     own.clear()
+    assert all(folder.is_dir() for folder in strange)
     spool_path(own.folder, 0, 0).write_bytes(b"half a result")
     own.clear()  # of a worker that was killed
     assert not dead.exists() and living.exists() and not list(own.folder.iterdir())

@@ -239,6 +239,20 @@ def test_retry_after_is_waited_for_up_to_a_limit(
     assert_whole(tmp_path)
 
 
+@pytest.mark.parametrize("number", ["\u00b2", "9" * 5000, "-1", "1e9", "NaN", "soon"])
+def test_a_number_that_is_none_in_an_answers_head_is_ignored(
+    number: str, server: WeightsServer, tmp_path: Path
+) -> None:
+    span = f"bytes 300000-{number}/{number}"
+    server.misdeeds = [
+        answer(503, Retry_After=number),
+        cut_after(300_000),
+        answer(206, WEIGHTS[300_000:], Content_Range=span, ETag='"v1"'),
+    ]
+    get(server, tmp_path)
+    assert_whole(tmp_path)
+
+
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
 def test_a_lasting_fault_is_not_tried_again(status: int, server: WeightsServer, tmp_path: Path) -> None:
     server.misdeeds = [answer(status, b"<html>no</html>")]

@@ -9,6 +9,7 @@ from backend.api.middleware.headers import SecurityHeaders
 from backend.api.middleware.keys import ApiKeys, Authentication
 from backend.api.middleware.origins import OriginCheck
 from backend.api.middleware.proxies import TrustedProxies
+from backend.api.middleware.ranges import WholeFiles
 from backend.api.middleware.rate_limit import RateLimit
 from backend.api.middleware.request_log import Observe, RequestLog
 from backend.api.middleware.stopping import RefuseWhileStopping, Stopping
@@ -70,5 +71,6 @@ def add_middleware(app: FastAPI, settings: Settings, observe: Observe, uploads: 
         stack.append(Middleware(Authentication, keys=keys))
     stack.append(Middleware(RefuseWhileStopping, stopping=stopping))
     stack.append(Middleware(HeadAsGet))
+    stack.append(Middleware(WholeFiles))
     for middleware in reversed(stack):  # Starlette runs first what was added last
         app.add_middleware(middleware.cls, *middleware.args, **middleware.kwargs)
