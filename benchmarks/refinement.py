@@ -2,7 +2,7 @@
 
 python -m benchmarks.refinement --cache DIR                     # u2netp, u2net, isnet-general-use: those that are here
 python -m benchmarks.refinement --cache DIR --network u2netp    # one of them; may be given several times
-python -m benchmarks.refinement --cache DIR --ablation          # what each stage of the classic refinement gains
+python -m benchmarks.refinement --cache DIR --ablation          # what each stage gains and loses
 python -m benchmarks.refinement --cache DIR --grades            # grade against IoU, and the AUC of the points
 python -m benchmarks.refinement --cache DIR --opinions          # the networks without refinement, and two together
 python -m benchmarks.refinement --cache DIR --sheets OUT        # contact sheets: picture, raw, each quality, truth
@@ -28,8 +28,12 @@ from backend.engines.opinions import disagreement, sureness
 from backend.engines.registry import Engines
 from backend.folders.datasets.measures import boundary_f, iou
 from backend.images.arrays import Alpha, Image, Saliency
+from backend.matte.refine.edges import EdgesConfig
 from backend.matte.refine.learned import LearnedConfig
+from backend.matte.refine.morphology import MorphologyConfig
 from backend.matte.refine.refine_matte import CLASSIC, PRESETS, MatteConfig, refine_matte
+from backend.matte.refine.softness import SoftnessConfig
+from backend.matte.refine.threshold import ThresholdConfig
 from backend.pipeline import cut_out
 from training.refiner.compose import composite
 from training.refiner.sources import Sources, read_rgb
@@ -114,18 +118,21 @@ def qualities() -> dict[str, Refinement]:
 
 
 def stages() -> dict[str, Refinement]:
-    """Return each refinement with one of its stages left out."""
-    whole, learned = CLASSIC["balanced"], PRESETS["balanced"]
+    """Return `fast`, `balanced` and `classic`, each also with one of its stages left out."""
+    fast, whole, learned = PRESETS["fast"], CLASSIC["balanced"], PRESETS["balanced"]
     changed = {
+        "fast": fast,
+        "- level": replace(fast, threshold=ThresholdConfig(fixed=0.5)),
+        "- components": replace(fast, components=None),
+        "- specks": replace(fast, morphology=MorphologyConfig(kernel_size=0)),
+        "- hair": replace(fast, softness=SoftnessConfig(unsure_share=10)),  # more than there is
+        "- guided filter": replace(fast, edges=EdgesConfig(radius_px=0)),
+        "balanced": learned,
+        "refiner alone": replace(learned, learned=LearnedConfig(weight=1.0, unsure=0.0)),
         "classic": whole,
-        "- components": replace(whole, components=None),
-        "- GrabCut, parts": replace(whole, grabcut=None),
-        "- see-through": replace(whole, see_through=False),
-        "fast": PRESETS["fast"],
-        "fast - components": replace(PRESETS["fast"], components=None),
-        "learned": learned,
-        "learned alone": replace(learned, learned=LearnedConfig(weight=1.0, unsure=0.0)),
-        "learned - components": replace(learned, components=None),
+        "classic - components": replace(whole, components=None),
+        "classic - GrabCut": replace(whole, grabcut=None),
+        "classic - glass": replace(whole, see_through=False),
     }
     return {"raw": raw, **{name: with_config(config) for name, config in changed.items()}}
 
@@ -168,7 +175,8 @@ def print_opinions(found: Sequence[Case], answers: dict[str, Answers]) -> None:
             ways[f"union of {pair}"] = np.maximum(one, other)
             ways[f"both of {pair}"] = np.minimum(one, other)
             ways[f"better of {pair}"] = max((one, other), key=lambda each: iou(each >= 0.5, case.truth >= 0.5))
-        ways["surest of all"] = max(said.values(), key=sureness)
+        if len(said) > 2:
+            ways["surest of all"] = max(said.values(), key=sureness)
         for way, saliency in ways.items():
             mask, truth = saliency >= 0.5, case.truth >= 0.5
             rows.setdefault(way, {one: [] for one in sets})[case.set].append(
