@@ -16,9 +16,11 @@ from backend.images.arrays import Alpha, Image, Mask, check_alpha, check_image, 
 from backend.images.resize import fit_longest_side
 from backend.mesh.camera import DISTANCE, lift, project
 from backend.mesh.decimate import simplified
+from backend.mesh.framing import object_box
 from backend.mesh.mesh import Mesh, Texture
 from backend.mesh.photo_texture import Atlas, make_atlas
 from backend.mesh.planar import PlanarMesh, triangulate
+from backend.mesh.projection import seen_surface
 from backend.mesh.sampling import texture_colors
 from backend.mesh.silhouette import Lattice, lattice_of
 from backend.mesh.topology import creased, weld
@@ -69,9 +71,9 @@ def mesh_of_layers(
     check_same_size(image, alpha)
     if alpha.shape[0] != alpha.shape[1] or front.shape != back.shape or front.shape != (len(front),) * 2:
         raise ValueError(f"a framed picture and its layers are square, not {alpha.shape}, {front.shape}, {back.shape}")
-    atlas = make_atlas(image, alpha, back_image)
+    object_box(alpha)  # raises NoSubjectError for an empty one
     matte = fit_longest_side(alpha, 2 * MAX_NODES)
-    return finish(close_layers(_layers_of(front, back, matte)), atlas, max_faces)
+    return finish(close_layers(_layers_of(front, back, matte)), image, alpha, back_image, max_faces)
 
 
 def close_layers(layers: Layers) -> Mesh:
@@ -83,11 +85,14 @@ def close_layers(layers: Layers) -> Mesh:
     return Mesh(vertices, faces)
 
 
-def finish(mesh: Mesh, atlas: Atlas, max_faces: int | None = None) -> Mesh:
-    """Return a mesh of layers with at most `max_faces` faces (None: 12,000), with normals and in its atlas."""
+def finish(
+    mesh: Mesh, image: Image, alpha: Alpha, back_image: Image | None = None, max_faces: int | None = None
+) -> Mesh:
+    """Return a mesh of layers with at most `max_faces` faces (None: 12,000), normals and its photo as the texture."""
     welded = weld(mesh)
-    points, faces = simplified(welded.points, welded.faces, max_faces or DEFAULT_FACES)
-    return dress(creased(Mesh(points, faces)), atlas)
+    solid = creased(Mesh(*simplified(welded.points, welded.faces, max_faces or DEFAULT_FACES)))
+    _, facing = seen_surface(solid)
+    return dress(solid, make_atlas(image, alpha, back_image, facing))
 
 
 def dress(mesh: Mesh, atlas: Atlas) -> Mesh:

@@ -1,11 +1,12 @@
-"""Framed photo and matte -> one texture picture: the photo itself for the front, its rim's colours for the back.
+"""Framed photo and matte -> one texture picture: the photo itself for the front, its softened mirror for the back.
 
-The back is a guess: a blurred mirror of the front would put a ghost of the face on the back of the head. What the
-front shows at its rim (hair, cloth, glaze) most likely continues around the corner, so its colours are spread inward
-over the back; both sides then meet in the same colour.
+The back is a guess. Measured on objects whose back is known, the mirrored front is nearer to its colours than the rim's
+colours spread inward, a blurred front or one colour. Where the camera saw the surface at a grazing angle, a pixel is
+stretched over a long way: such places get the colours of what lies beside them.
 """
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -13,14 +14,13 @@ from numpy.typing import NDArray
 
 from backend.images.arrays import Alpha, Image, Mask
 from backend.mesh.framing import object_box
-from backend.mesh.poisson import domain_of, extend_inward
-from backend.mesh.silhouette import lattice_of
 
+T = TypeVar("T", bound=np.generic)
 MAX_TILE_PX = 2048  # longer side of the front tile
-BACK_NODES = 128  # lattice nodes per side for the back, which is too smooth to need more
 GAP_PX = 8  # between the tiles, so that mipmaps do not mix them
 RIM_SHARE = 0.03  # how far the front's detail continues onto the back, as a share of the object's size
-FRONT_SHARE = 0.35  # share of the low-passed front in the back's colour: large areas of colour keep their place
+SOFT_SHARE = 0.01  # blur of the back, as a share of its size: its detail is a guess
+STEEP, STREAKED = 0.34, 0.17  # cosines of 70° and 80° between normal and ray: from there to there the photo fades out
 
 
 @dataclass(frozen=True)
@@ -44,19 +44,24 @@ class Atlas:
         return np.stack([column / width, row / height], axis=-1).astype(np.float32)
 
 
-def make_atlas(image: Image, alpha: Alpha, back_image: Image | None = None) -> Atlas:
+def make_atlas(
+    image: Image, alpha: Alpha, back_image: Image | None = None, facing: NDArray[np.float32] | None = None
+) -> Atlas:
     """Return the atlas of a framed (n, n, 3) picture: the front at the photo's resolution, up to 2,048 px.
 
     `back_image` (k, k, 3) are known colours of the back in the same square, seen through the object; None: a guess.
+    `facing` (m, m) is the cosine between the surface's normal and the camera's ray there; None: not known.
     """
     x0, y0, x1, y1 = _crop_box(alpha)
     scale = min(1.0, MAX_TILE_PX / max(x1 - x0, y1 - y0))
     size = max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale))
     crop = cv2.resize(np.ascontiguousarray(image[y0:y1, x0:x1]), size, interpolation=cv2.INTER_AREA)
     matte = cv2.resize(np.ascontiguousarray(alpha[y0:y1, x0:x1]), size, interpolation=cv2.INTER_AREA)
-    front = _pull_outward(crop, sure_pixels(matte))
-    guess = _guess(front, matte) if back_image is None else _cropped(back_image, (x0, y0, x1, y1), len(alpha))
-    back = _back(front, matte, guess)
+    sure = sure_pixels(matte)
+    front = _pull_outward(crop, sure)
+    if facing is not None:
+        front = _without_streaks(front, sure, cv2.resize(_cropped(facing, (x0, y0, x1, y1), len(alpha)), size))
+    back = _back(front, matte, None if back_image is None else _cropped(back_image, (x0, y0, x1, y1), len(alpha)))
     wide, high = size
     atlas = np.empty((high, wide + GAP_PX + back.shape[1], 3), np.uint8)
     atlas[:, :wide] = front
@@ -131,47 +136,37 @@ def _pull_outward(image: Image, sure: Mask) -> Image:
     return pulled
 
 
-def _cropped(picture: Image, box: tuple[int, int, int, int], side: int) -> Image:
-    """Return the box, in pixels of a square of `side`, out of a (k, k, 3) picture of the same square."""
+def _without_streaks(front: Image, sure: Mask, facing: NDArray[np.float32]) -> Image:
+    """Return the front with the colours of what the camera saw well spread over what it saw at a grazing angle."""
+    seen = np.clip((facing - STREAKED) / (STEEP - STREAKED), 0.0, 1.0)
+    well = sure & (seen >= 1.0)
+    if not well.any():
+        return front
+    filled = _pull_outward(front, well).astype(np.float32)
+    weight = (seen * seen * (3.0 - 2.0 * seen))[..., None]
+    mixed: Image = np.rint(filled + weight * (front - filled)).astype(np.uint8)
+    return mixed
+
+
+def _cropped(picture: NDArray[T], box: tuple[int, int, int, int], side: int) -> NDArray[T]:
+    """Return the box, in pixels of a square of `side`, out of a (k, k, …) picture of the same square."""
     step = len(picture) / side
     x0, y0, x1, y1 = (round(edge * step) for edge in box)
     x0, y0 = min(x0, len(picture) - 1), min(y0, len(picture) - 1)
     return picture[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)]
 
 
-def _back(front: Image, matte: Alpha, guess_image: Image) -> Image:
-    """Return the back's tile of the same box at half the resolution: the mirrored front at the rim, a guess inside."""
+def _back(front: Image, matte: Alpha, known: Image | None) -> Image:
+    """Return the back's tile of the same box at half the resolution: the mirrored front at the rim, `known` or the
+    softened front inside."""
     size = max(1, front.shape[1] // 2), max(1, front.shape[0] // 2)
-    guess = cv2.resize(guess_image, size, interpolation=cv2.INTER_LINEAR).astype(np.float32)
     near = cv2.resize(front, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    if known is None:
+        inner = cv2.GaussianBlur(near, (0, 0), max(0.3, SOFT_SHARE * max(size)))
+    else:
+        inner = cv2.resize(known, size, interpolation=cv2.INTER_LINEAR).astype(np.float32)
     ringed = np.pad(cv2.resize(matte, size, interpolation=cv2.INTER_AREA) > 0.5, 1)
     depth = cv2.distanceTransform(ringed.astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
     mirrored = np.exp(-np.square(depth / (RIM_SHARE * max(size))))[..., None]
-    back: Image = np.rint(guess + mirrored * (near - guess)).astype(np.uint8)
+    back: Image = np.rint(inner + mirrored * (near - inner)).astype(np.uint8)
     return back
-
-
-def _guess(front: Image, matte: Alpha) -> Image:
-    """Return a guess of the back's colours, at most 128 px a side."""
-    side = max(matte.shape)
-    square = np.zeros((side, side), np.float32)
-    square[: matte.shape[0], : matte.shape[1]] = matte
-    nodes = min(BACK_NODES, max(8, side))
-    lattice = lattice_of(square, nodes)
-    colors = np.pad(front, ((0, side - front.shape[0]), (0, side - front.shape[1]), (0, 0)), mode="edge")
-    small = cv2.resize(colors, (nodes, nodes), interpolation=cv2.INTER_AREA).astype(np.float64) / 255.0
-    ringed = lattice.pad(small)
-    rim = cv2.GaussianBlur(ringed, (0, 0), 1.0)
-    spread = extend_inward(domain_of(lattice.field, lattice.level), rim)
-    inside = lattice.inside.astype(np.float64)[..., None]
-    # Blurred more across than up: bands (a hem, a belt, a rim of glaze) mostly run around an object.
-    blurred, weight = (
-        cv2.GaussianBlur(plane, (0, 0), nodes / 8, sigmaY=nodes / 40) for plane in (ringed * inside, inside)
-    )
-    depth = cv2.distanceTransform(lattice.inside.astype(np.uint8), cv2.DIST_L2, 5)
-    share = FRONT_SHARE * np.clip(depth / (nodes / 10), 0.0, 1.0)[..., None]
-    mixed = spread + share * (blurred / np.maximum(weight[..., None], 1e-3) - spread)
-    tile = lattice.crop(cv2.GaussianBlur(mixed, (0, 0), 0.8))
-    height, width = (max(1, round(length / side * nodes)) for length in matte.shape)
-    guess: Image = np.rint(np.clip(tile[:height, :width], 0.0, 1.0) * 255.0).astype(np.uint8)
-    return guess

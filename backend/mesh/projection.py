@@ -26,7 +26,7 @@ def photo_colors(mesh: Mesh, framed: Framed, color_at: ColorAt) -> ColorAt:
 
     `color_at` gives the colours where the photo does not show the surface.
     """
-    depth, facing = _seen(mesh)
+    depth, facing = seen_surface(mesh)
     side = len(framed.alpha)
     rim = cv2.erode(framed.alpha, np.ones((3, 3), np.uint8), iterations=max(1, round(RIM * side)), borderValue=0)
 
@@ -44,12 +44,13 @@ def photo_colors(mesh: Mesh, framed: Framed, color_at: ColorAt) -> ColorAt:
     return colors
 
 
-def _seen(mesh: Mesh) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return for each pixel of the input camera the depth of the nearest surface and its cosine to the ray."""
+def seen_surface(mesh: Mesh) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return for each of 768² pixels of the input camera the depth of the nearest surface and its cosine to the ray; 0
+    where there is none."""
     across, down, depth = project(mesh.vertices)
     toward = np.stack([np.full(len(depth), 1.9), np.zeros(len(depth)), np.zeros(len(depth))], axis=-1) - mesh.vertices
     toward /= np.linalg.norm(toward, axis=1, keepdims=True)
-    cosine = np.einsum("nd,nd->n", vertex_normals(mesh), toward)
+    cosine = np.einsum("nd,nd->n", vertex_normals(mesh) if mesh.normals is None else mesh.normals, toward)
     nearest = np.zeros(DEPTH_PX * DEPTH_PX)  # 1 / depth, which is linear on the picture
     facing = np.zeros(DEPTH_PX * DEPTH_PX, np.float32)
     corners = np.stack([across, down], axis=-1) * DEPTH_PX

@@ -18,9 +18,8 @@ from backend.images.resize import fit_longest_side
 from backend.mesh.camera import DISTANCE, HALF_HEIGHT
 from backend.mesh.depth_relief import Relief, no_relief, relief_of
 from backend.mesh.engine import Built, MeshRequest, note_ignored
-from backend.mesh.framing import Framed
+from backend.mesh.framing import Framed, object_box
 from backend.mesh.layers import MAX_NODES, MIN_THICKNESS, Layers, close_layers, finish
-from backend.mesh.photo_texture import make_atlas
 from backend.mesh.planar import PlanarMesh, triangulate
 from backend.mesh.poisson import Domain, Plane
 from backend.mesh.silhouette import Lattice, lattice_of
@@ -78,7 +77,7 @@ def make_relief(
         raise ValueError(f"a framed picture is square, not {alpha.shape}")
     if disparity is not None:
         check_same_size(disparity, alpha)
-    atlas = make_atlas(image, alpha)
+    object_box(alpha)  # raises NoSubjectError for an empty one
     matte = fit_longest_side(alpha, 2 * MAX_NODES)  # averaged once: several lattices are made from it
     lattice = lattice_of(matte, MAX_NODES)
     planar = triangulate(lattice.field, lattice.level)
@@ -86,7 +85,8 @@ def make_relief(
     relief = None if disparity is None else relief_of(disparity, matte, lattice, half)
     facts = {"depth_used": relief is not None}
     solid = _in_bounds(Solid(lattice, planar, domain, half, relief or no_relief(lattice)))
-    return Built(finish(close_layers(_layers(solid)), atlas, max_faces), facts, GUESSED[relief is not None])
+    mesh = finish(close_layers(_layers(solid)), image, alpha, max_faces=max_faces)
+    return Built(mesh, facts, GUESSED[relief is not None])
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The front is the photo, the rim is the object's own colour, and the back shows no second face."""
+"""The front is the photo, the rim is the object's own colour, and the back is the softened front."""
 
 import numpy as np
 import pytest
@@ -44,11 +44,34 @@ def test_no_background_shows_at_the_rim():
             assert np.abs(rim - BROWN).max() < 30
 
 
-def test_the_back_of_the_head_has_no_face():
+def test_the_back_is_the_softened_front():
     atlas = make_atlas(scene(), DISC)
-    middle = colors(atlas, 0.5, 0.5, back=True)[0]
-    assert np.linalg.norm(middle - BROWN) < 0.5 * np.linalg.norm(middle - WHITE)
+    for across, color in ((0.5, WHITE), (0.5 + 110 / SIDE, BROWN)):
+        for back in (False, True):
+            assert np.abs(colors(atlas, across, 0.5, back)[0] - color).max() < 8
+    edge = 0.5 + np.linspace(57, 63, 13) / SIDE
+    steps = [np.abs(np.diff(colors(atlas, edge, np.full(13, 0.5), back), axis=0)).max() for back in (False, True)]
+    assert steps[1] < 0.5 * steps[0]
+
+
+def test_a_known_back_is_shown_inside():
+    known = np.full((30, 30, 3), (0, 200, 100), np.uint8)
+    atlas = make_atlas(scene(), DISC, known)
+    assert np.abs(colors(atlas, 0.5, 0.5, back=True)[0] - (0, 200, 100)).max() < 3
     assert np.abs(colors(atlas, 0.5, 0.5, back=False)[0] - WHITE).max() < 3
+
+
+def test_what_was_seen_at_a_grazing_angle_gets_the_colours_beside_it():
+    image = scene()
+    image[(RADIUS > 150) & (RADIUS < 168.5)] = (0, 255, 0)
+    facing = np.sqrt(np.clip(1 - (RADIUS / 170) ** 2, 0, 1)).astype(np.float32)  # of a ball
+    steep = np.where(RADIUS < 140, facing, 0.05).astype(np.float32)
+    streaked, filled = make_atlas(image, DISC, None, facing), make_atlas(image, DISC, None, steep)
+    assert np.abs(colors(streaked, 0.5 + 155 / SIDE, 0.5, back=False)[0] - (0, 255, 0)).max() < 8
+    assert np.abs(colors(filled, 0.5 + 155 / SIDE, 0.5, back=False)[0] - BROWN).max() < 8
+    inside = RADIUS < 130  # what faces the camera stays the photo
+    seen = colors(filled, (COLUMNS / SIDE)[inside], (ROWS / SIDE)[inside], back=False)
+    assert np.abs(seen - image[inside]).max() <= 6
 
 
 def test_front_and_back_meet_in_the_same_colour():

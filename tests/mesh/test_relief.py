@@ -1,12 +1,17 @@
 """The relief is a closed solid that the input camera sees as the matte."""
 
+import io
+
+import cv2
 import numpy as np
 import pytest
+import trimesh
 
 from backend.contract.errors import NoSubjectError
 from backend.contract.trace import Trace
 from backend.mesh.camera import PICTURE_SIDE, lift, project
 from backend.mesh.engine import MeshRequest
+from backend.mesh.export import export_mesh
 from backend.mesh.figures import measure, silhouette_iou
 from backend.mesh.framing import frame_object
 from backend.mesh.layers import MIN_THICKNESS
@@ -239,6 +244,18 @@ def test_the_photo_is_on_the_front_unmirrored():
     front = mesh.normals[:, 0] > 0.5
     assert (mesh.colors[front & (mesh.vertices[:, 1] < -0.1)][:, 0] > 0.9).all()
     assert (mesh.colors[front & (mesh.vertices[:, 1] > 0.1)][:, 1] > 0.9).all()
+
+
+def test_the_file_shows_the_photo_on_the_front():
+    rng = np.random.default_rng(5)
+    image = cv2.resize(rng.integers(0, 256, (24, 24, 3), np.uint8), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+    alpha = SCENES["ball"][0].astype(np.float32)
+    scene = trimesh.load(io.BytesIO(export_mesh(make_relief(image, alpha).mesh)), file_type="glb", force="mesh")
+    texture = np.asarray(scene.visual.material.baseColorTexture)[..., :3]
+    x0, y0 = (int(np.flatnonzero(alpha.any(axis))[0]) - 2 for axis in (0, 1))  # the front's tile begins at the box
+    rows, columns = np.nonzero(RADIUS < 120)
+    errors = np.abs(texture[rows - y0, columns - x0].astype(int) - image[rows, columns])
+    assert np.percentile(errors, 99) <= 2
 
 
 def test_more_faces_than_the_default_are_there_on_request():
