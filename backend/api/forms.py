@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import logging
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,10 +14,12 @@ from starlette.datastructures import FormData, Headers, QueryParams, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from backend.contract.errors import (
+    STORAGE_FAILED,
     EmptyFileError,
     InvalidParameterError,
     MissingFileError,
     OverloadedError,
+    StorageFailedError,
     StorageFullError,
     TooManyFilesError,
     UploadTooLargeError,
@@ -32,6 +35,7 @@ FORM_OVERHEAD_BYTES = 64 * 1024  # boundaries, part headers and options
 PIECE_BYTES = 64 * 1024
 QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"')
 EXTENDED_NAME = re.compile(rb";\s*filename\*\s*=", re.IGNORECASE)  # filename*=UTF-8''%C3%A9.png
+logger = logging.getLogger("mattemesh")
 
 
 class _LimitedParser(MultiPartParser):
@@ -142,12 +146,15 @@ async def read_form(request: Request, limit: int, *kinds: Kind) -> AsyncIterator
 
     Raises MissingFileError (not a multipart form), UploadTooLargeError (a part over `limit` bytes, or a body over the
     sum for its kind; from Content-Length or while receiving), TooManyFilesError, InvalidParameterError (malformed
-    form), StorageFullError (no room for the spool) and OverloadedError (too many open files).
+    form, or a compressed one), StorageFullError (no room for the spool), StorageFailedError (it cannot be written) and
+    OverloadedError (too many open files).
     """
     max_text_bytes = max(kind.max_text_bytes for kind in kinds)
     total = max(len(kind.files) for kind in kinds) * limit + max_text_bytes + FORM_OVERHEAD_BYTES
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise MissingFileError("Send the picture as the part `file` of a multipart form.", parameter="file")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise InvalidParameterError("Send the form as it is, without a Content-Encoding.", parameter="Content-Encoding")
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > total:
         raise too_large(limit, int(declared))
@@ -159,9 +166,10 @@ async def read_form(request: Request, limit: int, *kinds: Kind) -> AsyncIterator
         if error.errno in (errno.EMFILE, errno.ENFILE):
             raise OverloadedError("Too many uploads are in progress; try again soon.") from error
         no_folder = isinstance(error, FileNotFoundError)  # tempfile found none with room
-        if not is_disk_full(error) and not no_folder:
-            raise
-        raise StorageFullError("The service has no disk space left to receive the file.") from error
+        if is_disk_full(error) or no_folder:
+            raise StorageFullError("The service has no disk space left to receive the file.") from error
+        logger.error("uploads cannot be kept in the temporary folder: %s", error)
+        raise StorageFailedError(STORAGE_FAILED) from error
     try:
         yield form
     finally:

@@ -21,6 +21,7 @@ from backend.contract.errors import (
     OutOfMemoryError,
     OverloadedError,
     RateLimitedError,
+    StorageFailedError,
     StorageFullError,
     TimedOutError,
     TooManyFilesError,
@@ -50,6 +51,7 @@ WORK_ERRORS = (  # of every kind of work
     WorkerLostError,
     ModelUnavailableError,
     OutOfMemoryError,
+    StorageFailedError,
     StorageFullError,
 )
 SCHEMA = "#/components/schemas/{model}"

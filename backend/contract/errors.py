@@ -6,11 +6,15 @@ the client's file names. `numbers` (`limit`, `actual`, `parameter`, …) become 
 """
 
 import errno
+import logging
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+STORAGE_FAILED = "The service cannot use its disk. Its log says why."
+logger = logging.getLogger("mattemesh")
 
 
 class MattemeshError(Exception):
@@ -156,7 +160,7 @@ class StorageFullError(ServiceError):
 
 
 class StorageFailedError(ServiceError):
-    """The stored jobs cannot be read or written: they are damaged, gone, or the disk fails."""
+    """What the service stores cannot be read or written: it is damaged, gone, or the disk fails."""
 
     retry_after_s = 10
 
@@ -182,6 +186,18 @@ def translate_disk_full(detail: str) -> Iterator[None]:
         if is_disk_full(error):
             raise StorageFullError(detail) from error
         raise
+
+
+@contextmanager
+def translate_disk_errors(full: str, failed: str = STORAGE_FAILED) -> Iterator[None]:
+    """Re-raise the body's OSError as StorageFullError(`full`), or as StorageFailedError(`failed`) with a line in the
+    log."""
+    try:
+        with translate_disk_full(full):
+            yield
+    except OSError as error:
+        logger.error("the disk cannot be used: %s", error)
+        raise StorageFailedError(failed) from error
 
 
 @dataclass(frozen=True)
@@ -220,7 +236,7 @@ PROBLEMS: dict[type[MattemeshError], Problem] = {
     ModelUnavailableError: Problem(503, "model-unavailable", "The model is not available"),
     OutOfMemoryError: Problem(503, "out-of-memory", "The work did not fit into memory"),
     StorageFullError: Problem(507, "storage-full", "The disk is full"),
-    StorageFailedError: Problem(503, "storage-failed", "Jobs cannot be stored or read"),
+    StorageFailedError: Problem(503, "storage-failed", "The storage of the service fails"),
 }
 
 INTERNAL = Problem(500, "internal", "Internal error")

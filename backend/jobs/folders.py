@@ -6,20 +6,18 @@ cannot be used.
 """
 
 import contextlib
-import logging
 import os
 import shutil
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from backend.contract.errors import StorageFailedError, translate_disk_full
+from backend.contract.errors import translate_disk_errors, translate_disk_full
 from backend.contract.spool import SpooledFile
 from backend.contract.work import File, check_result
 from backend.jobs.records import DISK_FULL, MAX_TIME_S, STORE_FAILED, Job, StoredFile, made_at
 
 RESERVE_BYTES = 256 * 1024  # ten times what SQLite writes to delete a job
-logger = logging.getLogger("mattemesh")
 
 
 class JobFolders:
@@ -60,7 +58,7 @@ class JobFolders:
 
     def inputs(self, job_id: str) -> dict[str, bytes] | None:
         """Return the files of the request; None when they are gone."""
-        with _storage_errors():
+        with translate_disk_errors(DISK_FULL, STORE_FAILED):
             try:
                 return {path.name: path.read_bytes() for path in (self._inputs / job_id).iterdir()}
             except FileNotFoundError:  # cancelled, perhaps while they were read
@@ -109,7 +107,7 @@ class JobFolders:
 
     def _write(self, target: Path, files: Mapping[str, Iterable[bytes]]) -> None:
         draft = self._partial / f"{target.name}-{uuid.uuid4().hex}"
-        with _storage_errors():
+        with translate_disk_errors(DISK_FULL, STORE_FAILED):
             try:
                 for folder in (self._partial, target.parent):  # somebody may have removed them
                     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -137,17 +135,6 @@ class JobFolders:
         except OSError:  # a full disk may have no room for the new name
             doomed = folder
         _delete(doomed)
-
-
-@contextlib.contextmanager
-def _storage_errors() -> Iterator[None]:
-    """Re-raise an OSError of the body as StorageFullError, or as StorageFailedError with a line in the log."""
-    try:
-        with translate_disk_full(DISK_FULL):
-            yield
-    except OSError as error:
-        logger.error("files of jobs cannot be used: %s", error)
-        raise StorageFailedError(STORE_FAILED) from error
 
 
 def _size(path: Path) -> int | None:

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from backend.contract.errors import MattemeshError, OutOfMemoryError, translate_disk_full
+from backend.contract.errors import MattemeshError, OutOfMemoryError, translate_disk_errors
 from backend.contract.memory import is_out_of_memory
 from backend.contract.runner import AbandonedError
 from backend.contract.spool import INLINE_BYTES, spool_path
@@ -135,17 +135,16 @@ def _plain(done: Done) -> Done:
 
 
 def _park(done: Done, spool: Path, number: int) -> Done:
-    """Return `done` with its large files left in the `spool` folder. Raises StorageFullError."""
+    """Return `done` with its large files left in the `spool` folder. Raises StorageFullError and StorageFailedError."""
     files: list[Any] = []
     for index, file in enumerate(done.files):
         if file.size <= INLINE_BYTES:
             files.append(File(file.name, file.media_type, file.data))
             continue
-        with (
-            translate_disk_full("The disk is full, so the result cannot be sent."),
-            spool_path(spool, number, index).open("wb") as parked,
-        ):
-            parked.writelines(file.pieces())
+        with translate_disk_errors("The disk is full, so the result cannot be sent."):
+            spool.mkdir(mode=0o700, parents=True, exist_ok=True)  # somebody may have removed it
+            with spool_path(spool, number, index).open("wb") as parked:
+                parked.writelines(file.pieces())
         file.close()
         files.append(Parked(file.name, file.media_type))
     return replace(done, files=tuple(files))

@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from backend.contract.errors import StorageFullError, translate_disk_full
+from backend.contract.errors import StorageFailedError, StorageFullError, translate_disk_errors
 from backend.contract.report import Report
 from backend.contract.settings import Settings
 from backend.contract.spool import SpooledFile
@@ -65,7 +65,7 @@ def _bundle(work: Work, settings: Settings) -> Iterator[Bundle | None]:
     if not work.options.debug and settings.debug_dir is None:
         yield None
         return
-    with translate_disk_full(NO_ROOM):
+    with translate_disk_errors(NO_ROOM):
         bundle = Bundle(settings.data_dir / "spool")
     try:
         yield bundle
@@ -76,15 +76,19 @@ def _bundle(work: Work, settings: Settings) -> Iterator[Bundle | None]:
 def _finish(bundle: Bundle, file: File, report: dict[str, Any], work: Work, folder: Path | None) -> SpooledFile | None:
     """Return the finished bundle where the answer has it, and write it into `folder`, DEBUG_DIR.
 
-    Raises StorageFullError where the answer needs the bundle and the disk is full.
+    Raises StorageFullError or StorageFailedError where the answer needs the bundle and the disk has no room or fails.
     """
     answered = work.options.debug and work.form in ("zip", "job")
     try:
-        with translate_disk_full(NO_ROOM):
+        with translate_disk_errors(NO_ROOM):
             bundle.finish(file, report)
         if folder is not None:
             bundle.unpack(folder, work.name)
-    except (OSError, StorageFullError) as error:  # a full disk costs DEBUG_DIR its bundle, not the request its result
+    except (
+        OSError,
+        StorageFullError,
+        StorageFailedError,
+    ) as error:  # a full disk costs DEBUG_DIR its bundle, not the request its result
         if answered and not bundle.finished:
             raise
         logger.error("the debug bundle of %s cannot be written: %s", work.name, getattr(error, "strerror", error))

@@ -267,6 +267,12 @@ def test_what_comes_before_the_first_boundary_is_ignored(client: TestClient, pre
     assert client.post("/form", content=pieces(), headers=HEADERS).json()["file"] == 5
 
 
+@pytest.mark.parametrize("coding", ["gzip", "br", "GZIP, identity", "x"])
+def test_a_compressed_form_is_refused_by_name(client: TestClient, coding: str) -> None:
+    answer = client.post("/form", files={"file": b"x"}, headers={"Content-Encoding": coding})
+    assert (answer.status_code, answer.json()["parameter"]) == (422, "Content-Encoding")
+
+
 def test_a_body_without_a_boundary_is_malformed(client: TestClient) -> None:
     assert client.post("/form", content=b"x" * 500, headers=HEADERS).json()["parameter"] == "body"
 

@@ -40,6 +40,7 @@ def client() -> Iterator[TestClient]:
         (errno.EDQUOT, (507, "storage-full")),
         (errno.ENOENT, (507, "storage-full")),  # tempfile finds no folder with room
         (errno.EMFILE, (503, "overloaded")),
+        *((fault, (503, "storage-failed")) for fault in (errno.EACCES, errno.EROFS, errno.EIO)),
     ],
 )
 def test_a_full_spool_gets_a_507_and_is_forgotten(

@@ -4,13 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from backend.contract.errors import StorageFailedError
 from backend.contract.options import MaskOptions, MeshOptions
 from backend.contract.settings import Settings
-from backend.contract.work import Form, Work
+from backend.contract.spool import INLINE_BYTES, spool_path
+from backend.contract.work import Done, File, Form, Work
 from backend.weights.catalogue import AUTO_SEGMENTERS
 from backend.workers.child import _park, _plain
 from backend.workers.handler import load
-from backend.workers.messages import LENGTH, Facts, Finished, Handler, pack, unpack_answer
+from backend.workers.messages import LENGTH, Facts, Failed, Finished, Handler, pack, unpack_answer
 from tests.helpers.drawn import encoded, toy
 
 
@@ -37,6 +39,18 @@ def test_every_form_of_a_mask_and_of_a_mesh_can_be_read_by_the_service(
         done = _park(done, tmp_path, 1)
         answer = Finished(1, done, handler.facts())
         assert unpack_answer(pack(answer)[LENGTH.size :]) == answer
+
+
+def test_a_large_result_finds_its_folder_made_again_or_a_reason(tmp_path: Path) -> None:
+    done = Done((File("mask.png", "image/png", b"x" * 2 * INLINE_BYTES),), ())
+    _park(done, tmp_path / "removed" / "since", 1)
+    assert spool_path(tmp_path / "removed" / "since", 1, 0).stat().st_size == 2 * INLINE_BYTES
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageFailedError) as raised:
+        _park(done, tmp_path / "file", 1)
+    assert str(tmp_path) not in raised.value.detail
+    failed = Failed(1, raised.value, "", Facts())
+    assert type(unpack_answer(pack(failed)[LENGTH.size :]).error) is StorageFailedError  # type: ignore[union-attr]
 
 
 def test_broken_weights_leave_the_stand_in_and_the_worker_says_why(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def _form() -> dict[str, Any]:
     response_model=JobDocument,
     responses={
         200: {"model": JobDocument, "description": "the earlier job with this Idempotency-Key"},
-        **documented(*WORK_ERRORS, IdempotencyConflictError, StorageFailedError),
+        **documented(*WORK_ERRORS, IdempotencyConflictError),
     },
     openapi_extra=_form(),
 )
@@ -202,8 +202,7 @@ async def _events(request: Request, jobs: Jobs, job_id: str, after: int) -> Asyn
     "/jobs/{job_id}/result",
     summary="The result of a job",
     response_class=FileResponse,
-    responses=DOCUMENTATION
-    | documented(NotFinishedError, CancelledJobError, *KIND_ERRORS, *WORK_ERRORS, StorageFailedError),
+    responses=DOCUMENTATION | documented(NotFinishedError, CancelledJobError, *KIND_ERRORS, *WORK_ERRORS),
 )
 async def result(request: Request, job_id: str) -> Response:
     """Answer with the main file, or with the problem that ended the job."""
