@@ -1,6 +1,7 @@
 """Does refinement earn its place? One table: truth spoiled as networks do, before and after a preset.
 
 python -m benchmarks.matte                          # ../shared/photos/pairs and the drawn scenes
+python -m benchmarks.matte --classic                # with the classic stages in place of the learned refiner
 python -m benchmarks.matte FOLDER                   # any folder with image/ and mask/ (same names, mask as PNG)
 python -m benchmarks.matte FOLDER --guesses OTHER   # a network's own saliency (PNG of the same names) instead
 python -m benchmarks.matte --model border          # all of the pipeline by `evaluate`: a model at each quality
@@ -24,7 +25,7 @@ from backend.folders.datasets.evaluation import evaluate_settings, table_of_runs
 from backend.folders.datasets.measures import boundary_f, iou
 from backend.folders.datasets.pairs import find_pairs
 from backend.images.arrays import Alpha, Image
-from backend.preprocessing import PRESETS, foreground_colors, refine_matte
+from backend.preprocessing import CLASSIC, PRESETS, MatteConfig, foreground_colors, refine_matte
 from benchmarks.matte_scenes import Scene, draw_scenes
 from benchmarks.spoiling import SPOILINGS, grid
 
@@ -38,12 +39,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, help="a folder with image/ and mask/")
     parser.add_argument("--preset", choices=PRESETS, default="balanced")
+    parser.add_argument("--classic", action="store_true", help="the classic stages in place of the learned refiner")
     parser.add_argument("--seeds", type=int, default=1, help="how often each picture is spoiled, with a seed each")
     parser.add_argument("--guesses", type=Path, help="saliency PNGs to refine instead of spoiled truth")
     parser.add_argument("--model", action="append", help="a segmenter by name; may be given several times")
     parser.add_argument("--sheets", type=Path, help="write a contact sheet a kind of spoiling here")
     parser.add_argument("--speed", action="store_true")
     options = parser.parse_args()
+    config = (CLASSIC if options.classic else PRESETS)[options.preset]
     if options.speed:
         print_speed()
         return
@@ -62,9 +65,8 @@ def main() -> None:
     gains = []
     for kind, guess in kinds.items():
         for group, scenes in groups.items():
-            row = measure(
-                scenes, guess, options.preset, options.seeds, options.sheets and options.sheets / f"{group}_{kind}.jpg"
-            )
+            sheet = options.sheets and options.sheets / f"{group}_{kind}.jpg"
+            row = measure(scenes, guess, config, options.seeds, sheet)
             print(
                 f"{kind:13s} {group:7s} {row[0]:7.4f} {row[1]:7.4f} {row[1] - row[0]:+8.4f} {row[2]:7.3f} {row[3]:7.3f}"
                 f" {row[3] - row[2]:+7.3f} {row[4]:7.4f} {row[5]:7.4f}"
@@ -83,14 +85,14 @@ def print_pipeline(folder: Path, models: list[str]) -> None:
 
 
 def measure(
-    scenes: list[Scene], guess: Guess, preset: str, seeds: int, sheet: Path | None
+    scenes: list[Scene], guess: Guess, config: MatteConfig, seeds: int, sheet: Path | None
 ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """Return the means of IoU, boundary F (2 px) and alpha error, each before and after."""
     rows, strips = [], []
     for seed in range(seeds):
         for number, scene in enumerate(scenes):
             first = guess(scene, np.random.default_rng(1000 * seed + number))
-            alpha = refine_matte(scene.image, first, PRESETS[preset], Trace()).alpha
+            alpha = refine_matte(scene.image, first, config, Trace()).alpha
             truth, before, after = (each >= 0.5 for each in (scene.alpha, first, alpha))
             rows.append(
                 (iou(before, truth), iou(after, truth), boundary_f(before, truth), boundary_f(after, truth),
