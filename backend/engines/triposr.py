@@ -24,9 +24,11 @@ from backend.engines.micro_batch import MicroBatcher
 from backend.images.arrays import Disparity
 from backend.mesh.decimate import decimate
 from backend.mesh.engine import Built, MeshRequest
+from backend.mesh.figures import silhouette_iou
 from backend.mesh.framing import Framed, on_grey
 from backend.mesh.mesh import Mesh
 from backend.mesh.projection import photo_colors
+from backend.mesh.scorecard import MIN_IOU
 from backend.mesh.smooth import SmoothConfig, smooth_on_field
 from backend.mesh.texture import bake_texture
 from backend.weights.on_disk import check_recorded, drop_if_damaged, record_if_new, require_model
@@ -202,11 +204,15 @@ class TripoSREngine:
             with trace.stage("decimate"):
                 lighter = decimate(mesh, request.target_faces, color_at)
             mesh, facts["faces_asked"], facts["faces_got"] = lighter.mesh, lighter.asked, lighter.got
-        paint = photo_colors(mesh, framed, color_at) if request.project_photo else color_at
+        project = request.project_photo
+        if project and (overlap := silhouette_iou(mesh, framed.alpha)) < MIN_IOU:
+            trace.note(f"`project_photo` is ignored: the mesh covers the mask to only {overlap:.0%}.")
+            project = False
+        paint = photo_colors(mesh, framed, color_at) if project else color_at
         if request.texture == "baked":
             with trace.stage("bake"):
                 mesh = bake_texture(mesh, paint)
-        elif request.project_photo:
+        elif project:
             mesh = replace(mesh, colors=paint(mesh.vertices))
         return Built(mesh, facts)
 

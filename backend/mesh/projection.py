@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.images.arrays import Alpha, Mask
+from backend.images.resize import resize_to
 from backend.mesh.camera import project
 from backend.mesh.framing import Framed
 from backend.mesh.mesh import ColorAt, Mesh
@@ -18,6 +20,7 @@ from backend.mesh.topology import vertex_normals
 DEPTH_PX = 768  # side of the depth map that finds hidden surfaces
 HIDDEN = 0.008  # world units behind the nearest surface from which a point is hidden; a pixel of a steep side's depth
 SQUARE, GRAZING = 0.55, 0.2  # cosines between normal and ray: from the first on only the photo, up to the second none
+DISAGREE = 0.03  # as a share of the side: within it of a place where mesh and matte differ the photo fades out
 RIM = 0.01  # band at the matte's edge, as a share of the side, where the photo may show its background
 
 
@@ -27,6 +30,7 @@ def photo_colors(mesh: Mesh, framed: Framed, color_at: ColorAt) -> ColorAt:
     `color_at` gives the colours where the photo does not show the surface.
     """
     depth, facing = seen_surface(mesh)
+    agree = _agreement(depth > 0.0, framed.alpha)
     side = len(framed.alpha)
     rim = cv2.erode(framed.alpha, np.ones((3, 3), np.uint8), iterations=max(1, round(RIM * side)), borderValue=0)
 
@@ -36,12 +40,23 @@ def photo_colors(mesh: Mesh, framed: Framed, color_at: ColorAt) -> ColorAt:
         place = np.stack([across, down], axis=-1).astype(np.float32)
         near = _sample(depth, place)
         sure = _sample(rim, place) * _ramp(_sample(facing, place), GRAZING, SQUARE)
-        sure *= distance < near + HIDDEN
+        sure *= (distance < near + HIDDEN) * _sample(agree, place)
         photo = _sample(framed.image, place).astype(np.float32) / np.float32(255)
         mixed: NDArray[np.float32] = own + (photo - own) * sure[:, None].astype(np.float32)
         return mixed
 
     return colors
+
+
+def _agreement(seen: Mask, alpha: Alpha) -> NDArray[np.float32]:
+    """Return 0 where the mesh and the matte differ by more than a rim, rising to 1 away from there."""
+    differs = seen != (resize_to(alpha, (len(seen), len(seen))) >= 0.5)
+    broad = cv2.morphologyEx(differs.astype(np.uint8), cv2.MORPH_OPEN, np.ones((9, 9), np.uint8))
+    if not broad.any():
+        return np.ones(seen.shape, np.float32)
+    away = cv2.distanceTransform(1 - broad, cv2.DIST_L2, 5) / np.float32(DISAGREE * len(seen))
+    agreement: NDArray[np.float32] = np.clip(away, 0.0, 1.0).astype(np.float32)
+    return agreement
 
 
 def seen_surface(mesh: Mesh) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

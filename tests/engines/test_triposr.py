@@ -16,6 +16,7 @@ from backend.engines.triposr import SMALL_PIECES, TripoSREngine, load_network
 from backend.mesh.engine import MeshRequest
 from backend.mesh.figures import measure
 from backend.mesh.framing import Framed, frame_object
+from backend.mesh.projection import seen_surface
 from tests.helpers.known_object import SEMI_AXES, known_state
 from tests.helpers.published_config import published_config
 from tsr import TripoSR
@@ -88,13 +89,27 @@ def test_a_baked_texture_has_the_fields_colours(engine: TripoSREngine, framed: F
 
 def test_the_photo_covers_what_the_camera_saw_and_nothing_else(engine: TripoSREngine, framed: Framed) -> None:
     request = MeshRequest(resolution=64, project_photo=True)
-    mesh = engine.build(framed, None, request, Trace()).mesh
+    outline = (seen_surface(engine.build(framed, None, REQUEST, Trace()).mesh)[0] > 0).astype(np.float32)
+    side = len(outline)
+    green = np.full((side, side, 3), (0, 200, 0), np.uint8)
+    agreeing = Framed(green, outline, (0, 0, side, side), (0, 0), 1.0, (False,) * 4)
+    mesh = engine.build(agreeing, None, request, Trace()).mesh
     assert mesh.colors is not None
     front = (mesh.vertices[:, 0] > 0.22) & (np.abs(mesh.vertices[:, 1]) > 0.05)
     assert front.sum() > 50
     assert (np.abs(mesh.colors[front] - (0, 200 / 255, 0)) < 0.1).all()
     back = mesh.vertices[:, 0] < -0.05
     assert (mesh.colors[back, 1] < 0.1).all()
+
+
+def test_no_photo_is_projected_on_a_mesh_that_does_not_fit_its_mask(engine: TripoSREngine) -> None:
+    side = 128
+    whole = np.full((side, side, 3), (0, 200, 0), np.uint8), np.ones((side, side), np.float32)
+    square = Framed(*whole, (0, 0, side, side), (0, 0), 1.0, (False,) * 4)
+    trace = Trace()
+    mesh = engine.build(square, None, MeshRequest(resolution=64, project_photo=True), trace).mesh
+    assert mesh.colors is not None and mesh.colors[:, 1].max() < 0.1
+    assert any("project_photo" in note and "covers the mask" in note for note in trace.notes)
 
 
 def test_smoothing_stays_on_the_surface(engine: TripoSREngine, framed: Framed) -> None:
