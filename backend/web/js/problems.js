@@ -23,6 +23,7 @@ const NEXT = {
   "model-unavailable": "Set the model to “Automatic”, or run the command above on the server.",
   "out-of-memory": "Try a smaller picture or a lower resolution.",
   "storage-full": "Ask the operator to free disk space on the server.",
+  "storage-failed": "Ask the operator to check the disk of the server. Its log says what fails.",
   unauthorized: "Reload the page and enter a key.",
   "cross-site": "Open the page at the address of the service.",
   "host-not-allowed": "Open the page by a name in ALLOWED_HOSTS, or ask the operator to add this one.",
