@@ -21,11 +21,13 @@ def keep_files_private() -> None:
 def check_folders(settings: Settings) -> None:
     """Create the folders of `settings` that are missing. Raises StartError for one that cannot be used.
 
-    DATA_DIR is checked where the job store opens. A full disk is fatal for DEBUG_DIR alone: each request fills it.
+    Of DATA_DIR, the jobs are checked where their store opens. A full disk is fatal for DEBUG_DIR alone: each request
+    fills it.
     """
     _check("LOGS_DIR", settings.logs_dir, "the log is written there")
     weights = "weights are fetched into it" if settings.fetch_weights else ""  # else it may be read-only
     _check("CHECKPOINTS_DIR", settings.checkpoints_dir, weights)
+    _check("DATA_DIR", settings.data_dir, "large results pass through it", below="spool")
     if settings.debug_dir is not None:
         _check("DEBUG_DIR", settings.debug_dir, "each request leaves its bundle there", full_is_fatal=True)
 
@@ -36,14 +38,17 @@ def check_choices(settings: Settings) -> None:
         raise StartError(mistake)
 
 
-def _check(variable: str, folder: Path, why_written: str, full_is_fatal: bool = False) -> None:
-    """Raise StartError if `folder` is not one or, where `why_written` is not empty, cannot be written."""
+def _check(variable: str, folder: Path, why_written: str, below: str = "", full_is_fatal: bool = False) -> None:
+    """Raise StartError if `folder`, or `below` in it, is not one or, where `why_written` is not empty, cannot be
+    written."""
+    place = folder / below
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.scandir(folder):
+        for each in (folder, place):  # `parents` would make them for everybody
+            each.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.scandir(place):
             pass
         if why_written:
-            with tempfile.TemporaryFile(dir=folder) as probe:
+            with tempfile.TemporaryFile(dir=place) as probe:
                 probe.write(b"probe")
                 probe.flush()
                 os.fsync(probe.fileno())
@@ -51,4 +56,5 @@ def _check(variable: str, folder: Path, why_written: str, full_is_fatal: bool = 
         if is_disk_full(error) and not full_is_fatal:
             return
         because = f": {why_written}" if why_written else ""
-        raise StartError(f"{variable}={folder} cannot be used ({error.strerror}){because}. Name another.") from None
+        reason = f"{below}: {error.strerror}" if below else error.strerror
+        raise StartError(f"{variable}={folder} cannot be used ({reason}){because}. Name another.") from None

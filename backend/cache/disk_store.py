@@ -88,7 +88,8 @@ class DiskStore:
         with self._store_errors("tidied"):
             cache = self._opened()
             cache.expire()
-            cache.check(fix=True)
+            # diskcache's own check removes every file in the folder that it does not know.
+            _remove_orphans(self.folder, cache)
 
     def close(self) -> None:
         """Close this thread's connection; the next use opens another."""
@@ -124,6 +125,21 @@ class DiskStore:
                 error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
             )
             raise StoreError(f"the cache on disk cannot be {verb} ({reason})") from error
+
+
+def _remove_orphans(folder: Path, cache: diskcache.Cache) -> None:
+    """Remove files of this store without a row, and rows without their file. Raises sqlite3.Error and OSError."""
+    found = {
+        str(path.relative_to(folder)) for path in folder.glob("??/??/*.val")
+    }  # before the rows: a file comes first
+    with contextlib.closing(sqlite3.connect(folder / "cache.db", timeout=LOCK_TIMEOUT_S)) as database:
+        rows = dict(database.execute("SELECT filename, key FROM Cache WHERE filename IS NOT NULL"))
+    for name in found - rows.keys():
+        if _FILE.fullmatch(name):
+            (folder / name).unlink(missing_ok=True)
+    for name in rows.keys() - found:
+        if not (folder / name).is_file():
+            cache.delete(rows[name])
 
 
 def _discard_broken(folder: Path) -> None:

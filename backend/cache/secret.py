@@ -22,7 +22,9 @@ def cache_secret(settings: Settings) -> bytes:
     try:
         with suppress(FileExistsError):
             _create(path, fresh)
-        kept = path.read_bytes()
+        # A pipe or a device in its place must not stop the service.
+        with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb", buffering=0) as file:
+            kept = file.read(SECRET_BYTES + 1) or b""
     except OSError:
         return fresh
     return kept if len(kept) == SECRET_BYTES else fresh

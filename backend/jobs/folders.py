@@ -7,6 +7,7 @@ cannot be used.
 
 import contextlib
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -37,7 +38,8 @@ class JobFolders:
         """Set some space aside, where there is any, so that a job can be cancelled or removed on a full disk."""
         if not self._reserve.exists():
             try:
-                self._reserve.write_bytes(bytes(RESERVE_BYTES))
+                with self._reserve.open("xb") as file:  # x: never through a link that leads to no file
+                    file.write(bytes(RESERVE_BYTES))
             except OSError:
                 self.use_reserve()
 
@@ -85,7 +87,8 @@ class JobFolders:
         `since`, or has results and is newer than `until` (both in seconds since 1970), a store that was lost or
         replaced by a backup knows nothing of it."""
         for leftover in self._partial.iterdir():
-            _delete(leftover)
+            if _is_draft(leftover.name):  # DATA_DIR may be a folder that holds other things, too
+                _delete(leftover)
         known = {*waiting, *succeeded, *others}
         left = 0
         for folder, wanted, end in ((self._inputs, waiting, MAX_TIME_S), (self._results, succeeded, until)):
@@ -106,7 +109,7 @@ class JobFolders:
         return all(_size(self.result(job.id, file)) == file.size for file in job.outcome.files)
 
     def _write(self, target: Path, files: Mapping[str, Iterable[bytes]]) -> None:
-        draft = self._partial / f"{target.name}-{uuid.uuid4().hex}"
+        draft = self._partial / _draft_name(target.name)
         with translate_disk_errors(DISK_FULL, STORE_FAILED):
             try:
                 for folder in (self._partial, target.parent):  # somebody may have removed them
@@ -129,7 +132,7 @@ class JobFolders:
         that no job has: a damaged row may name the folder above."""
         if made_at(folder.name) is None or not os.path.lexists(folder):
             return
-        doomed = self._partial / f"{folder.name}-{uuid.uuid4().hex}"
+        doomed = self._partial / _draft_name(folder.name)
         try:
             folder.rename(doomed)
         except OSError:  # a full disk may have no room for the new name
@@ -139,6 +142,15 @@ class JobFolders:
 
 def _size(path: Path) -> int | None:
     return path.stat().st_size if path.is_file() else None
+
+
+def _draft_name(job_id: str) -> str:
+    return f"{job_id}-{uuid.uuid4().hex}"
+
+
+def _is_draft(name: str) -> bool:
+    job_id, _, number = name.partition("-")
+    return made_at(job_id) is not None and re.fullmatch(r"[0-9a-f]{32}", number) is not None
 
 
 def _delete(path: Path) -> None:

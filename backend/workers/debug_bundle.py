@@ -84,7 +84,8 @@ class Bundle:
         """Give the disk its space back."""
         with suppress(OSError):
             self._zip.close()
-        self._file.close()
+        with suppress(OSError):  # a full disk cannot take what is left in the buffer; the file is closed all the same
+            self._file.close()
 
 
 def visible(picture: NDArray[Any]) -> NDArray[np.uint8]:

@@ -22,11 +22,11 @@ def settings(folder: Path, **changes: object) -> Settings:
 def test_folders_are_made_for_their_owner_alone(tmp_path: Path) -> None:
     check_folders(settings(tmp_path, debug_dir=tmp_path / "b"))
     made = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
-    assert made == {"c": 0o700, "l": 0o700, "b": 0o700}
+    assert made == {"c": 0o700, "l": 0o700, "d": 0o700, "b": 0o700}
     assert not list((tmp_path / "b").iterdir())
 
 
-@pytest.mark.parametrize("name", ["logs_dir", "checkpoints_dir", "debug_dir"])
+@pytest.mark.parametrize("name", ["logs_dir", "checkpoints_dir", "data_dir", "debug_dir"])
 @pytest.mark.parametrize("folder", [NO_FOLDER, NO_FOLDER / "x", Path("/proc/x"), Path("/" + "x" * 300)])
 def test_a_folder_that_cannot_be_used_is_named_with_its_variable(name: str, folder: Path, tmp_path: Path) -> None:
     with pytest.raises(StartError) as raised:
@@ -34,6 +34,15 @@ def test_a_folder_that_cannot_be_used_is_named_with_its_variable(name: str, fold
     message = str(raised.value)
     assert message.startswith(f"{name.upper()}={folder} cannot be used") and "\n" not in message
     assert raised.value.__suppress_context__
+
+
+@pytest.mark.parametrize("target", ["nowhere", "spool", "file"])
+def test_a_spool_that_leads_nowhere_is_named_with_data_dir(target: str, tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "file").touch()
+    (tmp_path / "d" / "spool").symlink_to(target)
+    with pytest.raises(StartError, match=r"^DATA_DIR=.*/d cannot be used \(spool: [^)]*\)[^\n]*$"):
+        check_folders(settings(tmp_path))
 
 
 def test_weights_may_lie_in_a_folder_that_cannot_be_written_unless_some_are_fetched(tmp_path: Path) -> None:

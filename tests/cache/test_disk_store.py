@@ -1,5 +1,6 @@
 """The store on disk: bounded, shared by processes, and safe against files and rows planted in its folder."""
 
+import contextlib
 import errno
 import os
 import pickle
@@ -96,6 +97,25 @@ def test_expired_entries_are_forgotten(disk: DiskStore, monkeypatch: pytest.Monk
     assert disk.get("key") is None
     disk.tidy()
     assert files_of(disk) == []
+
+
+def test_tidying_removes_what_a_killed_process_left_and_no_other_file(disk: DiskStore) -> None:
+    disk.put("kept", LARGE)
+    disk.put("lost", LARGE[1:])
+    lost, kept = sorted(files_of(disk), key=lambda path: path.stat().st_size)
+    lost.unlink()
+    half = disk.folder / "00" / "ff" / f"{'0' * 28}.val"
+    others = [disk.folder / name for name in ("thesis.txt", "00/ff/notes.val", "Pictures/2026/one.jpg")]
+    (disk.folder / "empty").mkdir()
+    for path in (half, *others):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    disk.tidy()
+    assert all(path.exists() for path in (*others, kept, disk.folder / "empty"))
+    assert not half.exists()
+    assert disk.get("kept") == LARGE
+    with contextlib.closing(sqlite3.connect(disk.folder / "cache.db")) as database:
+        assert database.execute("SELECT key FROM Cache").fetchall() == [("kept",)]
 
 
 class Planted:

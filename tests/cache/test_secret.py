@@ -1,9 +1,12 @@
 """The secret of the cache: one for all processes of a DATA_DIR, and unknown to those who only write to the store."""
 
+import os
 import stat
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from pydantic import SecretStr
 
 from backend.cache.cache import Cache
@@ -33,6 +36,17 @@ def test_machines_share_the_secret_of_the_setting(tmp_path: Path) -> None:
 
 def test_a_data_folder_that_cannot_be_written_gives_a_secret_all_the_same() -> None:
     assert len(cache_secret(Settings(data_dir=Path("/dev/null/data")))) == SECRET_BYTES
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pipes with names and no devices")
+@pytest.mark.parametrize("place", ["pipe", "/dev/zero", "/dev/null"])
+def test_a_pipe_or_a_device_in_its_place_is_no_secret(tmp_path: Path, place: str) -> None:
+    if place == "pipe":
+        os.mkfifo(tmp_path / "cache.secret")
+    else:
+        (tmp_path / "cache.secret").symlink_to(place)
+    found = cache_secret(Settings(data_dir=tmp_path))
+    assert len(found) == SECRET_BYTES and any(found)
 
 
 def test_an_entry_that_another_secret_has_sealed_is_a_miss(tmp_path: Path) -> None:

@@ -59,16 +59,25 @@ def test_sweeping_keeps_photos_of_unfinished_jobs_results_of_finished_ones_and_s
     for one in (waiting.id, good.id, failed.id, unknown):
         folders.keep_inputs(one, {"file": b"photo"})
         folders.keep_results(one, [File("mask.png", "image/png", b"mask")])
-    (tmp_path / "partial" / "half").mkdir()
-    (tmp_path / "inputs" / "my holiday").mkdir()
-    (tmp_path / "inputs" / "my holiday" / "photo.jpg").touch()
+    (tmp_path / "partial" / f"{good.id}-{'0' * 32}").mkdir()
+    for place in ("inputs", "partial"):
+        (tmp_path / place / "my holiday").mkdir()
+        (tmp_path / place / "my holiday" / "photo.jpg").touch()
     assert folders.sweep({waiting.id}, {good.id}, {failed.id}, since=0.0, until=made - 1) == 1
     assert (tmp_path / "results" / unknown).is_dir() and not (tmp_path / "inputs" / unknown).exists()
     assert folders.sweep({waiting.id}, {good.id}, {failed.id}, since=made + 1, until=made + 1) == 1
     assert folders.sweep({waiting.id}, {good.id}, {failed.id}, since=0.0, until=made + 1) == 0
-    kept = {f"inputs/{waiting.id}/file", f"results/{good.id}/mask.png", "inputs/my holiday/photo.jpg"}
-    assert names(tmp_path) == kept
-    assert not list((tmp_path / "partial").iterdir())
+    strangers = {"inputs/my holiday/photo.jpg", "partial/my holiday/photo.jpg"}
+    assert names(tmp_path) == {f"inputs/{waiting.id}/file", f"results/{good.id}/mask.png", *strangers}
+    assert [path.name for path in (tmp_path / "partial").iterdir()] == ["my holiday"]
+
+
+def test_the_reserve_is_not_written_through_a_link(folders: JobFolders, tmp_path: Path) -> None:
+    (tmp_path / "reserve").symlink_to(tmp_path / "elsewhere")
+    folders.reserve()
+    assert not (tmp_path / "elsewhere").exists()
+    folders.reserve()
+    assert (tmp_path / "reserve").stat().st_size > 0
 
 
 def test_a_finished_job_is_complete_only_with_every_file_at_its_size(folders: JobFolders) -> None:

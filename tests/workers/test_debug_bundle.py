@@ -3,6 +3,7 @@
 import errno
 import io
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from tempfile import gettempdir
@@ -19,6 +20,7 @@ from backend.workers import debug_bundle
 from backend.workers.debug_bundle import Bundle, overview, tile, visible
 from backend.workers.perform import perform
 from tests.helpers.drawn import encoded, toy
+from tests.helpers.small_disk import fill, small_disk
 
 MADE = File("mask.png", "image/png", b"result")
 REPORT = {"seconds": 1.5}
@@ -137,3 +139,15 @@ def test_an_array_that_is_no_picture_is_refused() -> None:
     with pytest.raises(ValueError, match="int64"):
         bundle.add("count", np.zeros((2, 2), np.int64))
     bundle.close()
+
+
+def test_a_disk_without_room_for_the_last_bytes_does_not_stop_the_end(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 200_000) as disk:
+        bundle = Bundle(disk)
+        fill(disk)
+        bundle.add("photo", np.full((30, 40, 3), 9, np.uint8))
+        with pytest.raises(OSError, match="No space"):
+            bundle.finish(File("mask.png", "image/png", b"mask"), {})
+        bundle.close()
+        (disk / "ballast").unlink()
+        assert shutil.disk_usage(disk).used == 0
