@@ -41,8 +41,11 @@ def read_custom_models(checkpoints: Path) -> CustomModels:
 
     A bad entry never hides the others.
     """
+    path = checkpoints / "models.toml"
     try:
-        table = tomllib.loads((checkpoints / "models.toml").read_text(encoding="utf-8"))
+        if path.exists() and not path.is_file():  # reading a pipe or a device may never end
+            return CustomModels({}, {"": "models.toml is not a file."})
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return CustomModels({}, {})
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

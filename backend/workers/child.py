@@ -143,8 +143,13 @@ def _park(done: Done, spool: Path, number: int) -> Done:
             continue
         with translate_disk_errors("The disk is full, so the result cannot be sent."):
             spool.mkdir(mode=0o700, parents=True, exist_ok=True)  # somebody may have removed it
-            with spool_path(spool, number, index).open("wb") as parked:
-                parked.writelines(file.pieces())
+            path = spool_path(spool, number, index)
+            try:
+                with path.open("wb") as parked:
+                    parked.writelines(file.pieces())
+            except OSError:  # what fits of it must not keep the disk full
+                path.unlink(missing_ok=True)
+                raise
         file.close()
         files.append(Parked(file.name, file.media_type))
     return replace(done, files=tuple(files))

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -277,3 +278,14 @@ def test_a_mistake_in_models_toml_is_listed_and_keeps_verify_running(
     assert verify_all([], tmp_path) == 0
     (tmp_path / "models.toml").write_text("[shoes")
     assert any(row.name == "models.toml" and row.state == "broken" for row in list_models(tmp_path))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pipes with names and no devices")
+@pytest.mark.parametrize("place", ["pipe", "/dev/zero", "models.toml", "/"])
+def test_what_is_no_file_in_the_place_of_models_toml_is_told_and_not_read(tmp_path: Path, place: str) -> None:
+    if place == "pipe":
+        os.mkfifo(tmp_path / "models.toml")
+    else:
+        (tmp_path / "models.toml").symlink_to(place)
+    found = read_custom_models(tmp_path)
+    assert found.models == {} and found.problems[""].startswith("models.toml ")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.contract.errors import StorageFailedError
+from backend.contract.errors import StorageFailedError, StorageFullError
 from backend.contract.options import MaskOptions, MeshOptions
 from backend.contract.settings import Settings
 from backend.contract.spool import INLINE_BYTES, spool_path
@@ -14,6 +14,7 @@ from backend.workers.child import _park, _plain
 from backend.workers.handler import load
 from backend.workers.messages import LENGTH, Facts, Failed, Finished, Handler, pack, unpack_answer
 from tests.helpers.drawn import encoded, toy
+from tests.helpers.small_disk import fill, small_disk
 
 
 def settings(folder: Path) -> Settings:
@@ -39,6 +40,15 @@ def test_every_form_of_a_mask_and_of_a_mesh_can_be_read_by_the_service(
         done = _park(done, tmp_path, 1)
         answer = Finished(1, done, handler.facts())
         assert unpack_answer(pack(answer)[LENGTH.size :]) == answer
+
+
+def test_a_result_that_finds_no_room_leaves_none_of_it_on_the_disk(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 10 * INLINE_BYTES) as disk:
+        fill(disk, leave=3 * INLINE_BYTES)
+        for number in range(3):
+            with pytest.raises(StorageFullError):
+                _park(Done((File("mask.png", "image/png", b"x" * 9 * INLINE_BYTES),), ()), disk / "spool", number)
+        assert not list((disk / "spool").iterdir())
 
 
 def test_a_large_result_finds_its_folder_made_again_or_a_reason(tmp_path: Path) -> None:
