@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from backend.contract.errors import (
     NotFoundError,
+    NotReadyError,
     StorageFailedError,
     StorageFullError,
     WorkerLostError,
@@ -186,7 +187,7 @@ class Jobs:
             try:
                 final = (await self.get(job_id)).final  # read first: an event stored meanwhile is yielded below
                 events = await self._store.events(job_id, after)
-            except (NotFoundError, StorageFailedError):  # removed meanwhile; or a client that asks again learns it
+            except (NotFoundError, NotReadyError, StorageFailedError):  # removed; or a client that asks again is told
                 return
             for event in events:
                 after = event.number

@@ -21,6 +21,7 @@ from backend.contract.errors import (
     IdempotencyConflictError,
     MattemeshError,
     NotFoundError,
+    NotReadyError,
     OverloadedError,
     StorageFailedError,
     StorageFullError,
@@ -333,8 +334,8 @@ class AsyncJobStore:
     """`JobStore` for the event loop: one thread runs its methods one at a time, so that no disk blocks the loop.
 
     A file that something else has damaged, removed or exchanged is written anew from what the connection still reads.
-    If that is not all, the store closes. All methods raise StorageFullError, also before `open` has succeeded, and
-    StorageFailedError from then on until `open` succeeds again.
+    If that is not all, the store closes. All methods raise StorageFullError, also before `open` has succeeded,
+    StorageFailedError from then on until `open` succeeds again, and NotReadyError after `close`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -342,6 +343,7 @@ class AsyncJobStore:
         self._store: JobStore | None = None
         self._why: MattemeshError = StorageFullError(DISK_FULL)  # while there is no store
         self._stamp: Stamp = ()
+        self._ended = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="jobs")
 
     @property
@@ -363,13 +365,20 @@ class AsyncJobStore:
         return prepared
 
     async def close(self) -> None:
-        with contextlib.suppress(StorageFullError, StorageFailedError):
-            await self.run(JobStore.close)
-        self._store = None
+        """Close the store after the calls that wait already; later ones raise NotReadyError."""
+        self._ended = True
+        await self._on_thread(self._end)
         self._thread.shutdown(wait=False)
+
+    def _end(self) -> None:
+        with contextlib.suppress(StorageFullError, StorageFailedError):
+            self._call(JobStore.close)
+        self._store = None
 
     async def run(self, function: Callable[Concatenate[JobStore, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what `function` returns, called with the store and the arguments on the store's thread."""
+        if self._ended:
+            raise NotReadyError("The service is stopping; send the request again in a moment.")
         return await self._on_thread(partial(self._call, function, *args, **kwargs))
 
     def _call(self, function: Callable[Concatenate[JobStore, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

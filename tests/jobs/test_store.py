@@ -1,15 +1,23 @@
 """The rows of jobs: each change happens once, in order, or not at all."""
 
+import asyncio
+import logging
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from backend.contract.errors import IdempotencyConflictError, NotFoundError, OverloadedError, StorageFullError
+from backend.contract.errors import (
+    IdempotencyConflictError,
+    NotFoundError,
+    NotReadyError,
+    OverloadedError,
+    StorageFullError,
+)
 from backend.jobs.database import DataFolderError
 from backend.jobs.records import Job, JobIds, NewJob, Outcome, StoredFile
-from backend.jobs.store import BY_STATE, EXPIRED, OLDEST, ROW_BYTES, TAKEN, JobStore
+from backend.jobs.store import BY_STATE, EXPIRED, OLDEST, ROW_BYTES, TAKEN, AsyncJobStore, Counts, JobStore
 
 NOW = 1_800_000_000.0
 TTL_S = 100.0
@@ -218,3 +226,21 @@ def test_a_file_that_is_no_store_is_refused_and_left_alone(tmp_path: Path) -> No
     sqlite3.connect(other).execute("PRAGMA user_version = 99")
     with pytest.raises(DataFolderError, match="another version"):
         JobStore(other)
+
+
+@pytest.mark.anyio
+async def test_calls_that_meet_the_end_are_answered_or_refused_and_nothing_is_called_damaged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("mattemesh"), "propagate", True)
+    store = AsyncJobStore(tmp_path / "jobs.sqlite3")
+    store.open(lambda inner: inner.created_at())
+    before = [asyncio.create_task(store.counts()) for _ in range(5)]
+    end = asyncio.create_task(store.close())
+    during = [asyncio.create_task(store.counts()) for _ in range(5)]
+    assert all(isinstance(found, Counts) for found in await asyncio.gather(*before))
+    refused = await asyncio.gather(*during, return_exceptions=True)
+    await end
+    refused += await asyncio.gather(store.counts(), return_exceptions=True)
+    assert [type(error) for error in refused] == [NotReadyError] * 6
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
