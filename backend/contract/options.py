@@ -259,9 +259,13 @@ class BackgroundOptions(WorkOptions):
 
 def invalid_option(error: ValidationError) -> InvalidParameterError:
     """Return the first error as one sentence that names the option."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    first, *others = error.errors(include_url=False, include_context=False, include_input=False)
     name = str(first["loc"][0])[:40] if first["loc"] else ""  # what follows the name is which form of it was tried
     reason = first["msg"].removeprefix("Value error, ")
+    for other in others:  # an option with two forms, as `instances`, has one error for each
+        where = other["loc"]
+        if len(first["loc"]) == len(where) == 2 and where[0] == first["loc"][0] and isinstance(where[1], str):
+            reason += f"; or: {other['msg']}"
     if first["type"] == "string_pattern_mismatch" and COLOR in reason:
         reason = "write a colour as #rrggbb, #rgb, black, white or transparent, for example #ffffff"
     if first["type"] == "extra_forbidden":
