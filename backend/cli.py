@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 
@@ -68,6 +68,12 @@ def _add_picture_command(commands: Any, name: str, kind: type[MatteOptions], abo
     command.add_argument("picture", type=Path, help="the photo: JPEG, PNG or WebP; - for stdin")
     command.add_argument("-o", "--out", type=Path, help=f"the result; - for stdout (default: {output})")
     command.add_argument("--mask", type=Path, help="your own mask, white on the object, instead of a segmenter's")
+    if kind is MeshOptions:
+        command.add_argument(
+            "--view", type=_view, action="append", default=[], metavar="DEGREES:PHOTO",
+            help="one more photo of the object, with the camera carried so many degrees around it, counter-clockwise seen"
+            " from above: 90 is from the right; may be repeated",
+        )  # fmt: skip
     command.add_argument("--report", type=Path, help="write report.json here")
     command.add_argument("--quiet", action="store_true", help="show no progress")
     for field, info in kind.model_fields.items():
@@ -103,8 +109,11 @@ def _run_picture(parsed: argparse.Namespace) -> int:
     bundle = Bundle(Path(gettempdir())) if parsed.debug else None
     trace = Trace(None if bundle is None else bundle.add)
     with shown_progress(trace, quiet=parsed.quiet):
-        call: Any = cut_out if kind is MaskOptions else reconstruct
-        result = call(picture, options, mask=parsed.mask, engines=Engines(settings), trace=trace)
+        more: dict[str, Any] = {"mask": parsed.mask, "engines": Engines(settings), "trace": trace}
+        if kind is MaskOptions:
+            result: Any = cut_out(picture, cast(MaskOptions, options), **more)
+        else:
+            result = reconstruct(picture, cast(MeshOptions, options), views=parsed.view, **more)
     file = result.file
     data, ending = file.data, Path(file.name).suffix
     if parsed.out.suffix.lower() in (".jpg", ".jpeg") and (jpeg := as_jpeg(data)) is not None:
@@ -147,6 +156,15 @@ def _write(path: Path, data: bytes) -> None:
             path.write_bytes(data)
         else:
             write_atomically(path, data)
+
+
+def _view(text: str) -> tuple[Path, float]:
+    """Return a photo and its azimuth from "90:side.jpg". Raises ValueError, which argparse reports as a wrong call."""
+    degrees, _, path = text.partition(":")
+    azimuth = float(degrees)
+    if not path or not -360 <= azimuth <= 360:
+        raise ValueError(text)
+    return Path(path), azimuth
 
 
 def _port(text: str) -> int:

@@ -5,11 +5,13 @@ cut_out("photo.jpg").alpha                    # (H, W) float32
 reconstruct("photo.jpg").file.data            # a GLB
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from backend.contract.mesh_engines import DEFAULT_MESH
+from backend.contract.errors import InvalidParameterError
+from backend.contract.mesh_engines import DEFAULT_MESH, VIEWS_ENGINE
 from backend.contract.mesh_formats import MESH_FORMATS
 from backend.contract.options import MaskOptions, MatteOptions, MeshOptions
 from backend.contract.report import EngineReport, MaskReport, MeshFigures, MeshReport, Scorecard
@@ -17,7 +19,7 @@ from backend.contract.settings import Settings
 from backend.contract.trace import Trace
 from backend.contract.work import File
 from backend.engines.registry import Engines, default_engines
-from backend.images.arrays import Alpha, Box, Image
+from backend.images.arrays import Alpha, Box, Disparity, Image
 from backend.images.encode import encode_matte, with_density
 from backend.images.image_io import Picture
 from backend.images.open_picture import Source, open_picture
@@ -31,7 +33,7 @@ from backend.matte.refine.foreground import foreground_colors
 from backend.matte.refine.scorecard import score_matte
 from backend.matte.report import matte_report
 from backend.matte.subject import Subject, find_subject
-from backend.mesh.engine import MeshEngine, MeshRequest
+from backend.mesh.engine import MeshEngine, MeshRequest, ViewsEngine
 from backend.mesh.export import export_mesh
 from backend.mesh.figures import measure
 from backend.mesh.framing import Framed, frame_object, on_grey
@@ -118,10 +120,15 @@ def reconstruct(
     options: MeshOptions | None = None,
     *,
     mask: Source | None = None,
+    views: Sequence[tuple[Source, float]] = (),
     engines: Engines | None = None,
     trace: Trace | None = None,
 ) -> Reconstruction:
-    """Return the mesh of the one object in `source`; arguments and errors as in `cut_out`, and NoSubjectError."""
+    """Return the mesh of the one object in `source`; arguments and errors as in `cut_out`, and NoSubjectError.
+
+    `views` are more photos of it with their azimuths: how many degrees, counter-clockwise from above, the camera was
+    carried around the object (or the object turned the other way). The engine `form` joins them.
+    """
     options, engines, trace = options or MeshOptions(), engines or default_engines(), trace or Trace()
     options = options.model_copy(update={"strategy": options.strategy or engines.settings.strategy})
     picture, own_mask = _open(source, mask, engines, trace)
@@ -134,7 +141,7 @@ def reconstruct(
         disparity = None if fused.disparity is None else framed.place(fused.disparity)
     if trace.shows_pictures:
         trace.picture("framed", on_grey(framed))
-    engine = _mesh_engine(options, engines, trace)
+    engine = _mesh_engine(options, engines, trace, bool(views))
     request = MeshRequest(
         options.resolution,
         options.threshold,
@@ -143,7 +150,11 @@ def reconstruct(
         options.smooth,
         options.project_photo,
     )
-    built = engine.build(framed, disparity, request, trace)
+    if isinstance(engine, ViewsEngine) and views:
+        others = [_other_view(photo, azimuth, options, engines, trace) for photo, azimuth in views]
+        built = engine.build_views([(framed, disparity, 0.0), *others], request, trace)
+    else:
+        built = engine.build(framed, disparity, request, trace)
     scale = FOREGROUND_RATIO / options.foreground_ratio  # the size of an object does not follow its framing
     with trace.stage("export"):
         sized = replace(built.mesh, vertices=built.mesh.vertices * np.float32(scale))
@@ -164,6 +175,25 @@ def reconstruct(
     )
     file = File(f"model.{options.format}", MESH_FORMATS[options.format].media_type, data)
     return Reconstruction(built.mesh, framed, file, report, alpha, image)
+
+
+def _other_view(
+    photo: Source, azimuth: float, options: MeshOptions, engines: Engines, trace: Trace
+) -> tuple[Framed, Disparity | None, float]:
+    """Return a further view as the first is made, without its own points; a note about it says which it is."""
+    own = Trace(on_stage=trace.on_stage)
+    picture, _ = _open(photo, None, engines, own)
+    subject = find_subject(picture, None, options, engines, own)
+    fused = fuse(picture.image, subject, options, engines, own)
+    alpha = feather(fused.alpha, options.feather_px) if options.feather_px > 0 else fused.alpha
+    image = _clean_rim(picture.image, alpha, own) if subject.segmented else picture.image
+    framed = frame_object(image, alpha, options.foreground_ratio)
+    for sentence in own.notes:
+        trace.note(f"View at {azimuth:g}°: {sentence}")
+    for sentence in own.degradations:
+        trace.degrade(f"View at {azimuth:g}°: {sentence}")
+    trace.stages.extend(own.stages)
+    return framed, None if fused.disparity is None else framed.place(fused.disparity), azimuth
 
 
 def _finish(
@@ -200,10 +230,14 @@ def _note_what_the_format_lacks(options: MeshOptions, figures: MeshFigures, trac
         )
 
 
-def _mesh_engine(options: MeshOptions, engines: Engines, trace: Trace) -> MeshEngine:
+def _mesh_engine(options: MeshOptions, engines: Engines, trace: Trace, several_views: bool) -> MeshEngine:
+    if several_views and options.engine not in ("auto", VIEWS_ENGINE):
+        raise InvalidParameterError(f"Several views are joined by the engine `{VIEWS_ENGINE}`.", parameter="engine")
     with trace.stage("load engine"):
-        engine = engines.mesh_engine(options.engine)
-    if options.engine == "auto" and engine.name != DEFAULT_MESH:
+        engine = engines.mesh_engine(VIEWS_ENGINE if several_views else options.engine)
+    if several_views:
+        trace.note(f"The engine `{engine.name}` joined the views.")
+    elif options.engine == "auto" and engine.name != DEFAULT_MESH:
         trace.note(f"The embedded engine `{engine.name}` made this mesh. {engines.why_not(DEFAULT_MESH)}")
     return engine
 

@@ -22,6 +22,8 @@ from backend.contract.report import MaskReport, MeshReport
 from backend.contract.versions import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from backend.images.arrays import Alpha, Image
     from backend.images.open_picture import Source
     from backend.mesh.mesh import Mesh
@@ -101,12 +103,22 @@ def cut_out(photo: Source, options: MaskOptions | None = None, *, mask: Source |
     return PhotoMatte(made.alpha, made.image, made.file.data, made.report)
 
 
-def reconstruct(photo: Source, options: MeshOptions | None = None, *, mask: Source | None = None) -> PhotoMesh:
-    """Return the mesh of the one object in `photo`; arguments as in `cut_out`. Raises MattemeshError."""
+def reconstruct(
+    photo: Source,
+    options: MeshOptions | None = None,
+    *,
+    mask: Source | None = None,
+    views: Sequence[tuple[Source, float]] = (),
+) -> PhotoMesh:
+    """Return the mesh of the one object in `photo`; arguments as in `cut_out`. Raises MattemeshError.
+
+    `views` are more photos of the object, each with the degrees by which the camera was carried around it,
+    counter-clockwise seen from above: `views=[("right.jpg", 90), ("back.jpg", 180)]`.
+    """
     from backend import pipeline
 
     options = options or MeshOptions()
-    made = pipeline.reconstruct(photo, options, mask=mask)
+    made = pipeline.reconstruct(photo, options, mask=mask, views=views)
     return PhotoMesh(made.mesh, made.alpha, options, made.file.data, made.report)
 
 

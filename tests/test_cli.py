@@ -35,6 +35,31 @@ def test_generate_mesh_takes_the_format_from_the_name(photo: Path, tmp_path: Pat
     assert not out.read_bytes().startswith(b"glTF")
 
 
+@pytest.mark.parametrize("view", ["side.jpg", "x:side.jpg", "nan:side.jpg", "400:side.jpg", "90:"])
+def test_a_view_without_angle_or_photo_is_a_usage_error(photo: Path, view: str) -> None:
+    with pytest.raises(SystemExit) as wrong:
+        main(["generate-mesh", str(photo), "--view", view])
+    assert wrong.value.code == 2
+
+
+def test_further_views_are_joined(photo: Path, tmp_path: Path) -> None:
+    out, report = tmp_path / "model.glb", tmp_path / "report.json"
+    views = ["--view", f"90:{photo}", "--view", f"180:{photo}"]
+    assert (
+        main(["generate-mesh", str(photo), "-o", str(out), "--report", str(report), "--model", "border", *views]) == 0
+    )
+    assert json.loads(report.read_text())["engine"]["views"] == 3
+
+
+def test_a_view_is_never_replaced(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    side = tmp_path / "side.png"
+    side.write_bytes(photo.read_bytes())
+    call = ["generate-mesh", str(photo), "--model", "border", "--view", f"90:{side}", "--report", str(side)]
+    assert main([*call, "-o", str(tmp_path / "model.glb")]) == 1
+    assert "would be replaced" in capsys.readouterr().err
+    assert side.read_bytes() == photo.read_bytes()
+
+
 def test_debug_leaves_the_bundle_in_the_folder(photo: Path, tmp_path: Path) -> None:
     main(["remove-bg", str(photo), "-o", str(tmp_path / "m.png"), "--debug", str(tmp_path / "bundle")])
     assert (tmp_path / "bundle" / "overview.png").exists()
@@ -76,7 +101,7 @@ def test_models_list_names_every_licence(photo: Path, capsys: pytest.CaptureFixt
     assert main(["models", "list", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert all(row["licence"] for row in rows)
-    assert {"border", "relief", "triposr", "isnet-general-use"} <= {row["name"] for row in rows}
+    assert {"border", "form", "relief", "triposr", "isnet-general-use"} <= {row["name"] for row in rows}
 
 
 def test_verify_says_what_to_do_about_what_is_not_there(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,7 +112,7 @@ def test_verify_says_what_to_do_about_what_is_not_there(photo: Path, capsys: pyt
 def test_doctor_names_every_role(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["doctor"])
     printed = capsys.readouterr().out
-    for word in ("segmenter: border", "depth: none", "mesh: relief", "torch"):
+    for word in ("segmenter: border", "depth: none", "mesh: form", "torch"):
         assert word in printed
 
 

@@ -11,7 +11,7 @@ import pytest
 import trimesh
 from PIL import Image
 
-from backend.contract.errors import InvalidParameterError, NoSubjectError, UploadTooLargeError
+from backend.contract.errors import InvalidParameterError, MattemeshError, NoSubjectError, UploadTooLargeError
 from backend.contract.options import MaskOptions, MeshOptions
 from backend.contract.settings import Settings
 from backend.contract.trace import Trace
@@ -101,7 +101,7 @@ def test_a_mesh_report_can_be_written_as_json(engines: Engines) -> None:
     json.dumps(report)
     assert report["mesh"]["watertight"] is True
     assert report["stages"][0]["name"] == "decode"
-    assert {"frame", "relief", "export", "measure"} <= {stage["name"] for stage in report["stages"]}
+    assert {"frame", "form", "export", "measure"} <= {stage["name"] for stage in report["stages"]}
 
 
 def test_nothing_found_is_an_empty_mask_and_no_mesh(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -302,3 +302,22 @@ def test_unlit_is_followed_in_a_glb_and_noted_elsewhere(engines: Engines) -> Non
     trace = Trace()
     reconstruct(toy()[0], MeshOptions(shading="unlit", format="stl"), engines=engines, trace=trace)
     assert any("shading=unlit" in note for note in trace.notes)
+
+
+def test_a_second_view_changes_the_mesh_and_is_told(engines: Engines) -> None:
+    options = MeshOptions(model="border", quality="fast")
+    alone = reconstruct(toy()[0], options, engines=engines)
+    both = reconstruct(toy()[0], options, views=[(toy()[0], 90.0)], engines=engines)
+    assert both.report.as_json()["engine"]["views"] == 2
+    assert any("joined the views" in note for note in both.report.notes)
+    assert not np.array_equal(alone.mesh.vertices, both.mesh.vertices)
+    assert np.array_equal(alone.alpha, both.alpha)
+
+
+def test_a_view_that_cannot_be_used_says_which_and_why(engines: Engines, tmp_path: Path) -> None:
+    options = MeshOptions(model="border", quality="fast")
+    with pytest.raises(MattemeshError):
+        reconstruct(toy()[0], options, views=[(tmp_path / "absent.jpg", 90.0)], engines=engines)
+    named = MeshOptions(model="border", quality="fast", engine="relief")
+    with pytest.raises(InvalidParameterError, match="form"):
+        reconstruct(toy()[0], named, views=[(toy()[0], 90.0)], engines=engines)

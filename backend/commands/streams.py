@@ -96,7 +96,7 @@ def check_overwrites(parsed: argparse.Namespace) -> None:
     """Raise InvalidParameterError where a result that was not named with -o, or a report, would replace an input."""
     written = {"out": None if parsed.out else parsed.default_out, "report": parsed.report}
     for parameter, path in written.items():
-        for given in (parsed.picture, parsed.mask):
+        for given in (parsed.picture, parsed.mask, *(path for path, _ in getattr(parsed, "view", ()))):
             if path is None or given is None or STREAM in (path, given) or not path.exists() or not given.exists():
                 continue
             if path.samefile(given):

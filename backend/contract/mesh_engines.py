@@ -24,6 +24,11 @@ class MeshEngineFacts:
 
 MESH_ENGINES: dict[str, MeshEngineFacts] = {
     "triposr": MeshEngineFacts("TripoSR", "backend.engines.triposr:load_triposr", own_weights="triposr_weights"),
+    "form": MeshEngineFacts(
+        "Form",
+        "backend.engines.form.engine:load_form",
+        "Embedded: a small network predicts the front and the back; the closed, coloured solid over both is a guess.",
+    ),
     "relief": MeshEngineFacts(
         "Relief",
         "backend.mesh.relief:load_relief",
@@ -31,4 +36,5 @@ MESH_ENGINES: dict[str, MeshEngineFacts] = {
     ),
 }
 DEFAULT_MESH = "triposr"  # what `auto` uses when its weights are on this machine
-STAND_IN_MESH = "relief"  # what it uses otherwise
+STAND_IN_MESH = "form"  # what it uses otherwise
+VIEWS_ENGINE = "form"  # what joins several photos of one object

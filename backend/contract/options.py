@@ -181,7 +181,7 @@ class MeshOptions(MatteOptions):
     """Options of `/generate-mesh`."""
 
     engine: EngineName = Field(
-        "auto", description="Mesh engine; `auto`: TripoSR where its weights are on this machine, else `relief`."
+        "auto", description="Mesh engine; `auto`: TripoSR where its weights are on this machine, else `form`."
     )
     foreground_ratio: float = Field(
         0.85,

@@ -1,7 +1,8 @@
 """The interface of a mesh engine: its request and its result."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from backend.contract.trace import Trace
 from backend.images.arrays import Disparity
@@ -51,4 +52,16 @@ class MeshEngine(Protocol):
 
     def build(self, framed: Framed, disparity: Disparity | None, request: MeshRequest, trace: Trace) -> Built:
         """Return the object's mesh in the world frame. `disparity` is (n, n) like the framed square, or None."""
+        ...
+
+
+@runtime_checkable
+class ViewsEngine(MeshEngine, Protocol):
+    """A mesh engine that joins several photos of one object."""
+
+    def build_views(
+        self, views: Sequence[tuple[Framed, Disparity | None, float]], request: MeshRequest, trace: Trace
+    ) -> Built:
+        """Return the object's mesh in the world of the first view. Each view is a framed photo, its disparity or None,
+        and the azimuth of its camera in degrees, counter-clockwise from above."""
         ...

@@ -13,7 +13,7 @@ from backend.weights.catalogue import CATALOGUE, DEFAULT_SEGMENTER
 def test_what_is_fetched_is_named_with_its_size(tmp_path: Path) -> None:
     lines = engine_lines(Settings(checkpoints_dir=tmp_path, fetch_weights=True))
     assert lines[0] == f"segmenter: border, until {DEFAULT_SEGMENTER} (176 MB) is here"
-    assert lines[2] == "mesh: relief, until triposr (1.7 GB) is here"
+    assert lines[2] == "mesh: form, until triposr (1.7 GB) is here"
     assert lines[-1].startswith("Fetching 2.0 GB of weights")
 
 

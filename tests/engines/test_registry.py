@@ -14,7 +14,7 @@ from backend.weights.catalogue import CATALOGUE, DEFAULT_SEGMENTER
 
 def test_without_weights_the_stand_ins_are_taken_and_say_why(tmp_path: Path) -> None:
     engines = Engines(Settings(checkpoints_dir=tmp_path))
-    assert (engines.segmenter().name, engines.depth(), engines.mesh_engine().name) == ("border", None, "relief")
+    assert (engines.segmenter().name, engines.depth(), engines.mesh_engine().name) == ("border", None, "form")
     for row in engines.describe().values():
         assert "python -m backend models fetch" in row["why"]
 
@@ -33,17 +33,17 @@ def test_an_unknown_name_is_the_callers_fault_and_an_absent_model_is_not(tmp_pat
 def test_a_name_that_is_no_mesh_engines_is_refused(name: str, tmp_path: Path) -> None:
     engines = Engines(Settings(checkpoints_dir=tmp_path))
     engines.segmenter("border")
-    with pytest.raises(InvalidParameterError, match="triposr, relief"):
+    with pytest.raises(InvalidParameterError, match="triposr, form, relief"):
         engines.mesh_engine(name)
 
 
-@pytest.mark.parametrize("name", ["relief", "triposr", "depth-anything-v2-vits", "anything", ""])
+@pytest.mark.parametrize("name", ["form", "triposr", "depth-anything-v2-vits", "anything", ""])
 def test_a_name_that_is_no_segmenters_is_refused(name: str, tmp_path: Path) -> None:
     engines = Engines(Settings(checkpoints_dir=tmp_path))
-    engines.mesh_engine("relief")
+    engines.mesh_engine("form")
     with pytest.raises(InvalidParameterError):
         engines.segmenter(name)
-    assert engines.mesh_engine("relief").name == "relief"
+    assert engines.mesh_engine("form").name == "form"
 
 
 def test_nothing_is_kept_of_an_unknown_name(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_nothing_is_kept_of_an_unknown_name(tmp_path: Path) -> None:
 
 def test_own_weights_that_are_not_there_step_aside_under_auto_and_not_by_name(tmp_path: Path) -> None:
     engines = Engines(Settings(checkpoints_dir=tmp_path, triposr_weights=tmp_path / "absent.ckpt"))
-    assert engines.mesh_engine().name == "relief"
+    assert engines.mesh_engine().name == "form"
     assert "TripoSR cannot be used" in engines.describe()["mesh"]["why"]
     with pytest.raises(ModelUnavailableError):
         engines.mesh_engine("triposr")

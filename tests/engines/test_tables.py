@@ -80,7 +80,7 @@ def test_a_mesh_engine_and_a_service_in_the_tables_alone_can_be_asked_for_by_nam
     assert run.returncode == 0, run.stderr
     said = json.loads(run.stdout)
     assert (said["engine"], said["command"]) == ("cube", "cube")
-    assert said["choices"] == ["auto", "triposr", "relief", "cube"]
+    assert said["choices"] == ["auto", "triposr", "form", "relief", "cube"]
     assert said["page"][-1] == {"name": "cube", "title": "Cube"}
     assert said["fingerprints"] == ["embedded", "remote https://acme.example/v1"]
     assert (said["models"]["cube"], said["models"]["acme"]) == ("embedded", "key set")

@@ -18,6 +18,7 @@ const NAMES = {
   colors: "Cleaning edge colours",
   encode: "Writing the picture",
   frame: "Framing the object",
+  form: "Predicting front and back",
   relief: "Building the relief",
   export: "Writing the mesh",
   measure: "Measuring the mesh",

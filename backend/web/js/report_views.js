@@ -11,6 +11,7 @@ const NAMES = {
 };
 const STAND_IN = {
   border: "A stand-in that models the colours at the photo’s border. It works best on a plain background.",
+  form: "A small network’s guess of the front and the back. What the camera did not see is invented.",
   relief: "A stand-in that inflates the outline to a closed solid. Its back is a guess.",
 };
 

@@ -121,7 +121,7 @@ def test_the_debug_zip_holds_the_result_the_report_and_the_intermediates(client:
         assert {"model.glb", "report.json", "overview.png", "01-photo.png"} <= set(names)
         assert any(name.endswith("-saliency.png") for name in names)
         assert any(name.endswith("-mesh.png") for name in names)
-        assert json.loads(archive.read("report.json"))["engine"]["name"] == "relief"
+        assert json.loads(archive.read("report.json"))["engine"]["name"] == "form"
 
 
 def test_a_photo_becomes_a_closed_mesh_that_looks_like_its_mask(client: TestClient, photo: bytes) -> None:
@@ -254,7 +254,7 @@ def test_health_names_the_engines_and_why_a_stand_in_is_in_use(client: TestClien
     assert {role: row["auto"] for role, row in engines.items()} == {
         "segmenter": "border",
         "depth": "none",
-        "mesh": "relief",
+        "mesh": "form",
     }
     assert "models fetch triposr" in engines["mesh"]["why"]
 
@@ -272,7 +272,7 @@ def test_openapi_documents_every_option_with_its_range_and_every_error(client: T
     mesh = document["paths"]["/generate-mesh"]["post"]
     fields = mesh["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
     assert (fields["resolution"]["minimum"], fields["resolution"]["maximum"]) == (32, 512)
-    assert fields["engine"]["enum"] == ["auto", "triposr", "relief"]
+    assert fields["engine"]["enum"] == ["auto", "triposr", "form", "relief"]
     assert all("description" in field for field in fields.values())
     assert set(mesh["responses"]) >= {"200", "413", "415", "422", "500", "503", "507"}
     for status, response in mesh["responses"].items():

@@ -1,0 +1,192 @@
+"""The `form` engine: a small network of our own predicts the front and the back of the object in one picture.
+
+Its weights ship with the project (`training/form` makes them). The closed mesh over the two layers is
+`backend/mesh/layers.py`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
+
+from backend.cache.memoize import Memoize
+from backend.contract.settings import Settings
+from backend.contract.trace import Trace
+from backend.engines.network_errors import network_errors
+from backend.engines.torch_device import choose_device
+from backend.images.arrays import Alpha, Disparity, Image
+from backend.images.resize import resize_to
+from backend.mesh.camera import DISTANCE
+from backend.mesh.engine import Built, MeshRequest, note_ignored
+from backend.mesh.framing import Framed, frame_object, on_grey
+from backend.mesh.layers import mesh_of_layers
+from backend.mesh.several_views import Seen, mesh_of_views
+from backend.mesh.silhouette import lattice_of
+from backend.mesh.thickness import half_thickness
+
+if TYPE_CHECKING:
+    pass
+
+WEIGHTS = Path(__file__).with_name("form.safetensors")
+RATIO = 0.85  # of the picture that the object fills in training
+UNCUT = (False, False, False, False)  # the network has seen cut objects inflated like any
+MAX_DEPTH = 0.8  # world units from the middle to the nearest and the farthest point, of the 0.87 an object may have
+GUESSED = "A small network guessed the depth of front and back from outline and shading: the back is invented."
+GUESSED_OF_VIEWS = "The outlines are known from the photos; what none of them shows is guessed by a small network."
+IDLE = ("resolution", "isovalue", "smooth", "project_photo")
+WHY_IDLE = "a mesh by `form` comes from the mask and two layers, is smooth and has the photo's colours already."
+MIN_SWING = 1e-4  # of a disparity's peak, over the object; less is a flat map
+
+
+@dataclass(frozen=True)
+class Form:
+    """Two layers over the network's own square, (NODES, NODES) float32: x in world units, the middle of all at 0."""
+
+    front: NDArray[np.float32]
+    back: NDArray[np.float32]
+    doubt: NDArray[np.float32]  # the network's own guess of its mean error of both
+    behind: NDArray[np.uint8]  # (NODES, NODES, 3) colours of the back
+    known: NDArray[np.bool_]  # where the object is
+
+
+def load_form(settings: Settings, memoize: Memoize) -> "FormEngine":
+    """Return the engine; the table of mesh engines names this function. Raises ModelUnavailableError."""
+    return FormEngine(WEIGHTS, settings.device)
+
+
+class FormEngine:
+    """The mesh engine whose network ships with the project; threads may share it."""
+
+    name = "form"
+
+    def __init__(self, weights: Path = WEIGHTS, device: str = "auto") -> None:
+        """Read the weights. Raises ModelUnavailableError when they are absent, damaged or of another network."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        from backend.engines.form.network import FormNetwork
+
+        with network_errors("form", (OSError, RuntimeError, SafetensorError)):
+            network = FormNetwork()
+            network.load_state_dict(load_file(weights))
+        self._device = choose_device(device, "form")
+        self._network: FormNetwork = network.eval().to(self._device)
+
+    @property
+    def device(self) -> str:
+        return str(self._device)
+
+    def build(self, framed: Framed, disparity: Disparity | None, request: MeshRequest, trace: Trace) -> Built:
+        """Return the closed mesh over the layers that the network sees in the framed object."""
+        with trace.stage("form"):
+            seen = self._see(framed, disparity, trace)
+            front, back = (np.float32(DISTANCE) - plane for plane in (seen.front, seen.back))
+            mesh = mesh_of_layers(framed.image, framed.alpha, front, back, seen.behind, request.target_faces)
+        note_ignored(request, IDLE, WHY_IDLE, trace)
+        facts = {"depth_used": seen.depth_used, "doubt": seen.doubt}
+        mesh = replace(mesh, texture=None) if request.texture == "vertex" else mesh
+        return Built(mesh, facts, GUESSED)
+
+    def build_views(
+        self, views: Sequence[tuple[Framed, Disparity | None, float]], request: MeshRequest, trace: Trace
+    ) -> Built:
+        """Return the closed mesh of an object seen from several sides: framed, disparity and azimuth of each, as
+        `several_views.Seen` has it. The first view's world is the mesh's."""
+        with trace.stage("form"):
+            guesses = [self._see(framed, disparity, trace) for framed, disparity, _ in views]
+        with trace.stage("join views"):
+            seen = [
+                Seen(framed, guess.front, guess.back, azimuth)
+                for (framed, _, azimuth), guess in zip(views, guesses, strict=True)
+            ]
+            mesh = mesh_of_views(seen, request.target_faces, textured=request.texture != "vertex")
+        note_ignored(request, IDLE, WHY_IDLE, trace)
+        facts = {"depth_used": any(guess.depth_used for guess in guesses), "views": len(views)}
+        return Built(mesh, facts, GUESSED_OF_VIEWS)
+
+    def _see(self, framed: Framed, disparity: Disparity | None, trace: Trace) -> "_Guess":
+        square = frame_object(framed.image, framed.alpha, RATIO)
+        scaled = None if disparity is None else _scaled(square.place(disparity), square.alpha)
+        if disparity is not None and scaled is None:
+            trace.note("The depth map is flat or invalid over the object and is ignored.")
+        form = self.layers(square, scaled)
+        doubt = round(float(form.doubt[form.known].mean()), 4)
+        return _Guess(*_over(framed, square, form), doubt, scaled is not None)
+
+    def layers(self, square: Framed, disparity: Disparity | None = None) -> Form:
+        """Return the layers of an object that fills 0.85 of its square; `disparity` goes from 0 to 1 over it."""
+        import torch
+
+        from backend.engines.form.network import NODES, PICTURE
+
+        alpha = resize_to(square.alpha, (PICTURE, PICTURE))
+        coarse = resize_to(square.alpha, (NODES, NODES))
+        lattice = lattice_of(coarse, NODES)
+        half = lattice.crop(half_thickness(coarse, lattice, UNCUT)[1]).astype(np.float32)
+        wide = cv2.resize(half, (PICTURE, PICTURE), interpolation=cv2.INTER_LINEAR)
+        depth = np.zeros_like(alpha) if disparity is None else resize_to(disparity, (PICTURE, PICTURE))
+        given = np.full_like(alpha, disparity is not None)
+        planes = np.stack([*np.moveaxis(on_grey(square, PICTURE), -1, 0), alpha, wide, depth, given])
+        inputs = torch.from_numpy(planes.astype(np.float32))[None].to(self._device)
+        with network_errors("form", ()), torch.inference_mode():
+            both = self._network(torch.cat([inputs, inputs.flip(-1)]))  # the mirror image is a second opinion
+
+        def mean(values: torch.Tensor) -> NDArray[np.float32]:
+            answer: NDArray[np.float32] = ((values[0] + values[1].flip(-1)) / 2).float().cpu().numpy()
+            return answer
+
+        front, back, known = mean(both.front)[0], mean(both.back)[0], coarse > 0.5 * float(coarse.max())
+        middle = (float(front[known].max()) + float(back[known].min())) / 2
+        scale = min(1.0, MAX_DEPTH / max(float(front[known].max()) - middle, 1e-6))
+        behind = np.rint(np.moveaxis(mean(both.behind), 0, -1) * 255).astype(np.uint8)
+        return Form((front - middle) * scale, (back - middle) * scale, mean(both.doubt).mean(0), behind, known)
+
+
+@dataclass(frozen=True)
+class _Guess:
+    """The layers over the framed square: x (m, m) in world units, finite everywhere, and the back's colours."""
+
+    front: NDArray[np.float32]
+    back: NDArray[np.float32]
+    behind: Image
+    doubt: float  # mean expected error, world units
+    depth_used: bool
+
+
+def _scaled(disparity: Disparity, alpha: Alpha) -> Disparity | None:
+    """Return a disparity from 0, farthest, to 1 over the object and 0 elsewhere; None where it tells nothing."""
+    values = disparity[alpha > 0.9 * float(alpha.max())]
+    if not np.isfinite(values).all():
+        return None
+    low, high = (float(value) for value in np.percentile(values, (1, 99)))
+    if not high - low > MIN_SWING * max(abs(low), abs(high)):
+        return None
+    return np.where(alpha > 0, np.clip((disparity - low) / (high - low), 0, 1), 0).astype(np.float32)
+
+
+def _over(framed: Framed, square: Framed, form: Form) -> tuple[NDArray[np.float32], NDArray[np.float32], Image]:
+    """Return x of front and back and the back's colours over `framed`, where the object may fill another share than in
+    the network's square."""
+    side, nodes = len(framed.alpha), len(form.front)
+    share = side * square.scale / len(square.alpha)  # of the network's square that the framed one spans
+    count = max(8, round(nodes * share))
+    places = (np.arange(count) + 0.5) / count * side
+    across, down = (
+        (((places - square.box[axis]) * square.scale + square.corner[1 - axis]) / len(square.alpha) * nodes - 0.5)
+        for axis in (0, 1)
+    )
+    grid = np.meshgrid(across.astype(np.float32), down.astype(np.float32))
+    nearest = distance_transform_edt(~form.known, return_distances=False, return_indices=True)
+
+    def placed(plane: NDArray[Any]) -> NDArray[Any]:
+        spread: NDArray[Any] = plane[tuple(nearest)]
+        over: NDArray[Any] = cv2.remap(spread, *grid, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return over
+
+    front, back = ((placed(plane) / share).astype(np.float32) for plane in (form.front, form.back))
+    return front, back, placed(form.behind)
