@@ -71,7 +71,7 @@ def _add_picture_command(commands: Any, name: str, kind: type[MatteOptions], abo
     if kind is MeshOptions:
         command.add_argument(
             "--view", type=_view, action="append", default=[], metavar="DEGREES:PHOTO",
-            help="one more photo of the object, with the camera carried so many degrees around it, counter-clockwise seen"
+            help="one more photo of the object, from a camera carried so many degrees around it, counter-clockwise"
             " from above: 90 is from the right; may be repeated",
         )  # fmt: skip
     command.add_argument("--report", type=Path, help="write report.json here")

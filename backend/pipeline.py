@@ -7,10 +7,11 @@ reconstruct("photo.jpg").file.data            # a GLB
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from backend.contract.errors import InvalidParameterError
+from backend.contract.errors import InvalidParameterError, ModelUnavailableError
 from backend.contract.mesh_engines import DEFAULT_MESH, VIEWS_ENGINE
 from backend.contract.mesh_formats import MESH_FORMATS
 from backend.contract.options import MaskOptions, MatteOptions, MeshOptions
@@ -41,6 +42,10 @@ from backend.mesh.mesh import Mesh
 from backend.mesh.preview import contact_sheet
 
 FOREGROUND_RATIO = 0.85  # the framing whose size the files have
+if TYPE_CHECKING:
+    from backend.engines.form.engine import FormEngine
+
+MAX_DISAGREEMENT = 0.15  # of an object's size; the network itself is off by about half of that
 ALONE = "The segmentation is used alone; name a strategy to fuse it with depth."
 
 
@@ -155,6 +160,9 @@ def reconstruct(
         built = engine.build_views([(framed, disparity, 0.0), *others], request, trace)
     else:
         built = engine.build(framed, disparity, request, trace)
+    facts = dict(built.facts)
+    if engine.name == DEFAULT_MESH:
+        facts["form_disagreement"] = _checked(built.mesh, framed, engines, trace)
     scale = FOREGROUND_RATIO / options.foreground_ratio  # the size of an object does not follow its framing
     with trace.stage("export"):
         sized = replace(built.mesh, vertices=built.mesh.vertices * np.float32(scale))
@@ -170,7 +178,7 @@ def reconstruct(
     report = MeshReport(
         **matte_report(picture, subject, scorecard, options, engines.settings, trace, engine.name, *fused.models),
         fusion=fused.report,
-        engine=EngineReport.model_validate({"name": engine.name, "device": engine.device, **built.facts}),
+        engine=EngineReport.model_validate({"name": engine.name, "device": engine.device, **facts}),
         mesh=figures,
     )
     file = File(f"model.{options.format}", MESH_FORMATS[options.format].media_type, data)
@@ -194,6 +202,21 @@ def _other_view(
         trace.degrade(f"View at {azimuth:g}°: {sentence}")
     trace.stages.extend(own.stages)
     return framed, None if fused.disparity is None else framed.place(fused.disparity), azimuth
+
+
+def _checked(mesh: Mesh, framed: Framed, engines: Engines, trace: Trace) -> float | None:
+    """Return how far the embedded network's idea of the shape is from `mesh`, a share of its size; None without it."""
+    with trace.stage("check shape"):
+        try:
+            apart = cast("FormEngine", engines.mesh_engine("form")).disagreement(mesh, framed)
+        except ModelUnavailableError:  # a damaged installation is no reason to lose the mesh
+            return None
+    if apart > MAX_DISAGREEMENT:
+        trace.note(
+            f"A second network sees another shape: front and back differ by {apart:.0%} of the object's size on average. "
+            "Look at the mesh from the side."
+        )
+    return round(apart, 4)
 
 
 def _finish(

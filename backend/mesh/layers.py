@@ -21,6 +21,7 @@ from backend.mesh.mesh import Mesh, Texture
 from backend.mesh.photo_texture import Atlas, make_atlas
 from backend.mesh.planar import PlanarMesh, triangulate
 from backend.mesh.projection import seen_surface
+from backend.mesh.raster import fragments
 from backend.mesh.sampling import texture_colors
 from backend.mesh.silhouette import Lattice, lattice_of
 from backend.mesh.topology import creased, weld
@@ -74,6 +75,21 @@ def mesh_of_layers(
     object_box(alpha)  # raises NoSubjectError for an empty one
     matte = fit_longest_side(alpha, 2 * MAX_NODES)
     return finish(close_layers(_layers_of(front, back, matte)), image, alpha, back_image, max_faces)
+
+
+def depth_layers(mesh: Mesh, side: int) -> tuple[Depth, Depth]:
+    """Return the depths (side, side) of the first and of the last surface of `mesh` that the input camera's rays meet,
+    NaN beside it."""
+    across, down, depth = project(mesh.vertices)
+    near, far = np.full(side * side, np.inf), np.full(side * side, -np.inf)
+    for part in fragments(np.stack([across, down], axis=-1) * side, mesh.faces, side, side):
+        # 1 / depth is linear on the picture.
+        met = 1.0 / (part.weights / depth[mesh.faces[part.face]]).sum(axis=1)
+        np.minimum.at(near, part.pixel, met)
+        np.maximum.at(far, part.pixel, met)
+    layers = (np.where(np.isfinite(plane), plane, np.nan).astype(np.float32) for plane in (near, far))
+    front, back = (plane.reshape(side, side) for plane in layers)
+    return front, back
 
 
 def close_layers(layers: Layers) -> Mesh:

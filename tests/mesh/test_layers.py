@@ -6,7 +6,7 @@ import pytest
 from backend.contract.errors import NoSubjectError
 from backend.mesh.camera import DISTANCE, HALF_HEIGHT, project
 from backend.mesh.figures import silhouette_iou
-from backend.mesh.layers import MIN_THICKNESS, mesh_of_layers
+from backend.mesh.layers import MIN_THICKNESS, depth_layers, mesh_of_layers
 from backend.mesh.topology import topology, weld
 
 SIDE = 256
@@ -108,3 +108,15 @@ def test_what_does_not_fit_is_refused():
         mesh_of_layers(PHOTO, RING, layers[0][:30], layers[1][:30])
     with pytest.raises(ValueError, match="finite"):
         mesh_of_layers(PHOTO, RING, *planes(np.nan, 2.1))
+
+
+def test_the_layers_of_a_mesh_are_read_back() -> None:
+    side = 96
+    alpha = np.zeros((side, side), np.float32)
+    alpha[20:76, 20:76] = 1
+    near, far = np.full((2, side, side), 1.9, np.float32) + np.float32([-0.2, 0.3])[:, None, None]
+    mesh = mesh_of_layers(np.full((side, side, 3), 90, np.uint8), alpha, near, far)
+    front, back = depth_layers(mesh, side)
+    inner = np.s_[26:70, 26:70]
+    assert np.allclose(front[inner], 1.7, atol=0.01) and np.allclose(back[inner], 2.2, atol=0.01)
+    assert np.isnan(front[:10]).all() and np.isnan(back[:10]).all()

@@ -24,7 +24,8 @@ from backend.images.resize import resize_to
 from backend.mesh.camera import DISTANCE
 from backend.mesh.engine import Built, MeshRequest, note_ignored
 from backend.mesh.framing import Framed, frame_object, on_grey
-from backend.mesh.layers import mesh_of_layers
+from backend.mesh.layers import depth_layers, mesh_of_layers
+from backend.mesh.mesh import Mesh
 from backend.mesh.several_views import Seen, mesh_of_views
 from backend.mesh.silhouette import lattice_of
 from backend.mesh.thickness import half_thickness
@@ -108,6 +109,21 @@ class FormEngine:
         note_ignored(request, IDLE, WHY_IDLE, trace)
         facts = {"depth_used": any(guess.depth_used for guess in guesses), "views": len(views)}
         return Built(mesh, facts, GUESSED_OF_VIEWS)
+
+    def disagreement(self, mesh: Mesh, framed: Framed) -> float:
+        """Return how far another engine's mesh of the framed object is from what this network sees: the mean distance
+        of both layers after the best shift, as a share of the object's longest side."""
+        square = frame_object(framed.image, framed.alpha, RATIO)
+        form = self.layers(square)
+        front, back, _ = _over(framed, square, form)
+        ours = np.stack([front, back])
+        theirs = np.float32(DISTANCE) - np.stack(depth_layers(mesh, len(front)))
+        seen = np.isfinite(theirs[0]) & (resize_to(framed.alpha, front.shape) > 0.5)
+        if not seen.any():
+            return 1.0
+        apart = (theirs - ours)[:, seen]
+        size = float(np.ptp(mesh.vertices, axis=0).max())
+        return float(np.abs(apart - np.median(apart)).mean()) / max(size, 1e-9)
 
     def _see(self, framed: Framed, disparity: Disparity | None, trace: Trace) -> "_Guess":
         square = frame_object(framed.image, framed.alpha, RATIO)

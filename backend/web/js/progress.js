@@ -20,6 +20,8 @@ const NAMES = {
   frame: "Framing the object",
   form: "Predicting front and back",
   relief: "Building the relief",
+  "join views": "Joining the views",
+  "check shape": "Checking the shape",
   export: "Writing the mesh",
   measure: "Measuring the mesh",
   views: "Rendering views",

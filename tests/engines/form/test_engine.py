@@ -1,5 +1,6 @@
 """The engine `form`: its weights, its layers, and the closed solid over them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -126,3 +127,13 @@ def test_broken_weights_say_so(tmp_path: Path, spoil: str) -> None:
         save_file({"weight": torch.zeros(3)}, path)
     with pytest.raises(ModelUnavailableError, match="form"):
         FormEngine(path, "cpu")
+
+
+def test_its_own_mesh_agrees_with_it_and_a_slab_does_not(engine: FormEngine) -> None:
+    one = framed(SCENES["ball"])
+    own = built(engine, one).mesh
+    deep = replace(own, vertices=own.vertices * np.float32([6, 1, 1]))
+    assert engine.disagreement(own, one) < 0.02
+    assert engine.disagreement(deep, one) > 0.05
+    beside = replace(own, vertices=own.vertices * np.float32(0.01) + np.float32([0, 0.8, 0.8]))
+    assert engine.disagreement(beside, one) == 1.0
