@@ -213,8 +213,8 @@ def _checked(mesh: Mesh, framed: Framed, engines: Engines, trace: Trace) -> floa
             return None
     if apart > MAX_DISAGREEMENT:
         trace.note(
-            f"A second network sees another shape: front and back differ by {apart:.0%} of the object's size on average. "
-            "Look at the mesh from the side."
+            f"A second network sees another shape: front and back differ by {apart:.0%} of the object's size on "
+            "average. Look at the mesh from the side."
         )
     return round(apart, 4)
 

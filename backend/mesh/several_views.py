@@ -1,8 +1,8 @@
 """Photos of one object from several sides -> one closed mesh.
 
 Each view says where the object ends (its matte) and about where its surface lies (two layers, as `layers.py` has them).
-The solid is what all mattes allow, cut down to the mean of the layers near the surface; where the layers of one view
-lie along the line of sight follows from the mattes of the others.
+A point is inside where all mattes allow it and the layers of one view at least hold it. Size and place of a view, and
+where its layers lie along the line of sight, follow from the mattes of the others.
 """
 
 from collections.abc import Sequence
@@ -33,8 +33,6 @@ Points = NDArray[np.float64]
 Plane = NDArray[np.float32]
 MATTE_PX = 256
 REACH = 0.86  # world units along each axis, of the 0.87 that an object may have
-BAND = 0.06  # world units: farther from a surface a layer says only on which side a point is
-BACK_WEIGHT = 0.35  # what a predicted back counts beside a front that the camera saw
 FINE = 128  # lattice points a side of the surface
 LINES, STEPS, MIN_LINES = 40, 64, 8  # of sight, to place the layers; with fewer that end within the mattes they stay
 ROUGH_LINES, ROUGH_STEPS = 20, 40  # of sight, to make the mattes agree
@@ -224,17 +222,12 @@ def _fitted(view: _View, others: list[_View]) -> _View:
 
 def _depth_inside(views: list[_View], points: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return how far points (N, 3) are inside the solid, negative outside; only near the surface a distance."""
-    allowed = np.full(len(points), np.inf)
-    total, weights = np.zeros(len(points)), np.zeros(len(points))
+    allowed, held = np.full(len(points), np.inf), np.full(len(points), -np.inf)
     for view in views:
         turned = view.turned(points)
         allowed = np.minimum(allowed, view.matte_depth(turned))
-        behind_front, before_back = view.layer_depth(turned)
-        nearer = behind_front < before_back
-        weight = np.where(nearer, 1.0, BACK_WEIGHT)
-        total += weight * np.clip(np.minimum(behind_front, before_back), -BAND, BAND)
-        weights += weight
-    inside: NDArray[np.float64] = np.minimum(allowed, total / weights)
+        held = np.maximum(held, np.minimum(*view.layer_depth(turned)))
+    inside: NDArray[np.float64] = np.minimum(allowed, held)
     return inside
 
 

@@ -85,4 +85,6 @@ def test_no_view_and_an_empty_matte_are_refused() -> None:
         np.zeros((SIDE, SIDE, 3), np.uint8), np.zeros((SIDE, SIDE), np.float32), (0, 0, 1, 1), (0, 0), 1.0, (False,) * 4
     )
     with pytest.raises(NoSubjectError):
-        mesh_of_views([seen(bar(40), 0), Seen(empty, *np.zeros((2, 8, 8), np.float32), 90)])
+        mesh_of_views(
+            [seen(bar(40), 0), Seen(empty, *np.zeros((2, 8, 8), np.float32), 90)]
+        )

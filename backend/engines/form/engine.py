@@ -50,7 +50,7 @@ class Form:
 
     front: NDArray[np.float32]
     back: NDArray[np.float32]
-    doubt: NDArray[np.float32]  # the network's own guess of its mean error of both
+    doubt: NDArray[np.float32]  # (2, NODES, NODES) the network's own guess of its error of front and back
     behind: NDArray[np.uint8]  # (NODES, NODES, 3) colours of the back
     known: NDArray[np.bool_]  # where the object is
 
@@ -131,7 +131,7 @@ class FormEngine:
         if disparity is not None and scaled is None:
             trace.note("The depth map is flat or invalid over the object and is ignored.")
         form = self.layers(square, scaled)
-        doubt = round(float(form.doubt[form.known].mean()), 4)
+        doubt = round(float(form.doubt[:, form.known].mean()), 4)
         return _Guess(*_over(framed, square, form), doubt, scaled is not None)
 
     def layers(self, square: Framed, disparity: Disparity | None = None) -> Form:
@@ -160,7 +160,7 @@ class FormEngine:
         middle = (float(front[known].max()) + float(back[known].min())) / 2
         scale = min(1.0, MAX_DEPTH / max(float(front[known].max()) - middle, 1e-6))
         behind = np.rint(np.moveaxis(mean(both.behind), 0, -1) * 255).astype(np.uint8)
-        return Form((front - middle) * scale, (back - middle) * scale, mean(both.doubt).mean(0), behind, known)
+        return Form((front - middle) * scale, (back - middle) * scale, mean(both.doubt) * scale, behind, known)
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ class _Guess:
     front: NDArray[np.float32]
     back: NDArray[np.float32]
     behind: Image
-    doubt: float  # mean expected error, world units
+    doubt: float  # mean expected error of both, world units
     depth_used: bool
 
 
@@ -185,7 +185,9 @@ def _scaled(disparity: Disparity, alpha: Alpha) -> Disparity | None:
     return np.where(alpha > 0, np.clip((disparity - low) / (high - low), 0, 1), 0).astype(np.float32)
 
 
-def _over(framed: Framed, square: Framed, form: Form) -> tuple[NDArray[np.float32], NDArray[np.float32], Image]:
+def _over(
+    framed: Framed, square: Framed, form: Form
+) -> tuple[NDArray[np.float32], NDArray[np.float32], Image]:
     """Return x of front and back and the back's colours over `framed`, where the object may fill another share than in
     the network's square."""
     side, nodes = len(framed.alpha), len(form.front)

@@ -62,7 +62,7 @@ def test_it_is_a_closed_solid_that_the_camera_sees_as_the_matte(engine: FormEngi
 
 def test_the_front_is_before_the_back_and_the_middle_of_all_is_at_zero(engine: FormEngine) -> None:
     form = engine.layers(framed(SCENES["ball"]))
-    assert form.front.shape == form.back.shape == form.doubt.shape == (NODES, NODES)
+    assert form.front.shape == form.back.shape == form.doubt[0].shape == (NODES, NODES)
     assert (form.front > form.back).all() and (form.doubt > 0).all()
     nearest, farthest = form.front[form.known].max(), form.back[form.known].min()
     assert nearest == pytest.approx(-farthest, abs=1e-5) and nearest <= MAX_DEPTH + 1e-6
