@@ -46,7 +46,7 @@ def test_a_side_view_gives_the_depth_that_the_front_cannot_show() -> None:
     alone = size(mesh_of_views([seen(bar(40), 0)]))
     thin, deep = (size(mesh_of_views([seen(bar(40), 0), seen(bar(wide), 90)])) for wide in (15, 70))
     assert thin[0] < 0.6 * alone[0] < alone[0] < deep[0]
-    assert thin[2] == pytest.approx(deep[2], rel=0.1)
+    assert thin[2] == pytest.approx(deep[2], rel=0.2)  # what is near looks larger
 
 
 def test_the_order_of_further_views_makes_no_shape() -> None:
@@ -57,7 +57,7 @@ def test_the_order_of_further_views_makes_no_shape() -> None:
 
 def test_each_side_has_the_colour_of_the_photo_that_saw_it() -> None:
     views = [seen(bar(40), 0, color=RED), seen(bar(40), 90, color=GREEN), seen(bar(40), 180, color=BLUE)]
-    mesh = mesh_of_views(views, textured=False)
+    mesh = mesh_of_views(views, 100_000, textured=False)
     assert mesh.colors is not None and mesh.texture is None
     for axis, sign, color in ((0, 1, RED), (1, 1, GREEN), (0, -1, BLUE)):
         low = np.abs(mesh.vertices[:, 2]) < 0.3
@@ -85,6 +85,4 @@ def test_no_view_and_an_empty_matte_are_refused() -> None:
         np.zeros((SIDE, SIDE, 3), np.uint8), np.zeros((SIDE, SIDE), np.float32), (0, 0, 1, 1), (0, 0), 1.0, (False,) * 4
     )
     with pytest.raises(NoSubjectError):
-        mesh_of_views(
-            [seen(bar(40), 0), Seen(empty, *np.zeros((2, 8, 8), np.float32), 90)]
-        )
+        mesh_of_views([seen(bar(40), 0), Seen(empty, *np.zeros((2, 8, 8), np.float32), 90)])

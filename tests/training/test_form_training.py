@@ -1,6 +1,7 @@
 """What the network of `form` learns from: solids, views of them with the truth, and the loss."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,14 +9,18 @@ import torch
 
 pytest.importorskip("embreex", reason="embreex, which draws the views, is not installed")
 
-from backend.engines.form.network import CHANNELS, PICTURE, FormNetwork, Layers
+from backend.engines.form.engine import OUTPUTS, PICTURE
+from backend.engines.onnx_segmenter import open_session
 from backend.mesh.mesh import Mesh
 from backend.mesh.topology import topology, weld
+from training.form.__main__ import export
+from training.form.network import CHANNELS, FormNetwork, Layers
 from training.form.pack import Views, inflated
 from training.form.solids import draw
 from training.form.train import Batch, batch_of, form_loss
 from training.form.views import NODES, OUTSIDE, RATIO, Object, Pose, View, any_pose, view_of
 
+MOST_PARAMETERS = 10_000_000
 CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32)
 SIDES = np.array([[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]])
 FACES = np.concatenate([SIDES[:, [0, 1, 2]], SIDES[:, [0, 2, 3]]])
@@ -108,6 +113,22 @@ def test_the_loss_is_least_for_the_truth_at_any_distance() -> None:
     right, moved, wrong = (float(form_loss(answer(batch, *how), batch)) for how in ((0, 0), (0.4, 0), (0, 0.2)))
     assert moved == pytest.approx(right, abs=1e-4)
     assert wrong > right + 0.05
+
+
+def test_the_network_is_small() -> None:
+    assert sum(values.numel() for values in FormNetwork().parameters()) <= MOST_PARAMETERS
+
+
+def test_what_is_written_answers_as_the_network_does(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    network = FormNetwork().eval()
+    inputs = batch_of(some_views(), np.arange(2), None).inputs
+    export(network, tmp_path / "form.onnx")
+    session = open_session("form", tmp_path / "form.onnx", 1, "cpu")
+    with torch.no_grad():
+        layers = network(inputs)
+    for name, values in zip(OUTPUTS, session.run(OUTPUTS, {"inputs": inputs.numpy()}), strict=True):
+        assert np.allclose(values, getattr(layers, name).numpy(), atol=2e-3)
 
 
 def test_before_training_the_answer_is_near_the_inflated_outline() -> None:

@@ -9,11 +9,13 @@ views, which a second run does not make again, and the last weights.
 import argparse
 from pathlib import Path
 
+import numpy as np
+import onnx
 import torch
-from safetensors.torch import save_file
+from torch import Tensor, nn
 
-from backend.engines.form.engine import WEIGHTS
-from backend.engines.form.network import FormNetwork
+from backend.engines.form.engine import OUTPUTS, PICTURE, WEIGHTS
+from training.form.network import CHANNELS, FormNetwork
 from training.form.pack import make_packs, read_packs
 from training.form.score import layer_errors, true_views
 from training.form.train import Plan, train
@@ -36,7 +38,7 @@ def main() -> None:
 
     def check(step: int, network: FormNetwork) -> None:
         print(f"after {step} steps: {layer_errors(truth, network).reshape(-1, 4).mean(0)}", flush=True)
-        export(network, options.work / "last.safetensors")
+        export(network, options.work / "last.onnx")
 
     network = FormNetwork()
     network.start_from(torch.load(options.backbone, map_location="cpu", weights_only=True))
@@ -44,13 +46,42 @@ def main() -> None:
     export(network, options.out)
 
 
+class _Answers(nn.Module):
+    """The network with its answers in a row, as ONNX has them."""
+
+    def __init__(self, network: FormNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        layers = self.network(inputs)
+        return layers.front, layers.back, layers.doubt, layers.behind
+
+
 def export(network: FormNetwork, path: Path) -> None:
-    """Write the weights in half precision, statistics of norms in single."""
-    tensors = {}
-    for name, values in network.state_dict().items():
-        wide = "running_" in name or not values.is_floating_point()
-        tensors[name] = (values if wide else values.half()).contiguous()
-    save_file(tensors, path)
+    """Write `network` as ONNX, for any number of pictures. Its weights are stored in half precision and widened once
+    when they are read."""
+    wide = path.with_suffix(".wide.onnx")
+    free = {name: {0: "pictures"} for name in ("inputs", *OUTPUTS)}
+    torch.onnx.export(
+        _Answers(network.to(memory_format=torch.contiguous_format)).eval(),
+        (torch.zeros(1, CHANNELS, PICTURE, PICTURE),),
+        str(wide), input_names=["inputs"], output_names=list(OUTPUTS), dynamic_axes=free, dynamo=False,
+    )  # fmt: skip
+    model = onnx.load(wide)
+    wide.unlink()
+    casts = []
+    for tensor in model.graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.ndim < 2:
+            continue
+        name = tensor.name
+        tensor.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+        casts.append(onnx.helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
+    for cast in reversed(casts):
+        model.graph.node.insert(0, cast)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
 
 
 if __name__ == "__main__":

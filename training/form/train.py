@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from backend.engines.form.network import NODES, PICTURE, FormNetwork, Layers
+from backend.engines.form.engine import NODES, PICTURE
 from backend.mesh.camera import DISTANCE
+from training.form.network import FormNetwork, Layers
 from training.form.pack import Views
 
 

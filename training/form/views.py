@@ -13,12 +13,11 @@ from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 from numpy.typing import NDArray
 
+from backend.engines.form.engine import NODES, PICTURE, RATIO
 from backend.mesh.camera import PICTURE_SIDE
 
 Random = np.random.Generator
 Paint = Callable[[NDArray, NDArray], NDArray]  # faces (N,) and places in them (N, 2) -> linear albedos (N, 3)
-PICTURE, NODES = 128, 64  # sides of the picture and of the depth maps
-RATIO = 0.85
 LEAST_SHARE = 0.02  # of the picture that the object covers; less is a view from the edge of a sheet
 _FAR = 8.0
 

@@ -7,7 +7,7 @@ Its weights ship with the project (`training/form` makes them). The closed mesh 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,7 +18,7 @@ from backend.cache.memoize import Memoize
 from backend.contract.settings import Settings
 from backend.contract.trace import Trace
 from backend.engines.network_errors import network_errors
-from backend.engines.torch_device import choose_device
+from backend.engines.onnx_segmenter import device_of, onnxruntime_errors, open_session
 from backend.images.arrays import Alpha, Disparity, Image
 from backend.images.resize import resize_to
 from backend.mesh.camera import DISTANCE
@@ -26,14 +26,12 @@ from backend.mesh.engine import Built, MeshRequest, note_ignored
 from backend.mesh.framing import Framed, frame_object, on_grey
 from backend.mesh.layers import depth_layers, mesh_of_layers
 from backend.mesh.mesh import Mesh
-from backend.mesh.several_views import Seen, mesh_of_views
 from backend.mesh.silhouette import lattice_of
 from backend.mesh.thickness import half_thickness
 
-if TYPE_CHECKING:
-    pass
-
-WEIGHTS = Path(__file__).with_name("form.safetensors")
+WEIGHTS = Path(__file__).with_name("form.onnx")
+PICTURE, NODES = 128, 64  # sides of the picture that the network sees and of its answers
+OUTPUTS = ("front", "back", "doubt", "behind")
 RATIO = 0.85  # of the picture that the object fills in training
 UNCUT = (False, False, False, False)  # the network has seen cut objects inflated like any
 MAX_DEPTH = 0.8  # world units from the middle to the nearest and the farthest point, of the 0.87 an object may have
@@ -57,7 +55,7 @@ class Form:
 
 def load_form(settings: Settings, memoize: Memoize) -> "FormEngine":
     """Return the engine; the table of mesh engines names this function. Raises ModelUnavailableError."""
-    return FormEngine(WEIGHTS, settings.device)
+    return FormEngine(WEIGHTS, settings.threads, settings.device)
 
 
 class FormEngine:
@@ -65,22 +63,13 @@ class FormEngine:
 
     name = "form"
 
-    def __init__(self, weights: Path = WEIGHTS, device: str = "auto") -> None:
-        """Read the weights. Raises ModelUnavailableError when they are absent, damaged or of another network."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        from backend.engines.form.network import FormNetwork
-
-        with network_errors("form", (OSError, RuntimeError, SafetensorError)):
-            network = FormNetwork()
-            network.load_state_dict(load_file(weights))
-        self._device = choose_device(device, "form")
-        self._network: FormNetwork = network.eval().to(self._device)
+    def __init__(self, path: Path = WEIGHTS, threads: int = 0, device: str = "auto") -> None:
+        """Open the weights. Raises ModelUnavailableError when they cannot be run, OutOfMemoryError."""
+        self._session = open_session("form", path, threads, device)
 
     @property
     def device(self) -> str:
-        return str(self._device)
+        return device_of(self._session)
 
     def build(self, framed: Framed, disparity: Disparity | None, request: MeshRequest, trace: Trace) -> Built:
         """Return the closed mesh over the layers that the network sees in the framed object."""
@@ -98,6 +87,8 @@ class FormEngine:
     ) -> Built:
         """Return the closed mesh of an object seen from several sides: framed, disparity and azimuth of each, as
         `several_views.Seen` has it. The first view's world is the mesh's."""
+        from backend.mesh.several_views import Seen, mesh_of_views  # imports torch, which takes seconds
+
         with trace.stage("form"):
             guesses = [self._see(framed, disparity, trace) for framed, disparity, _ in views]
         with trace.stage("join views"):
@@ -136,10 +127,6 @@ class FormEngine:
 
     def layers(self, square: Framed, disparity: Disparity | None = None) -> Form:
         """Return the layers of an object that fills 0.85 of its square; `disparity` goes from 0 to 1 over it."""
-        import torch
-
-        from backend.engines.form.network import NODES, PICTURE
-
         alpha = resize_to(square.alpha, (PICTURE, PICTURE))
         coarse = resize_to(square.alpha, (NODES, NODES))
         lattice = lattice_of(coarse, NODES)
@@ -148,19 +135,16 @@ class FormEngine:
         depth = np.zeros_like(alpha) if disparity is None else resize_to(disparity, (PICTURE, PICTURE))
         given = np.full_like(alpha, disparity is not None)
         planes = np.stack([*np.moveaxis(on_grey(square, PICTURE), -1, 0), alpha, wide, depth, given])
-        inputs = torch.from_numpy(planes.astype(np.float32))[None].to(self._device)
-        with network_errors("form", ()), torch.inference_mode():
-            both = self._network(torch.cat([inputs, inputs.flip(-1)]))  # the mirror image is a second opinion
-
-        def mean(values: torch.Tensor) -> NDArray[np.float32]:
-            answer: NDArray[np.float32] = ((values[0] + values[1].flip(-1)) / 2).float().cpu().numpy()
-            return answer
-
-        front, back, known = mean(both.front)[0], mean(both.back)[0], coarse > 0.5 * float(coarse.max())
+        inputs = planes.astype(np.float32)[None]
+        both = np.concatenate([inputs, inputs[..., ::-1]])  # the mirror image is a second opinion
+        with network_errors("form", onnxruntime_errors()):
+            answers = self._session.run(OUTPUTS, {"inputs": both})
+        front, back, doubt, tint = (((one[0] + one[1][..., ::-1]) / 2).astype(np.float32) for one in answers)
+        front, back, known = front[0], back[0], coarse > 0.5 * float(coarse.max())
         middle = (float(front[known].max()) + float(back[known].min())) / 2
         scale = min(1.0, MAX_DEPTH / max(float(front[known].max()) - middle, 1e-6))
-        behind = np.rint(np.moveaxis(mean(both.behind), 0, -1) * 255).astype(np.uint8)
-        return Form((front - middle) * scale, (back - middle) * scale, mean(both.doubt) * scale, behind, known)
+        behind = np.rint(np.moveaxis(tint, 0, -1) * 255).astype(np.uint8)
+        return Form((front - middle) * scale, (back - middle) * scale, doubt * scale, behind, known)
 
 
 @dataclass(frozen=True)
@@ -185,9 +169,7 @@ def _scaled(disparity: Disparity, alpha: Alpha) -> Disparity | None:
     return np.where(alpha > 0, np.clip((disparity - low) / (high - low), 0, 1), 0).astype(np.float32)
 
 
-def _over(
-    framed: Framed, square: Framed, form: Form
-) -> tuple[NDArray[np.float32], NDArray[np.float32], Image]:
+def _over(framed: Framed, square: Framed, form: Form) -> tuple[NDArray[np.float32], NDArray[np.float32], Image]:
     """Return x of front and back and the back's colours over `framed`, where the object may fill another share than in
     the network's square."""
     side, nodes = len(framed.alpha), len(form.front)

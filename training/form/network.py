@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-PICTURE, NODES = 128, 64  # sides of the picture and of the answer
 CHANNELS = 7  # RGB on grey, alpha, inflated half thickness, disparity, 1 where a disparity is given
 # (repeats, kernel, stride, expansion, channels) of each stage
 STAGES = (
@@ -129,7 +128,8 @@ class FormNetwork(nn.Module):
         middle = 0.5 * answer[:, 0:1]
         thick = 0.25 * functional.softplus(3 * answer[:, 1:2] + 8 * inflated - 1.5)
         doubt = 0.02 + 0.1 * functional.softplus(answer[:, 2:4])
-        tint = torch.logit(coarse[:, :3], 0.02)
+        tint = coarse[:, :3].clamp(0.02, 0.98)
+        tint = torch.log(tint / (1 - tint))
         return Layers(middle + thick, middle - thick, doubt, torch.sigmoid(tint + 3 * answer[:, 4:7]))
 
     def start_from(self, published: Mapping[str, Tensor]) -> None:
