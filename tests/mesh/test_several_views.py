@@ -60,9 +60,9 @@ def test_each_side_has_the_colour_of_the_photo_that_saw_it() -> None:
     mesh = mesh_of_views(views, 100_000, textured=False)
     assert mesh.colors is not None and mesh.texture is None
     for axis, sign, color in ((0, 1, RED), (1, 1, GREEN), (0, -1, BLUE)):
-        low = np.abs(mesh.vertices[:, 2]) < 0.3
-        ahead = sign * mesh.vertices[:, axis]
-        there = low & (ahead > 0.97 * ahead.max()) & (np.abs(mesh.vertices[:, 1 - axis]) < 0.1)
+        middle = (np.abs(mesh.vertices[:, 2]) < 0.3) & (np.abs(mesh.vertices[:, 1 - axis]) < 0.1)
+        ahead = np.where(middle, sign * mesh.vertices[:, axis], -1)
+        there = ahead > 0.97 * ahead.max()
         assert np.median(mesh.colors[there], axis=0) * 255 == pytest.approx(color, abs=12)
 
 
