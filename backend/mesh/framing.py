@@ -20,7 +20,7 @@ STRIP_ROWS = 256  # composited at a time
 T = TypeVar("T", bound=np.generic)
 
 # A strip of 50 Mpx would be padded to 371 Mpx, and no engine uses more than 2,048 px of the object.
-MAX_SIDE_PX = 6144
+MAX_SIDE_PX = 4096
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Framed:
     """The object in its square, and the way back to the photo.
 
     Framed pixel (row, column) shows the photo at `box[1] + (row - corner[0]) / scale`,
-    `box[0] + (column - corner[1]) / scale`; `scale` is 1 unless the square would have been over 6,144 px.
+    `box[0] + (column - corner[1]) / scale`; `scale` is 1 unless the square would have been over 4,096 px.
     """
 
     image: Image  # (n, n, 3); black outside the box

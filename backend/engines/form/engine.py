@@ -20,7 +20,7 @@ from backend.contract.trace import Trace
 from backend.engines.network_errors import network_errors
 from backend.engines.onnx_segmenter import device_of, onnxruntime_errors, open_session
 from backend.images.arrays import Alpha, Disparity, Image
-from backend.images.resize import resize_to
+from backend.images.resize import fit_longest_side, resize_to
 from backend.mesh.camera import DISTANCE
 from backend.mesh.engine import Built, MeshRequest, note_ignored
 from backend.mesh.framing import Framed, frame_object, on_grey
@@ -32,6 +32,7 @@ from backend.mesh.thickness import half_thickness
 WEIGHTS = Path(__file__).with_name("form.onnx")
 PICTURE, NODES = 128, 64  # sides of the picture that the network sees and of its answers
 OUTPUTS = ("front", "back", "doubt", "behind")
+MAX_SIDE_PX = 1024
 RATIO = 0.85  # of the picture that the object fills in training
 UNCUT = (False, False, False, False)  # the network has seen cut objects inflated like any
 MAX_DEPTH = 0.8  # world units from the middle to the nearest and the farthest point, of the 0.87 an object may have
@@ -104,6 +105,7 @@ class FormEngine:
     def disagreement(self, mesh: Mesh, framed: Framed) -> float:
         """Return how far another engine's mesh of the framed object is from what this network sees: the mean distance
         of both layers after the best shift, as a share of the object's longest side."""
+        framed = _reduced(framed)
         square = frame_object(framed.image, framed.alpha, RATIO)
         form = self.layers(square)
         front, back, _ = _over(framed, square, form)
@@ -117,8 +119,10 @@ class FormEngine:
         return float(np.abs(apart - np.median(apart)).mean()) / max(size, 1e-9)
 
     def _see(self, framed: Framed, disparity: Disparity | None, trace: Trace) -> "_Guess":
+        framed = _reduced(framed)
         square = frame_object(framed.image, framed.alpha, RATIO)
-        scaled = None if disparity is None else _scaled(square.place(disparity), square.alpha)
+        small = None if disparity is None else resize_to(disparity, framed.alpha.shape)
+        scaled = None if small is None else _scaled(square.place(small), square.alpha)
         if disparity is not None and scaled is None:
             trace.note("The depth map is flat or invalid over the object and is ignored.")
         form = self.layers(square, scaled)
@@ -156,6 +160,18 @@ class _Guess:
     behind: Image
     doubt: float  # mean expected error of both, world units
     depth_used: bool
+
+
+def _reduced(framed: Framed) -> Framed:
+    """Return the framed object at 1,024 px at most: the network sees 128, and a copy of 49 megapixels is 350 MB."""
+    if len(framed.alpha) <= MAX_SIDE_PX:
+        return framed
+    return replace(
+        framed,
+        image=fit_longest_side(framed.image, MAX_SIDE_PX),
+        alpha=fit_longest_side(framed.alpha, MAX_SIDE_PX),
+        scale=framed.scale * MAX_SIDE_PX / len(framed.alpha),
+    )
 
 
 def _scaled(disparity: Disparity, alpha: Alpha) -> Disparity | None:
