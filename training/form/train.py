@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from backend.engines.form.engine import NODES, PICTURE
 from backend.mesh.camera import DISTANCE
+from training.efficientnet import OWN
 from training.form.network import FormNetwork, Layers
 from training.form.pack import Views
 
@@ -44,8 +45,8 @@ def train(network: FormNetwork, views: Views, plan: Plan, check: Callable[[int, 
     """Train `network` in place; it ends with the running mean of its weights. `check` is called now and then."""
     torch.manual_seed(plan.seed)
     network.to(memory_format=torch.channels_last).train()
-    encoder = [p for name, p in network.named_parameters() if name.startswith(("_conv", "_bn", "_blocks"))]
-    decoder = [p for name, p in network.named_parameters() if not name.startswith(("_conv", "_bn", "_blocks"))]
+    encoder = [p for name, p in network.named_parameters() if name.startswith(OWN)]
+    decoder = [p for name, p in network.named_parameters() if not name.startswith(OWN)]
     groups = [{"params": encoder, "lr": plan.encoder_rate}, {"params": decoder, "lr": plan.rate}]
     optimizer = torch.optim.AdamW(groups, weight_decay=2e-2)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, plan.steps))

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from training.efficientnet import OWN
 from training.refiner.network import Refiner, doubted
 from training.refiner.samples import Example, Sample, sample
 
@@ -43,8 +44,8 @@ def train(
     network.gated = plan.gated
     network.to(memory_format=torch.channels_last).train()
     _freeze_encoder_norms(network)
-    encoder = [p for name, p in network.named_parameters() if name.startswith(("_conv", "_bn", "_blocks"))]
-    decoder = [p for name, p in network.named_parameters() if not name.startswith(("_conv", "_bn", "_blocks"))]
+    encoder = [p for name, p in network.named_parameters() if name.startswith(OWN)]
+    decoder = [p for name, p in network.named_parameters() if not name.startswith(OWN)]
     groups = [{"params": encoder, "lr": plan.encoder_rate}, {"params": decoder, "lr": plan.rate}]
     optimizer = torch.optim.AdamW(groups, weight_decay=1e-2)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, plan.steps))
