@@ -9,13 +9,13 @@ import torch
 
 pytest.importorskip("embreex", reason="embreex, which draws the views, is not installed")
 
-from backend.engines.form.engine import OUTPUTS, PICTURE
+from backend.engines.form.engine import OUTPUTS, PICTURE, inflated
 from backend.engines.onnx_segmenter import open_session
 from backend.mesh.mesh import Mesh
 from backend.mesh.topology import topology, weld
 from training.form.__main__ import export
 from training.form.network import CHANNELS, FormNetwork, Layers
-from training.form.pack import Views, inflated
+from training.form.pack import Views
 from training.form.solids import draw
 from training.form.train import Batch, batch_of, form_loss
 from training.form.views import NODES, OUTSIDE, RATIO, Object, Pose, View, any_pose, view_of

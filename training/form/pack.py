@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from backend.engines.form.engine import inflated
 from backend.images.resize import resize_to
-from backend.mesh.silhouette import lattice_of
-from backend.mesh.thickness import half_thickness
 from training.form.solids import draw
 from training.form.views import NODES, Object, View, any_pose, view_of
 
@@ -30,12 +29,6 @@ class Views:
     back: NDArray[np.float16]
     behind: NDArray[np.uint8]
     half: NDArray[np.float16]
-
-
-def inflated(alpha: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return half the thickness that `relief` gives `alpha` (n, n) in [0, 1]: (NODES, NODES) world units."""
-    lattice = lattice_of(np.asarray(alpha, np.float32), NODES)
-    return lattice.crop(half_thickness(alpha, lattice, (False,) * 4)[1]).astype(np.float32)
 
 
 def make_packs(meshes: Path, folder: Path, workers: int = 2) -> list[Path]:

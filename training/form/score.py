@@ -6,9 +6,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from backend.engines.form.engine import inflated
 from backend.images.resize import resize_to
 from training.form.network import FormNetwork
-from training.form.pack import Views, inflated
+from training.form.pack import Views
 from training.form.train import batch_of
 from training.form.views import NODES, Object, Pose, View, view_of
 

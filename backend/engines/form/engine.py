@@ -133,9 +133,7 @@ class FormEngine:
         """Return the layers of an object that fills 0.85 of its square; `disparity` goes from 0 to 1 over it."""
         alpha = resize_to(square.alpha, (PICTURE, PICTURE))
         coarse = resize_to(square.alpha, (NODES, NODES))
-        lattice = lattice_of(coarse, NODES)
-        half = lattice.crop(half_thickness(coarse, lattice, UNCUT)[1]).astype(np.float32)
-        wide = cv2.resize(half, (PICTURE, PICTURE), interpolation=cv2.INTER_LINEAR)
+        wide = cv2.resize(inflated(coarse), (PICTURE, PICTURE), interpolation=cv2.INTER_LINEAR)
         depth = np.zeros_like(alpha) if disparity is None else resize_to(disparity, (PICTURE, PICTURE))
         given = np.full_like(alpha, disparity is not None)
         planes = np.stack([*np.moveaxis(on_grey(square, PICTURE), -1, 0), alpha, wide, depth, given])
@@ -149,6 +147,12 @@ class FormEngine:
         scale = min(1.0, MAX_DEPTH / max(float(front[known].max()) - middle, 1e-6))
         behind = np.rint(np.moveaxis(tint, 0, -1) * 255).astype(np.uint8)
         return Form((front - middle) * scale, (back - middle) * scale, doubt * scale, behind, known)
+
+
+def inflated(alpha: Alpha) -> NDArray[np.float32]:
+    """Return half the thickness that `relief` gives `alpha` (n, n) in [0, 1]: (NODES, NODES) world units."""
+    lattice = lattice_of(alpha, NODES)
+    return lattice.crop(half_thickness(alpha, lattice, UNCUT)[1]).astype(np.float32)
 
 
 @dataclass(frozen=True)
