@@ -140,10 +140,11 @@ install_node_tools() {
     npm ci --silent --no-audit --no-fund || say "      npm could not install it: $without."
 }
 
-# What some tests need beside Python: a real Redis, a real browser. Where they cannot be had, those tests are skipped.
+# What some tests need beside Python: a real Redis, nginx and browser. Where they cannot be had, those tests are skipped.
 install_test_programs() {
     local missing=()
     command -v redis-server >/dev/null || missing+=(redis-server)
+    command -v nginx >/dev/null || missing+=(nginx-light)
     command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null || missing+=(chromium-headless-shell)
     [ ${#missing[@]} -gt 0 ] || return 0
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from backend.api.forms import FORM_OVERHEAD_BYTES
 from backend.api.metrics.recorded import Metrics
 from backend.api.metrics.scraped import Snapshot, exposition
+from backend.api.routes import system
 from backend.cli import main as command_line
 from backend.contract.runner import LaneStatus, RunnerStatus, WorkerStatus
 from backend.contract.settings import REPOSITORY, Settings
@@ -26,6 +27,7 @@ DEPLOY = REPOSITORY / "deploy"
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
 COMPOSE = yaml.safe_load((DEPLOY / "docker-compose.yml").read_text())
 UNIT = (DEPLOY / "mattemesh.service").read_text()
+KUBERNETES = DEPLOY / "kubernetes" / "mattemesh.yaml"
 SETTINGS = {name.upper() for name in Settings.model_fields}
 # Not ours: what Python, OpenMP and numba read.
 FOREIGN = {"PATH", "HOME", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "OMP_WAIT_POLICY", "NUMBA_CACHE_DIR"}
@@ -194,13 +196,33 @@ def test_prometheus_asks_where_compose_has_the_service() -> None:
 def test_the_front_server_lets_through_what_the_service_takes() -> None:
     text = (DEPLOY / "nginx.conf").read_text()
     room = re.search(r"client_max_body_size (\d+)m", text)
-    patience = re.search(r"proxy_read_timeout (\d+)s", text)
+    for_masks, for_meshes = (int(seconds) for seconds in re.findall(r"proxy_read_timeout (\d+)s", text))
     max_files = max(len(kind.files) for kind in KINDS.values())
     max_text = FORM_OVERHEAD_BYTES + max(kind.max_text_bytes for kind in KINDS.values())
     assert room and int(room[1]) * 2**20 >= max_files * Settings().max_upload_bytes + max_text
-    assert patience and int(patience[1]) > Settings().mesh_deadline_s + Settings().queue_deadline_s
+    assert for_masks > Settings().mask_deadline_s + Settings().queue_deadline_s
+    assert for_meshes > Settings().mesh_deadline_s + Settings().queue_deadline_s
     for body in re.findall(r"return \d+ '(.*)';", text):
         assert json.loads(body)["code"]
+
+
+def test_kubernetes_knows_the_settings_the_probes_and_the_metric(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = {part["kind"]: part["spec"] for part in yaml.safe_load_all(KUBERNETES.read_text())}
+    pod = parts["Deployment"]["template"]["spec"]
+    (container,) = pod["containers"]
+    for row in container["env"]:
+        assert row["name"] in SETTINGS
+        monkeypatch.setenv(row["name"], row.get("value", "a secret of some length"))
+    settings = Settings()
+    assert pod["terminationGracePeriodSeconds"] > settings.drain_s + settings.stop_deadline_s
+    routes = {getattr(route, "path", "") for route in system.router.routes}
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert container[probe]["httpGet"]["path"] in routes
+    labels = parts["Deployment"]["template"]["metadata"]["labels"]
+    assert labels == parts["Service"]["selector"] == parts["Deployment"]["selector"]["matchLabels"]
+    (trigger,) = parts["ScaledObject"]["triggers"]
+    assert used_metrics(trigger["metadata"]["query"])
+    assert used_metrics(trigger["metadata"]["query"]) <= metric_names()
 
 
 @pytest.mark.parametrize(("status", "exit_status"), [(200, 0), (503, 1)])

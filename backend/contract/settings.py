@@ -222,6 +222,7 @@ class Settings(BaseSettings):
     # Access. Lists are separated by commas.
     api_key: Key | None = Field(None, description="keys, one of which every request needs; unset: open to all")
     rate_limit: str | None = Field(None, description='requests a client, as "60/minute" or "5/second;600/hour"')
+    rate_limit_url: SecretStr | None = Field(None, description="redis://…: services that share it count together")
     cors_origins: Names = Field((), description="origins whose pages may call, as https://shop.example; * for all")
     allowed_hosts: Names = Field((), description="names that the service answers to; *.example.org for all below it")
     trusted_proxies: Names = Field((), description="addresses whose X-Forwarded-For is trusted")
@@ -235,7 +236,7 @@ class Settings(BaseSettings):
         keys = _split(self.api_key.get_secret_value()) if self.api_key is not None else ()
         return keys if isinstance(keys, tuple) else ()
 
-    @field_validator("cache_url")
+    @field_validator("cache_url", "rate_limit_url")
     @classmethod
     def _is_a_redis_url(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:

@@ -35,6 +35,7 @@ TEXTS: dict[str, tuple[list[str], list[str]]] = {
         ["100/minute", "50/2 hours;1000/day", "1000000/second"],
         ["0/second", "9999999999/day", "1/99999999 years", "9", "1/eon"],
     ),
+    "rate_limit_url": (["redis://127.0.0.1:1", "unix:///nowhere/redis.sock"], ["abc", "redis://localhost:notaport"]),
     "cors_origins": (["*", "https://shop.example,http://localhost:3000"], ["shop.example", "https://a/b"]),
     "allowed_hosts": (["localhost", "*", "matte.example, *.shop.example"], ["a:8000", "http://a", "*a", "a b"]),
     "segmenter": (["auto", "border", "u2net", "rembg:sam", "shoes"], ["../x", "A B", "-x", "x" * 65]),

@@ -66,7 +66,8 @@ def add_middleware(app: FastAPI, settings: Settings, observe: Observe, uploads: 
             )
         )
     if settings.rate_limit is not None:  # before the key: guesses at keys count too
-        stack.append(Middleware(RateLimit, rate=settings.rate_limit, keys=keys))
+        shared = None if settings.rate_limit_url is None else settings.rate_limit_url.get_secret_value()
+        stack.append(Middleware(RateLimit, rate=settings.rate_limit, keys=keys, url=shared))
     if keys:
         stack.append(Middleware(Authentication, keys=keys))
     stack.append(Middleware(RefuseWhileStopping, stopping=stopping))

@@ -1,11 +1,18 @@
 """Rate limit per client, whatever identity it claims."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 from starlette.testclient import TestClient
 
+from backend.api.middleware import rate_limit
 from backend.api.middleware.rate_limit import RateLimit
 from backend.contract.settings import Settings
+from tests.helpers.cache_stores import RedisServer
 from tests.helpers.guarded import guarded
+
+needs_redis = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not here")
 
 
 def codes(client: TestClient, count: int, **headers: str) -> list[int]:
@@ -105,3 +112,32 @@ def test_many_addresses_do_not_fill_the_memory() -> None:
 def test_a_rate_that_is_none_is_refused_at_the_start(rate: str) -> None:
     with pytest.raises(ValueError, match="rate_limit"):
         Settings(rate_limit=rate)
+
+
+@needs_redis
+def test_services_that_share_a_redis_allow_the_rate_once_and_each_counts_while_it_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate_limit, "REDIS_TIMEOUT_S", 60.0)  # a busy machine may be slower than requests would wait
+    redis = RedisServer(tmp_path)
+    try:
+        one, two = (guarded(rate_limit="3/minute", rate_limit_url=redis.url) for _ in range(2))
+        with one, two:
+            assert codes(one, 2) + codes(two, 2) == [200, 200, 200, 429]
+            answer = one.get("/jobs")
+            assert answer.status_code == 429
+            assert answer.headers["ratelimit-policy"] == '"default";q=3;w=60'
+            assert 1 <= int(answer.headers["retry-after"]) <= 60
+            redis.kill()
+            assert codes(one, 4) == [200, 200, 200, 429]
+            assert codes(two, 1) == [200]
+    finally:
+        redis.kill()
+
+
+def test_a_redis_that_was_never_there_is_logged_once_and_refuses_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    with guarded(rate_limit="2/minute", rate_limit_url="redis://:hunter2@127.0.0.1:1/0") as client:
+        assert codes(client, 3) == [200, 200, 429]
+    said = [record.getMessage() for record in caplog.records if "RATE_LIMIT_URL" in record.getMessage()]
+    assert len(said) == 1
+    assert "hunter2" not in caplog.text

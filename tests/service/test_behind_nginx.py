@@ -1,0 +1,88 @@
+"""Two services behind a real nginx: whichever of them is stopped, killed or frozen, every request is answered."""
+
+import http.client
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from backend.contract.work import KINDS
+from tests.helpers.clients import Plan, begun
+from tests.helpers.front import FRONT
+from tests.helpers.loads import STUB, answers, forms
+from tests.helpers.nginx import needs_nginx, nginx_before
+from tests.helpers.real_service import RealService
+
+pytestmark = needs_nginx
+CLIENTS = 4
+SETTINGS = {"TRUSTED_PROXIES": "127.0.0.1", "STOP_DEADLINE_S": "25"}
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RealService]]:
+    services = [RealService(tmp_path_factory.mktemp(name), SETTINGS, FRONT) for name in ("one", "two")]
+    try:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(RealService.start, services))
+        yield services
+    finally:
+        for service in services:
+            service.end()
+
+
+def begun_works(service: RealService) -> int:
+    """Return how many masks a service has begun since its start."""
+    return int(service.lane()["begun"]) if service.process.poll() is None else 0
+
+
+def load(port: int, each: int) -> begun:
+    """Clients that ask for `each` masks, as fast as they get them."""
+    return begun(Plan(port, CLIENTS, 300.0, each=each), *forms(8, (96, 72), **STUB))
+
+
+def test_a_service_that_stops_and_one_that_is_killed_cost_no_answer(pair: list[RealService], tmp_path: Path) -> None:
+    one, two = pair
+    with nginx_before(tmp_path / "nginx", [one.port, two.port]) as port, load(port, each=200) as clients:
+        one.until(lambda: begun_works(one) > 5 and begun_works(two) > 5)  # both have a part of it
+        status, left = one.terminate()
+        assert (status, left) == (0, [])
+        before = begun_works(two)
+        two.until(lambda: begun_works(two) > before)
+        one.start()
+        one.until(lambda: begun_works(one) > 5)  # it is asked again as soon as it listens
+        assert two.kill() == []
+        seen = clients.seen()
+    two.start()
+    assert len(seen) == CLIENTS * 200
+    assert answers(seen) == {"200 ok": CLIENTS * 200}
+
+
+def test_what_a_frozen_service_holds_is_begun_again_at_the_other(pair: list[RealService], tmp_path: Path) -> None:
+    one, two = pair
+    with nginx_before(tmp_path / "nginx", [one.port, two.port], read_timeout_s=10) as port:
+        os.kill(one.pid, signal.SIGSTOP)
+        try:
+            with load(port, each=1) as clients:
+                seen = clients.seen()
+        finally:
+            os.kill(one.pid, signal.SIGCONT)
+    assert answers(seen) == {"200 ok": CLIENTS}
+
+
+def test_with_no_service_left_the_answer_is_a_problem_that_says_when_to_come_again(tmp_path: Path) -> None:
+    with nginx_before(tmp_path / "nginx", [1]) as port:
+        line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        line.request("POST", "/remove-bg", b"photo")
+        answer = line.getresponse()
+        assert (answer.status, answer.headers["content-type"]) == (503, "application/problem+json")
+        assert answer.headers["retry-after"] == "5"
+        line.close()
+
+
+def test_meshes_have_an_upstream_of_their_own() -> None:
+    text = (Path(__file__).parents[2] / "deploy" / "nginx.conf").read_text()
+    for name, kind in KINDS.items():
+        assert (f"location = /{name} " in text) == (kind.lane == "mesh"), name
