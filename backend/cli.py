@@ -65,7 +65,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_picture_command(commands: Any, name: str, kind: type[MatteOptions], about: str, output: str) -> None:
     command = commands.add_parser(name, help=about, description=about)
-    command.add_argument("picture", type=Path, help="the photo: JPEG, PNG or WebP; - for stdin")
+    command.add_argument(
+        "picture", type=Path, help="the photo: JPEG, PNG, WebP, AVIF, HEIC, TIFF, GIF or BMP; - for stdin"
+    )
     command.add_argument("-o", "--out", type=Path, help=f"the result; - for stdout (default: {output})")
     command.add_argument("--mask", type=Path, help="your own mask, white on the object, instead of a segmenter's")
     if kind is MeshOptions:

@@ -62,7 +62,7 @@ class InvalidParameterError(CallerError):
 
 
 class UnsupportedImageTypeError(CallerError):
-    """The bytes are not a JPEG, PNG or WebP."""
+    """The bytes are not a picture of a kind that is read."""
 
 
 class ImageCorruptError(CallerError):
@@ -214,7 +214,7 @@ PROBLEMS: dict[type[MattemeshError], Problem] = {
     TooManyFilesError: Problem(422, "too-many-files", "More than one file was sent"),
     EmptyFileError: Problem(422, "empty-file", "The file is empty"),
     InvalidParameterError: Problem(422, "invalid-parameter", "An option has an invalid value"),
-    UnsupportedImageTypeError: Problem(415, "unsupported-image-type", "Not a JPEG, PNG or WebP picture"),
+    UnsupportedImageTypeError: Problem(415, "unsupported-image-type", "Not a picture that can be read"),
     ImageCorruptError: Problem(422, "image-corrupt", "The picture is truncated or broken"),
     UploadTooLargeError: Problem(413, "upload-too-large", "The file is too large"),
     TooManyPixelsError: Problem(422, "too-many-pixels", "The picture has too many pixels"),

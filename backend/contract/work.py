@@ -45,7 +45,8 @@ class Kind:
 
 # The file parts of all kinds -> their descriptions in OpenAPI.
 PARTS = {
-    "file": "The photo: JPEG, PNG or WebP, by default at most 20 MiB and 50 megapixels, fewer where memory is short.",
+    "file": "The photo: JPEG, PNG, WebP, AVIF, HEIC, TIFF, GIF or BMP, by default at most 20 MiB and 50 megapixels, "
+    "fewer where memory is short.",
     "mask": "Your own mask, white on the object, or a cutout; of the photo's aspect ratio.",
     "background": "The picture to put behind the object.",
 }

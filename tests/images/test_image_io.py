@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from backend.contract.errors import CallerError, ImageCorruptError, TooManyPixelsError
+from backend.contract.errors import CallerError, ImageCorruptError, TooManyPixelsError, UnsupportedImageTypeError
 from backend.images import image_io
 from backend.images.decoding.image_header import ImageHeader, ImageLimits, read_header
 from backend.images.image_io import Picture, read_picture
+from tests.helpers import heic_files
+from tests.helpers.picture_claims import heif
 from tests.helpers.picture_files import (
     EXIF_SIDES,
     PNG_SIGNATURE,
@@ -30,6 +32,10 @@ from tests.helpers.picture_files import (
 )
 
 LIMITS = ImageLimits()
+LOSSLESS = [
+    {"kind": "PNG"}, {"kind": "WEBP", "lossless": True}, {"kind": "TIFF"}, {"kind": "BMP"},
+    {"kind": "TIFF", "compression": "tiff_lzw"}, {"kind": "TIFF", "compression": "tiff_adobe_deflate"},
+]  # fmt: skip
 
 
 def read(data: bytes) -> Picture:
@@ -40,7 +46,7 @@ def rows_of(image: np.ndarray) -> list[bytes]:
     return [row.tobytes() for row in image]
 
 
-@pytest.mark.parametrize("options", [{"kind": "PNG"}, {"kind": "WEBP", "lossless": True}])
+@pytest.mark.parametrize("options", LOSSLESS)
 def test_a_lossless_picture_comes_back_as_it_was(options: dict[str, object]) -> None:
     picture = read(saved(scene(), **options))
     np.testing.assert_array_equal(picture.image, scene())
@@ -60,12 +66,17 @@ def test_a_jpeg_comes_back_nearly_as_it_was(options: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize("orientation", EXIF_SIDES)
-@pytest.mark.parametrize("kind", ["PNG", "WEBP", "JPEG"])
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "JPEG", "AVIF", "TIFF"])
 def test_every_orientation_gives_the_same_upright_picture(kind: str, orientation: int) -> None:
-    options = {"WEBP": {"lossless": True}, "JPEG": {"quality": 100, "subsampling": 0}}.get(kind, {})
+    options = {
+        "WEBP": {"lossless": True},
+        "JPEG": {"quality": 100, "subsampling": 0},
+        "AVIF": {"quality": 95, "subsampling": "4:4:4"},
+    }.get(kind, {})
     stored = stored_as(scene(), orientation)
-    picture = read(saved(stored, kind, exif=b"Exif\0\0" + exif_block(orientation), **options))
-    assert np.abs(picture.image.astype(int) - scene()).max() <= (40 if kind == "JPEG" else 0)
+    named = {"tiffinfo": {0x0112: orientation}} if kind == "TIFF" else {"exif": b"Exif\0\0" + exif_block(orientation)}
+    picture = read(saved(stored, kind, **named, **options))
+    assert np.abs(picture.image.astype(int) - scene()).max() <= (40 if kind in ("JPEG", "AVIF") else 0)
     assert np.abs(picture.image.astype(int) - scene()).mean() < 2
     assert picture.source_size == stored.shape[:2]
     assert picture.facts["orientation"] == orientation
@@ -189,6 +200,69 @@ def test_the_first_frame_of_an_animation_is_used_with_a_note(options: dict[str, 
     assert "3 frames" in picture.notes[0]
 
 
+@pytest.mark.parametrize("kind", ["GIF", "TIFF"])
+def test_the_first_of_several_is_used_with_a_note(kind: str) -> None:
+    later = [Image.fromarray(value * scene()) for value in (2, 3)]
+    picture = read(saved(scene(), kind, save_all=True, append_images=later))
+    assert np.abs(picture.image.astype(int) - scene()).max() <= (16 if kind == "GIF" else 0)  # a palette
+    assert picture.notes == ("The file has 3 frames; only the first was used.",)
+
+
+def test_of_an_animated_avif_the_still_picture_is_used() -> None:
+    picture = read(saved(scene(), "AVIF", quality=95, save_all=True, append_images=[Image.fromarray(255 - scene())]))
+    assert np.abs(picture.image.astype(int) - scene()).mean() < 3
+
+
+@pytest.mark.parametrize("data", [heic_files.PLAIN, heic_files.TURNED])
+def test_a_heic_is_turned_once_by_its_boxes_and_cut_to_its_size(data: bytes) -> None:
+    picture = read(data)
+    assert picture.format == "heic" and picture.alpha is None
+    assert picture.image.shape == scene().shape
+    assert np.abs(picture.image.astype(int) - scene()).mean() < 2
+
+
+def test_a_transparent_heic_has_its_alpha() -> None:
+    picture = read(heic_files.TRANSPARENT)
+    assert picture.alpha is not None
+    assert np.abs(picture.alpha - scene()[..., 0] / 255).max() < 0.05
+
+
+def test_colours_that_an_avif_names_by_numbers_are_converted() -> None:
+    data = saved(scene(), "AVIF", quality=95, subsampling="4:4:4")
+    at = data.index(b"nclx") + 4
+    wide = data[:at] + (12).to_bytes(2, "big") + data[at + 2 :]  # Display P3's primaries
+    assert read(wide).facts["color_profile"] == "converted"
+    assert np.abs(read(wide).image.astype(int) - read(data).image).max() > 5
+    as_mask = read_picture(wide, LIMITS, as_data=True)
+    np.testing.assert_array_equal(as_mask.image, read(data).image)
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "GIF", "AVIF"])
+def test_transparency_of_other_formats_is_an_alpha(kind: str) -> None:
+    stored = np.dstack([scene(), np.where(scene()[..., 0] > 127, 255, 0).astype(np.uint8)])
+    alpha = read(saved(stored, kind)).alpha
+    assert alpha is not None
+    assert np.abs(alpha - (scene()[..., 0] > 127)).mean() < 0.02
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "YCbCr", "I;16", "LA"])
+def test_a_tiff_of_any_usual_kind_is_read(mode: str) -> None:
+    grey = Image.new("I;16", (9, 9), 40_000) if mode == "I;16" else Image.new("L", (9, 9), 255).convert(mode)
+    assert np.abs(read(saved(grey, "TIFF")).image.astype(int) - (156 if mode == "I;16" else 255)).max() <= 1
+
+
+@pytest.mark.parametrize(("mode", "name"), [("F", "floating-point"), ("I", "32-bit"), ("LAB", "L.a.b")])
+def test_a_tiff_that_has_no_eight_bits_is_refused_by_what_it_is(mode: str, name: str) -> None:
+    with pytest.raises(UnsupportedImageTypeError, match=name):
+        read(saved(Image.new(mode, (9, 9)), "TIFF"))
+
+
+def test_a_mask_in_a_gif_is_read_like_any_other() -> None:
+    mask = np.where(scene()[..., 0] > 127, 255, 0).astype(np.uint8)
+    picture = read_picture(saved(Image.fromarray(mask), "GIF"), LIMITS, as_data=True)
+    np.testing.assert_array_equal(picture.image[..., 0], mask)
+
+
 def test_an_mpo_is_its_first_jpeg() -> None:
     plain = read(saved(scene(), "JPEG"))
     both = read(saved(scene(), "MPO", save_all=True, append_images=[Image.fromarray(255 - scene())]))
@@ -202,7 +276,7 @@ def test_bytes_behind_a_jpeg_do_not_matter(tail: bytes) -> None:
     np.testing.assert_array_equal(read(data + tail).image, read(data).image)
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP"])
 @pytest.mark.parametrize("part", [0.05, 0.25, 0.5, 0.9, 0.99])
 def test_a_file_that_ends_too_early_is_corrupt(kind: str, part: float) -> None:
     noise = np.random.default_rng(5).integers(0, 256, (120, 160, 3), dtype=np.uint8)
@@ -331,6 +405,7 @@ def test_odd_metadata_leave_nothing_on_stderr() -> None:
     assert done.stderr == ""
 
 
+HEADS = [b"GIF89a", b"BM\0\0\0\0\0\0\0\0", b"II*\0", b"MM\0*\0\0\0\x08", heif(b"heic")[:16], heif(b"avif")[:16]]
 SEEDS = [
     saved(scene(), "JPEG"),
     saved(scene(), "JPEG", progressive=True, exif=exif_block(6)),
@@ -340,6 +415,13 @@ SEEDS = [
     saved(scene(), "WEBP", exif=exif_block(8)),
     saved(np.dstack([scene(), scene()[..., 0]]), "WEBP", lossless=True),
     saved(scene(), "WEBP", save_all=True, append_images=[Image.fromarray(255 - scene())]),
+    saved(scene(), "AVIF", exif=exif_block(6)),
+    saved(scene(), "AVIF", save_all=True, append_images=[Image.fromarray(255 - scene())]),
+    saved(scene(), "TIFF", compression="tiff_lzw", tiffinfo={0x0112: 6}),
+    saved(scene(), "GIF", save_all=True, append_images=[Image.fromarray(255 - scene())]),
+    saved(scene(), "BMP"),
+    heic_files.PLAIN,
+    heic_files.TRANSPARENT,
 ]
 
 
@@ -355,7 +437,7 @@ def assert_picture_or_callers_error(data: bytes) -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.binary(max_size=300), st.sampled_from([b"", b"\xff\xd8\xff", PNG_SIGNATURE, b"RIFF\x40\0\0\0WEBP"]))
+@given(st.binary(max_size=300), st.sampled_from([b"", b"\xff\xd8\xff", PNG_SIGNATURE, b"RIFF\x40\0\0\0WEBP", *HEADS]))
 def test_any_bytes_give_a_picture_or_a_callers_error(tail: bytes, head: bytes) -> None:
     assert_picture_or_callers_error(head + tail)
 

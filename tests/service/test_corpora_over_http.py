@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from backend.contract.errors import PROBLEMS
+from tests.helpers import heic_files
+from tests.helpers import picture_claims as claims
 from tests.helpers import picture_files as made
 from tests.helpers.real_service import RealService
+from tests.images.test_corpora import READ_HERE
 
 CODES = {problem.code for problem in PROBLEMS.values()}
 
@@ -35,7 +38,8 @@ def corpus(folder: Path, generated: Path | None) -> tuple[dict[str, Path], dict[
         if made_by_script and generated is None:
             continue
         files[name] = generated / name.removeprefix("generated/") if made_by_script and generated else folder / name
-        expected[name] = int(row["core_status"]), row["core_type"]
+        status, code = READ_HERE.get(name, (row["core_status"], row["core_type"]))
+        expected[name] = int(status), code
     return files, expected
 
 
@@ -74,7 +78,10 @@ def test_drawn_hostile_files_get_their_answers(service: RealService, tmp_path: P
         "a PNG without its end": (png[:-30], (422, "image-corrupt")),
         "a bomb of 34 bytes": (made.webp_claim("VP8L", 16384, 16384), (422, "too-many-pixels")),
         "a JPEG that claims much": (made.jpeg_claiming(65500, 65500, good), (422, "too-many-pixels")),
-        "a GIF": (made.saved(made.scene(), "GIF"), (415, "unsupported-image-type")),
+        "a GIF": (made.saved(made.scene(), "GIF"), (200, "ok")),
+        "a HEIC": (heic_files.PLAIN, (200, "ok")),
+        "a bomb of a HEIC": (claims.heif(b"heic", (8, 8), sps=(16384, 16384)), (422, "too-many-pixels")),
+        "a PSD": (b"8BPS\0\1", (415, "unsupported-image-type")),
         "one pixel": (made.png([b"\x80\x10\x10"], 1, 8, 2), (200, "ok")),
         "16 bits": (made.png([b"\x9c\x40\x9c\x41"], 2, 16, 0), (200, "ok")),
     }

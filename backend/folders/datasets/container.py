@@ -1,4 +1,7 @@
-"""A JPEG, PNG or WebP's outer structure, read without decoding: metadata, frames and whether it is all there."""
+"""A JPEG, PNG or WebP's outer structure, read without decoding: metadata, frames and whether it is all there.
+
+Of the other formats only a TIFF's metadata are read.
+"""
 
 import zlib
 from collections.abc import Iterator
@@ -23,7 +26,10 @@ class Container:
 
 def read_container(data: bytes, kind: ImageFormat) -> Container:
     """Return the structure of `data`, which `read_header` accepted as `kind`. Faults are returned, never raised."""
-    return {"jpeg": _jpeg, "png": _png, "webp": _webp}[kind](data)
+    if kind == "tiff":
+        return Container(exif=data)  # its directories are those of an EXIF block
+    readers = {"jpeg": _jpeg, "png": _png, "webp": _webp}
+    return readers[kind](data) if kind in readers else Container()
 
 
 def _jpeg(data: bytes) -> Container:

@@ -6,7 +6,7 @@ from pathlib import PurePath
 import filetype
 
 HEAD_BYTES = 512  # of a file, enough for every signature here
-DECODED = ("jpeg", "mpo", "png", "webp")  # what the pipeline takes
+DECODED = ("jpeg", "mpo", "png", "webp", "avif", "heic", "tiff", "gif", "bmp")  # what the pipeline takes
 
 # Signatures that `filetype` lacks.
 _SIGNATURES: tuple[tuple[bytes, str], ...] = (

@@ -133,6 +133,8 @@ def _inspect_bytes(data: bytes, facts: FileFacts, settings: Settings) -> FileFac
         code, reason = ("truncated", "It ends too early.") if cut_off else (problem_of(error).code, error.detail)
         return replace(facts, problem=code, reason=reason)
     faults = (*container.faults, *faults) if container.complete else (*faults, "Its last bytes are missing.")
+    if header.format != "jpeg":  # decoded in full; an AVIF or HEIC is turned by its boxes
+        facts = replace(facts, size=(image.shape[0], image.shape[1]))
     return replace(facts, faults=faults, look=describe_look(image, alpha))
 
 

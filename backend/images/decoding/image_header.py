@@ -5,24 +5,33 @@ from the header's own bytes (ITU-T T.81, W3C PNG, RFC 9649) and checked first.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from backend.contract.errors import EmptyFileError, ImageCorruptError, TooManyPixelsError, UnsupportedImageTypeError
+from backend.images.decoding.gif_header import read_gif_header
+from backend.images.decoding.heif_header import AVIF_BRANDS, heif_brand, read_heif_header
 from backend.images.decoding.jpeg_header import jpeg_size
+from backend.images.decoding.tiff_header import read_tiff_header
 
-ImageFormat = Literal["jpeg", "png", "webp"]
+ImageFormat = Literal["jpeg", "png", "webp", "avif", "heic", "tiff", "gif", "bmp"]
+READ = "JPEG, PNG, WebP, AVIF, HEIC, TIFF, GIF or BMP"
 
 _OTHERS: tuple[tuple[bytes, str], ...] = (  # pattern of the first bytes; "." is any byte
-    (rb"GIF8[79]a", "a GIF"),
-    (rb"....ftyp(?:avif|avis)", "an AVIF"),
-    (rb"....ftyp(?:heic|heix|hevc|hevx|heim|heis|mif1|msf1)", "a HEIC"),
-    (rb"BM....\x00{4}", "a BMP"),
-    (rb"II\*\x00|MM\x00\*", "a TIFF"),
-    (rb"8BPS", "a Photoshop"),
+    (rb"8BPS", "a PSD"),
     (rb"\x00\x00\x01\x00", "an ICO"),
     (rb"\xff\x0a|\x00{3}\x0cJXL ", "a JPEG XL"),
-    (rb"\x00{3}\x0cjP  ", "a JPEG 2000"),
+    (rb"\x00{3}\x0cjP  |\xff\x4f\xff\x51", "a JPEG 2000"),
+    (rb"II\+\x00|MM\x00\+", "a BigTIFF"),
+    (rb"....ftypcrx ", "a camera's raw"),
+    (rb"....ftyp", "a video"),
+    (rb"%PDF-", "a PDF"),
+    (rb"%!PS|\xc5\xd0\xd3\xc6", "a PostScript"),
+    (rb"v/1\x01", "an OpenEXR"),
+    (rb"#\?RADIANCE", "a Radiance HDR"),
+    (rb"qoif", "a QOI"),
+    (rb"gimp xcf", "a GIMP"),
     (rb"\s*(?:<\?xml[^>]*>\s*)?<svg", "an SVG"),
 )
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -44,6 +53,9 @@ class ImageHeader:
     height: int
     width: int
     bit_depth: int  # bits of one sample of one channel, or of a palette's index
+    frames: int | None = None  # where the header tells; else its decoder knows
+    orientation: int = 1  # of a TIFF, whose decoder turns it upright
+    cicp: tuple[int, int] | None = None  # primaries and transfer of an AVIF or HEIC, by ITU-T H.273
 
 
 def read_header(data: bytes, limits: ImageLimits) -> ImageHeader:
@@ -58,11 +70,12 @@ def read_header(data: bytes, limits: ImageLimits) -> ImageHeader:
     if kind is None:
         name = next((name for pattern, name in _OTHERS if re.match(pattern, data[:512], re.DOTALL)), "")
         if name:
-            raise UnsupportedImageTypeError(f"This is {name} picture; save it as JPEG, PNG or WebP.")
-        raise UnsupportedImageTypeError("The file is not a JPEG, PNG or WebP picture.")
-    height, width = {"jpeg": jpeg_size, "png": _png_size, "webp": _webp_size}[kind](data)
-    _check_size(height, width, limits)
-    return ImageHeader(kind, height, width, data[24] if kind == "png" else 8)
+            raise UnsupportedImageTypeError(f"This is {name} file; save it as JPEG, PNG or WebP.")
+        raise UnsupportedImageTypeError(f"The file is not a {READ} picture.")
+    header, others = _read(kind, data)
+    for height, width in ((header.height, header.width), *others):
+        _check_size(height, width, limits)
+    return header
 
 
 def _format_of(data: bytes) -> ImageFormat | None:
@@ -72,7 +85,28 @@ def _format_of(data: bytes) -> ImageFormat | None:
         return "png"
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "webp"
-    return None
+    if brand := heif_brand(data):
+        return "avif" if brand in AVIF_BRANDS else "heic"
+    if re.match(rb"GIF8[79]a", data):
+        return "gif"
+    if re.match(rb"BM....\x00{4}", data, re.DOTALL):
+        return "bmp"
+    return "tiff" if data.startswith((b"II*\0", b"MM\0*")) else None
+
+
+def _read(kind: ImageFormat, data: bytes) -> tuple[ImageHeader, Sequence[tuple[int, int]]]:
+    """Return the header, and what other sizes (height, width) the file's decoder would make room for."""
+    if kind in ("avif", "heic"):
+        boxes = read_heif_header(data)
+        return ImageHeader(kind, *boxes.size, 8, cicp=boxes.cicp), boxes.coded
+    if kind == "tiff":
+        tiff = read_tiff_header(data)
+        return ImageHeader(kind, *tiff.size, tiff.bit_depth, tiff.pages, tiff.orientation), (tiff.tile,)
+    if kind == "gif":
+        height, width, frames = read_gif_header(data)
+        return ImageHeader(kind, height, width, 8, frames), ()
+    size = {"jpeg": jpeg_size, "png": _png_size, "webp": _webp_size, "bmp": _bmp_size}[kind](data)
+    return ImageHeader(kind, *size, data[24] if kind == "png" else 8), ()
 
 
 def _check_size(height: int, width: int, limits: ImageLimits) -> None:
@@ -107,6 +141,15 @@ def _webp_size(data: bytes) -> tuple[int, int]:
     if chunk == b"VP8 " and len(data) >= 30 and data[23:26] == b"\x9d\x01\x2a":
         return _known_size(_little(data, 28, 2) & 0x3FFF, _little(data, 26, 2) & 0x3FFF)
     raise ImageCorruptError("The picture's header is broken.")
+
+
+def _bmp_size(data: bytes) -> tuple[int, int]:
+    if len(data) >= 26 and data[14] == 12:  # of OS/2
+        return _known_size(_little(data, 20, 2), _little(data, 18, 2))
+    if len(data) < 30:
+        raise ImageCorruptError("The picture's header is broken.")
+    height, width = (int.from_bytes(data[at : at + 4], "little", signed=True) for at in (22, 18))
+    return _known_size(abs(height), max(width, 0))  # a negative height is stored from the top down
 
 
 def _known_size(height: int, width: int) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 _ALPHA_OF_VISIBLE = np.uint8(255)
+_STRAIGHT = {"RGBa": "RGBA", "La": "LA", "PA": "RGBA", "RGBX": "RGB", "YCbCr": "RGB"}  # what others are read as
 
 
 def split_alpha(decoded: Image.Image, bit_depth: int) -> tuple[Image.Image, NDArray[np.uint8] | None]:
@@ -17,6 +18,8 @@ def split_alpha(decoded: Image.Image, bit_depth: int) -> tuple[Image.Image, NDAr
     `bit_depth` is the file's own, per channel, in which an invisible colour is declared.
     """
     key = decoded.info.get("transparency")
+    if decoded.mode in _STRAIGHT:
+        decoded = decoded.convert(_STRAIGHT[decoded.mode])
     if decoded.mode == "P":
         decoded, key = decoded.convert("RGB" if key is None else "RGBA"), None
     if decoded.mode.startswith("I;16"):

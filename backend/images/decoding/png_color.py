@@ -35,8 +35,8 @@ def read_png_color(data: bytes) -> PngColor | None:
     """Return what the PNG's chunks say of its colours; None where that is sRGB, unknown or left to its profile."""
     found = dict(_chunks(data))
     cicp = found.get(b"cICP", b"")
-    if len(cicp) == 4 and cicp[2] == 0 and cicp[0] in PRIMARIES and (cicp[1] in SRGB_CURVE or cicp[1] in GAMMAS):
-        return _unless_srgb(GAMMAS.get(cicp[1]), PRIMARIES[cicp[0]])
+    if len(cicp) == 4 and cicp[2] == 0 and _is_known(cicp[0], cicp[1]):
+        return color_of_cicp(cicp[0], cicp[1])
     if b"iCCP" in found or b"sRGB" in found or len(found.get(b"gAMA", b"")) != 4:
         return None
     stored = int.from_bytes(found[b"gAMA"], "big") / 100_000
@@ -49,6 +49,15 @@ def read_png_color(data: bytes) -> PngColor | None:
         given = tuple(int.from_bytes(places[k : k + 4], "big") / 100_000 for k in range(0, 32, 4))
         primaries = given if _is_a_triangle(given) else SRGB_PRIMARIES
     return _unless_srgb(gamma, primaries)
+
+
+def color_of_cicp(primaries: int, transfer: int) -> PngColor | None:
+    """Return the colours that two numbers of ITU-T H.273 name; None where that is sRGB or unknown."""
+    return _unless_srgb(GAMMAS.get(transfer), PRIMARIES[primaries]) if _is_known(primaries, transfer) else None
+
+
+def _is_known(primaries: int, transfer: int) -> bool:
+    return primaries in PRIMARIES and (transfer in SRGB_CURVE or transfer in GAMMAS)
 
 
 def png_to_srgb(image: Image, color: PngColor) -> Image:

@@ -8,6 +8,10 @@ export function pictureType(head) {
   if (head[0] === 0xff && head[1] === 0xd8 && head[2] === 0xff) return "image/jpeg";
   if (head[0] === 0x89 && text(1, 4) === "PNG") return "image/png";
   if (text(0, 4) === "RIFF" && text(8, 12) === "WEBP") return "image/webp";
+  if (text(0, 4) === "GIF8") return "image/gif";
+  if (text(0, 2) === "BM") return "image/bmp";
+  if (text(0, 4) === "II*\0" || text(0, 4) === "MM\0*") return "image/tiff";
+  if (text(4, 8) === "ftyp") return text(8, 11) === "avi" ? "image/avif" : "image/heic";
   return null;
 }
 
@@ -25,12 +29,12 @@ export async function checkFile(blob, limits) {
     throw new Problem({ code: "upload-too-large", title: "The file is too large", detail });
   }
   const head = await firstBytes(blob);
-  if (pictureType(head) === null) {
-    const isHeic = String.fromCharCode(...head.subarray(4, 8)) === "ftyp";
-    const detail = isHeic ? "This is a HEIC, AVIF or video file." : "The content is not a JPEG, PNG or WebP picture.";
-    throw new Problem({ code: "unsupported-image-type", title: "Not a JPEG, PNG or WebP picture", detail });
+  const type = pictureType(head);
+  if (type === null) {
+    const detail = "The content is not a JPEG, PNG, WebP, AVIF, GIF or BMP picture.";
+    throw new Problem({ code: "unsupported-image-type", title: "Not a picture that can be read", detail });
   }
-  const size = await pictureSize(blob);
+  const size = await pictureSize(blob, type);
   if (size.width * size.height > limits.pixels || Math.max(size.width, size.height) > limits.side_px) {
     const detail = `The picture has ${size.width} × ${size.height} pixels; the limits are ${limits.pixels / 1e6} megapixels and ${limits.side_px} pixels per side.`;
     throw new Problem({ code: "too-many-pixels", title: "The picture has too many pixels", detail });
@@ -47,14 +51,19 @@ async function firstBytes(blob) {
   }
 }
 
-/** @param {Blob} blob @returns {Promise<{width: number, height: number}>} */
-async function pictureSize(blob) {
+/** @param {Blob} blob @param {string} type @returns {Promise<{width: number, height: number}>} */
+async function pictureSize(blob, type) {
   const url = URL.createObjectURL(blob);
   const image = new Image();
   image.src = url;
   try {
     await image.decode();
   } catch {
+    if (type === "image/heic" || type === "image/tiff") {
+      // The service reads them, but what this browser cannot decode, this page cannot show.
+      const detail = `This browser cannot show a ${type === "image/heic" ? "HEIC or video" : "TIFF"}.`;
+      throw new Problem({ code: "unsupported-image-type", title: "Not a picture that can be shown here", detail });
+    }
     throw new Problem({ code: "image-corrupt", title: "The picture is truncated or broken" });
   } finally {
     URL.revokeObjectURL(url);

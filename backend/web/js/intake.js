@@ -20,7 +20,7 @@ export function startIntake() {
   });
   startDropping();
   const { limits, examples } = state.page;
-  byId("limits").textContent = `JPEG, PNG or WebP, up to ${Math.floor(limits.upload_bytes / 2 ** 20)} MB. `;
+  byId("limits").textContent = `JPEG, PNG, WebP, AVIF, GIF or BMP, up to ${Math.floor(limits.upload_bytes / 2 ** 20)} MB. `;
   byId("examples").hidden = examples.length === 0;
   byId("examples")
     .querySelector("ul")

@@ -189,7 +189,7 @@ def test_the_mask_has_the_size_of_the_upright_photo(client: TestClient) -> None:
     ("route", "file", "data", "status", "code"),
     [
         ("/remove-bg", b"", {}, 422, "empty-file"),
-        ("/remove-bg", b"GIF89a" + b"\0" * 40, {}, 415, "unsupported-image-type"),
+        ("/remove-bg", b"8BPS" + b"\0" * 40, {}, 415, "unsupported-image-type"),
         ("/remove-bg", encoded(toy()[0])[:500], {}, 422, "image-corrupt"),
         ("/remove-bg", encoded(toy()[0]), {"model": "u2net"}, 503, "model-unavailable"),
         ("/remove-bg", encoded(toy()[0]), {"model": "unknown-model"}, 422, "invalid-parameter"),

@@ -48,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     odd.joinpath("blank.png").write_bytes(encoded(np.full((300, 400, 3), 200, np.uint8)))
     odd.joinpath("empty.jpg").write_bytes(b"")
     odd.joinpath("<script>x</script>.jpg".replace("/", "_")).write_bytes(b"\xff\xd8\xff")
-    odd.joinpath("=cmd.bmp").write_bytes(b"BM" + bytes(60))
+    odd.joinpath("=cmd.psd").write_bytes(b"8BPS" + bytes(60))
     Path(os.fsdecode(os.fsencode(odd) + b"/caf\xe9.jpg")).write_bytes(photo(101))
     odd.joinpath("notes.txt").write_text("hello")
     odd.joinpath("loop").symlink_to("..")
@@ -81,7 +81,7 @@ def test_every_oddness_of_the_folder_is_found(result: tuple[dict, Path]) -> None
     assert "wrong-name" in items["odd/really.png"]["findings"] and items["odd/really.png"]["format"] == "jpeg"
     assert "nearly-uniform" in items["odd/blank.png"]["findings"]
     assert items["odd/empty.jpg"]["findings"] == ["empty"]
-    assert items["odd/=cmd.bmp"]["findings"] == ["not-decoded"]
+    assert items["odd/=cmd.psd"]["findings"] == ["not-decoded"]
     assert "odd/notes.txt" not in items and result[0]["others"] == {"text": 1}
     assert result[0]["unreadable_entries"] == {"odd/loop": "The link leads to a folder that was read before."}
 

@@ -99,8 +99,9 @@ def test_grey_and_cmyk_jpegs_are_looked_at(tmp_path: Path) -> None:
         ("a.webp", webp_claim("VP8X", 16383, 16383), "too-many-pixels"),
         ("a.jpg", jpeg_claiming(60000, 60000, encoded(toy()[0], "JPEG")), "too-many-pixels"),
         ("a.jpg", jpeg_claiming(6000, 6000, encoded(toy()[0], "JPEG")), "image-corrupt"),
-        ("a.gif", b"GIF89a" + bytes(40), "not-decoded"),
-        ("a.jpg", b"GIF89a" + bytes(40), "not-decoded"),
+        ("a.psd", b"8BPS\0\1" + bytes(40), "not-decoded"),
+        ("a.jpg", b"8BPS\0\1" + bytes(40), "not-decoded"),
+        ("a.gif", b"GIF89a" + bytes(40), "image-corrupt"),
         ("a.png", b"\x89PNG\r\n\x1a\n", "truncated"),
     ],
 )
@@ -121,6 +122,13 @@ def test_an_mpo_is_recognised_and_its_first_picture_is_taken(tmp_path: Path) -> 
     first.save(target, "MPO", save_all=True, append_images=[first])
     facts = facts_of(tmp_path, "a.jpg", target.getvalue())
     assert (facts.kind, facts.several, facts.name_fits, facts.problem) == ("mpo", True, True, "")
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "TIFF", "GIF", "BMP"])
+def test_every_kind_that_is_read_is_looked_at(tmp_path: Path, kind: str) -> None:
+    facts = facts_of(tmp_path, f"a.{kind.lower()}", saved(Image.fromarray(toy()[0]), kind))
+    assert (facts.kind, facts.name_fits, facts.problem) == (kind.lower(), True, "")
+    assert facts.look is not None and facts.size == toy()[0].shape[:2]
 
 
 def test_what_is_neither_called_a_picture_nor_one_is_left_aside(tmp_path: Path) -> None:
