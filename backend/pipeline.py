@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from backend.contract.errors import InvalidParameterError, ModelUnavailableError
+from backend.contract.errors import InvalidParameterError, ModelUnavailableError, NoSubjectError
 from backend.contract.mesh_engines import DEFAULT_MESH, VIEWS_ENGINE
 from backend.contract.mesh_formats import MESH_FORMATS
 from backend.contract.options import MaskOptions, MatteOptions, MeshOptions
@@ -33,6 +33,7 @@ from backend.matte.refine.finish import crop_box, feather
 from backend.matte.refine.foreground import foreground_colors
 from backend.matte.refine.scorecard import score_matte
 from backend.matte.report import matte_report
+from backend.matte.roi import find_within_roi
 from backend.matte.subject import Subject, find_subject
 from backend.mesh.engine import MeshEngine, MeshRequest, ViewsEngine
 from backend.mesh.export import export_mesh
@@ -88,7 +89,7 @@ def cut_out(
     options, engines, trace = options or MaskOptions(), engines or default_engines(), trace or Trace()
     picture, own_mask = _open(source, mask, engines, trace)
     find = find_document if options.mode == "document" else find_subject
-    subject = find(picture, own_mask, options, engines, trace)
+    subject = find_within_roi(find, picture, own_mask, options, engines, trace)
     fusion = segmentation_alone(options.strategy, ALONE)
     alpha = subject.alpha
     depth_models: tuple[str, ...] = ()
@@ -137,9 +138,11 @@ def reconstruct(
     options, engines, trace = options or MeshOptions(), engines or default_engines(), trace or Trace()
     options = options.model_copy(update={"strategy": options.strategy or engines.settings.strategy})
     picture, own_mask = _open(source, mask, engines, trace)
-    subject = find_subject(picture, own_mask, options, engines, trace)
+    subject = find_within_roi(find_subject, picture, own_mask, options, engines, trace)
     fused = fuse(picture.image, subject, options, engines, trace)
     alpha, scorecard = _finish(fused.alpha, subject, options, engines.settings, trace)
+    if not scorecard.found:  # a few stray pixels are no object, for a mask's report neither
+        raise NoSubjectError("The matte is empty: no object was found in the picture.")
     image = _clean_rim(picture.image, alpha, trace) if subject.segmented else picture.image
     with trace.stage("frame"):
         framed = frame_object(image, alpha, options.foreground_ratio, smart=engines.settings.use_smart_padding)

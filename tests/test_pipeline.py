@@ -114,6 +114,20 @@ def test_nothing_found_is_an_empty_mask_and_no_mesh(engines: Engines, monkeypatc
         reconstruct(image, engines=engines)
 
 
+@pytest.mark.parametrize("alpha", ["one pixel of many", "a haze"])
+def test_masks_and_meshes_agree_on_what_is_empty(engines: Engines, alpha: str) -> None:
+    values = np.zeros((1500, 2000), np.uint8)
+    if alpha == "a haze":
+        values[300:900, 300:900] = 90
+    else:
+        values[700, 900] = 255
+    image, mask = np.full((1500, 2000, 3), 120, np.uint8), encoded(values)
+    made = cut_out(image, MaskOptions(model="border"), mask=mask, engines=engines)
+    assert not made.report.mask.found
+    with pytest.raises(NoSubjectError):
+        reconstruct(image, MeshOptions(engine="relief"), mask=mask, engines=engines)
+
+
 def test_depth_takes_away_what_stands_behind_the_object(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two discs; the segmenter took both, and one of them is far behind."""
     y, x = np.mgrid[0:240, 0:320]

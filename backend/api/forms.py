@@ -1,4 +1,4 @@
-"""Multipart body -> files and options. Limits apply while receiving, so that no client can fill the disk."""
+"""Multipart or JSON body -> files and options. Limits apply while receiving, so that no client can fill the disk."""
 
 import asyncio
 import errno
@@ -13,6 +13,7 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, Headers, QueryParams, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
+from backend.api.json_forms import form_of_json
 from backend.contract.errors import (
     STORAGE_FAILED,
     EmptyFileError,
@@ -144,22 +145,29 @@ def too_large(limit: int, actual: int) -> UploadTooLargeError:
 async def read_form(request: Request, limit: int, *kinds: Kind) -> AsyncIterator[FormData]:
     """Yield the parsed body; its spooled files are deleted afterwards. `kinds` are the kinds of work it may ask for.
 
-    Raises MissingFileError (not a multipart form), UploadTooLargeError (a part over `limit` bytes, or a body over the
-    sum for its kind; from Content-Length or while receiving), TooManyFilesError, InvalidParameterError (malformed
-    form, or a compressed one), StorageFullError (no room for the spool), StorageFailedError (it cannot be written) and
-    OverloadedError (too many open files).
+    A JSON object with the files in base64 counts as a form. Raises MissingFileError (neither a form nor JSON),
+    UploadTooLargeError (a part over `limit` bytes, or a body over the sum for its kind; from Content-Length or while
+    receiving), TooManyFilesError, InvalidParameterError (malformed or compressed), StorageFullError (no room for the
+    spool), StorageFailedError (it cannot be written) and OverloadedError (too many open files).
     """
     max_text_bytes = max(kind.max_text_bytes for kind in kinds)
     total = max(len(kind.files) for kind in kinds) * limit + max_text_bytes + FORM_OVERHEAD_BYTES
-    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+    media_type = request.headers.get("content-type", "").lower()
+    is_json = media_type.partition(";")[0].strip() == "application/json"
+    if not is_json and not media_type.startswith("multipart/form-data"):
         raise MissingFileError("Send the picture as the part `file` of a multipart form.", parameter="file")
+    if is_json:
+        total = 4 * (total + 2) // 3  # of base64
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise InvalidParameterError("Send the form as it is, without a Content-Encoding.", parameter="Content-Encoding")
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > total:
         raise too_large(limit, int(declared))
     try:
-        form = await _LimitedParser(request, limit, total, max_text_bytes).parse()
+        if is_json:
+            form = await _read_json(request, limit, total, max_text_bytes, kinds)
+        else:
+            form = await _LimitedParser(request, limit, total, max_text_bytes).parse()
     except MultiPartException as error:
         raise InvalidParameterError("The multipart form is malformed.", parameter="body") from error
     except OSError as error:
@@ -174,6 +182,18 @@ async def read_form(request: Request, limit: int, *kinds: Kind) -> AsyncIterator
         yield form
     finally:
         await form.close()
+
+
+async def _read_json(
+    request: Request, limit: int, total: int, max_text_bytes: int, kinds: tuple[Kind, ...]
+) -> FormData:
+    body = b"".join([piece async for piece in _limited_stream(request, total, limit)])
+    files = {name for kind in kinds for name in kind.files}
+    form = await asyncio.to_thread(form_of_json, body, files, max_text_bytes)
+    for _, part in form.multi_items():
+        if isinstance(part, UploadFile) and (part.size or 0) > limit:
+            raise too_large(limit, part.size or 0)
+    return form
 
 
 async def read_files(form: FormData, kind: Kind) -> dict[str, bytes]:

@@ -95,13 +95,23 @@ def form_documentation(kind: Kind) -> dict[str, Any]:
         **{name: {"type": "string", "format": "binary", "description": PARTS[name]} for name in kind.files},
         **kind.options.model_json_schema()["properties"],
     }
-    schema = {
-        "type": "object",
-        "properties": properties,
-        "required": list(kind.required),
-        "additionalProperties": False,
+    return request_body(properties, list(kind.required))
+
+
+def request_body(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    """Return the OpenAPI request body of these fields: as a form, and as JSON with the files in base64."""
+    schema = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+    in_json = {
+        name: {"type": "string", "format": "byte", "description": f"{field['description']} In base64."}
+        if field.get("format") == "binary"
+        else field
+        for name, field in properties.items()
     }
-    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+    content = {
+        "multipart/form-data": {"schema": schema},
+        "application/json": {"schema": {**schema, "properties": in_json}},
+    }
+    return {"requestBody": {"required": True, "content": content}}
 
 
 def complete_openapi(app: FastAPI, settings: Settings) -> None:

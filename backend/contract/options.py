@@ -44,6 +44,32 @@ def _six_digits(color: str) -> str:
 Color = Annotated[str, BeforeValidator(_tidy), StringConstraints(pattern=COLOR), AfterValidator(_six_digits)]
 
 
+LENGTH = r"\d{1,5}(\.\d{1,4})?(px|%)?"
+Roi = Annotated[
+    str,
+    BeforeValidator(lambda value: value.replace(" ", "").lower() if isinstance(value, str) else value),
+    StringConstraints(pattern=rf"^{LENGTH}(,{LENGTH}){{3}}$"),
+]
+
+
+def roi_box(roi: str, height: int, width: int) -> tuple[int, int, int, int]:
+    """Return the box (x0, y0, x1, y1) of `roi`, "x,y,w,h", in a picture of this size, cut at its frame.
+
+    Raises InvalidParameterError where nothing of the picture is in it.
+    """
+    left, top, across, down = (
+        float(part.removesuffix("%").removesuffix("px")) * (full / 100 if part.endswith("%") else 1)
+        for part, full in zip(roi.split(","), (width, height, width, height), strict=True)
+    )
+    x0, y0 = round(left), round(top)
+    x1, y1 = min(width, round(left + across)), min(height, round(top + down))
+    if x0 >= x1 or y0 >= y1:
+        raise InvalidParameterError(
+            f"The roi holds nothing of the picture, which is {width} × {height} pixels.", parameter="roi"
+        )
+    return x0, y0, x1, y1
+
+
 class WorkOptions(BaseModel):
     """Options of every kind of work."""
 
@@ -81,6 +107,12 @@ class MatteOptions(WorkOptions):
     )
     refine: bool = Field(
         False, description="Refine a `mask` that you send, as `quality` says; `false`: it is used as it is."
+    )
+    roi: Roi | None = Field(
+        None,
+        description="Where the object is, as `x,y,w,h` from the top left corner, in pixels or in percent "
+        "(`10%,20%,50%,50%`): it is searched there alone, and the rest is background.",
+        examples=["120,80,640,480"],
     )
     use_alpha: bool = Field(
         True, description="Use the picture's own transparency, if any, as the mask; `false`: always segment."
@@ -268,6 +300,8 @@ def invalid_option(error: ValidationError) -> InvalidParameterError:
             reason += f"; or: {other['msg']}"
     if first["type"] == "string_pattern_mismatch" and COLOR in reason:
         reason = "write a colour as #rrggbb, #rgb, black, white or transparent, for example #ffffff"
+    if first["type"] == "string_pattern_mismatch" and name == "roi":
+        reason = "write it as x,y,w,h, in pixels or percent, for example 120,80,640,480"
     if first["type"] == "extra_forbidden":
         return InvalidParameterError(f"There is no option `{name}`.", parameter=name)
     return InvalidParameterError(

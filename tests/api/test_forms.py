@@ -280,3 +280,39 @@ def test_a_body_without_a_boundary_is_malformed(client: TestClient) -> None:
 def test_an_option_that_is_repeated_in_the_query_is_refused(client: TestClient) -> None:
     problem = client.post("/form?quality=fast&quality=best", files={"file": b"1"}).json()
     assert (problem["code"], problem["parameter"]) == ("invalid-parameter", "quality")
+
+
+def json_body(client: TestClient, **fields: object) -> dict[str, object]:
+    return client.post("/form?quality=fast", json=fields).json()
+
+
+def test_a_json_body_is_a_form_with_its_files_in_base64(client: TestClient) -> None:
+    body = json_body(client, file="MTIzNDU=", mask="data:image/png;base64,MTI=", crop=True, margin=0.25, roi=None,
+                     points=[{"x": 1, "y": 2, "mode": "keep"}])  # fmt: skip
+    assert (body["file"], body["mask"], body["crop"], body["margin"], body["quality"]) == (5, 2, True, 0.25, "fast")
+    assert body["points"] == [{"x": 1, "y": 2, "mode": "keep"}]
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "invalid-parameter"),
+        (b"{", "invalid-parameter"),
+        (b"[1]", "invalid-parameter"),
+        (b"\xff", "invalid-parameter"),
+        (b"[" * 100_0, "invalid-parameter"),
+        (b"{}", "missing-file"),
+        (b'{"file": "***"}', "missing-file"),
+        (b'{"file": 7}', "missing-file"),
+        (b'{"file": ""}', "empty-file"),
+        (b'{"file": "MTI=", "file": "MTI="}', "invalid-parameter"),
+        (b'{"file": "MTI=", "qualty": "fast"}', "invalid-parameter"),
+        (b'{"file": "MTI=", "margin": {"a": 1}}', "invalid-parameter"),
+        (b'{"file": "MTI=", "classes": "' + b"x" * 17_000 + b'"}', "invalid-parameter"),
+        (b'{"file": "' + b"A" * 2000 + b'"}', "upload-too-large"),
+        (b'{"file": "' + b"A" * 200_000 + b'"}', "upload-too-large"),
+    ],
+)
+def test_a_faulty_json_body_gets_its_error(client: TestClient, content: bytes, code: str) -> None:
+    answer = client.post("/form", content=content, headers={"content-type": "application/json; charset=utf-8"})
+    assert answer.json()["code"] == code

@@ -14,7 +14,7 @@ from starlette.datastructures import FormData, QueryParams
 
 from backend.api.forms import read_files, read_form, read_options
 from backend.api.job_documents import JobDocument, JobPage, document
-from backend.api.openapi import WORK_ERRORS, form_documentation
+from backend.api.openapi import WORK_ERRORS, form_documentation, request_body
 from backend.api.problems import MEDIA_TYPE, documented
 from backend.api.routes.job_file import DOCUMENTATION, file_answer
 from backend.api.streams import EventStream
@@ -59,13 +59,7 @@ def _form() -> dict[str, Any]:
     for body in bodies:
         properties |= body["properties"]
     required = [name for name in properties if all(name in body["required"] for body in bodies)]
-    schema = {
-        "type": "object",
-        "properties": properties,
-        "required": ["kind", *required],
-        "additionalProperties": False,
-    }
-    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+    return request_body(properties, ["kind", *required])
 
 
 @router.post(

@@ -33,10 +33,10 @@ def scale_of(picture: Picture, resize_plan: ResizePlan, options: MatteOptions) -
     """Return the factor to scale `picture` by.
 
     1 for a picture with its own mask, for a document, whose thin strokes are found at any size, and for options with
-    points, which count the pixels of the original.
+    points or a roi, which count the pixels of the original.
     """
     own_alpha = picture.alpha is not None and options.use_alpha
-    if own_alpha or options.points or (isinstance(options, MaskOptions) and options.mode == "document"):
+    if own_alpha or options.points or options.roi or (isinstance(options, MaskOptions) and options.mode == "document"):
         return 1.0
     height, width = picture.image.shape[:2]
     if resize_plan == "reduce":
