@@ -27,7 +27,7 @@ from backend.images.open_picture import Source, open_picture
 from backend.images.pixel_art import is_pixel_art
 from backend.matte.configs import scorecard_config
 from backend.matte.documents.document import find_document, sharpened
-from backend.matte.documents.perimeter import measure_perimeter
+from backend.matte.documents.looks_like_ink import border_report
 from backend.matte.fuse import fuse, segmentation_alone
 from backend.matte.refine.finish import crop_box, feather
 from backend.matte.refine.foreground import foreground_colors
@@ -115,7 +115,7 @@ def cut_out(
         data = encode_matte(image, alpha, box, as_cutout=options.wants_cutout, background=options.color_behind)
         data = with_density(data, picture.density)
     common = matte_report(picture, subject, scorecard, options, engines.settings, trace, *depth_models)
-    background = measure_perimeter(picture.image).report(engines.settings.uniform_deviation)
+    background = border_report(picture.image, engines.settings.uniform_deviation)
     report = MaskReport(**common, fusion=fusion, box=box, background=background)
     file = File("cutout.png" if options.wants_cutout else "mask.png", "image/png", data)
     return Cutout(alpha, image, box, file, report, clean)

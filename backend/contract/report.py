@@ -72,6 +72,7 @@ class Scorecard(_Part):
     found: bool
     grade: Grade
     points: int = Field(ge=0, le=100, description="the grade is made of them")
+    doubted: bool = Field(description="the segmenter itself distrusts this mask and says why in the advice")
     confidence_mean: float = Field(description="|2 alpha - 1| over the pixels that are not clear background")
     confidence_deviation: float
     coverage: float = Field(description="the object's share of the picture")
@@ -99,6 +100,7 @@ class BorderReport(_Part):
     """The picture's border: a uniform one hints at a plain background."""
 
     uniform: bool
+    ink: bool = Field(description="uniform, and what stands inside looks like ink on paper: thin strokes of one pen")
     color: str = Field(description="mean colour, #rrggbb")
     deviation: float = Field(description="root mean square distance to it, 8-bit RGB")
 

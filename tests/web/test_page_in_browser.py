@@ -54,7 +54,7 @@ def test_an_example_becomes_a_matte_and_a_mesh_to_turn_around(open_page: Any) ->
     page = open_page(viewport={"width": 480, "height": 480})  # WebGL in software goes by the pixel
     page.click(".example:has-text('jug')")
     page.wait_for_selector("#compare:not([hidden])")
-    assert "Clean" in page.inner_text("#matte-verdict")
+    assert "A first guess" in page.inner_text("#matte-verdict")
     assert "stand-in" in page.inner_text("#matte-made-by")
     assert "python -m backend models fetch" in page.inner_text("#matte-made-by")
     weight = page.evaluate(
@@ -65,6 +65,7 @@ def test_an_example_becomes_a_matte_and_a_mesh_to_turn_around(open_page: Any) ->
     page.click("#make-mesh")
     page.wait_for_selector("#mesh-verdict b")
     assert "Watertight\nyes" in page.inner_text("#mesh-verdict")
+    assert page.inner_text("#mesh-badge") == "Stand-in: the back is a guess"
     if page.evaluate("fetch('/static/page.json').then((facts) => facts.json()).then(({viewer}) => viewer)"):
         page.wait_for_function("() => document.querySelector('model-viewer')?.loaded")
         choose(page, "mesh-view", "overlay")
@@ -88,13 +89,14 @@ def test_an_example_becomes_a_matte_and_a_mesh_to_turn_around(open_page: Any) ->
     assert Path(download.value.path()).read_bytes().startswith(b"ply")
 
 
-def test_before_a_border_of_one_colour_it_is_asked_whether_the_paper_goes(open_page: Any, tmp_path: Path) -> None:
+def test_before_ink_on_paper_it_is_asked_first_whether_the_paper_goes(open_page: Any, tmp_path: Path) -> None:
     drawn = Image.new("RGB", (360, 240), (246, 244, 238))
     ImageDraw.Draw(drawn).line([(60, 170), (120, 60), (180, 170), (240, 60), (300, 150)], (30, 50, 160), 8)
     drawn.save(tmp_path / "signed.png")
     page = matte_of(open_page(), tmp_path / "signed.png")
     question = page.locator("#matte-question")
-    assert "Remove the background?" in question.inner_text() and "#f6f4ee" in question.inner_text()
+    assert page.locator("section[data-step=matte] .panel > :nth-child(2)").get_attribute("id") == "matte-question"
+    assert question.inner_text().startswith("Is this a signature, a stamp or writing?")
     question.locator("button").click()
     page.wait_for_selector("#matte-question", state="hidden")
     page.wait_for_selector("#matte-verdict b")
@@ -102,6 +104,34 @@ def test_before_a_border_of_one_colour_it_is_asked_whether_the_paper_goes(open_p
     assert page.locator('input[name="mode"][value="document"]').is_checked()
     assert 0 < (mask_of(page) == 255).mean() < 0.12 and set(np.unique(mask_of(page))) == {0, 255}
     assert question.is_hidden()
+
+
+def test_an_object_before_a_plain_wall_is_not_taken_for_ink(open_page: Any, tmp_path: Path) -> None:
+    drawn = Image.new("RGB", (360, 240), (246, 244, 238))
+    ImageDraw.Draw(drawn).ellipse((120, 40, 240, 200), (30, 50, 160))
+    drawn.save(tmp_path / "ball.png")
+    page = matte_of(open_page(), tmp_path / "ball.png")
+    assert newest_job(page)["report"]["background"]["uniform"]
+    assert page.is_hidden("#matte-question")
+
+
+def test_controls_that_would_be_ignored_are_hidden_and_absent_engines_cannot_be_chosen(
+    open_page: Any, photo: Path
+) -> None:
+    page = matte_of(open_page(), photo)
+    page.wait_for_selector("#mesh-engines input[value=triposr]:disabled", state="attached")
+    assert page.is_hidden("#matte-strategy")  # no depth network is here
+    assert page.is_visible("#matte-model")
+    choose(page, "mode", "document")
+    assert page.is_hidden("#matte-model") and page.is_disabled("#matte-model")
+    choose(page, "mode", "object")
+    page.click("#make-mesh")
+    page.wait_for_selector("#mesh-verdict b")
+    about = page.inner_text("#mesh-engines-about")
+    assert "Uses Form now." in about and "TripoSR: not on this machine, 1.7 GB" in about
+    assert "python -m backend models fetch triposr" in about
+    assert page.is_hidden("#resolution") and page.is_hidden("[name=smooth]")
+    assert page.is_visible("#target-faces")
 
 
 def model_options(page: Any) -> dict[str, tuple[str, bool]]:
@@ -184,6 +214,8 @@ def test_a_stroke_changes_the_matte_where_it_went_and_nowhere_else(open_page: An
     page.click("#fix-done")
     page.wait_for_selector("[data-progress=matte] progress", state="attached")
     after = mask_of(page)
+    assert "Edited by you, not graded" in page.inner_text("#matte-verdict")
+    assert "Confidence" not in page.inner_text("#matte-verdict")
     assert after.shape == before.shape
     assert after[180, 240] == 0
     assert before[180, 240] == 255

@@ -310,19 +310,57 @@ def test_undo_and_redo_know_what_the_service_has_seen() -> None:
     ]
 
 
-def test_a_report_is_shown_in_plain_words() -> None:
-    card = {"found": True, "grade": "B", "points": 76, "touches": ["left", "top"], "parts": 2, "holes": 1, "advice": []}
+CARD = {"found": True, "grade": "B", "points": 76, "touches": ["left", "top"], "parts": 2, "holes": 1, "advice": [],
+        "doubted": False, "coverage": 0.2, "edge_sharpness": 1.0, "confidence_mean": 0.96}  # fmt: skip
+
+
+def verdicts(*reports: dict[str, Any]) -> list[Any]:
+    """Return the title, the tone and the names of the figures that the page shows of each report of a matte."""
     script = """
-    const { verdictOf, percent } = await import(`${WEB}/words.js`);
-    const { timeLeft } = await import(`${WEB}/progress.js`);
-    const card = JSON.parse(process.argv[1]);
-    console.log(JSON.stringify([verdictOf(card).title, percent(0.9981), percent(1), timeLeft(12.4)]));
+    const { verdictOf, matteFigures } = await import(`${WEB}/words.js`);
+    const shown = (report) => {
+      const { title, tone } = verdictOf(report);
+      return [title, tone, matteFigures(report).map(([name]) => name).join()];
+    };
+    console.log(JSON.stringify(JSON.parse(process.argv[1]).map(shown)));
     """
-    assert node(script, json.dumps(card)) == [
-        "Good; touches the left and top edges; 2 parts; one opening",
-        "99.8 %",
-        "100 %",
-        "about 12 s left",
+    return list(node(script, json.dumps(reports)))
+
+
+def report_of(segmenter: str, uniform: bool = True, **card: Any) -> dict[str, Any]:
+    return {
+        "mask": {**CARD, **card},
+        "segmenter": {"name": segmenter},
+        "background": {"uniform": uniform},
+        "options": {"mode": "object"},
+    }
+
+
+def test_a_report_is_shown_in_plain_words() -> None:
+    title = verdicts(report_of("u2net"))[0][0]
+    assert title == "Good; touches the left and top edges; 2 parts; one opening"
+    script = """
+    const { percent } = await import(`${WEB}/words.js`);
+    const { timeLeft } = await import(`${WEB}/progress.js`);
+    console.log(JSON.stringify([percent(0.9981), percent(1), timeLeft(12.4)]));
+    """
+    assert node(script) == ["99.8 %", "100 %", "about 12 s left"]
+
+
+def test_a_matte_that_nothing_vouches_for_has_no_grade_and_no_confidence() -> None:
+    plain = "Share of the photo,Edge sharpness"
+    assert verdicts(
+        report_of("own-mask", grade="A", points=100),
+        report_of("own-alpha", grade="A", points=100),
+        report_of("border", doubted=True, grade="C"),
+        report_of("border", uniform=False, grade="A"),
+        report_of("border", grade="A", touches=[], parts=1, holes=0),
+    ) == [
+        ["Edited by you, not graded", "calm", plain],
+        ["The photo’s own transparency, not graded", "calm", plain],
+        ["Doubtful: check before you use it", "poor", plain],
+        ["A first guess", "fair", plain],
+        ["Clean", "good", "Grade,Share of the photo,Edge sharpness,Confidence"],
     ]
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.contract.report import BorderReport
 from backend.images.arrays import Image, check_image
 
 SAMPLES_PER_SIDE = 20
@@ -19,12 +18,6 @@ class Perimeter:
     color: tuple[float, float, float]  # mean of the samples
     deviation: float  # root mean square of the samples' distances from the mean
     samples: NDArray[np.float32]  # (80, 3)
-
-    def report(self, max_deviation: float) -> BorderReport:
-        """Return the part of the report; up to `max_deviation` the border counts as uniform."""
-        color = "#" + "".join(f"{round(channel):02x}" for channel in self.color)
-        uniform = self.deviation <= max_deviation
-        return BorderReport(uniform=uniform, color=color, deviation=round(self.deviation, 1))
 
 
 def measure_perimeter(image: Image) -> Perimeter:

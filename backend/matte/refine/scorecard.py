@@ -67,7 +67,9 @@ def score_matte(
     if doubts:
         points = min(points, MAX_POINTS_IN_DOUBT)
     rounded = {name: _rounded(value) for name, value in figures.items()}
-    return Scorecard(found=True, grade=grade_of(points), points=points, advice=(*doubts, *advice), **rounded)
+    return Scorecard(
+        found=True, grade=grade_of(points), points=points, doubted=bool(doubts), advice=(*doubts, *advice), **rounded
+    )
 
 
 def _judge(figures: dict[str, Any], config: ScorecardConfig, evidence: Evidence | None) -> tuple[int, tuple[str, ...]]:
@@ -113,8 +115,8 @@ def _nothing(doubts: tuple[str, ...]) -> Scorecard:
         "edge_sharpness",
         "soft_edge_share",
     )
-    return Scorecard(found=False, grade="E", points=0, parts=0, holes=0, touches=(), offset_px=(0.0, 0.0),
-                     offset_percent=0.0, advice=advice, **dict.fromkeys(shares, 0.0))  # fmt: skip
+    return Scorecard(found=False, grade="E", points=0, doubted=bool(doubts), parts=0, holes=0, touches=(),
+                     offset_px=(0.0, 0.0), offset_percent=0.0, advice=advice, **dict.fromkeys(shares, 0.0))  # fmt: skip
 
 
 def _sharpness(alpha: Alpha) -> float:

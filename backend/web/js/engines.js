@@ -1,6 +1,7 @@
 // What runs here: the lamp in the bar, the sheet behind it, and the menu of models.
 
 import { callJson, Problem } from "./api.js";
+import { showEngineStates, startControls } from "./controls.js";
 import { byId, element } from "./dom.js";
 import { showModels, startModelMenu } from "./model_menu.js";
 import { sentenceParts } from "./report_views.js";
@@ -13,6 +14,7 @@ let shownModels = ""; // the fetches' states when the menu was last drawn
 
 export async function startEngines() {
   startModelMenu();
+  startControls();
   byId("engines-open").addEventListener("click", () => {
     byId("engines").showModal();
     shownModels = "";
@@ -28,7 +30,11 @@ async function refresh() {
     showHealth(health);
     const states = Object.entries(health.fetching).map(([name, { state }]) => `${name} ${state}`);
     const key = states.join() || "none";
-    if (key !== shownModels) showModels(await callJson("/models"), health);
+    if (key !== shownModels) {
+      const models = await callJson("/models");
+      showModels(models, health);
+      showEngineStates(models, health);
+    }
     shownModels = key;
     if (isFetching(health.fetching)) timer = setTimeout(refresh, REFRESH_MS);
   } catch (problem) {

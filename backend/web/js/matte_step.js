@@ -122,7 +122,7 @@ function showReport(job) {
   const report = isDone(job) ? job.report : null;
   const key = report ? job.id : "";
   fill(byId("matte-verdict"), key, () =>
-    report ? verdictCard(verdictOf(report.mask, report.options?.mode === "document"), matteFigures(report.mask)) : [],
+    report ? verdictCard(verdictOf(report), matteFigures(report)) : [],
   );
   fill(byId("matte-made-by"), key, () => (report ? madeBy(report, report.segmenter, job.cache === "hit") : []));
   byId("matte-made-by").hidden = !report;
@@ -131,15 +131,11 @@ function showReport(job) {
   fill(byId("matte-downloads"), key, () => (report ? matteDownloads(state.current).map(downloadButton) : []));
 }
 
-/** Offer document mode if one colour runs along the whole border. @param {any} report */
+/** Offer document mode where the photo looks like ink on paper. @param {any} report */
 function ask(report) {
-  const place = byId("matte-question");
   const { blob, edited } = state.current;
-  place.hidden = !report?.background?.uniform || report.options.mode === "document" || edited || !blob;
-  if (place.hidden) return;
-  place.querySelector("p").textContent =
-    `The whole border has one colour, ${report.background.color}. ` +
-    "If this is a signature, a stamp or writing, you can remove the paper, also inside the strokes.";
+  const looksLikeInk = report?.background?.ink && !report.image.has_transparency;
+  byId("matte-question").hidden = !looksLikeInk || report.options.mode === "document" || edited || !blob;
 }
 
 /** @param {{label: string, act: (button: any) => Promise<void>}} download @returns {Node} */

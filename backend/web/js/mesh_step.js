@@ -52,7 +52,7 @@ function draw() {
   showProgress(document.querySelector('[data-progress="mesh"]'), isUnderWay(job) ? job : null, () =>
     cancel(current, "mesh"),
   );
-  showProblem(problemPlace("mesh"), problem, waysOut(current));
+  showProblem(problemPlace("mesh"), problem, waysOut(current, problem));
   if (isDone(job)) showSolid(current, chosen("mesh-view"));
   else clearSolid();
   showBefore(current);
@@ -74,12 +74,11 @@ function isDue(photo) {
   return photo.mesh === null || photo.meshOf !== photo.matte.id;
 }
 
-function waysOut(photo) {
+function waysOut(photo, problem) {
   if (!photo.blob) return [];
-  return [
-    { label: "Try again", act: () => makeMesh(photo, readOptions(byId("mesh-options"))) },
-    { label: "Fix the matte", act: () => go("fix") },
-  ];
+  const again = { label: "Try again", act: () => makeMesh(photo, readOptions(byId("mesh-options"))) };
+  const fix = { label: "Fix the matte", act: () => go("fix") };
+  return problem?.code === "no-subject" ? [fix, again] : [again];
 }
 
 function allowAgain() {
@@ -99,5 +98,7 @@ function showReport(photo) {
   fill(byId("mesh-made-by"), key, () => (report ? madeBy(report, report.engine, job.cache === "hit") : []));
   fill(byId("mesh-downloads"), key, () => (report ? meshDownloads(photo).map(downloadButton) : []));
   byId("mesh-made-by").hidden = !report;
+  byId("mesh-badge").hidden = !report?.mesh.guessed;
+  byId("mesh-badge").textContent = report?.mesh.guessed ? "Stand-in: the back is a guess" : "";
   byId("mesh-download-card").hidden = !report;
 }

@@ -38,7 +38,7 @@ export function showModels(models, health) {
 export function availability(model, { workers, fetching }) {
   const { name, state: found, size_bytes: bytes, sends_to: service } = model;
   const coming = fetching[name];
-  const size = bytes ? `, ${Math.round(bytes / 1e6)} MB` : "";
+  const size = bytes ? `, ${sizeOf(bytes)}` : "";
   if (coming?.state === "fetching") return { usable: false, words: `${percentOf(coming)} % fetched${size}` };
   if (found === "broken" || workers.some(({ broken }) => name in broken)) return { usable: false, words: "damaged" };
   if (found === "absent") return { usable: false, words: `not on this machine${size}` };
@@ -47,6 +47,8 @@ export function availability(model, { workers, fetching }) {
   if (found === "key set") return { usable: true, words: `sends your picture to ${service}` };
   return { usable: true, words: found === "embedded" ? "built in" : "" };
 }
+
+const sizeOf = (bytes) => (bytes < 1e9 ? `${Math.round(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`);
 
 const percentOf = ({ bytes_done: done, bytes_total: total }) => Math.floor((100 * done) / Math.max(total, 1));
 

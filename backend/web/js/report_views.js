@@ -25,7 +25,7 @@ const titleOf = (name) =>
  * @returns {Node[]}
  */
 export function verdictCard({ title, tone, more }, figures) {
-  const mark = element("span", { className: "mark", dataset: { tone } }, icon(tone === "good" ? "check" : "warn"));
+  const mark = element("span", { className: "mark", dataset: { tone } }, icon({ good: "check", calm: "info" }[tone] ?? "warn"));
   const advice = more.map((sentence) => element("li", {}, ...sentenceParts(sentence)));
   return [
     element("p", { className: "verdict-title" }, mark, element("b", { textContent: title })),

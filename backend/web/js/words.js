@@ -8,14 +8,31 @@ const GRADES = {
   E: ["Poor", "poor"],
 };
 
+const UNGRADED = {
+  "own-mask": "Edited by you, not graded",
+  "own-alpha": "The photo’s own transparency, not graded",
+};
+const BY_COLOUR = "Made by a stand-in that compares colours. Look closely at the edge.";
+
+/** Whether a matte is the stand-in's guess before a background of several colours. @param {any} report */
+const isGuess = (report) => report.segmenter.name === "border" && !report.background?.uniform;
+
+/** Whether the figures of a matte say how sure its segmenter is. @param {any} report */
+const isGraded = (report) => !UNGRADED[report.segmenter.name] && !report.mask.doubted && !isGuess(report);
+
 /**
- * The scorecard (`report.mask`) as one line and a tone.
- * @param {any} card
- * @param {boolean} [isDocument]  its parts and openings are letters and do not count
+ * The scorecard of a matte as one line and a tone.
+ * @param {any} report
  * @returns {{title: string, tone: string, more: string[]}}
  */
-export function verdictOf(card, isDocument = false) {
+export function verdictOf(report) {
+  const card = report.mask;
+  const isDocument = report.options?.mode === "document"; // its parts and openings are letters and do not count
   if (!card.found) return { title: "Nothing found", tone: "poor", more: card.advice };
+  if (UNGRADED[report.segmenter.name])
+    return { title: UNGRADED[report.segmenter.name], tone: "calm", more: card.advice };
+  if (card.doubted) return { title: "Doubtful: check before you use it", tone: "poor", more: card.advice };
+  if (isGuess(report)) return { title: "A first guess", tone: "fair", more: [BY_COLOUR, ...card.advice] };
   const [word, tone] = GRADES[card.grade] ?? ["", "fair"];
   const parts = [word];
   if (card.touches.length) parts.push(`touches the ${listed(card.touches)} edge${card.touches.length > 1 ? "s" : ""}`);
@@ -28,13 +45,16 @@ export function verdictOf(card, isDocument = false) {
 export const listed = (names) =>
   names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 
-/** @param {any} card of a mask @returns {[string, string][]} */
-export const matteFigures = (card) => [
-  ["Grade", `${card.grade}, ${card.points} of 100`],
-  ["Share of the photo", percent(card.coverage)],
-  ["Edge sharpness", percent(card.edge_sharpness)],
-  ["Confidence", percent(card.confidence_mean)],
-];
+/** @param {any} report of a matte @returns {[string, string][]} */
+export function matteFigures(report) {
+  const card = report.mask;
+  const facts = [
+    ["Share of the photo", percent(card.coverage)],
+    ["Edge sharpness", percent(card.edge_sharpness)],
+  ];
+  if (!isGraded(report)) return facts;
+  return [["Grade", `${card.grade}, ${card.points} of 100`], ...facts, ["Confidence", percent(card.confidence_mean)]];
+}
 
 /** @param {any} figures `report.mesh` @returns {{title: string, tone: string, more: string[]}} */
 export function meshVerdict(figures) {

@@ -318,7 +318,7 @@ def test_a_signature_comes_out_of_its_paper_over_http(client: TestClient) -> Non
     )
     report = answer.json()["report"]
     assert report["segmenter"]["name"] == "paper"
-    assert set(report["background"]) == {"uniform", "color", "deviation"}
+    assert set(report["background"]) == {"uniform", "ink", "color", "deviation"}
     alpha = opened(base64.b64decode(answer.json()["result"]["base64"]))[..., 3]
     assert set(np.unique(alpha)) == {0, 255}
     assert f_score(alpha > 127, truth >= 0.5) > 0.97

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from backend.contract.report import BorderReport
+from backend.matte.documents.looks_like_ink import border_report
 from backend.matte.documents.perimeter import measure_perimeter
 
 
@@ -19,7 +20,7 @@ def test_eighty_samples_are_taken_twenty_a_side() -> None:
 def test_a_plain_border_is_uniform_with_any_picture_inside() -> None:
     image = np.full((120, 160, 3), (200, 180, 90), np.uint8)
     image[20:100, 20:140] = np.random.default_rng(0).integers(0, 256, (80, 120, 3))
-    assert measure_perimeter(image).report(25) == BorderReport(uniform=True, color="#c8b45a", deviation=0.0)
+    assert border_report(image, 25) == BorderReport(uniform=True, ink=False, color="#c8b45a", deviation=0.0)
 
 
 def test_a_border_of_two_colours_is_not_uniform() -> None:
@@ -27,7 +28,7 @@ def test_a_border_of_two_colours_is_not_uniform() -> None:
     image[60:] = 60
     around = measure_perimeter(image)
     assert around.deviation > 100
-    assert not around.report(25).uniform
+    assert not border_report(image, 25).uniform
 
 
 def test_the_deviation_grows_with_the_contrast_and_noise_hardly_counts() -> None:

@@ -75,7 +75,8 @@ def test_any_size_is_scored_and_fits_into_a_report(shape: tuple[int, int]):
 
 def test_a_segmenters_doubts_lead_the_advice_and_allow_no_more_than_a_c():
     card = score_matte(disc(), doubts=("The background is cluttered.",))
-    assert card.grade == "C" and card.advice == ("The background is cluttered.",)
+    assert card.grade == "C" and card.advice == ("The background is cluttered.",) and card.doubted
+    assert not score_matte(disc()).doubted
     worse = score_matte(np.ones((50, 50), np.float32), doubts=("The background is cluttered.",))
     assert worse.points == score_matte(np.ones((50, 50), np.float32)).points
     assert score_matte(np.zeros((9, 9), np.float32), doubts=("Nothing stands out.",)).advice[0] == "Nothing stands out."
