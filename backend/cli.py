@@ -9,21 +9,20 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from pydantic import ValidationError
 
 from backend.commands.batch_options import add_batch
+from backend.commands.convert import add_convert
 from backend.commands.datasets import add_analyze, add_evaluate
-from backend.commands.options import add_option
+from backend.commands.options import add_option, options_of
 from backend.contract.errors import MattemeshError, problem_of
-from backend.contract.files import translate_write_errors, write_atomically
+from backend.contract.files import translate_write_errors
 from backend.contract.mesh_formats import MESH_FORMATS
-from backend.contract.options import MaskOptions, MatteOptions, MeshOptions, invalid_option
+from backend.contract.options import MaskOptions, MatteOptions, MeshOptions
 from backend.contract.settings import Settings, invalid_settings
 from backend.contract.versions import __version__
-
-Options = TypeVar("Options", bound=MatteOptions)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MattemeshError as error:
         print(f"{problem_of(error).code}: {error.detail}", file=sys.stderr)
         return 1
-    except ValidationError as error:  # a setting in the environment; `_options` reports wrong options
+    except ValidationError as error:  # a setting in the environment; `options_of` reports wrong options
         print(invalid_settings(error), file=sys.stderr)
         return 1
 
@@ -53,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_picture_command(commands, "remove-bg", MaskOptions, "cut the object out of a photo (PNG)", "mask.png")
     formats = ", ".join(name.upper() for name in MESH_FORMATS)
     _add_picture_command(commands, "generate-mesh", MeshOptions, f"make a mesh from a photo ({formats})", "model.glb")
+    add_convert(commands)
     add_batch(commands)
     _add_serve(commands)
     _add_models(commands)
@@ -93,6 +93,7 @@ def _run_picture(parsed: argparse.Namespace) -> int:
         check_overwrites,
         check_result_argument,
         read_picture_argument,
+        write_result,
         write_stdout,
     )
     from backend.contract.trace import Trace
@@ -104,7 +105,7 @@ def _run_picture(parsed: argparse.Namespace) -> int:
     kind: type[MatteOptions] = parsed.kind
     check_overwrites(parsed)
     parsed.out = parsed.out or parsed.default_out
-    options = _options(parsed, kind)
+    options = options_of(parsed, kind)
     check_result_argument(parsed.out)
     settings = Settings()
     picture = read_picture_argument(parsed.picture, settings.max_upload_bytes)
@@ -123,9 +124,9 @@ def _run_picture(parsed: argparse.Namespace) -> int:
     if parsed.out == STREAM:
         write_stdout(data)
     else:
-        _write(parsed.out, data)
+        write_result(parsed.out, data)
     if parsed.report:
-        _write(parsed.report, json.dumps(result.report.as_json(), indent=2).encode())
+        write_result(parsed.report, json.dumps(result.report.as_json(), indent=2).encode())
     if bundle is not None:
         with translate_write_errors(parsed.debug):
             bundle.finish(file, result.report.as_json())
@@ -140,24 +141,6 @@ def _run_picture(parsed: argparse.Namespace) -> int:
     if parsed.out != STREAM:
         print(parsed.out)
     return 0
-
-
-def _options(parsed: argparse.Namespace, kind: type[Options]) -> Options:
-    values = {name: getattr(parsed, name) for name in kind.model_fields if name != "debug"}
-    if kind is MeshOptions and values["format"] is None and parsed.out.suffix[1:].lower() in MESH_FORMATS:
-        values["format"] = parsed.out.suffix[1:].lower()  # `-o chair.stl` names the format
-    try:
-        return kind.model_validate({name: value for name, value in values.items() if value is not None})
-    except ValidationError as error:
-        raise invalid_option(error) from error
-
-
-def _write(path: Path, data: bytes) -> None:
-    with translate_write_errors(path):
-        if path.exists() and not path.is_file():  # a device or a pipe is never replaced by a file
-            path.write_bytes(data)
-        else:
-            write_atomically(path, data)
 
 
 def _view(text: str) -> tuple[Path, float]:

@@ -1,4 +1,4 @@
-"""`cut_out` and `reconstruct`: the order of the stages, and nothing else.
+"""`cut_out`, `reconstruct` and `convert_mesh`: the order of the stages, and nothing else.
 
 from backend.pipeline import cut_out, reconstruct
 cut_out("photo.jpg").alpha                    # (H, W) float32
@@ -6,24 +6,24 @@ reconstruct("photo.jpg").file.data            # a GLB
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
-
-import numpy as np
 
 from backend.contract.errors import InvalidParameterError, ModelUnavailableError, NoSubjectError
 from backend.contract.mesh_engines import DEFAULT_MESH, VIEWS_ENGINE
 from backend.contract.mesh_formats import MESH_FORMATS
-from backend.contract.options import MaskOptions, MatteOptions, MeshOptions
-from backend.contract.report import EngineReport, MaskReport, MeshFigures, MeshReport, Scorecard
+from backend.contract.options import MaskOptions, MatteOptions, MeshFileOptions, MeshOptions
+from backend.contract.report import ConvertReport, EngineReport, MaskReport, MeshReport, Scorecard, base_report
 from backend.contract.settings import Settings
 from backend.contract.trace import Trace
 from backend.contract.work import File
 from backend.engines.registry import Engines, default_engines
 from backend.images.arrays import Alpha, Box, Disparity, Image
+from backend.images.decoding.image_header import ImageLimits
 from backend.images.encode import encode_matte, with_density
 from backend.images.image_io import Picture
-from backend.images.open_picture import Source, open_picture
+from backend.images.open_picture import Source, open_picture, read_within
 from backend.images.pixel_art import is_pixel_art
 from backend.matte.configs import scorecard_config
 from backend.matte.documents.document import find_document, sharpened
@@ -35,17 +35,20 @@ from backend.matte.refine.scorecard import score_matte
 from backend.matte.report import matte_report
 from backend.matte.roi import find_within_roi
 from backend.matte.subject import Subject, find_subject
+from backend.mesh.built_once import build_once
+from backend.mesh.delivery import deliver
 from backend.mesh.engine import MeshEngine, MeshRequest, ViewsEngine
-from backend.mesh.export import export_mesh
-from backend.mesh.figures import measure
+from backend.mesh.figures import measure, measure_solid
 from backend.mesh.framing import Framed, frame_object, on_grey
+from backend.mesh.lighter import lighter
 from backend.mesh.mesh import Mesh
 from backend.mesh.preview import contact_sheet
+from backend.mesh.read_glb import read_glb
 
-FOREGROUND_RATIO = 0.85  # the framing whose size the files have
 if TYPE_CHECKING:
     from backend.engines.form.engine import FormEngine
 
+FOREGROUND_RATIO = 0.85  # the framing whose size the files have
 MAX_DISAGREEMENT = 0.15  # of an object's size; the network itself is off by about half of that
 ALONE = "The segmentation is used alone; name a strategy to fuse it with depth."
 
@@ -72,6 +75,15 @@ class Reconstruction:
     report: MeshReport
     alpha: Alpha  # (H, W), of the whole picture
     image: Image  # (H, W, 3); the rim's colours are the object's own
+
+
+@dataclass(frozen=True)
+class Converted:
+    """The converted mesh in the world frame, and its file."""
+
+    mesh: Mesh
+    file: File
+    report: ConvertReport
 
 
 def cut_out(
@@ -162,18 +174,15 @@ def reconstruct(
         others = [_other_view(photo, azimuth, options, engines, trace) for photo, azimuth in views]
         built = engine.build_views([(framed, disparity, 0.0), *others], request, trace)
     else:
-        built = engine.build(framed, disparity, request, trace)
+        built = build_once(engine, engines.memoize(engine.name), framed, disparity, request, trace)
     facts = dict(built.facts)
     if engine.name == DEFAULT_MESH:
         facts["form_disagreement"] = _checked(built.mesh, framed, engines, trace)
     scale = FOREGROUND_RATIO / options.foreground_ratio  # the size of an object does not follow its framing
-    with trace.stage("export"):
-        sized = replace(built.mesh, vertices=built.mesh.vertices * np.float32(scale))
-        unlit = options.shading == "unlit"
-        data = export_mesh(sized, options.format, options.up, check=trace.shows_pictures, unlit=unlit)
+    delivered = deliver(built.mesh, options, trace, scale=scale)
     with trace.stage("measure"):
-        figures = measure(built.mesh, framed, options.up, scale, built.guessed)
-    _note_what_the_format_lacks(options, figures, trace)
+        figures = measure(built.mesh, framed, delivered.placed, built.guessed)
+    _note_a_lost_texture(options, trace)
     for sentence in figures.advice:
         trace.note(sentence)
     if trace.shows_pictures:
@@ -184,8 +193,34 @@ def reconstruct(
         engine=EngineReport.model_validate({"name": engine.name, "device": engine.device, **facts}),
         mesh=figures,
     )
-    file = File(f"model.{options.format}", MESH_FORMATS[options.format].media_type, data)
-    return Reconstruction(built.mesh, framed, file, report, alpha, image)
+    return Reconstruction(built.mesh, framed, delivered.file, report, alpha, image)
+
+
+def convert_mesh(
+    source: bytes | str | Path,
+    options: MeshFileOptions | None = None,
+    *,
+    engines: Engines | None = None,
+    trace: Trace | None = None,
+) -> Converted:
+    """Return a finished mesh, the bytes or the path of a GLB, as the file that the options describe.
+
+    Raises the errors of `read_glb` and `deliver`, and UploadTooLargeError.
+    """
+    options, engines, trace = options or MeshFileOptions(), engines or default_engines(), trace or Trace()
+    settings = engines.settings
+    with trace.stage("read"):
+        data = read_within(source, settings.max_upload_bytes)
+        read = read_glb(data, ImageLimits(settings.max_pixels, settings.max_side_px))
+    mesh = read.mesh
+    if options.target_faces is not None:
+        with trace.stage("decimate"):
+            mesh = lighter(mesh, options.target_faces)
+    delivered = deliver(mesh, options, trace, unlit=read.unlit)
+    with trace.stage("measure"):
+        figures = measure_solid(delivered.placed)
+    report = ConvertReport(mesh=figures, options=options.model_dump(), **base_report(trace))
+    return Converted(mesh, delivered.file, report)
 
 
 def _other_view(
@@ -242,18 +277,10 @@ def _clean_rim(image: Image, alpha: Alpha, trace: Trace) -> Image:
     return cleaned
 
 
-def _note_what_the_format_lacks(options: MeshOptions, figures: MeshFigures, trace: Trace) -> None:
+def _note_a_lost_texture(options: MeshOptions, trace: Trace) -> None:
     if options.texture == "baked" and not MESH_FORMATS[options.format].textured:
         textured = ", ".join(name for name, row in MESH_FORMATS.items() if row.textured)
         trace.note(f"texture=baked was ignored: {options.format} holds no texture here; {textured} does.")
-    if options.shading == "unlit" and options.format != "glb":
-        trace.note(f"shading=unlit was ignored: {options.format} has no such material; glb does.")
-    if options.format == "stl":
-        across = max(high - low for low, high in zip(*figures.bounds, strict=True))
-        trace.note(
-            f"An STL has no unit, and slicers read millimetres: the object is {across:.1f} mm long until you scale it. "
-            f"Its up axis is {options.up}" + ("." if options.up == "z" else "; up=z stands it on a printer's bed.")
-        )
 
 
 def _mesh_engine(options: MeshOptions, engines: Engines, trace: Trace, several_views: bool) -> MeshEngine:

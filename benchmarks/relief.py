@@ -20,6 +20,7 @@ sys.path.insert(0, str(REPOSITORY))
 from backend.mesh.export import export_mesh  # noqa: E402
 from backend.mesh.figures import measure  # noqa: E402
 from backend.mesh.framing import Framed, frame_object  # noqa: E402
+from backend.mesh.placing import place  # noqa: E402
 from backend.mesh.preview import contact_sheet  # noqa: E402
 from backend.mesh.relief import make_relief  # noqa: E402
 
@@ -66,7 +67,7 @@ def main() -> None:
     _, decode_busy, _ = timed(lambda: cv2.imdecode(jpeg, cv2.IMREAD_COLOR))
     *frame, framed = timed(lambda: frame_object(image, alpha))
     *relief, built = timed(lambda: make_relief(framed.image, framed.alpha))
-    *export, data = timed(lambda: export_mesh(built.mesh))
+    *export, data = timed(lambda: export_mesh(place(built.mesh)))
     *figure, figures = timed(lambda: measure(built.mesh, framed))
     print(f"12 Mpx: {len(built.mesh.faces)} faces, GLB {len(data) / 1e6:.1f} MB, IoU {figures.silhouette_iou:.4f}")
     stages = {"frame": frame, "relief": relief, "export": export, "measure": figure}
@@ -83,7 +84,7 @@ def main() -> None:
         overlaps.append(figures.silhouette_iou)
         print(
             f"{name[:38]:38} {len(framed.alpha):5} {figures.faces:6} {seconds:5.2f}s "
-            f"{len(export_mesh(built.mesh)) // 1000:7} {figures.silhouette_iou:7.4f} "
+            f"{len(export_mesh(place(built.mesh))) // 1000:7} {figures.silhouette_iou:7.4f} "
             f"{figures.watertight and figures.winding_consistent!s:6} {figures.components:5}"
         )
         if arguments.sheets:

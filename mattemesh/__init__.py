@@ -76,13 +76,17 @@ class PhotoMesh:
     def save(self, path: str | Path) -> None:
         """Write the mesh in the format of the path's suffix, a row of `MESH_FORMATS`. Raises InvalidParameterError for
         another suffix or a path that cannot be written."""
-        from backend.mesh.export import export_mesh
+        from backend.contract.trace import Trace
+        from backend.mesh.delivery import deliver
+        from backend.pipeline import FOREGROUND_RATIO
 
         path = Path(path)
         for known in MESH_FORMATS:
             if path.suffix.lower() == f".{known}":
+                options = self.options.model_copy(update={"format": known})
+                scale = FOREGROUND_RATIO / options.foreground_ratio
                 is_made = known == self.options.format
-                _write(path, self.file if is_made else export_mesh(self.mesh, known, self.options.up))
+                _write(path, self.file if is_made else deliver(self.mesh, options, Trace(), scale=scale).file.data)
                 return
         suffixes = ", ".join(f".{known}" for known in MESH_FORMATS)
         raise InvalidParameterError(f"{path.name} has to end in one of {suffixes}.", parameter="path")

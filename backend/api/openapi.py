@@ -92,7 +92,10 @@ def _report_and_result(kind: Kind) -> dict[str, Any]:
 def form_documentation(kind: Kind) -> dict[str, Any]:
     """Return the OpenAPI request body of `kind`: its files, and every option with its range."""
     properties = {
-        **{name: {"type": "string", "format": "binary", "description": PARTS[name]} for name in kind.files},
+        **{
+            name: {"type": "string", "format": "binary", "description": kind.about_files.get(name, PARTS[name])}
+            for name in kind.files
+        },
         **kind.options.model_json_schema()["properties"],
     }
     return request_body(properties, list(kind.required))

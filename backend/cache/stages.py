@@ -96,7 +96,7 @@ def _find(cache: Cache, key: str) -> Arrays | None:
 class KeptArray(BaseModel):
     """Shape and type of one array; its bytes are a part of the entry."""
 
-    dtype: Literal["float32", "float64", "uint8", "bool"]
+    dtype: Literal["float32", "float64", "int64", "uint8", "bool"]
     shape: list[Annotated[int, Field(ge=0)]]
 
 

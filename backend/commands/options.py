@@ -1,7 +1,14 @@
-"""The fields of an option model as arguments of the command line."""
+"""The fields of an option model as arguments of the command line, and back."""
 
 import argparse
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+from pydantic import ValidationError
+
+from backend.contract.mesh_formats import MESH_FORMATS
+from backend.contract.options import MeshFileOptions, WorkOptions, invalid_option
+
+Options = TypeVar("Options", bound=WorkOptions)
 
 
 def add_option(
@@ -22,3 +29,15 @@ def add_option(
     choices = get_args(kinds[0]) if len(kinds) == 1 and get_origin(kinds[0]) is Literal else None
     action = "append" if repeated else "store"
     command.add_argument(flag, action=action, choices=choices, metavar=None if choices else metavar, help=shown)
+
+
+def options_of(parsed: argparse.Namespace, kind: type[Options]) -> Options:
+    """Return the options that were given; `-o chair.stl` names a mesh's format. Raises InvalidParameterError."""
+    values = {name: getattr(parsed, name) for name in kind.model_fields if name != "debug"}
+    ending = "" if parsed.out is None else parsed.out.suffix[1:].lower()
+    if issubclass(kind, MeshFileOptions) and values["format"] is None and ending in MESH_FORMATS:
+        values["format"] = ending
+    try:
+        return kind.model_validate({name: value for name, value in values.items() if value is not None})
+    except ValidationError as error:
+        raise invalid_option(error) from error

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from backend.contract.errors import InvalidParameterError
-from backend.contract.files import translate_write_errors
+from backend.contract.files import translate_write_errors, write_atomically
 
 STREAM = Path("-")
 
@@ -111,3 +111,12 @@ def write_stdout(data: bytes) -> None:
     """Write all of `data` to stdout. Raises StorageFullError or InvalidParameterError, also for a closed pipe."""
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
+
+
+def write_result(path: Path, data: bytes) -> None:
+    """Write a result or a report to `path`. Raises StorageFullError or InvalidParameterError."""
+    with translate_write_errors(path):
+        if path.exists() and not path.is_file():  # a device or a pipe is never replaced by a file
+            path.write_bytes(data)
+        else:
+            write_atomically(path, data)

@@ -77,6 +77,18 @@ class TooManyPixelsError(CallerError):
     """The header announces more pixels, or a longer side, than the limit."""
 
 
+class UnsupportedMeshTypeError(CallerError):
+    """The bytes are not a GLB, or one that uses what is not read here."""
+
+
+class MeshCorruptError(CallerError):
+    """The mesh is truncated or contradicts itself."""
+
+
+class TooManyFacesError(CallerError):
+    """The mesh has more faces or vertices than the limit."""
+
+
 class NoSubjectError(CallerError):
     """No object was found to make a mesh from."""
 
@@ -218,6 +230,9 @@ PROBLEMS: dict[type[MattemeshError], Problem] = {
     ImageCorruptError: Problem(422, "image-corrupt", "The picture is truncated or broken"),
     UploadTooLargeError: Problem(413, "upload-too-large", "The file is too large"),
     TooManyPixelsError: Problem(422, "too-many-pixels", "The picture has too many pixels"),
+    UnsupportedMeshTypeError: Problem(415, "unsupported-mesh-type", "Not a GLB that can be read here"),
+    MeshCorruptError: Problem(422, "mesh-corrupt", "The mesh is truncated or broken"),
+    TooManyFacesError: Problem(422, "too-many-faces", "The mesh has too many faces"),
     NoSubjectError: Problem(422, "no-subject", "Nothing was found to cut out"),
     UnauthorizedError: Problem(401, "unauthorized", "An API key is required"),
     CrossSiteError: Problem(403, "cross-site", "Requests from other sites are not allowed"),

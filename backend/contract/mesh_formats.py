@@ -4,6 +4,7 @@ A new format is a row here and a writer under the same name in `backend/mesh/exp
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -13,6 +14,7 @@ class MeshFormat:
     media_type: str
     about: str  # what a file holds: part of the option's description
     textured: bool = False  # a file holds the texture; the vertices along its seams then stay doubled
+    unit: Literal["m", "mm"] = "m"  # what its numbers are read as, by definition or by custom
 
 
 MESH_FORMATS: dict[str, MeshFormat] = {
@@ -20,5 +22,5 @@ MESH_FORMATS: dict[str, MeshFormat] = {
     "obj": MeshFormat("model/obj", "colours per vertex and normals, as text"),
     # PLY has no registered media type.
     "ply": MeshFormat("application/octet-stream", "colours per vertex and normals, binary"),
-    "stl": MeshFormat("model/stl", "the shape alone, for printing"),
+    "stl": MeshFormat("model/stl", "the shape alone, for printing", unit="mm"),
 }

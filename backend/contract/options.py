@@ -32,6 +32,13 @@ COLOR = r"^(#[0-9a-fA-F]{3}|#[0-9a-fA-F]{6}|black|white|transparent)$"
 NAMED_COLORS = {"black": "#000000", "white": "#ffffff"}
 
 
+def _formats_by_unit() -> dict[str, list[str]]:
+    units: dict[str, list[str]] = {}
+    for name, row in MESH_FORMATS.items():
+        units.setdefault(row.unit, []).append(name)
+    return units
+
+
 def _tidy(color: object) -> object:
     return color.strip().lower() if isinstance(color, str) else color
 
@@ -209,7 +216,58 @@ class MaskOptions(MatteOptions):
         return None if self.background == "transparent" else self.background
 
 
-class MeshOptions(MatteOptions):
+class MeshFileOptions(WorkOptions):
+    """How the file of a mesh is made: the options of `/convert-mesh`, and a part of those of `/generate-mesh`."""
+
+    format: Format = Field(
+        "glb",
+        description="The file's format. "
+        + "; ".join(f"`{name}`: {row.about}" for name, row in MESH_FORMATS.items())
+        + ".",
+    )
+    up: Literal["y", "z"] = Field("y", description="The file's up axis: y as in glTF, z as in Blender.")
+    pivot: Literal["own", "foot", "centre"] = Field(
+        "own",
+        description="Where the file's origin is: `foot`, under the object's middle at its lowest point; `centre`, in "
+        "its middle; `own`, where the engine or the converted file has it.",
+    )
+    height_mm: float | None = Field(
+        None,
+        ge=0.1,
+        le=1e6,
+        description="How high the object is, in mm; unset: about 1.2 units long. A file's numbers are then "
+        + "; ".join(f"{unit} in {', '.join(names)}" for unit, names in _formats_by_unit().items())
+        + ".",
+    )
+    height_m: float | None = Field(None, ge=1e-4, le=1000, description="The same in metres; give one of the two.")
+    target_faces: int | None = Field(
+        None,
+        ge=100,
+        le=2_000_000,
+        description="At most this many faces; unset: 12,000 by `form` and `relief`, all by TripoSR and of a converted "
+        "file.",
+    )
+    shading: Literal["lit", "unlit"] | None = Field(
+        None,
+        description="GLB only. `unlit` shows the photo's colours as they are: its own light is not lit a second time; "
+        "unset: as the converted file has it, else `lit`.",
+    )
+
+    @field_validator("height_m")
+    @classmethod
+    def _is_the_only_height(cls, height_m: float | None, others: ValidationInfo) -> float | None:
+        if height_m is not None and others.data.get("height_mm") is not None:
+            raise ValueError("give the height in mm or in m, not both")
+        return height_m
+
+    @property
+    def file_height(self) -> float | None:
+        """How high the object is in the file's own numbers; None where no height was asked for."""
+        height_m = self.height_m if self.height_mm is None else self.height_mm / 1000
+        return None if height_m is None else height_m * (1000 if MESH_FORMATS[self.format].unit == "mm" else 1)
+
+
+class MeshOptions(MeshFileOptions, MatteOptions):
     """Options of `/generate-mesh`."""
 
     engine: EngineName = Field(
@@ -223,28 +281,14 @@ class MeshOptions(MatteOptions):
     )
     resolution: int = Field(256, ge=32, le=512, description="Lattice points per side for TripoSR's surface.")
     threshold: float = Field(25.0, gt=0, le=1000, description="Density on TripoSR's surface (the isovalue).")
-    format: Format = Field(
-        "glb",
-        description="The file's format. "
-        + "; ".join(f"`{name}`: {row.about}" for name, row in MESH_FORMATS.items())
-        + ".",
-    )
     texture: Literal["auto", "vertex", "baked"] = Field(
         "auto",
         description="Colours as a texture (`baked`) or per vertex (`vertex`); `auto`: the engine's default.",
-    )
-    target_faces: int | None = Field(
-        None, ge=100, le=2_000_000, description="At most this many faces; unset: 12,000 by `relief`, all by TripoSR."
     )
     smooth: bool = Field(False, description="Smooth TripoSR's triangles; vertices stay on its surface.")
     project_photo: bool = Field(
         False, description="Project the photo's colours onto the part of TripoSR's surface that the camera saw."
     )
-    shading: Literal["lit", "unlit"] = Field(
-        "lit",
-        description="GLB only. `unlit` shows the photo's colours as they are: its own light is not lit a second time.",
-    )
-    up: Literal["y", "z"] = Field("y", description="The file's up axis: y as in glTF, z as in Blender.")
 
 
 class EditOptions(WorkOptions):

@@ -3,9 +3,14 @@
 OpenAPI takes its schema from these models. A stage fills its part; the pipeline puts the parts together.
 """
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from backend.contract.versions import versions
+
+if TYPE_CHECKING:
+    from backend.contract.trace import Trace
 
 Grade = Literal["A", "B", "C", "D", "E"]
 GRADES: tuple[tuple[int, Grade], ...] = ((85, "A"), (70, "B"), (55, "C"), (40, "D"))  # the least points of each
@@ -112,14 +117,9 @@ class EngineReport(_OpenPart):
     device: str
 
 
-class MeshFigures(_Part):
-    """The finished mesh and its scorecard. Lengths are those of the file, in which the object is about 1.2 across."""
+class SolidFigures(_Part):
+    """A mesh as its file has it. Lengths are in the file's numbers."""
 
-    grade: Grade
-    points: int = Field(ge=0, le=100, description="the grade is made of them")
-    ready: bool = Field(description="closed, without a flaw, and nothing of the shape is guessed")
-    verdict: str = Field(description="the scorecard in a few words", examples=["Closed and ready to use"])
-    guessed: str = Field(description="what of the shape is a guess, not a prediction; empty when nothing is")
     vertices: int = Field(description="distinct places: vertices doubled along a texture's seam count once")
     faces: int = Field(description="triangles")
     watertight: bool = Field(description="every edge belongs to exactly two faces")
@@ -129,6 +129,17 @@ class MeshFigures(_Part):
         description="lowest and highest x, y, z in the file's axes"
     )
     components: int = Field(description="connected parts")
+
+
+class MeshFigures(SolidFigures):
+    """The finished mesh and its scorecard. Lengths are those of the file; unless a height was asked for, the object is
+    about 1.2 across in it."""
+
+    grade: Grade
+    points: int = Field(ge=0, le=100, description="the grade is made of them")
+    ready: bool = Field(description="closed, without a flaw, and nothing of the shape is guessed")
+    verdict: str = Field(description="the scorecard in a few words", examples=["Closed and ready to use"])
+    guessed: str = Field(description="what of the shape is a guess, not a prediction; empty when nothing is")
     loose_parts: int = Field(description="connected parts beyond those that the matte has")
     lost_parts: int = Field(description="places of 0.1 % of the matte or more that the mesh does not cover")
     lost_share: float = Field(description="their share of the matte's area")
@@ -157,7 +168,6 @@ class EditFigures(_Part):
 class Report(_Part):
     """Base of every report."""
 
-    image: ImageReport
     stages: list[StageTime]
     seconds: float = Field(description="of all stages")
     notes: list[str] = Field(description="sentences for the person who asked")
@@ -170,7 +180,25 @@ class Report(_Part):
         return self.model_dump(mode="json", exclude_unset=True)
 
 
-class MatteReport(Report):
+def base_report(trace: "Trace") -> dict[str, Any]:
+    """Return the fields that every report has: stages, notes, degradations and versions."""
+    stages = [StageTime(name=s.name, seconds=round(s.seconds, 4), device=s.device) for s in trace.stages]
+    return {
+        "stages": stages,
+        "seconds": round(sum(s.seconds for s in trace.stages), 4),
+        "notes": list(trace.notes),
+        "degradations": list(trace.degradations),
+        "versions": versions(),
+    }
+
+
+class PictureReport(Report):
+    """Base of the reports of what is made of a picture."""
+
+    image: ImageReport
+
+
+class MatteReport(PictureReport):
     """Base of the reports of a mask and of a mesh."""
 
     segmenter: SegmenterReport
@@ -194,15 +222,22 @@ class MeshReport(MatteReport):
     mesh: MeshFigures
 
 
-class EditReport(Report):
+class EditReport(PictureReport):
     """The report of `/edit-mask`."""
 
     mask: Scorecard
     edit: EditFigures
 
 
-class BackgroundReport(Report):
+class BackgroundReport(PictureReport):
     """The report of `/add-background`."""
 
     background: ImageReport | None = Field(description="the picture behind the object; null for a plain colour")
     options: dict[str, Any]
+
+
+class ConvertReport(Report):
+    """The report of `/convert-mesh`."""
+
+    mesh: SolidFigures
+    options: dict[str, Any] = Field(description="the options as they were followed")

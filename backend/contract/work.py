@@ -6,10 +6,23 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from backend.contract.errors import MattemeshError, NoSubjectError
+from backend.contract.errors import (
+    MattemeshError,
+    MeshCorruptError,
+    NoSubjectError,
+    TooManyFacesError,
+    UnsupportedMeshTypeError,
+)
 from backend.contract.mesh_formats import MESH_FORMATS
-from backend.contract.options import BackgroundOptions, EditOptions, MaskOptions, MeshOptions, WorkOptions
-from backend.contract.report import BackgroundReport, EditReport, MaskReport, MeshReport, Report
+from backend.contract.options import (
+    BackgroundOptions,
+    EditOptions,
+    MaskOptions,
+    MeshFileOptions,
+    MeshOptions,
+    WorkOptions,
+)
+from backend.contract.report import BackgroundReport, ConvertReport, EditReport, MaskReport, MeshReport, Report
 from backend.contract.spool import PIECE_BYTES, SpooledFile
 
 Lane = Literal["mask", "mesh", "remote"]  # remote: masks by a remote service, whose workers mostly wait
@@ -41,6 +54,7 @@ class Kind:
     max_text_bytes: int = 16 * 1024  # longest option, as sent
     raises: tuple[type[MattemeshError], ...] = ()  # besides the errors of every kind
     job: bool = False  # whether POST /jobs takes it
+    about_files: Mapping[str, str] = field(default_factory=dict)  # where the descriptions in PARTS do not fit
 
 
 # The file parts of all kinds -> their descriptions in OpenAPI.
@@ -76,6 +90,19 @@ KINDS: dict[str, Kind] = {
         PHOTO,
         raises=(NoSubjectError,),
         job=True,
+    ),
+    "convert-mesh": Kind(
+        "mesh",
+        MeshFileOptions,
+        ConvertReport,
+        "backend.pipeline:convert_mesh",
+        "Convert a finished mesh",
+        "Returns the same mesh in another format, size or frame, or with fewer faces; nothing is built again.",
+        "mesh",
+        tuple(row.media_type for row in MESH_FORMATS.values()),
+        {"file": "source"},
+        raises=(UnsupportedMeshTypeError, MeshCorruptError, TooManyFacesError),
+        about_files={"file": "The mesh: a GLB as `/generate-mesh` writes it, by default at most 20 MiB."},
     ),
     "edit-mask": Kind(
         "mask",

@@ -101,6 +101,10 @@ class Engines:
         )
         return engine
 
+    def memoize(self, engine: str) -> Memoize:
+        """Return what memoizes the answers of an engine that is in use."""
+        return self.stages.of(f"{engine} {self._loaded[engine].fingerprint}")
+
     def skip_networks(self, why: str) -> None:
         """Have `auto` use the embedded engines alone from now on, for the reason `why`."""
         self._no_networks = why

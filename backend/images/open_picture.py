@@ -24,12 +24,19 @@ def open_picture(source: Source, settings: Settings, *, as_data: bool = False) -
     if isinstance(source, np.ndarray):
         check_image(source)
         return Picture(source, None, "png", (source.shape[0], source.shape[1]))
-    data = source if isinstance(source, bytes) else _read(Path(source), settings.max_upload_bytes)
-    if len(data) > settings.max_upload_bytes:
-        raise UploadTooLargeError(
-            "The file is too large; send a smaller one.", limit=settings.max_upload_bytes, actual=len(data)
-        )
+    data = read_within(source, settings.max_upload_bytes)
     return read_picture(data, ImageLimits(settings.max_pixels, settings.max_side_px), as_data=as_data)
+
+
+def read_within(source: bytes | str | Path, limit: int) -> bytes:
+    """Return the bytes of `source`, a path or the bytes themselves.
+
+    Raises UploadTooLargeError beyond `limit`, InvalidParameterError for a path that cannot be read.
+    """
+    data = source if isinstance(source, bytes) else _read(Path(source), limit)
+    if len(data) > limit:
+        raise UploadTooLargeError("The file is too large; send a smaller one.", limit=limit, actual=len(data))
+    return data
 
 
 def _read(path: Path, limit: int) -> bytes:

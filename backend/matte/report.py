@@ -1,32 +1,19 @@
-"""The parts that reports share: picture, segmenter, scorecard, stages, notes, versions and licences."""
+"""The parts that reports on pictures share: picture, segmenter, scorecard and licences."""
 
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from backend.contract.options import MatteOptions
-from backend.contract.report import ImageReport, ModelUse, Scorecard, SegmenterReport, StageTime
+from backend.contract.report import ImageReport, ModelUse, Scorecard, SegmenterReport, base_report
 from backend.contract.settings import Settings
 from backend.contract.trace import Trace
-from backend.contract.versions import versions
 from backend.images.image_io import Picture
 from backend.matte.subject import Subject
 from backend.weights.catalogue import CATALOGUE, EMBEDDED_ENGINES, REMBG
 from backend.weights.custom_models import read_custom_models
 from backend.weights.on_disk import find_model
 from backend.weights.remote_services import REMOTE_SERVICES
-
-
-def base_report(trace: Trace) -> dict[str, Any]:
-    """Return the fields that every report has besides its image: stages, notes, degradations and versions."""
-    stages = [StageTime(name=s.name, seconds=round(s.seconds, 4), device=s.device) for s in trace.stages]
-    return {
-        "stages": stages,
-        "seconds": round(sum(s.seconds for s in trace.stages), 4),
-        "notes": list(trace.notes),
-        "degradations": list(trace.degradations),
-        "versions": versions(),
-    }
 
 
 def matte_report(

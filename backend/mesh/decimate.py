@@ -34,8 +34,8 @@ class Decimated:
     got: int
 
 
-def decimate(mesh: Mesh, target_faces: int, color_at: ColorAt) -> Decimated:
-    """Return `mesh` with at most `target_faces` faces and vertex colours from `color_at`.
+def decimate(mesh: Mesh, target_faces: int, color_at: ColorAt | None) -> Decimated:
+    """Return `mesh` with at most `target_faces` faces and vertex colours from `color_at`, if any.
 
     A closed mesh stays closed: handles too small for the new faces are cut or filled. A mesh that is light enough is
     returned as it is. The texture is dropped: bake it afterwards.
@@ -49,7 +49,8 @@ def decimate(mesh: Mesh, target_faces: int, color_at: ColorAt) -> Decimated:
     welded = weld(mesh)
     points, faces = simplified(welded.points, welded.faces, target_faces)
     used, faces = np.unique(faces, return_inverse=True)
-    lighter = Mesh(points[used], faces.reshape(-1, 3), colors=color_at(points[used]))
+    points, faces = points[used], faces.reshape(-1, 3)
+    lighter = Mesh(points, faces, colors=None if color_at is None else color_at(points))
     return Decimated(lighter, target_faces, len(lighter.faces))
 
 

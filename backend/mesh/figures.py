@@ -4,16 +4,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.contract.report import MeshFigures
+from backend.contract.report import MeshFigures, SolidFigures
 from backend.images.arrays import Alpha, Mask, check_alpha
 from backend.images.resize import resize_to
 from backend.mesh.camera import project
-from backend.mesh.export import TURNS, Up
 from backend.mesh.framing import Framed
 from backend.mesh.mesh import Mesh
+from backend.mesh.placing import Placed, place
 from backend.mesh.raster import fragments
 from backend.mesh.scorecard import Facts, judge
-from backend.mesh.topology import Welded, topology, weld
+from backend.mesh.topology import Topology, Welded, topology, weld
 
 MAX_VIEW_PX, MIN_VIEW_PX = 1024, 512  # sides of the picture in which silhouettes are compared
 PART_SHARE = 0.001  # smallest place of the matte that a mesh may not lose, as a share of the matte's area
@@ -22,16 +22,20 @@ DEEP_SHARE = 0.01  # of the picture's side: how far a lost place reaches away fr
 MIN_WALL = 0.008  # thickness as a share of the extent; below it a wall counts as thin
 
 
-def measure(mesh: Mesh, framed: Framed, up: Up = "y", scale: float = 1.0, guessed: str = "") -> MeshFigures:
+def measure_solid(placed: Placed) -> SolidFigures:
+    """Return the figures of a mesh as its file has it."""
+    return _solid(placed)[0]
+
+
+def measure(mesh: Mesh, framed: Framed, placed: Placed | None = None, guessed: str = "") -> MeshFigures:
     """Return the figures and the scorecard of a mesh that was made from a framed object.
 
-    Lengths and bounds are those of a file with that `up`, in which the mesh is larger by `scale`. `guessed` says what
-    of the shape is a guess.
+    Lengths and bounds are those of the mesh as it is `placed` in its file; None: with y up and in world units.
+    `guessed` says what of the shape is a guess.
     Raises ValueError for a mesh without faces."""
-    if len(mesh.faces) == 0:
-        raise ValueError("a mesh to measure needs faces")
+    placed = placed or place(mesh)
+    solid, found = _solid(placed)
     welded = weld(mesh)
-    found = topology(welded)
     points = welded.points[np.unique(welded.faces)]
     flatness = _flatness(welded)
     thickness = _thickness(mesh, len(framed.alpha))
@@ -40,12 +44,9 @@ def measure(mesh: Mesh, framed: Framed, up: Up = "y", scale: float = 1.0, guesse
     lost_parts, lost_share = _lost(seen, matte)
     extent = max(float(np.ptp(points, axis=0).max()), 1e-9)
     mean = float(thickness[seen].mean()) if seen.any() else 0.0
-    volume = _volume(welded) if found.closed else None
-    turned = scale * (points @ TURNS[up].T) + 0.0
-    low, high = (tuple(float(value) for value in bound) for bound in (turned.min(axis=0), turned.max(axis=0)))
     facts = Facts(
         found=found,
-        inside_out=volume is not None and volume < 0.0,
+        inside_out=solid.volume is not None and solid.volume < 0.0,
         flatness=flatness,
         thickness=mean / extent,
         thin_share=float((thickness[seen] < MIN_WALL * extent).mean()) if seen.any() else 0.0,
@@ -56,23 +57,34 @@ def measure(mesh: Mesh, framed: Framed, up: Up = "y", scale: float = 1.0, guesse
         guessed=guessed,
     )
     return MeshFigures(
+        **solid.model_dump(),
         **judge(facts),
         guessed=guessed,
-        vertices=len(points),
-        faces=len(mesh.faces),
-        watertight=found.closed,
-        winding_consistent=found.consistent,
-        volume=None if volume is None else volume * scale**3,
-        bounds=(low, high),
-        components=found.components,
         loose_parts=facts.loose_parts,
         lost_parts=lost_parts,
         lost_share=lost_share,
         thin_share=facts.thin_share,
         flatness=flatness,
-        mean_thickness=mean * scale,
+        mean_thickness=mean * placed.scale,
         silhouette_iou=facts.iou,
     )
+
+
+def _solid(placed: Placed) -> tuple[SolidFigures, Topology]:
+    welded = weld(placed.mesh)
+    found = topology(welded)
+    points = welded.points[np.unique(welded.faces)]
+    low, high = (tuple(float(value) for value in bound) for bound in (points.min(axis=0), points.max(axis=0)))
+    solid = SolidFigures(
+        vertices=len(points),
+        faces=len(placed.mesh.faces),
+        watertight=found.closed,
+        winding_consistent=found.consistent,
+        volume=_volume(welded) if found.closed else None,
+        bounds=(low, high),
+        components=found.components,
+    )
+    return solid, found
 
 
 def silhouette_iou(mesh: Mesh, alpha: Alpha) -> float:

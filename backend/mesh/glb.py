@@ -64,10 +64,11 @@ class _Buffer:
         return len(self.accessors) - 1
 
 
-def glb_bytes(mesh: Mesh, unlit: bool = False) -> bytes:
+def glb_bytes(mesh: Mesh, unlit: bool = False, up: str = "y") -> bytes:
     """Return the GLB of a mesh with normals: its texture as an embedded JPEG, or else its vertex colours as COLOR_0.
 
-    `unlit` asks viewers to show these colours without any light of their own (KHR_materials_unlit).
+    `unlit` asks viewers to show these colours without any light of their own (KHR_materials_unlit). An `up` axis that
+    is not glTF's own is written down for `read_glb`.
 
     Raises ValueError for a mesh without normals.
     """
@@ -98,7 +99,7 @@ def glb_bytes(mesh: Mesh, unlit: bool = False) -> bytes:
         material["extensions"] = {UNLIT: {}}
         tree["extensionsUsed"] = [UNLIT]
     tree |= {
-        "asset": {"version": "2.0", "generator": GENERATOR},
+        "asset": {"version": "2.0", "generator": GENERATOR} | ({} if up == "y" else {"extras": {"up": up}}),
         "scene": 0,
         "scenes": [{"nodes": [0]}],
         "nodes": [{"mesh": 0, "name": "object"}],
@@ -116,6 +117,13 @@ def linear_from_srgb(colors: NDArray[np.float32]) -> NDArray[np.float32]:
     clipped = np.clip(colors, 0.0, 1.0)
     linear = np.where(clipped <= 0.04045, clipped / 12.92, ((clipped + 0.055) / 1.055) ** 2.4)
     return linear.astype(np.float32)
+
+
+def srgb_from_linear(light: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return linear light as sRGB colours in [0, 1]: the counterpart of `linear_from_srgb`."""
+    clipped = np.clip(light, 0.0, 1.0)
+    colors = np.where(clipped <= 0.0031308, clipped * 12.92, 1.055 * clipped ** (1 / 2.4) - 0.055)
+    return colors.astype(np.float32)
 
 
 def _unit(normals: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """The mesh that every engine returns and every writer takes.
 
 World frame (TripoSR's): right-handed, x toward the viewer, y to the viewer's right, z up, the object inside ±0.87.
-Only `export_mesh` turns it into a file's own frame.
+Only `placing.py` turns it into a file's own frame.
 """
 
 from collections.abc import Callable

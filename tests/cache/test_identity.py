@@ -57,7 +57,7 @@ OTHERS = {
     "format": "obj", "texture": "baked", "target_faces": 500, "smooth": True, "project_photo": True, "up": "z",
     "cloth": "upper", "points": [{"x": 1, "y": 2, "mode": "keep"}], "matting": "rembg", "refiner": "classic",
     "score_threshold": 0.4, "classes": "cat", "instances": 2, "mode": "document", "edges": "sharp",
-    "holes": "open", "shading": "unlit", "roi": "1,2,3,4",
+    "holes": "open", "shading": "unlit", "pivot": "foot", "height_mm": 120.0, "height_m": 2.0, "roi": "1,2,3,4",
 }  # fmt: skip
 
 

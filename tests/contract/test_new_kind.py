@@ -11,15 +11,15 @@ from tests.helpers.drawn import encoded, toy
 OWN_FILES = """
 from dataclasses import dataclass
 from backend.contract.options import WorkOptions
-from backend.contract.report import Report
+from backend.contract.report import PictureReport, base_report
 from backend.contract.work import File
 from backend.images.open_picture import open_picture
-from backend.matte.report import base_report, image_report
+from backend.matte.report import image_report
 
 class MeasureOptions(WorkOptions):
     unit: str = "bytes"
 
-class MeasureReport(Report):
+class MeasureReport(PictureReport):
     size: int
 
 @dataclass

@@ -14,10 +14,12 @@ from PIL import Image
 from backend.contract.mesh_formats import MESH_FORMATS
 from backend.contract.settings import REPOSITORY
 from backend.mesh import export
-from backend.mesh.export import export_mesh, turn_mesh
+from backend.mesh.export import export_mesh
 from backend.mesh.glb import glb_bytes, linear_from_srgb
-from backend.mesh.mesh import Mesh, Texture
+from backend.mesh.mesh import Mesh
+from backend.mesh.placing import place
 from backend.mesh.relief import make_relief
+from tests.helpers.small_meshes import figure
 
 VALIDATE = """
 const validator = require("gltf-validator");
@@ -26,22 +28,15 @@ validator.validateBytes(new Uint8Array(read)).then((report) => console.log(JSON.
 """
 
 
-def figure(texture=False, colors=True):
-    """A tetrahedron with an arm along each axis of its own length: 1 toward the viewer, 2 to the right, 3 up."""
-    vertices = np.array([[0, 0, 0], [0.1, 0, 0], [0, 0.2, 0], [0, 0, 0.3]], np.float32)
-    faces = np.array([[0, 2, 1], [0, 3, 2], [0, 1, 3], [1, 2, 3]])
-    paint = np.array([[0.2, 0.4, 0.6], [1, 0, 0], [0, 1, 0], [0.5, 0.5, 0.5]], np.float32) if colors else None
-    picture = np.zeros((8, 16, 3), np.uint8)
-    picture[:, 8:] = (250, 120, 10)
-    laid = Texture(np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32), picture) if texture else None
-    return Mesh(vertices, faces, paint, laid)
-
-
 def solid():
     side = 200
     rows, columns = np.mgrid[0:side, 0:side] - side / 2
     alpha = ((np.hypot(rows, columns) < 85) & (np.hypot(rows - 20, columns + 30) > 20)).astype(np.float32)
     return make_relief(np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8), alpha).mesh
+
+
+def written(mesh, kind="glb", up="y", **how):
+    return export_mesh(place(mesh, up), kind, **how)
 
 
 def loaded(data, kind):
@@ -70,40 +65,40 @@ def issues_of(data):
 )
 def test_the_khronos_validator_has_nothing_to_say_against_a_glb(mesh):
     for unlit in (False, True):
-        issues = issues_of(export_mesh(mesh, unlit=unlit))
+        issues = issues_of(written(mesh, unlit=unlit))
         assert issues["numErrors"] == 0 and issues["numWarnings"] == 0, issues["messages"]
 
 
 @pytest.mark.parametrize("kind", list(MESH_FORMATS))
 def test_every_format_stands_upright_and_faces_the_viewer(kind):
     # The longest arm points up (y), the middle one to the viewer's right (x), the short one at the viewer (z).
-    assert np.allclose(loaded(export_mesh(figure(), kind), kind).bounds, [[0, 0, 0], [0.2, 0.3, 0.1]])
+    assert np.allclose(loaded(written(figure(), kind), kind).bounds, [[0, 0, 0], [0.2, 0.3, 0.1]])
     # Blender's own frame: up is z, the front looks along −y, and the viewer's right is x.
-    assert np.allclose(loaded(export_mesh(figure(), kind, up="z"), kind).bounds, [[0, -0.1, 0], [0.2, 0, 0.3]])
+    assert np.allclose(loaded(written(figure(), kind, up="z"), kind).bounds, [[0, -0.1, 0], [0.2, 0, 0.3]])
 
 
 @pytest.mark.parametrize("kind", list(MESH_FORMATS))
 @pytest.mark.parametrize("up", ["y", "z"])
 def test_a_turn_keeps_the_inside_inside(kind, up):
-    assert loaded(export_mesh(figure(), kind, up), kind).volume == pytest.approx(0.001, rel=1e-3)
+    assert loaded(written(figure(), kind, up), kind).volume == pytest.approx(0.001, rel=1e-3)
 
 
 @pytest.mark.parametrize("kind", ["obj", "ply", "stl"])
 def test_plain_formats_are_closed_without_welding_by_the_reader(kind):
-    found = loaded(export_mesh(solid(), kind), kind)
+    found = loaded(written(solid(), kind), kind)
     if kind == "stl":
         found.merge_vertices()
     assert found.is_watertight and found.is_winding_consistent
 
 
 def test_vertex_colours_are_linear_in_a_glb_and_as_in_the_photo_elsewhere():
-    tree, binary = tree_and_binary(export_mesh(figure()))
+    tree, binary = tree_and_binary(written(figure()))
     accessor = tree["accessors"][tree["meshes"][0]["primitives"][0]["attributes"]["COLOR_0"]]
     view = tree["bufferViews"][accessor["bufferView"]]
     colors = np.frombuffer(binary, "<f4", accessor["count"] * 3, view["byteOffset"]).reshape(-1, 3)
     assert colors[3] == pytest.approx([0.21404] * 3, abs=1e-4)  # half grey reflects 21 %
     for kind in ("obj", "ply"):
-        seen = np.asarray(loaded(export_mesh(figure(), kind), kind).visual.vertex_colors)[:, :3]
+        seen = np.asarray(loaded(written(figure(), kind), kind).visual.vertex_colors)[:, :3]
         assert {tuple(color) for color in seen.tolist()} == {(51, 102, 153), (255, 0, 0), (0, 255, 0), (128, 128, 128)}
 
 
@@ -114,7 +109,7 @@ def test_srgb_becomes_linear_light():
 
 
 def test_a_texture_is_inside_the_glb_and_colours_do_not_darken_it():
-    tree, binary = tree_and_binary(export_mesh(figure(texture=True)))
+    tree, binary = tree_and_binary(written(figure(texture=True)))
     attributes = tree["meshes"][0]["primitives"][0]["attributes"]
     assert set(attributes) == {"POSITION", "NORMAL", "TEXCOORD_0"}
     surface = tree["materials"][0]["pbrMetallicRoughness"]
@@ -127,7 +122,7 @@ def test_a_texture_is_inside_the_glb_and_colours_do_not_darken_it():
 
 @pytest.mark.parametrize("kind", list(MESH_FORMATS))
 def test_the_same_mesh_makes_the_same_bytes(kind):
-    assert export_mesh(figure(texture=True), kind) == export_mesh(figure(texture=True), kind)
+    assert written(figure(texture=True), kind) == written(figure(texture=True), kind)
 
 
 def test_many_vertices_get_wide_indices():
@@ -135,16 +130,10 @@ def test_many_vertices_get_wide_indices():
     vertices = np.stack([np.zeros(67600), columns.ravel(), rows.ravel()], axis=-1).astype(np.float32) / 300
     corner = np.arange(67600).reshape(260, 260)
     faces = np.stack([corner[:-1, :-1], corner[:-1, 1:], corner[1:, 1:]], axis=-1).reshape(-1, 3)
-    data = export_mesh(Mesh(vertices, faces))
+    data = written(Mesh(vertices, faces))
     tree, _ = tree_and_binary(data)
     assert tree["accessors"][tree["meshes"][0]["primitives"][0]["indices"]]["componentType"] == 5125
     assert (loaded(data, "glb").faces == faces).all()
-
-
-def test_normals_turn_with_the_mesh():
-    mesh = Mesh(figure().vertices, figure().faces, normals=np.tile(np.float32([1, 0, 0]), (4, 1)))
-    assert (turn_mesh(mesh, "y").normals == [0, 0, 1]).all()
-    assert (turn_mesh(mesh, "z").normals == [0, -1, 0]).all()
 
 
 @pytest.mark.parametrize("kind", list(MESH_FORMATS))
@@ -152,18 +141,18 @@ def test_normals_turn_with_the_mesh():
     "mesh", [figure(colors=False), figure(texture=True), solid()], ids=["bare", "textured", "relief"]
 )
 def test_every_file_reads_back_as_its_mesh(mesh, kind):
-    export_mesh(mesh, kind, check=True)
+    written(mesh, kind, check=True)
 
 
 def test_a_checked_file_that_reads_back_as_another_mesh_is_an_error(monkeypatch):
-    monkeypatch.setitem(
-        export.WRITERS,
-        "glb",
-        lambda mesh: glb_bytes(Mesh(mesh.vertices * 2, mesh.faces, None, None, mesh.normals)),
+    monkeypatch.setattr(
+        export,
+        "glb_bytes",
+        lambda mesh, *_: glb_bytes(Mesh(mesh.vertices * 2, mesh.faces, None, None, mesh.normals)),
     )
-    export_mesh(figure())
+    written(figure())
     with pytest.raises(RuntimeError, match="reads back"):
-        export_mesh(figure(), check=True)
+        written(figure(), check=True)
 
 
 def test_what_cannot_be_a_file_is_refused():
@@ -176,7 +165,7 @@ def test_what_cannot_be_a_file_is_refused():
         (Mesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int64)), "ply", "y"),
     ):
         with pytest.raises(ValueError):
-            export_mesh(mesh, kind, up)
+            written(mesh, kind, up)
 
 
 def test_every_format_of_the_table_has_a_writer():
@@ -185,8 +174,8 @@ def test_every_format_of_the_table_has_a_writer():
 
 
 def test_unlit_is_a_material_of_a_glb_alone():
-    lit, unlit = (tree_and_binary(export_mesh(figure(), unlit=unlit))[0] for unlit in (False, True))
+    lit, unlit = (tree_and_binary(written(figure(), unlit=unlit))[0] for unlit in (False, True))
     assert "extensionsUsed" not in lit and "extensions" not in lit["materials"][0]
     assert unlit["extensionsUsed"] == ["KHR_materials_unlit"]
     assert unlit["materials"][0]["extensions"] == {"KHR_materials_unlit": {}}
-    assert export_mesh(figure(), "ply", unlit=True) == export_mesh(figure(), "ply")
+    assert written(figure(), "ply", unlit=True) == written(figure(), "ply")

@@ -8,6 +8,7 @@ from backend.mesh.camera import HALF_HEIGHT
 from backend.mesh.figures import measure, silhouette_iou
 from backend.mesh.framing import Framed
 from backend.mesh.mesh import Mesh
+from backend.mesh.placing import place
 
 
 def mesh_of(shape):
@@ -136,7 +137,7 @@ def test_parts_beyond_those_of_the_matte_are_loose():
 
 def test_lengths_are_those_of_a_scaled_file():
     ball = mesh_of(trimesh.creation.icosphere(3, 0.5))
-    plain, twice = (measure(ball, framed(ball_picture(0.5)), "y", scale) for scale in (1.0, 2.0))
+    plain, twice = (measure(ball, framed(ball_picture(0.5)), place(ball, scale=scale)) for scale in (1.0, 2.0))
     assert np.allclose(twice.bounds, 2 * np.array(plain.bounds))
     assert twice.volume == pytest.approx(8 * plain.volume)
     assert twice.mean_thickness == pytest.approx(2 * plain.mean_thickness)

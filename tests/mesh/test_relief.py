@@ -15,6 +15,7 @@ from backend.mesh.export import export_mesh
 from backend.mesh.figures import measure, silhouette_iou
 from backend.mesh.framing import frame_object
 from backend.mesh.layers import MIN_THICKNESS
+from backend.mesh.placing import place
 from backend.mesh.relief import ReliefEngine, make_relief
 from backend.mesh.topology import topology, weld
 
@@ -250,7 +251,7 @@ def test_the_file_shows_the_photo_on_the_front():
     rng = np.random.default_rng(5)
     image = cv2.resize(rng.integers(0, 256, (24, 24, 3), np.uint8), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
     alpha = SCENES["ball"][0].astype(np.float32)
-    scene = trimesh.load(io.BytesIO(export_mesh(make_relief(image, alpha).mesh)), file_type="glb", force="mesh")
+    scene = trimesh.load(io.BytesIO(export_mesh(place(make_relief(image, alpha).mesh))), file_type="glb", force="mesh")
     texture = np.asarray(scene.visual.material.baseColorTexture)[..., :3]
     x0, y0 = (int(np.flatnonzero(alpha.any(axis))[0]) - 2 for axis in (0, 1))  # the front's tile begins at the box
     rows, columns = np.nonzero(RADIUS < 120)

@@ -15,6 +15,7 @@ from backend.contract.errors import INTERNAL, PROBLEMS
 from backend.contract.settings import REPOSITORY
 from backend.mesh.export import export_mesh
 from backend.mesh.mesh import Mesh
+from backend.mesh.placing import place
 
 WEB = REPOSITORY / "backend" / "web"
 MODULES = sorted((WEB / "js").glob("*.js"))
@@ -266,7 +267,7 @@ def test_a_glb_of_ours_is_read_with_each_edge_once(tmp_path: Path, colored: bool
     vertices = np.array([(0, 0, 0), (1, 0, 0), (0, 2, 0), (0, 0, 3)], np.float32)
     faces = np.array([(0, 2, 1), (0, 1, 3), (0, 3, 2), (1, 2, 3)])
     colors = np.full((4, 3), 0.5, np.float32) if colored else None
-    (tmp_path / "solid.glb").write_bytes(export_mesh(Mesh(vertices, faces, colors=colors), "glb", "y"))
+    (tmp_path / "solid.glb").write_bytes(export_mesh(place(Mesh(vertices, faces, colors=colors))))
     script = """
     import { readFileSync } from "node:fs";
     const { parseGlb, edgesOf } = await import(`${WEB}/glb.js`);

@@ -6,7 +6,7 @@ import numpy as np
 
 from backend.contract.errors import InvalidParameterError, MissingFileError
 from backend.contract.options import BackgroundOptions
-from backend.contract.report import BackgroundReport
+from backend.contract.report import BackgroundReport, base_report
 from backend.contract.trace import Trace
 from backend.contract.work import File
 from backend.engines.registry import Engines, default_engines
@@ -17,7 +17,7 @@ from backend.images.image_io import Picture
 from backend.images.open_picture import Source, open_picture
 from backend.matte.editing.fitting import fit_picture
 from backend.matte.refine.foreground import foreground_colors
-from backend.matte.report import base_report, image_report
+from backend.matte.report import image_report
 from backend.matte.subject import mask_as_alpha
 
 PAPER = "#ffffff"  # behind parts that a JPEG cannot leave transparent

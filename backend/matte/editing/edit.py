@@ -11,7 +11,7 @@ import numpy as np
 
 from backend.contract.errors import InvalidParameterError, MissingFileError
 from backend.contract.options import EditOptions, MaskOptions
-from backend.contract.report import EditFigures, EditReport
+from backend.contract.report import EditFigures, EditReport, base_report
 from backend.contract.trace import Trace
 from backend.contract.work import File
 from backend.engines.registry import Engines, default_engines
@@ -24,7 +24,7 @@ from backend.matte.editing.brush import paint
 from backend.matte.editing.clicks import click_parts
 from backend.matte.editing.snap import snap_strokes
 from backend.matte.refine.scorecard import score_matte
-from backend.matte.report import base_report, image_report
+from backend.matte.report import image_report
 from backend.matte.subject import find_subject, mask_as_alpha
 
 
