@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import trimesh
 from numpy.typing import NDArray
+from skimage.measure import marching_cubes
 
 from backend.mesh.mesh import Mesh
 from backend.mesh.texture import BakeConfig, bake_texture
@@ -61,6 +62,29 @@ def test_the_shape_stays_faces_and_places_and_closedness() -> None:
     before = trimesh.Trimesh(plain.vertices, plain.faces, process=False)
     assert welded.volume == pytest.approx(before.volume, rel=1e-5)
     np.testing.assert_array_equal(np.unique(mesh.vertices, axis=0), np.unique(plain.vertices, axis=0))
+
+
+def slivers(kind: str) -> Mesh:
+    """Return what marching cubes make of a surface that grazes lattice points: some faces have next to no area
+    (`crystal`), others are narrower than a texel (`egg`)."""
+    x, y, z = np.mgrid[-1:1:25j, -1:1:25j, -1:1:25j]
+    if kind == "crystal":
+        field = np.abs(x) + np.abs(y) + np.maximum(np.abs(z), 0.25) - 0.75 - 1e-4 * (1 + x)
+    else:
+        egg = np.sqrt((x / 0.75) ** 2 + (y / 0.5) ** 2 + (z / 0.83) ** 2) - 1
+        field = np.sign(egg) * np.abs(egg) ** 1.5 + 1e-5
+    vertices, faces, _, _ = marching_cubes(field, 0.0, spacing=(1 / 12,) * 3)
+    return Mesh(vertices.astype(np.float32) - 1, faces.astype(np.int64))
+
+
+@pytest.mark.parametrize("kind", ["crystal", "egg"])
+def test_slivers_too_have_the_colours_of_their_place(kind: str) -> None:
+    plain = slivers(kind)
+    mesh = bake_texture(plain, paint, CONFIG)
+    for weights in ((1 / 3, 1 / 3, 1 / 3), (0.8, 0.1, 0.1), (0.1, 0.8, 0.1), (0.1, 0.1, 0.8)):
+        place = np.einsum("k,nkd->nd", weights, mesh.vertices[mesh.faces])
+        shown = looked_up(mesh, np.array(weights))
+        assert np.abs(shown - paint(place.astype(np.float32))).max() < 0.15
 
 
 def test_no_place_of_the_picture_is_left_unpainted() -> None:
