@@ -27,11 +27,11 @@ from backend.images.transparency import outlines, without_clear_pixels
 from backend.matte.configs import matte_config
 from backend.matte.refine.components import ComponentsConfig
 from backend.matte.refine.enclosed import open_enclosed, settle_enclosed
-from backend.matte.refine.evidence import Evidence, unsureness
+from backend.matte.refine.evidence import Evidence, moved_share, unsureness
 from backend.matte.refine.exact import keep_exact
 from backend.matte.refine.refine_matte import Facts, MatteConfig, refine_matte
 from backend.matte.refine.rembg_matting import RembgMattingConfig
-from backend.weights.catalogue import EMBEDDED_SEGMENTER, SECOND_OPINION
+from backend.weights.catalogue import ANY_OBJECT, EMBEDDED_SEGMENTER, SECOND_OPINION
 
 SAME_SHAPE = 0.01  # a mask may have another size than the picture, but aspect ratios must match within 1 %
 CHOICE_OPTIONS = frozenset({"score_threshold", "classes"})
@@ -108,7 +108,7 @@ def _segment(picture: Picture, options: MatteOptions, engines: Engines, trace: T
         if options.model == "auto" and not options.multi_scale:
             found = _with_second_opinion(found, picture.image, engines)
             found = _with_exact_outline(found, picture.image, config, engines)
-        elif guess.by_color and not guess.exact:
+        elif (guess.by_color and not guess.exact) or (segmenter.name in ANY_OBJECT and not options.multi_scale):
             found = _disputed(found, picture.image, engines)
         name, guess = found.name, found.guess
     trace.picture("saliency", guess.saliency)
@@ -134,6 +134,8 @@ def _segment(picture: Picture, options: MatteOptions, engines: Engines, trace: T
     if opened := matte.facts.get("holes_opened"):
         trace.note(f"Opened {_areas(int(opened))} in the backdrop's colour inside the object; holes=keep leaves them.")
     facts = {**guess.facts, **enclosed, **matte.facts}
+    if not guess.by_color and not guess.exact:
+        facts["moved_share"] = round(moved_share(saliency, matte.alpha), 4)
     return Subject(matte.alpha, name, guess.notes, _evidence(guess, facts), facts)
 
 
@@ -145,6 +147,7 @@ def _evidence(guess: FirstGuess, facts: Facts) -> Evidence:
         None if disagreement is None else float(disagreement),
         float(facts.get("parts_dropped_share", 0)),
         None if separation is None else float(separation),
+        float(facts.get("moved_share", 0)),
     )
 
 
@@ -177,18 +180,27 @@ def _areas(count: int) -> str:
 def _with_second_opinion(first: Opinion, image: Image, engines: Engines) -> Opinion:
     """Return the surer of two networks; where the small one is alone, its mean over picture and mirror image."""
     if first.name == SECOND_OPINION:
-        mirrored = engines.segmenter(first.name).predict(np.ascontiguousarray(image[:, ::-1]))
-        return Opinion(first.name, with_mirrored(first.guess, mirrored))
+        return Opinion(first.name, with_mirrored(first.guess, _mirrored(first.name, image, engines)))
     second = engines.second_opinion(first.name)
     return first if second is None else surer(first, Opinion(second.name, second.predict(image)))
 
 
+def _mirrored(name: str, image: Image, engines: Engines) -> FirstGuess:
+    """Return what the segmenter `name` says of the picture's mirror image, as a mirror image itself."""
+    return engines.segmenter(name).predict(np.ascontiguousarray(image[:, ::-1]))
+
+
 def _disputed(found: Opinion, image: Image, engines: Engines) -> Opinion:
-    """Return a guess by colours with how far the small network differs from it, where that is here: for the grade."""
-    second = engines.second_opinion(found.name)
-    if second is None:
+    """Return the guess with how far a second opinion differs from it, for the grade: that of the small network where
+    it is here, its own of the mirror image for the small network itself.
+    """
+    if found.name == SECOND_OPINION:
+        other: Saliency = _mirrored(found.name, image, engines).saliency[:, ::-1]
+    elif second := engines.second_opinion(found.name):
+        other = second.predict(image).saliency
+    else:
         return found
-    apart = round(disagreement(found.guess.saliency, second.predict(image).saliency), 4)
+    apart = round(disagreement(found.guess.saliency, other), 4)
     return Opinion(found.name, replace(found.guess, facts={**found.guess.facts, "disagreement": apart}))
 
 

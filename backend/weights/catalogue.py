@@ -110,6 +110,9 @@ AUTO_SEGMENTERS = (
 )  # what `auto` looks for; docs/models.md says why
 DEFAULT_SEGMENTER = AUTO_SEGMENTERS[0]
 SECOND_OPINION = "u2netp"  # asked beside any other one of them
+ANY_OBJECT = frozenset(
+    {*AUTO_SEGMENTERS, "silueta", "birefnet-general", "birefnet-general-lite", "birefnet-massive", "bria-rmbg"}
+)  # networks that mean by an object what the small one does, so that its opinion counts
 EMBEDDED_SEGMENTER = "border"  # what `auto` uses without any network
 EMBEDDED_ENGINES: dict[str, tuple[Task, str]] = {  # engines without weights: task, sentence for /models
     EMBEDDED_SEGMENTER: ("segmentation", "Embedded: models the colours of the picture's border; needs no weights."),

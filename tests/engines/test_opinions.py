@@ -79,10 +79,26 @@ def test_auto_takes_the_surer_of_two_networks_and_reports_both(engines: Engines)
     assert "u2netp" in [model.id for model in report.models]
 
 
-def test_a_network_that_is_named_and_one_that_is_asked_at_three_scales_stand_alone(engines: Engines) -> None:
-    for options in (MaskOptions(model="u2net"), MaskOptions(multi_scale=True)):
+def test_a_network_that_is_named_makes_the_mask_and_another_is_asked_for_the_grade(engines: Engines) -> None:
+    image, truth = toy()
+    made = cut_out(image, MaskOptions(model="u2net", quality="fast"), engines=engines)
+    facts = made.report.segmenter.model_dump()
+    assert facts["name"] == "u2net" and "opinions" not in facts and facts["disagreement"] == 0.0
+    assert np.array_equal(made.alpha >= 0.5, truth)
+
+
+def test_the_small_network_is_asked_about_the_mirror_image_for_the_grade(engines: Engines) -> None:
+    image, truth = toy()
+    facts = cut_out(image, MaskOptions(model="u2netp"), engines=engines).report.segmenter.model_dump()
+    assert facts["disagreement"] == round(disagreement(truth, truth[:, ::-1]), 4) > 0
+
+
+def test_a_network_that_is_asked_at_three_scales_and_one_that_means_other_things_stand_alone(engines: Engines) -> None:
+    for options in (MaskOptions(multi_scale=True), MaskOptions(model="u2net", multi_scale=True)):
         report = cut_out(toy()[0], options, engines=engines).report
-        assert report.segmenter.name == "u2net" and "opinions" not in report.segmenter.model_dump()
+        assert report.segmenter.name == "u2net" and "disagreement" not in report.segmenter.model_dump()
+    report = cut_out(toy()[0], MaskOptions(model="own"), engines=engines).report
+    assert report.segmenter.name == "own" and "disagreement" not in report.segmenter.model_dump()
 
 
 def test_the_operators_choice_is_what_auto_means_and_stands_alone(engines: Engines, tmp_path: Path) -> None:

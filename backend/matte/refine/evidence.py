@@ -1,15 +1,15 @@
-"""What is known of a first guess besides its pixels: how unsure it was, what a second opinion said, what was left out.
+"""What is known of a first guess besides its pixels: how unsure it was, what a second opinion said, what was moved.
 
-The costs were fitted by logistic regression (IoU below 0.7 or not) to 210 real photos and three networks, and to 105 of
-them and `border`: 15 points to a unit of log odds, fewer for colours alone. What they are worth is measured by
-`benchmarks/refinement.py --grades`.
+The costs were fitted by logistic regression (IoU below 0.7 or not) to 210 real photos and three networks, each set and
+network judged by what the others taught, and to 105 of them and `border`: some 15 points to a unit of log odds, fewer
+for colours alone. What they are worth is measured by `benchmarks/refinement.py --grades`.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from backend.images.arrays import Saliency
+from backend.images.arrays import Alpha, Saliency, check_same_size
 from backend.images.resize import fit_longest_side
 
 SIDE_PX = 512  # longer side of the copy on which the saliency is judged
@@ -30,8 +30,8 @@ class _Cost:
         return self.points * float(np.log((figure + self.floor) / (self.calm + self.floor)))
 
 
-UNSURE, DISPUTED = _Cost(21.3, 0.009, 0.01), _Cost(12.2, 0.012, 0.03)  # a network that has a second opinion beside it
-UNSURE_ALONE = _Cost(32.6, 0.005, 0.01)  # a network that nobody else was asked beside
+DISPUTED, MOVED = _Cost(20.0, 0.045, 0.03), _Cost(10.0, 0.01, 0.02)  # a network that has a second opinion beside it
+UNSURE, MOVED_ALONE = _Cost(15.0, 0.012, 0.01), _Cost(16.0, 0.01, 0.02)  # a network that nobody else was asked beside
 COLORS_DISPUTED = _Cost(34.0, 0.06, 0.03)  # a guess by colours that a network was asked beside
 COLORS_UNSURE = _Cost(14.0, 0.01, 0.01)  # a guess by colours alone
 
@@ -44,6 +44,7 @@ class Evidence:
     disagreement: float | None = None  # 1 - IoU with a second opinion, None where nobody else was asked
     left_out: float = 0.0  # parts that were found and dropped
     separation: float | None = None  # of a guess by colours: how far apart those of object and background are, 0 to 1
+    moved: float = 0.0  # 1 - IoU of a network's mask before and after the refinement
 
 
 def unsureness(saliency: Saliency) -> float:
@@ -52,6 +53,17 @@ def unsureness(saliency: Saliency) -> float:
     mask = small >= 0.5
     area = np.count_nonzero(mask)
     return float(small[~mask].sum() / area) if area else 0.0
+
+
+def moved_share(saliency: Saliency, alpha: Alpha) -> float:
+    """Return how far the refinement has moved the mask of `saliency`: 1 - IoU of the two, 0 where both are empty.
+
+    Raises ValueError for arrays of two sizes.
+    """
+    check_same_size(saliency, alpha)
+    before, after = (np.clip(fit_longest_side(one, SIDE_PX), 0, 1) >= 0.5 for one in (saliency, alpha))
+    either = np.count_nonzero(before | after)
+    return 1 - np.count_nonzero(before & after) / either if either else 0.0
 
 
 def losses(evidence: Evidence) -> list[tuple[float, str]]:
@@ -63,9 +75,11 @@ def losses(evidence: Evidence) -> list[tuple[float, str]]:
     if evidence.disagreement is not None:
         told = f"A second opinion differs in {evidence.disagreement:.0%} of the object."
         found.append(((COLORS_DISPUTED if by_color else DISPUTED).of(evidence.disagreement), told))
-    if alone or not by_color:
-        unsure = COLORS_UNSURE if by_color else UNSURE_ALONE if alone else UNSURE
-        found.append((unsure.of(evidence.unsure), told_unsure))
+    if alone:
+        found.append(((COLORS_UNSURE if by_color else UNSURE).of(evidence.unsure), told_unsure))
+    if not by_color:
+        told = f"The refinement moved the mask by {evidence.moved:.0%} of the object; compare it with the picture."
+        found.append(((MOVED_ALONE if alone else MOVED).of(evidence.moved), told))
     if alone and evidence.separation is not None:
         found.append((MINGLED * (1 - evidence.separation), "The object's colours are also those of its background."))
     return sorted((one for one in found if one[0] >= LEAST_TOLD), reverse=True)

@@ -84,14 +84,14 @@ def _judge(figures: dict[str, Any], config: ScorecardConfig, evidence: Evidence 
     for loss, sentence in losses(evidence) if evidence else ():
         take(loss, sentence)
     for side in figures["touches"]:
-        take(12, f"The object is cut by the {side} edge; a photo that shows all of it makes a better mesh.")
+        take(8, f"The object is cut by the {side} edge; a photo that shows all of it makes a better mesh.")
     if figures["coverage"] < config.min_coverage:
         take(20, f"The object covers {figures['coverage']:.1%} of the picture; move closer or crop.")
     if figures["coverage"] > config.max_coverage:
         take(40, f"The mask covers {figures['coverage']:.1%} of the picture; the background was probably not found.")
     if figures["parts"] > 1:
         many = "Two" if figures["parts"] == 2 else str(figures["parts"])
-        take(min(10 * (figures["parts"] - 1), 30), f"{many} separate objects: pass a mask for one.")
+        take(min(3 * (figures["parts"] - 1), 9), f"{many} separate objects: pass a mask for one.")
     if figures["confidence_mean"] < 0.9:
         take(
             min(100 * (0.9 - figures["confidence_mean"]), 40), "Large areas are uncertain; a plainer background helps."

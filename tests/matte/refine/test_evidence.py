@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from backend.matte.refine.evidence import Evidence, losses, unsureness
+from backend.matte.refine.evidence import Evidence, losses, moved_share, unsureness
 from backend.matte.refine.scorecard import score_matte
 
 
@@ -15,9 +15,9 @@ def test_a_sure_guess_that_nobody_disputes_costs_nothing() -> None:
     assert losses(Evidence(0.0)) == [] and losses(Evidence(0.0, 0.0)) == []
 
 
-@pytest.mark.parametrize("field", ["unsure", "disagreement", "left_out"])
+@pytest.mark.parametrize("field", ["unsure", "disagreement", "left_out", "moved"])
 def test_more_of_each_figure_costs_more_and_is_said(field: str) -> None:
-    calm = {"unsure": 0.0, "disagreement": 0.0, "left_out": 0.0}
+    calm = {"disagreement": None if field == "unsure" else 0.0, "unsure": 0.0, "left_out": 0.0, "moved": 0.0}
     some, much = (Evidence(**{**calm, field: value}) for value in (0.1, 0.3))
     assert 0 < points(some) < points(much)
     ((_, sentence),) = losses(some)
@@ -25,8 +25,24 @@ def test_more_of_each_figure_costs_more_and_is_said(field: str) -> None:
 
 
 def test_the_largest_loss_is_said_first() -> None:
-    found = [loss for loss, _ in losses(Evidence(0.05, 0.6, 0.1))]
+    found = [loss for loss, _ in losses(Evidence(0.05, 0.6, 0.1, moved=0.1))]
     assert found == sorted(found, reverse=True) and len(found) == 3
+
+
+def test_what_a_network_is_unsure_of_counts_only_where_nobody_else_was_asked() -> None:
+    assert points(Evidence(0.3)) > 0 == points(Evidence(0.3, 0.0))
+
+
+def test_the_moved_share_is_the_part_of_both_masks_that_is_in_one_of_them() -> None:
+    before = np.zeros((100, 200), np.float32)
+    assert moved_share(before, before) == 0
+    before[20:60, 20:60] = 0.8
+    after = np.where(before > 0, np.float32(1), np.float32(0))
+    assert moved_share(before, after) == 0
+    after[20:60, 60:100] = 1
+    assert moved_share(before, after) == pytest.approx(0.5)
+    with pytest.raises(ValueError):
+        moved_share(before, after[1:])
 
 
 def test_unsureness_is_what_the_mask_leaves_out_of_the_saliency() -> None:
@@ -48,7 +64,7 @@ def test_unsureness_is_the_same_at_any_size() -> None:
 def test_the_scorecard_takes_the_points_and_gives_the_sentences() -> None:
     alpha = np.zeros((300, 300), np.float32)
     alpha[100:200, 100:200] = 1
-    clean, doubted = score_matte(alpha), score_matte(alpha, evidence=Evidence(0.1, 0.5))
+    clean, doubted = score_matte(alpha), score_matte(alpha, evidence=Evidence(0.1, 0.5, moved=0.1))
     assert clean.grade == "A" and doubted.points < clean.points
     assert len(doubted.advice) == 2 and any("second opinion" in sentence for sentence in doubted.advice)
 
