@@ -7,6 +7,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any, cast
@@ -16,7 +17,7 @@ from pydantic import ValidationError
 from backend.commands.batch_options import add_batch
 from backend.commands.convert import add_convert
 from backend.commands.datasets import add_analyze, add_evaluate
-from backend.commands.options import add_option, options_of
+from backend.commands.options import add_option, format_named_by, options_of
 from backend.contract.errors import MattemeshError, problem_of
 from backend.contract.files import translate_write_errors
 from backend.contract.mesh_formats import MESH_FORMATS
@@ -87,6 +88,7 @@ def _add_picture_command(commands: Any, name: str, kind: type[MatteOptions], abo
 
 
 def _run_picture(parsed: argparse.Namespace) -> int:
+    from backend.commands.mesh_files import write_mesh
     from backend.commands.progress import shown_progress
     from backend.commands.streams import (
         STREAM,
@@ -103,9 +105,11 @@ def _run_picture(parsed: argparse.Namespace) -> int:
     from backend.workers.debug_bundle import Bundle
 
     kind: type[MatteOptions] = parsed.kind
+    options = options_of(parsed, kind)
+    if isinstance(options, MeshOptions):
+        parsed.default_out = Path(f"model.{options.format}")
     check_overwrites(parsed)
     parsed.out = parsed.out or parsed.default_out
-    options = options_of(parsed, kind)
     check_result_argument(parsed.out)
     settings = Settings()
     picture = read_picture_argument(parsed.picture, settings.max_upload_bytes)
@@ -121,25 +125,28 @@ def _run_picture(parsed: argparse.Namespace) -> int:
     data, ending = file.data, Path(file.name).suffix
     if parsed.out.suffix.lower() in (".jpg", ".jpeg") and (jpeg := as_jpeg(data)) is not None:
         data, ending = jpeg, parsed.out.suffix.lower()
+    written: tuple[Path, ...] = ()
     if parsed.out == STREAM:
         write_stdout(data)
     else:
-        write_result(parsed.out, data)
+        inputs = [parsed.picture, parsed.mask, *(path for path, _ in getattr(parsed, "view", ()))]
+        written = write_mesh(parsed.out, replace(file, data=data), inputs)
     if parsed.report:
         write_result(parsed.report, json.dumps(result.report.as_json(), indent=2).encode())
     if bundle is not None:
         with translate_write_errors(parsed.debug):
             bundle.finish(file, result.report.as_json())
             bundle.unpack(parsed.debug)
-    if parsed.out.suffix.lower() not in ("", ending) and parsed.out.is_file():
+    fits = isinstance(options, MeshOptions) and format_named_by(parsed.out) == options.format
+    if not fits and parsed.out.suffix.lower() not in ("", ending) and parsed.out.is_file():
         print(f"note: {parsed.out.name} holds a {ending[1:].upper()}, despite its name.", file=sys.stderr)
     for sentence in [*trace.notes, *trace.degradations]:
         print(f"note: {sentence}", file=sys.stderr)
     if isinstance(result, Reconstruction) and not parsed.quiet:
         mesh = result.report.mesh
         print(f"mesh: grade {mesh.grade}. {mesh.verdict}; {mesh.faces:,} faces.", file=sys.stderr)
-    if parsed.out != STREAM:
-        print(parsed.out)
+    for path in written:
+        print(path)
     return 0
 
 

@@ -216,7 +216,7 @@ def convert_mesh(
     if options.target_faces is not None:
         with trace.stage("decimate"):
             mesh = lighter(mesh, options.target_faces)
-    delivered = deliver(mesh, options, trace, unlit=read.unlit)
+    delivered = deliver(mesh, options, trace, sized=read.sized, unlit=read.unlit)
     with trace.stage("measure"):
         figures = measure_solid(delivered.placed)
     report = ConvertReport(mesh=figures, options=options.model_dump(), **base_report(trace))

@@ -74,8 +74,9 @@ class PhotoMesh:
     report: MeshReport  # engines, stage times, mesh figures, notes: the same as the service's report.json
 
     def save(self, path: str | Path) -> None:
-        """Write the mesh in the format of the path's suffix, a row of `MESH_FORMATS`. Raises InvalidParameterError for
-        another suffix or a path that cannot be written."""
+        """Write the mesh in the format of the path's suffix, a row of `MESH_FORMATS`; an OBJ has its MTL and texture
+        beside it. Raises InvalidParameterError for another suffix or a path that cannot be written."""
+        from backend.commands.mesh_files import write_mesh
         from backend.contract.trace import Trace
         from backend.mesh.delivery import deliver
         from backend.pipeline import FOREGROUND_RATIO
@@ -85,8 +86,7 @@ class PhotoMesh:
             if path.suffix.lower() == f".{known}":
                 options = self.options.model_copy(update={"format": known})
                 scale = FOREGROUND_RATIO / options.foreground_ratio
-                is_made = known == self.options.format
-                _write(path, self.file if is_made else deliver(self.mesh, options, Trace(), scale=scale).file.data)
+                write_mesh(path, deliver(self.mesh, options, Trace(), scale=scale).file)
                 return
         suffixes = ", ".join(f".{known}" for known in MESH_FORMATS)
         raise InvalidParameterError(f"{path.name} has to end in one of {suffixes}.", parameter="path")

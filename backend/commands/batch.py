@@ -16,6 +16,7 @@ import psutil
 from backend.commands.interrupts import Interrupts
 from backend.commands.progress import counted_progress
 from backend.contract.errors import InvalidParameterError, MattemeshError
+from backend.contract.mesh_formats import ending_of
 from backend.contract.options import MatteOptions, MeshOptions
 from backend.contract.settings import Settings
 from backend.contract.work import KINDS
@@ -90,7 +91,7 @@ class _Session:
     ) -> None:
         self._config, self._settings, self._out, self._manifest = config, settings, out, manifest
         self._quiet, self._json = quiet, as_json
-        self._ending = f".{config.options.format}" if isinstance(config.options, MeshOptions) else ".png"
+        self._ending = f".{ending_of(config.options.format)}" if isinstance(config.options, MeshOptions) else ".png"
         self._listed: list[str] = []
 
     def once(self, found: Inputs) -> int:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from backend.commands.options import add_option, options_of
+from backend.commands.options import add_option, format_named_by, options_of
 from backend.contract.errors import InvalidParameterError
 from backend.contract.mesh_formats import MESH_FORMATS
 from backend.contract.options import MeshFileOptions
@@ -27,6 +27,7 @@ def add_convert(commands: Any) -> None:
 
 
 def _run(parsed: argparse.Namespace) -> int:
+    from backend.commands.mesh_files import write_mesh
     from backend.commands.streams import (
         STREAM,
         check_result_argument,
@@ -38,7 +39,7 @@ def _run(parsed: argparse.Namespace) -> int:
     from backend.engines.registry import Engines
     from backend.pipeline import convert_mesh
 
-    if parsed.format is None and parsed.out != STREAM and parsed.out.suffix[1:].lower() not in MESH_FORMATS:
+    if parsed.format is None and parsed.out != STREAM and format_named_by(parsed.out) is None:
         endings = ", ".join(f".{name}" for name in MESH_FORMATS)
         raise InvalidParameterError(
             f"{parsed.out.name} names no format: it ends in none of {endings}.", parameter="out"
@@ -48,14 +49,15 @@ def _run(parsed: argparse.Namespace) -> int:
     settings, trace = Settings(), Trace()
     source = read_picture_argument(parsed.mesh, settings.max_upload_bytes)
     made = convert_mesh(source, options, engines=Engines(settings), trace=trace)
+    written: tuple[Path, ...] = ()
     if parsed.out == STREAM:
         write_stdout(made.file.data)
     else:
-        write_result(parsed.out, made.file.data)
+        written = write_mesh(parsed.out, made.file, [parsed.mesh])
     if parsed.report:
         write_result(parsed.report, json.dumps(made.report.as_json(), indent=2).encode())
     for sentence in [*trace.notes, *trace.degradations]:
         print(f"note: {sentence}", file=sys.stderr)
-    if parsed.out != STREAM:
-        print(parsed.out)
+    for path in written:
+        print(path)
     return 0

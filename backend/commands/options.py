@@ -1,11 +1,12 @@
 """The fields of an option model as arguments of the command line, and back."""
 
 import argparse
+from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import ValidationError
 
-from backend.contract.mesh_formats import MESH_FORMATS
+from backend.contract.mesh_formats import MESH_FORMATS, ending_of
 from backend.contract.options import MeshFileOptions, WorkOptions, invalid_option
 
 Options = TypeVar("Options", bound=WorkOptions)
@@ -34,10 +35,15 @@ def add_option(
 def options_of(parsed: argparse.Namespace, kind: type[Options]) -> Options:
     """Return the options that were given; `-o chair.stl` names a mesh's format. Raises InvalidParameterError."""
     values = {name: getattr(parsed, name) for name in kind.model_fields if name != "debug"}
-    ending = "" if parsed.out is None else parsed.out.suffix[1:].lower()
-    if issubclass(kind, MeshFileOptions) and values["format"] is None and ending in MESH_FORMATS:
-        values["format"] = ending
+    if issubclass(kind, MeshFileOptions) and values["format"] is None and parsed.out is not None:
+        values["format"] = format_named_by(parsed.out)
     try:
         return kind.model_validate({name: value for name, value in values.items() if value is not None})
     except ValidationError as error:
         raise invalid_option(error) from error
+
+
+def format_named_by(path: Path) -> str | None:
+    """Return the mesh format that a file's name stands for, None where it is none: chair.stl, chair.obj, chair.zip."""
+    ending = path.suffix[1:].lower()
+    return next((name for name in MESH_FORMATS if ending in (name, ending_of(name).rpartition(".")[2])), None)

@@ -18,7 +18,7 @@ from backend.contract.coco import CLASSES
 from backend.contract.errors import InvalidParameterError
 from backend.contract.marks import Clicks, Strokes
 from backend.contract.mesh_engines import MESH_ENGINES
-from backend.contract.mesh_formats import MESH_FORMATS
+from backend.contract.mesh_formats import MESH_FORMATS, Up
 
 Strategy = Literal["auto", "depth_guided", "intersection", "union", "segmentation"]
 if TYPE_CHECKING:
@@ -225,7 +225,9 @@ class MeshFileOptions(WorkOptions):
         + "; ".join(f"`{name}`: {row.about}" for name, row in MESH_FORMATS.items())
         + ".",
     )
-    up: Literal["y", "z"] = Field("y", description="The file's up axis: y as in glTF, z as in Blender.")
+    up: Up | None = Field(
+        None, description="The file's up axis: y as in glTF, z as in Blender; unset: z in a 3MF, else y."
+    )
     pivot: Literal["own", "foot", "centre"] = Field(
         "own",
         description="Where the file's origin is: `foot`, under the object's middle at its lowest point; `centre`, in "
@@ -235,7 +237,8 @@ class MeshFileOptions(WorkOptions):
         None,
         ge=0.1,
         le=1e6,
-        description="How high the object is, in mm; unset: about 1.2 units long. A file's numbers are then "
+        description="How high the object is, in mm; unset: about 1.2 units long, 100 mm high in a 3MF. A file's "
+        "numbers are then "
         + "; ".join(f"{unit} in {', '.join(names)}" for unit, names in _formats_by_unit().items())
         + ".",
     )
@@ -261,10 +264,14 @@ class MeshFileOptions(WorkOptions):
         return height_m
 
     @property
-    def file_height(self) -> float | None:
-        """How high the object is in the file's own numbers; None where no height was asked for."""
-        height_m = self.height_m if self.height_mm is None else self.height_mm / 1000
-        return None if height_m is None else height_m * (1000 if MESH_FORMATS[self.format].unit == "mm" else 1)
+    def file_up(self) -> Up:
+        """The file's up axis."""
+        return self.up or MESH_FORMATS[self.format].up
+
+    @property
+    def height(self) -> float | None:
+        """How high the object is in metres; None where no height was asked for."""
+        return self.height_m if self.height_mm is None else self.height_mm / 1000
 
 
 class MeshOptions(MeshFileOptions, MatteOptions):

@@ -1,11 +1,11 @@
 """A finished mesh and the options of its file -> the file. The last stage: what changes here builds nothing again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from backend.contract.errors import InvalidParameterError
-from backend.contract.mesh_formats import MESH_FORMATS
+from backend.contract.mesh_formats import MESH_FORMATS, ending_of
 from backend.contract.options import MeshFileOptions
 from backend.contract.trace import Trace
 from backend.contract.work import File
@@ -23,30 +23,41 @@ class Delivered:
 
 
 def deliver(
-    mesh: Mesh, options: MeshFileOptions, trace: Trace, *, scale: float = 1.0, unlit: bool = False
+    mesh: Mesh, options: MeshFileOptions, trace: Trace, *, scale: float = 1.0, sized: bool = False, unlit: bool = False
 ) -> Delivered:
     """Return the file of a mesh in the world frame.
 
-    Without a height in the options the file has `scale` times the mesh's own size. `unlit` holds where `shading` is
-    unset. Raises InvalidParameterError for a height that is asked of something flat.
+    Without a height in the options the file has `scale` times the mesh's own size, which is in metres where it is
+    `sized`. `unlit` holds where `shading` is unset. Raises InvalidParameterError for a height that is asked of
+    something flat.
     """
     unlit = unlit if options.shading is None else options.shading == "unlit"
+    row, up = MESH_FORMATS[options.format], options.file_up
+    units = 1000.0 if row.unit == "mm" else 1.0  # in a metre
     with trace.stage("export"):
-        height = options.file_height
+        height = None if options.height is None else options.height * units
+        if height is None and sized:
+            scale *= units
+        elif height is None and row.height_mm is not None:
+            height = row.height_mm / 1000 * units
+            trace.note(f"The object is {row.height_mm:g} mm high, since no height was asked for.")
         if height is not None and not np.ptp(mesh.vertices[np.unique(mesh.faces)][:, 2]) > 0.0:
             raise InvalidParameterError("The mesh has no height, so it cannot be made higher.", parameter="height_mm")
-        placed = place(mesh, options.up, options.pivot, height, scale)
+        placed = place(mesh, up, options.pivot, height, scale)
+        placed = replace(placed, sized=sized or height is not None)
         data = export_mesh(placed, options.format, check=trace.shows_pictures, unlit=unlit)
     _note_what_the_format_lacks(placed, options, trace)
-    return Delivered(placed, File(f"model.{options.format}", MESH_FORMATS[options.format].media_type, data))
+    return Delivered(placed, File(f"model.{ending_of(options.format)}", row.media_type, data))
 
 
 def _note_what_the_format_lacks(placed: Placed, options: MeshFileOptions, trace: Trace) -> None:
     if options.shading == "unlit" and options.format != "glb":
         trace.note(f"shading=unlit was ignored: {options.format} has no such material; glb does.")
-    if options.format == "stl" and options.file_height is None:
+    if options.format == "stl" and not placed.sized:
         across = float(np.ptp(placed.mesh.vertices, axis=0).max())
         trace.note(
             f"An STL has no unit, and slicers read millimetres: the object is {across:.1f} mm long until you scale it. "
-            f"Its up axis is {options.up}" + ("." if options.up == "z" else "; up=z stands it on a printer's bed.")
+            f"Its up axis is {placed.up}" + ("." if placed.up == "z" else "; up=z stands it on a printer's bed.")
         )
+    if options.format == "usdz" and placed.mesh.texture is None:
+        trace.note("AR viewers may show a mesh without a texture in one colour; texture=baked gives it one.")

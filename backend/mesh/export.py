@@ -10,12 +10,17 @@ import trimesh
 from backend.contract.mesh_formats import MESH_FORMATS
 from backend.mesh.glb import glb_bytes
 from backend.mesh.mesh import Mesh
+from backend.mesh.obj import obj_bytes
 from backend.mesh.placing import Placed
 from backend.mesh.reread import check_reads_back
 from backend.mesh.sampling import texture_colors
+from backend.mesh.three_mf import three_mf_bytes
 from backend.mesh.topology import weld
+from backend.mesh.usdz import usdz_bytes
 
-Writer = Callable[..., bytes]  # gets a mesh in the file's frame, with normals; that of GLB also `unlit` and `up`
+Writer = Callable[
+    ..., bytes
+]  # gets a mesh in the file's frame, with normals; that of GLB also `unlit` and `extras`, that of USDZ `up`
 
 
 def export_mesh(placed: Placed, format: str = "glb", check: bool = False, unlit: bool = False) -> bytes:
@@ -30,7 +35,10 @@ def export_mesh(placed: Placed, format: str = "glb", check: bool = False, unlit:
     stored = placed.mesh
     if not MESH_FORMATS[format].textured:
         stored = _one_vertex_per_place(_colored(stored))
-    data = glb_bytes(stored, unlit, placed.up) if format == "glb" else WRITERS[format](stored)
+    if format == "glb":
+        data = glb_bytes(stored, unlit, _extras(placed))
+    else:
+        data = usdz_bytes(stored, placed.up) if format == "usdz" else WRITERS[format](stored)
     if check:
         check_reads_back(data, format, stored)
     return data
@@ -52,10 +60,17 @@ def _trimesh_writer(format: str, **options: Any) -> Writer:
 
 WRITERS: dict[str, Writer] = {
     "glb": glb_bytes,
-    "obj": _trimesh_writer("obj", include_normals=True, digits=7, header="Mattemesh"),
+    "obj": obj_bytes,
     "ply": _trimesh_writer("ply", vertex_normal=True),
     "stl": _trimesh_writer("stl"),
+    "3mf": three_mf_bytes,
+    "usdz": usdz_bytes,
 }
+
+
+def _extras(placed: Placed) -> dict[str, str]:
+    """Return what a GLB cannot say otherwise: an up axis that is not glTF's, and that its metres are meant."""
+    return ({} if placed.up == "y" else {"up": placed.up}) | ({"unit": "m"} if placed.sized else {})
 
 
 def _colored(mesh: Mesh) -> Mesh:

@@ -2,6 +2,7 @@
 
 import json
 import struct
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -64,11 +65,11 @@ class _Buffer:
         return len(self.accessors) - 1
 
 
-def glb_bytes(mesh: Mesh, unlit: bool = False, up: str = "y") -> bytes:
+def glb_bytes(mesh: Mesh, unlit: bool = False, extras: Mapping[str, str] | None = None) -> bytes:
     """Return the GLB of a mesh with normals: its texture as an embedded JPEG, or else its vertex colours as COLOR_0.
 
-    `unlit` asks viewers to show these colours without any light of their own (KHR_materials_unlit). An `up` axis that
-    is not glTF's own is written down for `read_glb`.
+    `unlit` asks viewers to show these colours without any light of their own (KHR_materials_unlit). `extras` are
+    written down for `read_glb`.
 
     Raises ValueError for a mesh without normals.
     """
@@ -99,7 +100,7 @@ def glb_bytes(mesh: Mesh, unlit: bool = False, up: str = "y") -> bytes:
         material["extensions"] = {UNLIT: {}}
         tree["extensionsUsed"] = [UNLIT]
     tree |= {
-        "asset": {"version": "2.0", "generator": GENERATOR} | ({} if up == "y" else {"extras": {"up": up}}),
+        "asset": {"version": "2.0", "generator": GENERATOR} | ({"extras": dict(extras)} if extras else {}),
         "scene": 0,
         "scenes": [{"nodes": [0]}],
         "nodes": [{"mesh": 0, "name": "object"}],

@@ -10,10 +10,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.contract.mesh_formats import Up
 from backend.mesh.mesh import Mesh
 from backend.mesh.topology import vertex_normals
 
-Up = Literal["y", "z"]
 Pivot = Literal["own", "foot", "centre"]
 TURNS: dict[Up, NDArray[np.float32]] = {
     "y": np.array([[0, 1, 0], [0, 0, 1], [1, 0, 0]], np.float32),  # (x, y, z) -> (y, z, x)
@@ -29,6 +29,7 @@ class Placed:
     mesh: Mesh
     up: Up
     scale: float  # the file's units in one world unit
+    sized: bool = False  # the object's true height is known: its numbers are metres or millimetres, as the format says
 
 
 def place(mesh: Mesh, up: Up = "y", pivot: Pivot = "own", height: float | None = None, scale: float = 1.0) -> Placed:

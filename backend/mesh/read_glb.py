@@ -15,11 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from backend.contract.errors import MeshCorruptError, TooManyFacesError, UnsupportedMeshTypeError
+from backend.contract.mesh_formats import Up
 from backend.images.decoding.image_header import ImageLimits
 from backend.images.image_io import read_picture
 from backend.mesh.glb import UNLIT, srgb_from_linear
 from backend.mesh.mesh import Mesh, Texture
-from backend.mesh.placing import Up, to_world
+from backend.mesh.placing import to_world
 
 MAX_FACES = 2_000_000
 MAX_VERTICES = 3 * MAX_FACES
@@ -46,6 +47,7 @@ class Read:
 
     mesh: Mesh  # in the world frame
     unlit: bool
+    sized: bool  # its numbers are metres, because a height was asked for when it was made
 
 
 class _Part(BaseModel):
@@ -142,8 +144,15 @@ class _Asset(_Part):
 
     @property
     def up(self) -> Up:
-        """The axis that the object stands along: glTF's own unless `glb_bytes` wrote down another."""
-        return "z" if isinstance(self.extras, dict) and self.extras.get("up") == "z" else "y"
+        """The axis that the object stands along: glTF's own unless `export_mesh` wrote down another."""
+        return "z" if self._extra("up") == "z" else "y"
+
+    @property
+    def sized(self) -> bool:
+        return bool(self._extra("unit") == "m")
+
+    def _extra(self, name: str) -> Any:
+        return self.extras.get(name) if isinstance(self.extras, dict) else None
 
 
 class _Gltf(_Part):
@@ -240,7 +249,7 @@ def _read(gltf: _Gltf, binary: memoryview, limits: ImageLimits) -> Read:
     )
     if not len(mesh.faces):
         raise MeshCorruptError("The GLB has no face.")
-    return Read(to_world(mesh, gltf.asset.up), UNLIT in material.extensions)
+    return Read(to_world(mesh, gltf.asset.up), UNLIT in material.extensions, gltf.asset.sized)
 
 
 def _the_mesh(gltf: _Gltf) -> tuple[_Primitive, NDArray[np.float64]]:

@@ -6,6 +6,7 @@ import numpy as np
 import trimesh
 
 from backend.mesh.mesh import Mesh
+from backend.mesh.obj import obj_files
 
 TOLERANCE = 2e-6  # world units, for a mesh about 1 across: text formats carry seven digits
 
@@ -15,6 +16,8 @@ def check_reads_back(data: bytes, format: str, mesh: Mesh) -> None:
 
     A format that trimesh cannot read passes.
     """
+    if format == "obj":
+        data = obj_files(data, "model")["model.obj"]
     if format not in trimesh.available_formats():
         return
     loaded = trimesh.load(io.BytesIO(data), file_type=format, process=False, maintain_order=True)

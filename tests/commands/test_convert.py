@@ -28,6 +28,33 @@ def test_the_suffix_names_the_format_and_options_frame_and_size(model: Path, tmp
     assert np.allclose(json.loads(report.read_text())["mesh"]["bounds"], found.bounds, atol=1e-3)
 
 
+def test_an_obj_has_its_material_and_texture_beside_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "model.glb").write_bytes(small_glb())
+    assert main(["convert", str(tmp_path / "model.glb"), "-o", str(tmp_path / "chair.obj")]) == 0
+    names = {"chair.obj", "chair.mtl", "chair_texture.png"}
+    assert {path.name for path in tmp_path.iterdir()} == {"model.glb", *names}
+    assert {Path(line).name for line in capsys.readouterr().out.splitlines()} == names
+    assert main(["convert", str(tmp_path / "model.glb"), "-o", str(tmp_path / "chair.zip")]) == 0
+    assert (tmp_path / "chair.zip").read_bytes().startswith(b"PK")
+
+
+def test_what_lies_beside_an_obj_never_replaces_an_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = tmp_path / "chair_texture.png"
+    model.write_bytes(small_glb())
+    assert main(["convert", str(model), "-o", str(tmp_path / "chair.obj")]) == 1
+    assert "would be replaced" in capsys.readouterr().err
+    assert model.read_bytes() == small_glb() and [path.name for path in tmp_path.iterdir()] == [model.name]
+
+
+def test_a_size_that_was_asked_for_stays_in_another_unit(tmp_path: Path) -> None:
+    sized, out = tmp_path / "sized.glb", tmp_path / "out.stl"
+    model = tmp_path / "model.glb"
+    model.write_bytes(small_glb())
+    assert main(["convert", str(model), "-o", str(sized), "--height-m", "0.06"]) == 0
+    assert main(["convert", str(sized), "-o", str(out)]) == 0
+    assert np.allclose(np.ptp(trimesh.load(str(out)).bounds, axis=0), [40, 60, 20], atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("call", "what"),
     [

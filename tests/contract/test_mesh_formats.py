@@ -26,7 +26,7 @@ client = TestClient(create_app(Settings()))
 operation = client.get("/openapi.json").json()["paths"]["/generate-mesh"]["post"]
 form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]["format"]
 page = client.get("/static/page.json").json()
-print(json.dumps([status, form, list(operation["responses"]["200"]["content"]), page["mesh_formats"]]))
+print(json.dumps([status, form, list(operation["responses"]["200"]["content"]), list(page["mesh_formats"])]))
 """
 
 
@@ -46,6 +46,6 @@ def test_a_format_that_is_added_to_the_table_can_be_asked_for_everywhere(tmp_pat
     status, form, media_types, offered = json.loads(ran.stdout.splitlines()[-1])
     assert status == 0, ran.stderr
     assert out.read_text().endswith(" dots")
-    assert form["enum"] == offered == ["glb", "obj", "ply", "stl", "dots"]
+    assert form["enum"] == offered == ["glb", "obj", "ply", "stl", "3mf", "usdz", "dots"]
     assert "`dots`: a number of dots" in form["description"]
     assert "model/x.dots" in media_types

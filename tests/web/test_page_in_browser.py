@@ -79,6 +79,8 @@ def test_an_example_becomes_a_matte_and_a_mesh_to_turn_around(open_page: Any) ->
         "OBJ",
         "PLY",
         "STL",
+        "3MF",
+        "USDZ",
         "Cutout",
         "Matte",
         "Debug bundle",

@@ -12,7 +12,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from backend.contract.mesh_engines import MESH_ENGINES
-from backend.contract.mesh_formats import MESH_FORMATS
+from backend.contract.mesh_formats import MESH_FORMATS, ending_of
 from backend.contract.settings import REPOSITORY, Settings
 
 WEB = REPOSITORY / "backend" / "web"
@@ -48,7 +48,7 @@ async def page_facts(request: Request) -> dict[str, Any]:
             "pixels": settings.max_pixels,
             "side_px": settings.max_side_px,
         },
-        "mesh_formats": list(MESH_FORMATS),
+        "mesh_formats": {name: ending_of(name) for name in MESH_FORMATS},
         "mesh_engines": [{"name": name, "title": engine.title} for name, engine in MESH_ENGINES.items()],
         "examples": [{"name": path.stem, "href": f"/static/examples/{path.name}"} for path in example_pictures()],
         "viewer": "/static/viewer.js" if VIEWER.is_file() else None,

@@ -1,5 +1,5 @@
-// The downloads. A file of the job is fetched; another form of it is requested, and the service's cache saves the
-// repeated work.
+// The downloads. A file of the job is fetched; another form of it is requested: the service converts the mesh, and its
+// cache saves the repeated work.
 
 import { callBlob, formOf, Problem } from "./api.js";
 import { chosen } from "./dom.js";
@@ -42,24 +42,26 @@ async function another(photo, options, ending) {
 
 /** @param {import("./store.js").Photo} photo @returns {Download[]} */
 export function meshDownloads(photo) {
-  const formats = state.page.mesh_formats.filter((format) => photo.blob || hasFile(photo.mesh, `model.${format}`));
-  const models = formats.map((format) => ({
+  const models = Object.entries(state.page.mesh_formats).map(([format, ending]) => ({
     label: format.toUpperCase(),
-    act: () => meshFile(photo, { format, up: chosen("up") }, `model.${format}`, `model.${format}`),
+    act: () => meshFile(photo, format, `model.${ending}`),
   }));
-  const bundle = {
-    label: "Debug bundle",
-    act: () => meshFile(photo, { debug: "true" }, "debug.zip", "mesh-debug.zip"),
-  };
-  return [...models, ...pictures(photo, photo.mesh), ...(photo.blob ? [bundle] : [])];
+  return [...models, ...pictures(photo, photo.mesh), ...(photo.blob ? [{ label: "Debug bundle", act: () => meshBundle(photo) }] : [])];
 }
 
-async function meshFile(photo, options, name, ending) {
-  let job = photo.mesh;
-  if (!hasFile(job, name) || (options.up === "z" && photo.blob)) {
-    job = await startJob("generate-mesh", { file: photo.blob, ...(await meshParts(photo)), ...options });
-    job = await followJob(job, () => {}, new AbortController().signal);
-    if (job.problem) throw new Problem(job.problem);
+/** Save the mesh's own GLB, or what the service converts it to: nothing is built again. */
+async function meshFile(photo, format, name) {
+  let file = await fileOf(photo.mesh, "model.glb");
+  const turned = chosen("up") === "z" ? { up: "z" } : {}; // else as each format has it
+  if (format !== "glb" || turned.up) {
+    file = await callBlob("/convert-mesh", { method: "POST", body: formOf({ file, format, ...turned }) });
   }
-  save(await fileOf(job, name), fileName(photo.name, ending));
+  save(file, fileName(photo.name, name));
+}
+
+async function meshBundle(photo) {
+  const parts = { file: photo.blob, ...(await meshParts(photo)), debug: "true" };
+  const job = await followJob(await startJob("generate-mesh", parts), () => {}, new AbortController().signal);
+  if (job.problem) throw new Problem(job.problem);
+  save(await fileOf(job, "debug.zip"), fileName(photo.name, "mesh-debug.zip"));
 }
