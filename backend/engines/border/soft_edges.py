@@ -19,6 +19,9 @@ FINE, COARSE = 1.0, 4.0  # pixels at the working size
 SHARP = 1.8  # slope at the fine over that at the coarse scale; a step has 3, a penumbra 4 px wide 1.4
 SLOPE = (0.7, 0.6)  # Lab a pixel: a smaller slope is no edge, and how much of it for each unit of noise
 GAPS = (1, 4, 12, 28)  # pixels: half the gaps closed in the outline, each where the one before lets too much in
+DEEP = (0.45, 14.0)  # lightness of a place over the backdrop's and Lab of tint, beyond which it is a gap's or an object
+GAP_PX = 15  # widest gap below an object
+LEAST_END_PX = 60  # area of a sharp end, three pixels wide inside
 MOST = 0.5  # of what stands out: a larger place is the object itself
 
 
@@ -39,15 +42,48 @@ def find_soft_places(lab: Floats, ground: Floats, things: Mask, noise: float) ->
     if not edge.any():
         return nothing
     # In a picture that is soft all over, the object's own edges say what sharp means.
-    sharp = steep & (ratio > min(SHARP, 0.75 * float(np.percentile(ratio[edge], 75))))
+    limit = min(SHARP, 0.75 * float(np.percentile(ratio[edge], 75)))
+    sharp = steep & (ratio > limit)
     sharp = cv2.copyMakeBorder(sharp.view(np.uint8), GAPS[-1], GAPS[-1], GAPS[-1], GAPS[-1], cv2.BORDER_CONSTANT)
     for radius in GAPS:
         side = (2 * radius + 1, 2 * radius + 1)
         barrier = cv2.morphologyEx(sharp, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, side)) > 0
         places = _reached(tinted, things, barrier[GAPS[-1] : -GAPS[-1], GAPS[-1] : -GAPS[-1]])
         if np.count_nonzero(places) <= MOST * np.count_nonzero(things):
-            return places
+            return places & ~_own_parts(places, things, steep & (ratio > limit), _is_deep(lab, ground), fine)
     return nothing
+
+
+def _own_parts(places: Mask, things: Mask, sharp: Mask, deep: Mask, slope: Floats) -> Mask:
+    """Return what of `places` belongs to the object.
+
+    A shadow ends softly on the lit backdrop, an object sharply; a shadow is dark or coloured only in the narrow gap
+    below an object. From where a part has such an end for long or is `deep` over a width, and from the lit backdrop,
+    both are grown toward each other over the slope.
+    """
+    lit = ~things
+    solid = cv2.morphologyEx((things & ~places).view(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)) > 0
+    ends = _grown(sharp & _grown(lit, 3) & ~_grown(solid, 4), 3) & places
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(ends.view(np.uint8), connectivity=8)
+    long = np.flatnonzero(stats[:, cv2.CC_STAT_AREA] >= LEAST_END_PX)
+    wide = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (GAP_PX, GAP_PX))
+    seeds = np.isin(labels, long[long > 0]) | (
+        cv2.morphologyEx((deep & places).view(np.uint8), cv2.MORPH_OPEN, wide) > 0
+    )
+    if not seeds.any():
+        return np.zeros_like(places)
+    markers = np.zeros(places.shape, np.int32)
+    markers[lit] = 1
+    markers[things & ~places] = 3
+    markers[seeds] = 2
+    steps = np.clip(slope * 12, 0, 255).astype(np.uint8)
+    cv2.watershed(np.dstack([steps] * 3), markers)
+    return np.asarray(places & (markers == 2))
+
+
+def _grown(mask: Mask, radius: int) -> Mask:
+    side = 2 * radius + 1
+    return np.asarray(cv2.dilate(mask.view(np.uint8), np.ones((side, side), np.uint8)) > 0)
 
 
 def _reached(tinted: Mask, things: Mask, barrier: Mask) -> Mask:
@@ -61,10 +97,22 @@ def _reached(tinted: Mask, things: Mask, barrier: Mask) -> Mask:
     return np.asarray(tinted & (cv2.dilate(places.view(np.uint8), np.ones((3, 3), np.uint8)) > 0))
 
 
-def _is_tinted(lab: Floats, ground: Floats) -> Mask:
+def _is_deep(lab: Floats, ground: Floats) -> Mask:
+    """Return where a shadow would be darker or more coloured than one is except right below an object."""
+    _, ratio, tint = _light(lab, ground)
+    return np.asarray((ratio < DEEP[0]) | (tint > DEEP[1]))
+
+
+def _light(lab: Floats, ground: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return `lab` calmed, its lightness over that of the backdrop, and how far its tint is off in Lab."""
     calm = cv2.GaussianBlur(lab, (0, 0), 1.0)
     ratio = calm[..., 0] / np.maximum(ground[..., 0], 1.0)
     tint = np.linalg.norm(calm[..., 1:] - ground[..., 1:] * np.clip(ratio, 0, 1.25)[..., None], axis=2)
+    return calm, ratio, tint
+
+
+def _is_tinted(lab: Floats, ground: Floats) -> Mask:
+    calm, ratio, tint = _light(lab, ground)
     allowed = TINT[0] + TINT[1] * np.maximum(ground[..., 0] - calm[..., 0], 0)
     return np.asarray((ratio > DIMMED[0]) & (ratio < DIMMED[1]) & (tint < allowed))
 

@@ -78,6 +78,16 @@ def test_a_dark_shadow_with_a_wide_penumbra_is_backdrop() -> None:
     assert guess.facts["shadow_share"] > 0
 
 
+def test_a_foot_in_the_shadows_colours_stays_where_it_melts_into_the_shadow() -> None:
+    body, foot = rectangle((400, 480), 180, 60, 300, 240), rectangle((400, 480), 180, 240, 300, 310)
+    shade = cv2.GaussianBlur(rectangle((400, 480), 260, 275, 420, 320).astype(np.float32), (0, 0), 9)[..., None]
+    ground, dark = np.array((205, 214, 222)), np.array((74, 77, 82))
+    near = np.clip(1 - np.abs(np.arange(480) - 300) / 12, 0, 1)[None, :, None]
+    shaded = ground * (1 - shade) + shade * (near * dark + (1 - near) * 0.65 * ground)
+    picture = np.where(body[..., None], (170, 50, 40), np.where(foot[..., None], dark, shaded)).astype(np.float32)
+    assert iou(cv2.GaussianBlur(picture, (0, 0), 0.6).astype(np.uint8), body | foot) > 0.93
+
+
 def test_every_piece_is_given_on_however_small_or_far() -> None:
     pieces = [rectangle((300, 900), x, 120, x + side, 120 + side) for x, side in ((40, 60), (400, 60), (820, 14))]
     saliency = SEGMENTER.predict(scene(np.any(pieces, axis=0))).saliency
