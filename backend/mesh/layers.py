@@ -14,7 +14,7 @@ from scipy.ndimage import distance_transform_edt, map_coordinates
 
 from backend.images.arrays import Alpha, Image, Mask, check_alpha, check_image, check_same_size
 from backend.images.resize import fit_longest_side
-from backend.mesh.camera import DISTANCE, lift, project
+from backend.mesh.camera import DISTANCE, PICTURE_SIDE, lift, project
 from backend.mesh.decimate import simplified
 from backend.mesh.framing import object_box
 from backend.mesh.mesh import Mesh, Texture
@@ -145,6 +145,10 @@ def _layers_of(front: Depth, back: Depth, alpha: Alpha) -> Layers:
     # The square of a round object's thickness is linear at its rim, where the thickness itself is infinitely steep.
     squared = _extended(np.square(np.maximum((far - near) / 2.0, 0.0)), sure)
     half = np.sqrt(np.maximum(map_coordinates(squared, places, order=1, mode="nearest"), 0.0))
+    # A part too thin for the maps to show, such as an antenna, would be as deep as what it stands before.
+    beyond = map_coordinates(distance_transform_edt(~sure), places, order=1, mode="nearest")
+    unseen = np.clip((beyond - 1.5) / 1.5, 0.0, 1.0)
+    half += unseen * (np.minimum(half, PICTURE_SIDE / len(front) / 2.0) - half)
     half = np.maximum(half, MIN_THICKNESS / 2.0)
     on_contour = np.arange(len(planar.points)) >= planar.inner
     half[on_contour & (half < SNAP / 2.0)] = 0.0

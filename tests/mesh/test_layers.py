@@ -48,6 +48,15 @@ def test_the_layers_of_a_ball_make_that_ball(side):
     assert np.percentile(toward, 5) > 0.9
 
 
+def test_a_part_too_thin_for_the_maps_is_as_thin_as_it_is_wide():
+    matte = SQUARE.copy()
+    matte[:60, SIDE // 2 - 1 : SIDE // 2 + 1] = 1  # an antenna of 2 px; a pixel of the maps is 4 wide
+    mesh = mesh_of_layers(PHOTO, matte, *planes(1.5, 2.3))
+    antenna = project(mesh.vertices)[1] < 36 / SIDE
+    assert 0 < np.ptp(mesh.vertices[antenna, 0]) < 0.1
+    assert np.ptp(mesh.vertices[:, 0]) == pytest.approx(0.8, abs=1e-3)
+
+
 def test_walls_join_layers_that_do_not_meet_and_holes_stay_open():
     mesh = mesh_of_layers(PHOTO, RING, *planes(1.7, 2.1))
     welded = weld(mesh)
