@@ -7,7 +7,6 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any, cast
@@ -17,7 +16,7 @@ from pydantic import ValidationError
 from backend.commands.batch_options import add_batch
 from backend.commands.convert import add_convert
 from backend.commands.datasets import add_analyze, add_evaluate
-from backend.commands.options import add_option, format_named_by, options_of
+from backend.commands.options import add_option, options_of, result_ending
 from backend.contract.errors import MattemeshError, problem_of
 from backend.contract.files import translate_write_errors
 from backend.contract.mesh_formats import MESH_FORMATS
@@ -100,7 +99,6 @@ def _run_picture(parsed: argparse.Namespace) -> int:
     )
     from backend.contract.trace import Trace
     from backend.engines.registry import Engines
-    from backend.images.encode import as_jpeg
     from backend.pipeline import Reconstruction, cut_out, reconstruct
     from backend.workers.debug_bundle import Bundle
 
@@ -108,6 +106,8 @@ def _run_picture(parsed: argparse.Namespace) -> int:
     options = options_of(parsed, kind)
     if isinstance(options, MeshOptions):
         parsed.default_out = Path(f"model.{options.format}")
+    else:
+        parsed.default_out = parsed.default_out.with_suffix(result_ending(options))
     check_overwrites(parsed)
     parsed.out = parsed.out or parsed.default_out
     check_result_argument(parsed.out)
@@ -122,24 +122,18 @@ def _run_picture(parsed: argparse.Namespace) -> int:
         else:
             result = reconstruct(picture, cast(MeshOptions, options), views=parsed.view, **more)
     file = result.file
-    data, ending = file.data, Path(file.name).suffix
-    if parsed.out.suffix.lower() in (".jpg", ".jpeg") and (jpeg := as_jpeg(data)) is not None:
-        data, ending = jpeg, parsed.out.suffix.lower()
     written: tuple[Path, ...] = ()
     if parsed.out == STREAM:
-        write_stdout(data)
+        write_stdout(file.data)
     else:
         inputs = [parsed.picture, parsed.mask, *(path for path, _ in getattr(parsed, "view", ()))]
-        written = write_mesh(parsed.out, replace(file, data=data), inputs)
+        written = write_mesh(parsed.out, file, inputs)
     if parsed.report:
         write_result(parsed.report, json.dumps(result.report.as_json(), indent=2).encode())
     if bundle is not None:
         with translate_write_errors(parsed.debug):
             bundle.finish(file, result.report.as_json())
             bundle.unpack(parsed.debug)
-    fits = isinstance(options, MeshOptions) and format_named_by(parsed.out) == options.format
-    if not fits and parsed.out.suffix.lower() not in ("", ending) and parsed.out.is_file():
-        print(f"note: {parsed.out.name} holds a {ending[1:].upper()}, despite its name.", file=sys.stderr)
     for sentence in [*trace.notes, *trace.degradations]:
         print(f"note: {sentence}", file=sys.stderr)
     if isinstance(result, Reconstruction) and not parsed.quiet:

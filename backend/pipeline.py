@@ -14,17 +14,21 @@ from backend.contract.errors import InvalidParameterError, ModelUnavailableError
 from backend.contract.mesh_engines import DEFAULT_MESH, VIEWS_ENGINE
 from backend.contract.mesh_formats import MESH_FORMATS
 from backend.contract.options import MaskOptions, MatteOptions, MeshFileOptions, MeshOptions
+from backend.contract.picture_formats import PICTURE_FORMATS
 from backend.contract.report import ConvertReport, EngineReport, MaskReport, MeshReport, Scorecard, base_report
 from backend.contract.settings import Settings
 from backend.contract.trace import Trace
 from backend.contract.work import File
 from backend.engines.registry import Engines, default_engines
 from backend.images.arrays import Alpha, Box, Disparity, Image
+from backend.images.compositing import over, plain
 from backend.images.decoding.image_header import ImageLimits
-from backend.images.encode import encode_matte, with_density
 from backend.images.image_io import Picture
+from backend.images.metadata import exif_to_keep
 from backend.images.open_picture import Source, open_picture, read_within
+from backend.images.picture_file import FileStyle, encode_file
 from backend.images.pixel_art import is_pixel_art
+from backend.images.shadow import shaded, shadow_of
 from backend.matte.configs import scorecard_config
 from backend.matte.documents.document import find_document, sharpened
 from backend.matte.documents.looks_like_ink import border_report
@@ -55,7 +59,7 @@ ALONE = "The segmentation is used alone; name a strategy to fuse it with depth."
 
 @dataclass(frozen=True)
 class Cutout:
-    """The matte of the whole picture, and the PNG that was asked for."""
+    """The matte of the whole picture, and the file that was asked for."""
 
     alpha: Alpha  # (H, W)
     image: Image  # (H, W, 3)
@@ -124,12 +128,12 @@ def cut_out(
         image = _clean_rim(image, alpha, trace)
     box = crop_box(alpha, options.margin) if options.crop else (0, 0, alpha.shape[1], alpha.shape[0])
     with trace.stage("encode"):
-        data = encode_matte(image, alpha, box, as_cutout=options.wants_cutout, background=options.color_behind)
-        data = with_density(data, picture.density)
+        data = _encoded_matte(image, alpha, box, picture, options, trace)
     common = matte_report(picture, subject, scorecard, options, engines.settings, trace, *depth_models)
     background = border_report(picture.image, engines.settings.uniform_deviation)
     report = MaskReport(**common, fusion=fusion, box=box, background=background)
-    file = File("cutout.png" if options.wants_cutout else "mask.png", "image/png", data)
+    row = PICTURE_FORMATS[options.output_format]
+    file = File(("cutout" if options.wants_cutout else "mask") + row.endings[0], row.media_type, data)
     return Cutout(alpha, image, box, file, report, clean)
 
 
@@ -268,6 +272,25 @@ def _finish(
         scorecard = score_matte(alpha, scorecard_config(settings, document), subject.doubts, subject.evidence)
     trace.picture("matte", alpha)
     return alpha, scorecard
+
+
+def _encoded_matte(image: Image, alpha: Alpha, box: Box, picture: Picture, options: MaskOptions, trace: Trace) -> bytes:
+    """Return the file of the part `box`: the mask, the cutout, or the object on a colour, with its shadow."""
+    exif = exif_to_keep(picture.exif) if options.keep_metadata else b""
+    if options.keep_metadata and not exif:
+        trace.note("keep_metadata had nothing to keep: the photo has no EXIF that can be read.")
+    style = FileStyle(options.output_format, options.output_quality, picture.density, exif)
+    x0, y0, x1, y1 = box
+    rows, columns = slice(y0, y1), slice(x0, x1)
+    part = alpha[rows, columns]
+    if not options.wants_cutout:
+        return encode_file(None, part, style)
+    if options.color_behind is None:
+        return encode_file(image[rows, columns], part, style)
+    back = plain(options.color_behind, (y1 - y0, x1 - x0))
+    if options.shadow != "none":
+        back = shaded(back, shadow_of(alpha, options.shadow)[rows, columns])
+    return encode_file(over(image[rows, columns], part, back, None)[0], None, style)
 
 
 def _clean_rim(image: Image, alpha: Alpha, trace: Trace) -> Image:

@@ -18,6 +18,7 @@ from backend.contract.errors import InvalidParameterError, MattemeshError
 from backend.contract.files import translate_write_errors, write_atomically
 from backend.contract.mesh_formats import MESH_FORMATS
 from backend.contract.options import MaskOptions, MeshOptions
+from backend.contract.picture_formats import format_of_name
 from backend.contract.report import MaskReport, MeshReport
 from backend.contract.versions import __version__
 
@@ -39,22 +40,24 @@ class PhotoMatte:
 
     alpha: Alpha  # (H, W) float32 in [0, 1], the size of the upright photo
     image: Image  # (H, W, 3) uint8 RGB; for a cutout, the rim has the object's own colours
-    png: bytes  # the file that the options describe: mask or cutout, cropped or whole
+    options: MaskOptions
+    file: bytes  # what the options describe: mask or cutout, cropped or whole
     report: MaskReport  # engines, stage times, scorecard, notes: the same as the service's report.json
 
     def save(self, path: str | Path) -> None:
-        """Write the PNG, or under a name in .jpg a JPEG of the object on a `background`. Raises InvalidParameterError
-        for another suffix, for a JPEG of a mask or of something transparent, and for a path that cannot be written."""
-        path = Path(path)
-        data: bytes | None = self.png
-        if path.suffix.lower() in (".jpg", ".jpeg"):
-            from backend.images.encode import as_jpeg
+        """Write the file in the format of the path's suffix, a row of `PICTURE_FORMATS`. Raises InvalidParameterError
+        for another suffix, for a JPEG of something transparent, and for a path that cannot be written."""
+        from backend.images.picture_file import FileStyle, encode_again
 
-            data = as_jpeg(self.png)
-        elif path.suffix.lower() != ".png":
-            data = None
-        if data is None:
-            raise InvalidParameterError(f"A matte is a PNG; {path.name} has to end in .png.", parameter="path")
+        path = Path(path)
+        named = format_of_name(path)
+        if named == self.options.output_format:
+            _write(path, self.file)
+            return
+        try:
+            data = encode_again(self.file, FileStyle(named, self.options.output_quality))
+        except ValueError as error:
+            raise InvalidParameterError(f"{path.name}: {error}; name a background.", parameter="path") from error
         _write(path, data)
 
     def __repr__(self) -> str:
@@ -103,8 +106,9 @@ def cut_out(photo: Source, options: MaskOptions | None = None, *, mask: Source |
     """
     from backend import pipeline
 
+    options = options or MaskOptions()
     made = pipeline.cut_out(photo, options, mask=mask)
-    return PhotoMatte(made.alpha, made.image, made.file.data, made.report)
+    return PhotoMatte(made.alpha, made.image, options, made.file.data, made.report)
 
 
 def reconstruct(

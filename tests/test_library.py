@@ -34,9 +34,26 @@ def test_a_mesh_is_saved_in_the_format_of_its_name(model: PhotoMesh, tmp_path: P
     assert len(list(tmp_path.iterdir())) == (3 if suffix == "obj" else 1)  # its material and its texture
 
 
-@pytest.mark.parametrize("name", ["mask.jpg", "mask", "no/such/folder/mask.png"])
+@pytest.mark.parametrize("suffix", ["jpg", "webp", "AVIF"])
+def test_a_matte_is_saved_in_the_format_of_its_name(matte: PhotoMatte, tmp_path: Path, suffix: str) -> None:
+    matte.save(tmp_path / f"mask.{suffix}")
+    with Image.open(tmp_path / f"mask.{suffix}") as saved:
+        assert saved.format == {"jpg": "JPEG"}.get(suffix, suffix.upper())
+        assert iou(np.asarray(saved.convert("L")) > 127, toy()[1]) > 0.9
+
+
+def test_a_cutout_is_no_jpeg_and_the_reason_is_told(tmp_path: Path) -> None:
+    cutout = cut_out(toy()[0], MaskOptions(model="border", output="cutout"))
+    with pytest.raises(MattemeshError, match="no transparency; name a background"):
+        cutout.save(tmp_path / "cut.jpg")
+    cutout.save(tmp_path / "cut.webp")
+    with Image.open(tmp_path / "cut.webp") as saved:
+        assert (saved.format, saved.mode) == ("WEBP", "RGBA")
+
+
+@pytest.mark.parametrize("name", ["mask.tiff", "mask", "no/such/folder/mask.png"])
 def test_a_matte_that_cannot_be_saved_says_why(matte: PhotoMatte, tmp_path: Path, name: str) -> None:
-    with pytest.raises(MattemeshError, match=r"has to end in \.png|cannot be written"):
+    with pytest.raises(MattemeshError, match=r"has to end in one of \.png, \.webp, \.jpg|cannot be written"):
         matte.save(tmp_path / name)
     assert not list(tmp_path.iterdir())
 

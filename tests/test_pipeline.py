@@ -20,6 +20,7 @@ from backend.engines.registry import Engines
 from backend.mesh import export
 from backend.pipeline import cut_out, reconstruct
 from tests.helpers.drawn import encoded, iou, toy
+from tests.helpers.picture_files import exif_block, saved, stored_as
 
 
 @pytest.fixture
@@ -335,3 +336,48 @@ def test_a_view_that_cannot_be_used_says_which_and_why(engines: Engines, tmp_pat
     named = MeshOptions(model="border", quality="fast", engine="relief")
     with pytest.raises(InvalidParameterError, match="form"):
         reconstruct(toy()[0], named, views=[(toy()[0], 90.0)], engines=engines)
+
+
+@pytest.mark.parametrize(("output_format", "media_type"), [("webp", "image/webp"), ("avif", "image/avif")])
+def test_a_cutout_comes_in_the_format_that_was_asked_for(engines: Engines, output_format: str, media_type: str) -> None:
+    options = MaskOptions(model="border", output="cutout", output_format=output_format)
+    file = cut_out(toy()[0], options, engines=engines).file
+    assert (file.name, file.media_type) == (f"cutout.{output_format}", media_type)
+    assert Image.open(io.BytesIO(file.data)).mode == "RGBA"
+
+
+def test_a_jpeg_has_a_background_and_no_orientation_to_turn_it_again(engines: Engines) -> None:
+    turned = saved(stored_as(toy()[0], 6), "JPEG", quality=95, exif=b"Exif\0\0" + exif_block(6))
+    options = MaskOptions(model="border", background="white", output_format="jpeg", keep_metadata=True)
+    made = cut_out(turned, options, engines=engines)
+    with Image.open(io.BytesIO(made.file.data)) as written:
+        assert made.file.name == "cutout.jpg"
+        assert written.size == (160, 120) and 274 not in written.getexif()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"output": "cutout", "output_format": "jpeg"},
+        {"background": "transparent", "output_format": "jpeg"},
+        {"shadow": "soft"},
+        {"shadow": "contact", "background": "transparent"},
+        {"output_format": "gif"},
+        {"output_quality": 0},
+    ],
+)
+def test_what_a_format_cannot_hold_is_refused(options: dict[str, object]) -> None:
+    with pytest.raises(ValueError):
+        MaskOptions.model_validate(options)
+
+
+def test_a_shadow_darkens_the_background_and_not_the_object(engines: Engines) -> None:
+    image, truth = toy()
+    pictures = [
+        np.asarray(Image.open(io.BytesIO(cut_out(image, MaskOptions(model="border", background="white", shadow=shadow),
+                                                 engines=engines).file.data))).astype(int)
+        for shadow in ("none", "soft")
+    ]  # fmt: skip
+    inside = cut_out(image, MaskOptions(model="border"), engines=engines).alpha == 1
+    assert (pictures[0][inside] == pictures[1][inside]).all()
+    assert pictures[1][~truth].mean() < pictures[0][~truth].mean() - 2

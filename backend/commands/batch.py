@@ -14,10 +14,10 @@ from typing import Any
 import psutil
 
 from backend.commands.interrupts import Interrupts
+from backend.commands.options import result_ending
 from backend.commands.progress import counted_progress
 from backend.contract.errors import InvalidParameterError, MattemeshError
-from backend.contract.mesh_formats import ending_of
-from backend.contract.options import MatteOptions, MeshOptions
+from backend.contract.options import MatteOptions
 from backend.contract.settings import Settings
 from backend.contract.work import KINDS
 from backend.folders.batch.inputs import Inputs, check_in_and_out, find_pictures
@@ -91,7 +91,7 @@ class _Session:
     ) -> None:
         self._config, self._settings, self._out, self._manifest = config, settings, out, manifest
         self._quiet, self._json = quiet, as_json
-        self._ending = f".{ending_of(config.options.format)}" if isinstance(config.options, MeshOptions) else ".png"
+        self._ending = result_ending(config.options)
         self._listed: list[str] = []
 
     def once(self, found: Inputs) -> int:

@@ -6,8 +6,10 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import ValidationError
 
+from backend.contract.errors import InvalidParameterError
 from backend.contract.mesh_formats import MESH_FORMATS, ending_of
-from backend.contract.options import MeshFileOptions, WorkOptions, invalid_option
+from backend.contract.options import MaskOptions, MeshFileOptions, WorkOptions, invalid_option
+from backend.contract.picture_formats import PICTURE_FORMATS, format_of_name
 
 Options = TypeVar("Options", bound=WorkOptions)
 
@@ -33,17 +35,43 @@ def add_option(
 
 
 def options_of(parsed: argparse.Namespace, kind: type[Options]) -> Options:
-    """Return the options that were given; `-o chair.stl` names a mesh's format. Raises InvalidParameterError."""
+    """Return the options that were given; `-o chair.stl` and `-o cut.webp` name the format.
+
+    Raises InvalidParameterError, also for a name that ends like no format, with the list, or like another.
+    """
     values = {name: getattr(parsed, name) for name in kind.model_fields if name != "debug"}
-    if issubclass(kind, MeshFileOptions) and values["format"] is None and parsed.out is not None:
-        values["format"] = format_named_by(parsed.out)
+    if parsed.out is not None and parsed.out.suffix:
+        is_mesh = issubclass(kind, MeshFileOptions)
+        option = "format" if is_mesh else "output_format"
+        named = _mesh_format_of_name(parsed.out) if is_mesh else format_of_name(parsed.out)
+        if values[option] not in (None, named):
+            raise InvalidParameterError(
+                f"{parsed.out.name} does not end like a {values[option].upper()}; name another file with -o.",
+                parameter="out",
+            )
+        values[option] = named
     try:
         return kind.model_validate({name: value for name, value in values.items() if value is not None})
     except ValidationError as error:
         raise invalid_option(error) from error
 
 
+def _mesh_format_of_name(path: Path) -> str:
+    name = format_named_by(path)
+    if name is None:
+        endings = ", ".join(f".{known}" for known in MESH_FORMATS)
+        raise InvalidParameterError(f"{path.name} has to end in one of {endings}.", parameter="out")
+    return name
+
+
 def format_named_by(path: Path) -> str | None:
     """Return the mesh format that a file's name stands for, None where it is none: chair.stl, chair.obj, chair.zip."""
     ending = path.suffix[1:].lower()
     return next((name for name in MESH_FORMATS if ending in (name, ending_of(name).rpartition(".")[2])), None)
+
+
+def result_ending(options: WorkOptions) -> str:
+    """Return the ending of the name of a mask's, a cutout's or a mesh's file."""
+    if isinstance(options, MaskOptions):
+        return PICTURE_FORMATS[options.output_format].endings[0]
+    return f".{ending_of(options.format)}" if isinstance(options, MeshFileOptions) else ""

@@ -19,14 +19,17 @@ from backend.contract.errors import InvalidParameterError
 from backend.contract.marks import Clicks, Strokes
 from backend.contract.mesh_engines import MESH_ENGINES
 from backend.contract.mesh_formats import MESH_FORMATS, Up
+from backend.contract.picture_formats import PICTURE_FORMATS
 
 Strategy = Literal["auto", "depth_guided", "intersection", "union", "segmentation"]
 if TYPE_CHECKING:
     EngineName = str
     Format = str
+    OutputFormat = str
 else:  # pydantic, OpenAPI and argparse take their choices from these
     EngineName = Literal[("auto", *MESH_ENGINES)]
     Format = Literal[tuple(MESH_FORMATS)]
+    OutputFormat = Literal[tuple(PICTURE_FORMATS)]
 FUSION = "How to fuse segmentation and depth; without depth weights only segmentation is used."
 COLOR = r"^(#[0-9a-fA-F]{3}|#[0-9a-fA-F]{6}|black|white|transparent)$"
 NAMED_COLORS = {"black": "#000000", "white": "#ffffff"}
@@ -48,6 +51,11 @@ def _six_digits(color: str) -> str:
     return "#" + "".join(2 * digit for digit in color[1:]) if len(color) == 4 else color
 
 
+Shadow = Literal["none", "soft", "contact"]
+SHADOW = (
+    "A shadow drawn behind the object: `soft` lies on a wall behind it, down and to the right; `contact` on the floor "
+    "below it."
+)
 Color = Annotated[str, BeforeValidator(_tidy), StringConstraints(pattern=COLOR), AfterValidator(_six_digits)]
 
 
@@ -183,12 +191,25 @@ class MaskOptions(MatteOptions):
     strategy: Strategy = Field("segmentation", description=FUSION)
     output: Literal["mask", "cutout"] | None = Field(
         None,
-        description="`mask`: 8-bit grey PNG, white on the object (the default). `cutout`: the object in colour, RGBA, "
-        "or on `background` when one is given.",
+        description="`mask`: 8-bit grey, white on the object (the default). `cutout`: the object in colour, RGBA, or "
+        "on `background` when one is given.",
     )
     background: Color | None = Field(
         None,
         description="Colour behind the cutout, #rrggbb, #rgb, black, white or transparent; implies `output=cutout`.",
+    )
+    shadow: Shadow = Field("none", description=SHADOW + " Needs a `background`; cropped tightly, little of it is left.")
+    output_format: OutputFormat = Field(
+        "png",
+        description="The file's format. "
+        + "; ".join(f"`{name}`: {row.about}" for name, row in PICTURE_FORMATS.items())
+        + ".",
+    )
+    output_quality: int = Field(90, ge=1, le=100, description="Quality of a JPEG, WebP or AVIF.")
+    keep_metadata: bool = Field(
+        False,
+        description="Copy the photo's EXIF into the file, also where and when it was taken; not its orientation, which "
+        "is in the pixels, nor its thumbnail.",
     )
     crop: bool = Field(False, description="Crop the result to the object.")
     margin: float = Field(
@@ -201,6 +222,26 @@ class MaskOptions(MatteOptions):
         if background is not None and others.data.get("output") == "mask":
             raise ValueError("a mask has no background; use output=cutout")
         return background
+
+    @field_validator("shadow")
+    @classmethod
+    def _has_something_to_fall_on(cls, shadow: str, others: ValidationInfo) -> str:
+        if shadow != "none" and others.data.get("background") in (None, "transparent"):
+            raise ValueError("it needs a colour to fall on; name a background, for example background=white")
+        return shadow
+
+    @field_validator("output_format")
+    @classmethod
+    def _can_hold_the_result(cls, output_format: str, others: ValidationInfo) -> str:
+        output, background = others.data.get("output"), others.data.get("background")
+        clear = background == "transparent" or (output == "cutout" and background is None)
+        if clear and not PICTURE_FORMATS[output_format].transparent:
+            whole = ", ".join(name for name, row in PICTURE_FORMATS.items() if row.transparent)
+            raise ValueError(
+                f"a {output_format.upper()} has no transparency; name a background, for example background=white, or "
+                f"another format: {whole}"
+            )
+        return output_format
 
     @property
     def wants_sharp_edges(self) -> bool:
@@ -336,8 +377,9 @@ class BackgroundOptions(WorkOptions):
         description="How the background picture fills the frame: `cover` crops it, `contain` shows all of it, "
         "`stretch` changes its aspect ratio.",
     )
-    format: Literal["png", "jpeg"] = Field("png", description="The file's format.")
-    quality: int = Field(92, ge=1, le=100, description="JPEG quality.")
+    shadow: Shadow = Field("none", description=SHADOW)
+    format: OutputFormat = Field("png", description="The file's format.")
+    quality: int = Field(92, ge=1, le=100, description="Quality of a JPEG, WebP (100: without loss) or AVIF.")
 
 
 def invalid_option(error: ValidationError) -> InvalidParameterError:

@@ -22,6 +22,7 @@ from backend.contract.options import (
     MeshOptions,
     WorkOptions,
 )
+from backend.contract.picture_formats import PICTURE_FORMATS
 from backend.contract.report import BackgroundReport, ConvertReport, EditReport, MaskReport, MeshReport, Report
 from backend.contract.spool import PIECE_BYTES, SpooledFile
 
@@ -65,6 +66,7 @@ PARTS = {
     "background": "The picture to put behind the object.",
 }
 PHOTO = {"file": "source", "mask": "mask"}
+PICTURE_TYPES = tuple(row.media_type for row in PICTURE_FORMATS.values())
 KINDS: dict[str, Kind] = {
     "remove-bg": Kind(
         "mask",
@@ -72,9 +74,9 @@ KINDS: dict[str, Kind] = {
         MaskReport,
         "backend.pipeline:cut_out",
         "Cut the object out of a photo",
-        "Returns the object's matte as an 8-bit grey PNG, or the cutout.",
+        "Returns the object's matte as an 8-bit grey PNG, or the cutout, or either in another `output_format`.",
         "matte",
-        ("image/png",),
+        PICTURE_TYPES,
         PHOTO,
         job=True,
     ),
@@ -125,7 +127,7 @@ KINDS: dict[str, Kind] = {
         "Put the object on a new background",
         "Returns the object on a colour or on another picture.",
         "editing",
-        ("image/png", "image/jpeg"),
+        PICTURE_TYPES,
         {**PHOTO, "background": "background"},
     ),
 }

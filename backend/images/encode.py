@@ -1,15 +1,13 @@
-"""Finished arrays in, PNG or JPEG bytes out, without metadata but the density. The only place that quantises alpha."""
+"""Finished arrays in, PNG or JPEG bytes out, without metadata. The only place that quantises alpha."""
 
-import zlib
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.images.arrays import Alpha, Box, Image, check_alpha, check_image, check_same_size
-from backend.images.compositing import on_color
-from backend.images.png import SIGNATURE, png_pieces
+from backend.images.arrays import Alpha, Image, check_alpha, check_image, check_same_size
+from backend.images.png import png_pieces
 
 
 def encode_mask_png(alpha: Alpha) -> bytes:
@@ -18,7 +16,7 @@ def encode_mask_png(alpha: Alpha) -> bytes:
     Raises ValueError for another shape, dtype or range.
     """
     check_alpha(alpha)
-    return b"".join(png_pieces((*alpha.shape, 1), lambda rows: _quantise(alpha[rows])))
+    return b"".join(png_pieces((*alpha.shape, 1), lambda rows: quantised(alpha[rows])))
 
 
 def encode_cutout_png(image: Image, alpha: Alpha) -> bytes:
@@ -31,12 +29,13 @@ def encode_cutout_png(image: Image, alpha: Alpha) -> bytes:
     check_alpha(alpha)
     check_same_size(image, alpha)
 
-    def pixels(rows: slice) -> NDArray[np.uint8]:
-        opacity = _quantise(alpha[rows])
-        visible = cv2.bitwise_and(image[rows], image[rows], mask=opacity)  # the mask is any value but 0
-        return np.dstack([visible, opacity])
+    return b"".join(png_pieces((*alpha.shape, 4), lambda rows: visible_pixels(image[rows], alpha[rows])))
 
-    return b"".join(png_pieces((*alpha.shape, 4), pixels))
+
+def visible_pixels(image: Image, alpha: Alpha) -> NDArray[np.uint8]:
+    """Return the (H, W, 4) RGBA pixels of a cutout, not premultiplied; black where alpha is 0 in 8 bits."""
+    opacity = quantised(alpha)
+    return np.dstack([cv2.bitwise_and(image, image, mask=opacity), opacity])  # the mask is any value but 0
 
 
 def encode_rgb_png(image: Image) -> bytes:
@@ -56,33 +55,8 @@ def encode_jpeg(image: Image, quality: int) -> bytes:
     return encode_pixels(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), ".jpg", how)
 
 
-def encode_matte(image: Image, alpha: Alpha, box: Box, *, as_cutout: bool, background: str | None) -> bytes:
-    """Return the part `box` of a picture as a PNG: its mask, its cutout, or the object on `background` (#rrggbb)."""
-    x0, y0, x1, y1 = box
-    image, alpha = image[y0:y1, x0:x1], alpha[y0:y1, x0:x1]
-    if background is not None:
-        return encode_rgb_png(on_color(image, alpha, background))
-    return encode_cutout_png(image, alpha) if as_cutout else encode_mask_png(alpha)
-
-
-def with_density(png: bytes, density: tuple[int, int] | None) -> bytes:
-    """Return the PNG with its pixels per metre, across and down, written after the header: prints keep their size."""
-    if density is None:
-        return png
-    chunk = b"pHYs" + b"".join(value.to_bytes(4, "big") for value in density) + b"\x01"
-    end = len(SIGNATURE) + 25  # of the header chunk, which comes first
-    return png[:end] + (9).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big") + png[end:]
-
-
-def as_jpeg(png: bytes, quality: int = 92) -> bytes | None:
-    """Return a PNG in colour without transparency as a JPEG; None for a mask or a cutout."""
-    pixels = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is None or pixels.ndim != 3 or pixels.shape[2] != 3:
-        return None
-    return encode_jpeg(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), quality)
-
-
-def _quantise(alpha: Alpha) -> NDArray[np.uint8]:
+def quantised(alpha: Alpha) -> NDArray[np.uint8]:
+    """Return `alpha` in 8 bits, rounded to the nearest of 256 levels."""
     levels: NDArray[np.uint8] = cv2.convertScaleAbs(alpha, alpha=255)  # rounds; 0 and 1 are met exactly
     return levels
 

@@ -68,6 +68,7 @@ class Picture:
     facts: dict[str, float | int | str | bool] = field(default_factory=dict)  # for the report
     notes: tuple[str, ...] = ()  # sentences for the sender
     density: tuple[int, int] | None = None  # pixels per metre, across and down, where the file says it
+    exif: bytes = b""  # as it is stored, untrusted; b"" without one
 
 
 def read_picture(data: bytes, limits: ImageLimits, *, as_data: bool = False) -> Picture:
@@ -108,7 +109,9 @@ def read_picture(data: bytes, limits: ImageLimits, *, as_data: bool = False) -> 
     if header.format in ("avif", "heic"):  # the boxes may give a padded size
         source_size = color.size[1], color.size[0]
     density = decoded.density if orientation < 5 or decoded.density is None else decoded.density[::-1]
-    return Picture(image, alpha, header.format, source_size, facts, _notes(decoded.frames, profile_use), density)
+    notes = _notes(decoded.frames, profile_use)
+    exif = decoded.metadata.get("exif", b"")
+    return Picture(image, alpha, header.format, source_size, facts, notes, density, exif)
 
 
 @dataclass(frozen=True)

@@ -58,12 +58,15 @@ OTHERS = {
     "cloth": "upper", "points": [{"x": 1, "y": 2, "mode": "keep"}], "matting": "rembg", "refiner": "classic",
     "score_threshold": 0.4, "classes": "cat", "instances": 2, "mode": "document", "edges": "sharp",
     "holes": "open", "shading": "unlit", "pivot": "foot", "height_mm": 120.0, "height_m": 2.0, "roi": "1,2,3,4",
+    "shadow": "soft", "output_format": "webp", "output_quality": 50, "keep_metadata": True,
 }  # fmt: skip
+
+NEEDS: dict[str, dict[str, Any]] = {"shadow": {"background": "#ffffff"}}
 
 
 @pytest.mark.parametrize("kind", [MaskOptions, MeshOptions])
 def test_every_option_changes_the_key(settings: Settings, kind: type[MaskOptions] | type[MeshOptions]) -> None:
-    options = [kind(), *(kind(**{name: OTHERS[name]}) for name in kind.model_fields)]
+    options = [kind(), *(kind(**{**NEEDS.get(name, {}), name: OTHERS[name]}) for name in kind.model_fields)]
     keys = {key(Work("remove-bg", FILES, one), settings) for one in options}
     assert len(keys) == len(options)
 

@@ -12,6 +12,7 @@ from backend.contract.confined_folder import ConfinedFolder, LeadsOutError, part
 from backend.contract.errors import InvalidParameterError
 from backend.contract.files import translate_write_errors
 from backend.contract.mesh_formats import MESH_FORMATS, ending_of
+from backend.contract.picture_formats import PICTURE_FORMATS
 
 OWN = ".mattemesh"
 REVIEW, OUTLIERS, DEBUG = "review", "outliers", "debug"
@@ -19,7 +20,10 @@ MANIFEST, REPORT = "manifest.jsonl", "report.html"
 RESERVED = frozenset({REVIEW, OUTLIERS, DEBUG, MANIFEST, REPORT})  # at the top of OUT_DIR
 MAX_THUMBNAIL_BYTES = 64 * 1024  # a thumbnail has 2 to 20 kB
 _PARTIAL, _THUMBNAILS, _LOCK = f"{OWN}/partial", f"{OWN}/thumbnails", f"{OWN}/lock"
-_ENDINGS = (".png", *(f".{ending_of(name)}" for name in MESH_FORMATS))
+_ENDINGS = tuple(
+    [ending for row in PICTURE_FORMATS.values() for ending in row.endings]
+    + [f".{ending_of(name)}" for name in MESH_FORMATS]
+)
 
 
 class PlaceError(Exception):

@@ -6,15 +6,17 @@ import numpy as np
 
 from backend.contract.errors import InvalidParameterError, MissingFileError
 from backend.contract.options import BackgroundOptions
+from backend.contract.picture_formats import PICTURE_FORMATS
 from backend.contract.report import BackgroundReport, base_report
 from backend.contract.trace import Trace
 from backend.contract.work import File
 from backend.engines.registry import Engines, default_engines
 from backend.images.arrays import Alpha, Image
 from backend.images.compositing import over, plain
-from backend.images.encode import encode_cutout_png, encode_jpeg, encode_rgb_png
 from backend.images.image_io import Picture
 from backend.images.open_picture import Source, open_picture
+from backend.images.picture_file import FileStyle, encode_file
+from backend.images.shadow import shaded, shadow_of
 from backend.matte.editing.fitting import fit_picture
 from backend.matte.refine.foreground import foreground_colors
 from backend.matte.report import image_report
@@ -60,20 +62,19 @@ def add_background(
     image, alpha = _object(picture, own_mask, trace)
     with trace.stage("compose"):
         back, opacity = _backdrop(behind, alpha.shape, options, trace)
+        if options.shadow != "none":
+            back = shaded(back, shadow_of(alpha, options.shadow))
         image, opacity = over(image, alpha, back, opacity)
     with trace.stage("encode"):
-        if options.format == "jpeg":
-            data = encode_jpeg(image, options.quality)
-        else:
-            data = encode_rgb_png(image) if opacity is None else encode_cutout_png(image, opacity)
+        data = encode_file(image, opacity, FileStyle(options.format, options.quality, picture.density))
     report = BackgroundReport(
         image=image_report(picture),
         background=None if behind is None else image_report(behind),
         options=options.model_dump(),
         **base_report(trace),
     )
-    name, kind = ("background.jpg", "image/jpeg") if options.format == "jpeg" else ("background.png", "image/png")
-    return OnBackground(image, opacity, File(name, kind, data), report)
+    row = PICTURE_FORMATS[options.format]
+    return OnBackground(image, opacity, File(f"background{row.endings[0]}", row.media_type, data), report)
 
 
 def _object(picture: Picture, mask: Picture | None, trace: Trace) -> tuple[Image, Alpha]:
@@ -97,7 +98,7 @@ def _backdrop(
     if behind is None:
         return plain(options.color or PAPER, size), None
     back, opacity = fit_picture(behind.image, behind.alpha, size, options.fit)
-    if opacity is None or (options.color is None and options.format == "png"):
+    if opacity is None or (options.color is None and PICTURE_FORMATS[options.format].transparent):
         return back, opacity
     if options.color is None:
         trace.note("A JPEG has no transparency, so the parts that the background leaves free are white.")

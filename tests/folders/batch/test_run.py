@@ -297,3 +297,14 @@ def test_a_watched_folder_is_done_as_it_fills(folders: Folders) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
     assert [each.state for each in records(out).values()] == ["done"]
+
+
+def test_results_end_as_their_format_does(folders: Folders) -> None:
+    pictures, out = folders
+    (pictures / "x.png").write_bytes(encoded(toy()[0]))
+    assert run(folders, "--output", "cutout", "--output-format", "webp") == 0
+    with Image.open(out / "x.webp") as written:
+        assert (written.format, written.mode) == ("WEBP", "RGBA")
+    assert run(folders, "--background", "white", "--output-format", "jpeg") == 0
+    with Image.open(out / "x.jpg") as written:
+        assert written.format == "JPEG"
