@@ -119,13 +119,13 @@ install_libraries() {
 }
 
 install_test_tools() {
-    is_installed test requirements-dev.txt requirements-maskrcnn.txt && return
+    is_installed test requirements-dev.txt requirements-cluster.txt requirements-maskrcnn.txt && return
     forget_half_packages
-    say "      for the checks: ruff, mypy, pytest, a browser's driver, torchvision (about 30 packages, 110 MB)"
-    install -r requirements-dev.txt
+    say "      for the checks: ruff, mypy, pytest, a browser's driver, torchvision, a database's (about 34 packages, 120 MB)"
+    install -r requirements-dev.txt -r requirements-cluster.txt
     # shellcheck disable=SC2086
     install --no-deps $torch_index -r requirements-maskrcnn.txt # its dependencies would replace torch by another build
-    stamp_of requirements-dev.txt requirements-maskrcnn.txt > "$venv/installed-test"
+    stamp_of requirements-dev.txt requirements-cluster.txt requirements-maskrcnn.txt > "$venv/installed-test"
 }
 
 # The page's viewer of meshes, and for the tests the glTF validator.
@@ -140,11 +140,12 @@ install_node_tools() {
     npm ci --silent --no-audit --no-fund || say "      npm could not install it: $without."
 }
 
-# What some tests need beside Python: a real Redis, nginx and browser. Where they cannot be had, those tests are skipped.
+# What some tests need beside Python: a real Redis, nginx, PostgreSQL and browser. Where they cannot be had, those tests are skipped.
 install_test_programs() {
     local missing=()
     command -v redis-server >/dev/null || missing+=(redis-server)
     command -v nginx >/dev/null || missing+=(nginx-light)
+    ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing+=(postgresql)
     command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null || missing+=(chromium-headless-shell)
     [ ${#missing[@]} -gt 0 ] || return 0
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

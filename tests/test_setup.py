@@ -94,17 +94,17 @@ def test_a_second_run_installs_nothing_until_a_pin_changes(checkout: Checkout) -
 def test_the_checks_add_to_what_the_service_needs(checkout: Checkout) -> None:
     checkout.run("demo")
     checkout.calls("pip install")
-    for missing in ("redis-server", "nginx", "chromium"):  # so that nothing is installed with apt
+    for missing in ("redis-server", "nginx", "initdb", "chromium"):  # so that nothing is installed with apt
         (checkout.folder / "stubs" / missing).write_text("")
         (checkout.folder / "stubs" / missing).chmod(0o755)
     checkout.run("test")
     installed = checkout.calls("pip install")
-    assert [line.split()[-1] for line in installed] == ["requirements-dev.txt", "requirements-maskrcnn.txt"]
+    assert [line.split()[-1] for line in installed] == ["requirements-cluster.txt", "requirements-maskrcnn.txt"]
 
 
 @pytest.mark.parametrize("command", ["run", "test", "demo"])
 def test_a_small_network_is_taken_in_once(checkout: Checkout, command: str) -> None:
-    for missing in ("redis-server", "nginx", "chromium"):
+    for missing in ("redis-server", "nginx", "initdb", "chromium"):
         (checkout.folder / "stubs" / missing).write_text("")
         (checkout.folder / "stubs" / missing).chmod(0o755)
     checkout.run(command, "--no-fetch", "more")

@@ -31,7 +31,7 @@ NEUTRAL = frozenset({
     "mask_workers", "mesh_workers", "cuda_devices", "batch_size", "max_connections", "head_deadline_s", "keep_alive_s",
     "upload_deadline_s", "upload_patience_s", "min_bytes_per_s", "answer_patience_s", "max_uploads_bytes",
     "max_answers_bytes", "answer_deadline_s", "max_connections_per_address", "max_streams_per_client", "drain_s",
-    "stop_deadline_s", "max_queued_jobs", "result_ttl_s", "result_bytes",
+    "stop_deadline_s", "max_queued_jobs", "result_ttl_s", "result_bytes", "jobs_url", "files_url",
     *(service.key_setting for service in REMOTE_SERVICES.values()),
     *(service.url_setting for service in REMOTE_SERVICES.values()),
 })  # fmt: skip

@@ -163,6 +163,13 @@ class Settings(BaseSettings):
         description="size of all results, the oldest removed first; the same for waiting photos",
     )
 
+    jobs_url: SecretStr | None = Field(
+        None, description="postgresql://…: jobs live there instead of in DATA_DIR, for several services"
+    )
+    files_url: str | None = Field(
+        None, description="where the files of these jobs are: s3://bucket/folder, or a folder that all services share"
+    )
+
     # The cache.
     cache_bytes: int = Field(
         1_000_000_000, ge=0, le=MAX_STORE_BYTES, description="size of the cache in DATA_DIR; 0: there is no cache"
@@ -248,6 +255,20 @@ class Settings(BaseSettings):
                 raise ValueError("write redis://name:port/number") from error
         return value
 
+    @field_validator("jobs_url")
+    @classmethod
+    def _is_a_postgresql_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"postgres(ql)?://[^\s\x00]+", value.get_secret_value()):
+            raise ValueError("write postgresql://user:password@name/database")
+        return value
+
+    @field_validator("files_url")
+    @classmethod
+    def _is_a_bucket_or_folder(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]+(/[\w./-]+)?|/[^\x00]+", value):
+            raise ValueError("write s3://bucket/folder or the whole path of a folder")
+        return value
+
     @field_validator("model_sources")
     @classmethod
     def _are_sources(cls, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -302,6 +323,8 @@ class Settings(BaseSettings):
         ):
             if getattr(self, lower) > getattr(self, upper):
                 raise ValueError(f"{lower.upper()} is above {upper.upper()}")
+        if (self.jobs_url is None) != (self.files_url is None):
+            raise ValueError("JOBS_URL and FILES_URL belong together: set both or none")
         return self
 
 

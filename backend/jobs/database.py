@@ -60,6 +60,7 @@ COLUMNS = {
     "stage_times": "profile, place, stage, seconds",
     "store": "created_at",
 }
+Row = sqlite3.Row | dict[str, Any]
 _JOBS, _EVENTS = TypeAdapter(Job), TypeAdapter(Event)
 
 
@@ -134,7 +135,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
                 connection.execute("ROLLBACK")
 
 
-def job_of(row: sqlite3.Row) -> Job:
+def job_of(row: Row) -> Job:
     """Return the job in one row of `jobs`. Raises UnreadableRowError."""
     try:
         values: dict[str, Any] = {field.name: row[field.name] for field in fields(Job)}
@@ -150,7 +151,7 @@ def job_of(row: sqlite3.Row) -> Job:
     return job
 
 
-def event_of(row: sqlite3.Row) -> Event:
+def event_of(row: Row) -> Event:
     """Return the event in one row of `events`. Raises UnreadableRowError."""
     try:
         return _EVENTS.validate_python({**row, "data": json.loads(row["data"])})

@@ -25,9 +25,8 @@ from backend.contract.options import invalid_option
 from backend.contract.runner import Runner
 from backend.contract.work import KINDS, Done, Lane, Work
 from backend.jobs.events import Changes, Progress, Recorder, timing_profile, updated_stage_times
-from backend.jobs.folders import JobFolders
+from backend.jobs.home import Files, Store
 from backend.jobs.records import MAX_ATTEMPTS, Job, Outcome, StoredFile, failure, time_now
-from backend.jobs.store import AsyncJobStore
 
 NO_ROOM = (OverloadedError, TimedOutError, WorkerLostError)  # where the work has not begun
 CLIENT = "jobs"  # all jobs together are one client of a lane: only as many as it has room for are in hand
@@ -56,14 +55,14 @@ class Dispatcher:
 
     def __init__(
         self,
-        store: AsyncJobStore,
-        folders: JobFolders,
+        store: Store,
+        files: Files,
         runner: Runner,
         changes: Changes,
         ttl_s: float,
         on_end: Callable[[], None],
     ) -> None:
-        self._store, self._folders, self._runner, self._changes = store, folders, runner, changes
+        self._store, self._files, self._runner, self._changes = store, files, runner, changes
         self._ttl_s, self._on_end = ttl_s, on_end
         self._wake: dict[Lane, asyncio.Event] = {lane: asyncio.Event() for lane in get_args(Lane)}
         self._in_hand: dict[Lane, int] = dict.fromkeys(self._wake, 0)  # claimed jobs
@@ -80,6 +79,15 @@ class Dispatcher:
     def wake(self, lane: Lane) -> None:
         """Look for a job of `lane` now."""
         self._wake[lane].set()
+
+    def wake_all(self) -> None:
+        """Look for jobs of every lane now."""
+        for lane in self._wake:
+            self.wake(lane)
+
+    def in_hand(self) -> list[str]:
+        """Return the ids of all claimed jobs."""
+        return list(self._progress)
 
     def progress(self, job_id: str) -> Progress | None:
         """Return the progress of a job that runs now."""
@@ -191,7 +199,7 @@ class Dispatcher:
     def _work(self, job: Job) -> Work:
         """Return the job as work. Raises WorkerLostError when its photo is gone, and InvalidParameterError for options
         that this version does not have."""
-        files = self._folders.inputs(job.id)
+        files = self._files.inputs(job.id)
         if files is None:
             raise WorkerLostError("The photo of this job was lost; send it again.")
         try:
@@ -202,7 +210,7 @@ class Dispatcher:
 
     async def _succeed(self, job: Job, done: Done, usual: dict[str, float]) -> None:
         try:
-            await asyncio.to_thread(self._folders.keep_results, job.id, done.files)
+            await asyncio.to_thread(self._files.keep_results, job.id, done.files)
             outcome = Outcome(
                 "succeeded",
                 tuple({"name": stage.name, "seconds": round(stage.seconds, 4)} for stage in done.stages),
@@ -218,7 +226,10 @@ class Dispatcher:
         except StorageFullError as error:
             await self._fail(job, error)
             return
-        await asyncio.to_thread(self._folders.remove_inputs if kept else self._folders.remove, job.id)
+        if not kept and await self._store.taken_over(job.id):
+            logger.warning("job %s: another service took it over; this result is not needed", job.id)
+            return
+        await asyncio.to_thread(self._files.remove_inputs if kept else self._files.remove, job.id)
         if done.cache != "hit":
             with contextlib.suppress(StorageFullError):  # it costs the accuracy of the next estimate, no more
                 times = updated_stage_times(usual, done.stages)
@@ -233,8 +244,10 @@ class Dispatcher:
             error if expected else "a bug",
             exc_info=None if expected else error,
         )
+        if await self._store.taken_over(job.id):
+            return
         # The files first: on a full disk the row needs their room.
-        await asyncio.to_thread(self._folders.remove, job.id)
+        await asyncio.to_thread(self._files.remove, job.id)
         outcome = failure(error, job.id)
         await self._insist(lambda: self._store.finish(job.id, outcome, time_now(), self._ttl_s))
 

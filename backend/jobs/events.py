@@ -9,8 +9,8 @@ from weakref import WeakValueDictionary
 
 from backend.contract.errors import StorageFullError
 from backend.contract.work import Stage
+from backend.jobs.home import Store
 from backend.jobs.records import time_now
-from backend.jobs.store import AsyncJobStore
 
 NEWEST_WEIGHT = 0.3  # EWMA weight of the newest run in a stage's usual seconds
 MIN_PACE, MAX_PACE = 0.05, 20.0  # bounds of a job's seconds over the usual ones; photos differ in size
@@ -104,7 +104,7 @@ class Progress:
 class Recorder:
     """Stores a job's progress in order, beside the work: a slow disk delays no stage."""
 
-    def __init__(self, job_id: str, progress: Progress, store: AsyncJobStore, changes: Changes) -> None:
+    def __init__(self, job_id: str, progress: Progress, store: Store, changes: Changes) -> None:
         self._job_id, self._progress, self._store, self._changes = job_id, progress, store, changes
         self._queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()  # {}: the work begins; None: the end
         self._writing = asyncio.create_task(self._write())

@@ -12,6 +12,7 @@ import shutil
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from backend.contract.errors import translate_disk_errors, translate_disk_full
 from backend.contract.spool import SpooledFile
@@ -102,6 +103,12 @@ class JobFolders:
                     _delete(path)
         return left
 
+    def stored_ids(self, place: Literal["inputs", "results"]) -> set[str]:
+        """Return the ids of all jobs that have files in `place`."""
+        with translate_disk_errors(DISK_FULL, STORE_FAILED):
+            found = {path.name for path in (self._inputs if place == "inputs" else self._results).iterdir()}
+        return {job_id for job_id in found if made_at(job_id) is not None}
+
     def complete(self, job: Job) -> bool:
         """Whether all files that the store lists for the job exist, at their sizes."""
         if not job.final:
@@ -121,6 +128,8 @@ class JobFolders:
                         file.flush()
                         os.fsync(file.fileno())
                 _sync(draft)
+                if target.exists():  # of a service that was taken for lost: the newer result of the same job counts
+                    self._remove(target)
                 draft.rename(target)
                 _sync(target.parent)
             except OSError:

@@ -11,7 +11,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial, wraps
 from itertools import islice
 from pathlib import Path
@@ -30,6 +30,7 @@ from backend.contract.errors import (
 from backend.contract.settings import MAX_STORE_BYTES, MAX_TTL_S
 from backend.contract.work import Lane
 from backend.jobs.database import DataFolderError, UnreadableRowError, connect, event_of, job_of, transaction
+from backend.jobs.home import Counts
 from backend.jobs.records import (
     DISK_FULL,
     MAX_TIME_S,
@@ -39,7 +40,6 @@ from backend.jobs.records import (
     Job,
     NewJob,
     Outcome,
-    State,
     made_at,
 )
 from backend.jobs.rescue import Stamp, after_use, is_damage, stamp, write_anew
@@ -54,14 +54,6 @@ BY_STATE = "SELECT state, COUNT(*), TOTAL(size) FROM jobs GROUP BY state"
 OLDEST = "SELECT id, size FROM jobs WHERE finished_at IS NOT NULL ORDER BY finished_at, id LIMIT ?"
 logger = logging.getLogger("mattemesh")
 NOT_EXPIRED = "(expires_at IS NULL OR expires_at > ?)"  # an expired job is invisible before its row is removed
-
-
-@dataclass(frozen=True)
-class Counts:
-    """The number of jobs by state, and the bytes of their photos and results."""
-
-    states: dict[State, int]
-    size: int
 
 
 class JobStore:
@@ -182,6 +174,11 @@ class JobStore:
                 self._add_event(job_id, "state", {"state": outcome.state})
                 self._add_event(job_id, "done", {})
         return bool(finished)
+
+    def taken_over(self, job_id: str) -> bool:
+        """Return whether another service has a job that this one claimed, or has ended it; a cancelled or removed job
+        was not taken over. No other service shares this file."""
+        return False
 
     def remove(self, job_id: str) -> None:
         """Delete a job with its events."""
@@ -434,6 +431,7 @@ class AsyncJobStore:
     begin = _awaitable(JobStore.begin)
     requeue = _awaitable(JobStore.requeue)
     finish = _awaitable(JobStore.finish)
+    taken_over = _awaitable(JobStore.taken_over)
     remove = _awaitable(JobStore.remove)
     add_stages = _awaitable(JobStore.add_stages)
     events = _awaitable(JobStore.events)

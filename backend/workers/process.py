@@ -198,7 +198,9 @@ class WorkerProcess:
         reader, self._writer = await asyncio.open_unix_connection(sock=ours, limit=2**20)
         config = self.config
         skip_networks = self._early_deaths >= SKIP_NETWORKS_AFTER
-        settings = self.settings.model_copy(update={"api_key": None})  # workers get no keys
+        # Workers get no keys that they have no use for.
+        withheld = dict.fromkeys(("api_key", "jobs_url", "files_url", "rate_limit_url"))
+        settings = self.settings.model_copy(update=withheld)
         self._spool.clear()
         self._send(Hello(config.load, settings, config.lane, skip_networks, config.concurrency, self._spool.folder))
         self._early_deaths += 1

@@ -12,6 +12,8 @@ import psutil
 
 from backend.contract.settings import REPOSITORY
 
+WITHHELD = frozenset({"API_KEY", "JOBS_URL", "FILES_URL", "RATE_LIMIT_URL"})  # FILES_URL is refused without JOBS_URL
+
 
 def spawn(devices: Sequence[str], index: int) -> tuple[subprocess.Popen[bytes], socket.socket]:
     """Start worker number `index` and return it with our end of its socket. Raises OSError when it cannot start.
@@ -61,8 +63,13 @@ def memory_bytes(pid: int) -> int | None:
 
 
 def _environment(devices: Sequence[str], index: int) -> dict[str, str]:
-    """Return the worker's environment: our modules, one GPU where there are several, and no API key."""
-    environment = {name: value for name, value in os.environ.items() if name.upper() != "API_KEY"}
+    """Return the worker's environment: our modules, one GPU where there are several, and no key that it has no use for:
+    a decoder that a picture has taken over must not reach the jobs of others."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name.upper() not in WITHHELD and not name.upper().startswith("AWS_")
+    }
     path = [*filter(None, sys.path)]  # "" is the working directory, where this process found us: REPOSITORY
     ours = [] if str(REPOSITORY) in path else [str(REPOSITORY)]  # installed, it never goes before the standard library
     environment["PYTHONPATH"] = os.pathsep.join([*ours, *path])

@@ -36,12 +36,15 @@ TEXTS: dict[str, tuple[list[str], list[str]]] = {
         ["0/second", "9999999999/day", "1/99999999 years", "9", "1/eon"],
     ),
     "rate_limit_url": (["redis://127.0.0.1:1", "unix:///nowhere/redis.sock"], ["abc", "redis://localhost:notaport"]),
+    "jobs_url": (["postgresql://me:secret@127.0.0.1:1/jobs"], ["abc", "redis://localhost", "postgresql://"]),
+    "files_url": (["s3://photos", "s3://photos/of/jobs", "/srv/jobs"], ["photos", "s3:photos", "http://a/b", "s3://"]),
     "cors_origins": (["*", "https://shop.example,http://localhost:3000"], ["shop.example", "https://a/b"]),
     "allowed_hosts": (["localhost", "*", "matte.example, *.shop.example"], ["a:8000", "http://a", "*a", "a b"]),
     "segmenter": (["auto", "border", "u2net", "rembg:sam", "shoes"], ["../x", "A B", "-x", "x" * 65]),
     "model_sources": (["packages", "packages, releases,hub,torch"], ["pypi", "packages,,github"]),
     "trusted_proxies": (["127.0.0.1", "10.0.0.0/8,::1"], ["*", "nginx", "10.0.0.0/99"]),
 }
+PARTNERS = {"jobs_url": {"files_url": "/srv/jobs"}, "files_url": {"jobs_url": "postgresql://name/jobs"}}
 PHOTO = {"file": b"photo"}
 
 
@@ -80,7 +83,7 @@ def good_values(name: str) -> st.SearchStrategy[Any]:
     return st.sampled_from(ends) | between if ends else between
 
 
-VARIED = [name for name in Settings.model_fields if name not in (*FOLDERS, "fetch_weights")]
+VARIED = [name for name in Settings.model_fields if name not in (*FOLDERS, *PARTNERS, "fetch_weights")]
 
 
 def refusal(name: str, value: object) -> str:
@@ -100,7 +103,7 @@ def test_every_number_has_two_bounds_and_refuses_what_is_none(name: str) -> None
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_text_of_no_sense_is_refused_in_one_line_that_does_not_repeat_a_secret(name: str) -> None:
     for good in TEXTS[name][0]:
-        assert Settings(**{name: good})  # type: ignore[arg-type]
+        assert Settings(**{name: good, **PARTNERS.get(name, {})})  # type: ignore[arg-type]
     for bad in TEXTS[name][1]:
         sentence = refusal(name, bad)
         assert sentence.startswith(f"invalid setting {name.upper()}: ") and "\n" not in sentence
@@ -119,6 +122,8 @@ def test_a_refused_password_is_in_no_message() -> None:
         ({"mask_threshold_min": 0.9}, "MASK_THRESHOLD_MIN is above MASK_THRESHOLD_MAX"),
         ({"max_uploads_bytes": 2048}, "MAX_UPLOAD_BYTES is above MAX_UPLOADS_BYTES"),
         ({"result_bytes": 2048}, "MAX_UPLOAD_BYTES is above RESULT_BYTES"),
+        ({"jobs_url": "postgresql://name/jobs"}, "JOBS_URL and FILES_URL belong together: set both or none"),
+        ({"files_url": "/srv/jobs"}, "JOBS_URL and FILES_URL belong together: set both or none"),
     ],
 )
 def test_settings_that_contradict_each_other_are_named(lower: dict[str, Any], upper: str) -> None:

@@ -14,6 +14,7 @@ from backend.contract.errors import OverloadedError
 from backend.contract.runner import LaneStatus, RunnerStatus, ignore_stage
 from backend.contract.settings import Settings
 from backend.contract.work import Done, File, Lane, OnStage, Work
+from backend.jobs import postgres, shared
 from backend.main import create_app
 
 FRONT = (sys.executable, "-m", "tests.helpers.front")
@@ -61,5 +62,6 @@ class SleepingRunner:
 
 if __name__ == "__main__":
     work_s = float(os.environ.get("WORK_S", "0.02"))
+    postgres.SILENT_S, shared.BEAT_S, shared.SWEEP_S = 5.0, 0.5, 1.0  # a test waits for them
     serve.create_app = lambda settings: create_app(settings, SleepingRunner(settings, work_s))
     sys.exit(main(sys.argv[1:]))

@@ -69,7 +69,7 @@ async def test_a_full_disk_costs_what_needs_it_and_nothing_else(disk: Path) -> N
     assert (await jobs.get(kept.id)).state == "succeeded"
     assert [job.id for job in await jobs.page(10, None)] == [kept.id]
     assert len([event async for event in jobs.listen(kept.id, 0)]) == 6
-    assert jobs.path(kept, kept.outcome.files[0]).read_bytes() == done().files[0].data
+    assert jobs.result(kept, kept.outcome.files[0]).read_bytes() == done().files[0].data
     await jobs.remove(kept.id)  # in the room that was set aside
     with pytest.raises(NotFoundError):
         await jobs.get(kept.id)

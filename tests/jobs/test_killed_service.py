@@ -8,8 +8,8 @@ from pathlib import Path
 
 from backend.contract.settings import REPOSITORY
 from backend.jobs.folders import JobFolders
+from backend.jobs.local import recover
 from backend.jobs.records import ID_PATTERN
-from backend.jobs.service import recover
 from backend.jobs.store import JobStore
 
 # Submits jobs and finishes them, with at most six waiting, and prints the ids that it has promised to keep.

@@ -32,10 +32,12 @@ from backend.jobs.folders import JobFolders
 from backend.jobs.records import Job
 from backend.jobs.service import Jobs
 from backend.jobs.store import ROW_BYTES, AsyncJobStore
+from tests.helpers.postgres import PostgresServer
 from tests.helpers.scripted_runner import ScriptedRunner, done, endless, two_stages
 
 pytestmark = pytest.mark.anyio
 PHOTO = {"file": b"a photo"}
+wherever = pytest.mark.usefixtures("home")
 
 
 @pytest.fixture
@@ -49,6 +51,16 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatcher, "CAPACITY_S", 0.02)
     monkeypatch.setattr(service, "REOPEN_S", 0.02)
     monkeypatch.setattr(service, "CLEAN_UP_S", 0.05)
+
+
+@pytest.fixture(params=["here", "shared"])
+def home(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """Where the jobs of a test are kept: in its folder; or in a PostgreSQL, and their files where they were, too."""
+    if request.param == "shared":
+        server: PostgresServer = request.getfixturevalue("postgres")
+        monkeypatch.setenv("JOBS_URL", server.url)
+        monkeypatch.setenv("FILES_URL", str(tmp_path / "jobs"))
+    return str(request.param)
 
 
 @asynccontextmanager
@@ -109,6 +121,7 @@ def inputs(folder: Path) -> list[Path]:
     return list((folder / "jobs" / "inputs").iterdir())
 
 
+@wherever
 async def test_a_job_runs_and_keeps_its_files_and_no_photo(tmp_path: Path) -> None:
     runner = ScriptedRunner()
     async with opened(tmp_path, runner) as jobs:
@@ -117,7 +130,7 @@ async def test_a_job_runs_and_keeps_its_files_and_no_photo(tmp_path: Path) -> No
         found = await ended(jobs, job)
         assert found.state == "succeeded" and found.attempts == 1
         assert [file.name for file in found.outcome.files] == ["mask.png"]
-        assert jobs.path(found, found.outcome.files[0]).read_bytes() == done().files[0].data
+        assert jobs.result(found, found.outcome.files[0]).read_bytes() == done().files[0].data
         await no_inputs(tmp_path)
     (work,) = runner.asked
     assert work.client == "jobs"
@@ -125,6 +138,7 @@ async def test_a_job_runs_and_keeps_its_files_and_no_photo(tmp_path: Path) -> No
     assert work.options == MaskOptions(crop=True) and work.options.model_fields_set == {"crop"}
 
 
+@wherever
 async def test_a_local_job_does_not_wait_for_one_at_a_remote_service(tmp_path: Path) -> None:
     async def slow_service(work: Work, on_stage: OnStage) -> Done:
         return await (endless if work.options == MaskOptions(model="bria") else two_stages)(work, on_stage)
@@ -140,6 +154,7 @@ async def test_a_local_job_does_not_wait_for_one_at_a_remote_service(tmp_path: P
         await running(jobs, queued)
 
 
+@wherever
 async def test_a_job_at_a_service_without_a_key_is_run_to_its_refusal(tmp_path: Path) -> None:
     """Its key was removed between two starts, so the runner has no lane for it."""
 
@@ -152,6 +167,7 @@ async def test_a_job_at_a_service_without_a_key_is_run_to_its_refusal(tmp_path: 
         assert (found.state, found.outcome.problem["code"]) == ("failed", "model-unavailable")
 
 
+@wherever
 async def test_a_mask_does_not_wait_for_a_mesh(tmp_path: Path) -> None:
     async def slow_mesh(work: Work, on_stage: OnStage) -> Done:
         return await (endless if work.kind == "generate-mesh" else two_stages)(work, on_stage)
@@ -163,6 +179,7 @@ async def test_a_mask_does_not_wait_for_a_mesh(tmp_path: Path) -> None:
         assert (await jobs.get(mesh.id)).state == "running"
 
 
+@wherever
 async def test_jobs_run_in_the_order_in_which_they_came(tmp_path: Path) -> None:
     runner = ScriptedRunner()
     async with opened(tmp_path, runner) as jobs:
@@ -172,6 +189,7 @@ async def test_jobs_run_in_the_order_in_which_they_came(tmp_path: Path) -> None:
     assert [work.name for work in runner.asked] == [job.id for job in made]
 
 
+@wherever
 @pytest.mark.parametrize("busy", [OverloadedError("full"), TimedOutError("no place"), WorkerLostError("all rest")])
 async def test_a_runner_without_a_place_means_waiting_and_costs_no_attempt(tmp_path: Path, busy: Exception) -> None:
     runner = ScriptedRunner()
@@ -187,6 +205,7 @@ async def test_a_runner_without_a_place_means_waiting_and_costs_no_attempt(tmp_p
         assert (found.state, found.attempts) == ("succeeded", 1)
 
 
+@wherever
 @pytest.mark.parametrize(("losses", "state"), [(1, "succeeded"), (2, "failed")])
 async def test_a_lost_worker_means_one_more_try_and_no_more(tmp_path: Path, losses: int, state: str) -> None:
     runner = ScriptedRunner()
@@ -206,6 +225,7 @@ async def test_a_lost_worker_means_one_more_try_and_no_more(tmp_path: Path, loss
             assert found.outcome.problem is not None and found.outcome.problem["code"] == "worker-lost"
 
 
+@wherever
 async def test_a_deadline_and_a_problem_end_a_job_at_once(tmp_path: Path) -> None:
     faults = [TimedOutError("too long", limit=30.0), InvalidParameterError("no", parameter="model")]
     runner = ScriptedRunner()
@@ -224,6 +244,7 @@ async def test_a_deadline_and_a_problem_end_a_job_at_once(tmp_path: Path) -> Non
         await no_inputs(tmp_path)
 
 
+@wherever
 async def test_a_bug_fails_its_job_alone_and_tells_no_secret(tmp_path: Path) -> None:
     runner = ScriptedRunner()
 
@@ -239,6 +260,7 @@ async def test_a_bug_fails_its_job_alone_and_tells_no_secret(tmp_path: Path) -> 
         assert (await ended(jobs, await hand_in(jobs))).state == "succeeded"
 
 
+@wherever
 async def test_a_fault_of_the_disk_fails_one_job_and_the_next_one_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -294,6 +316,7 @@ class Gate:
             self.inside[job.id].set()
 
 
+@wherever
 async def test_a_lane_that_grows_while_it_is_full_takes_more_jobs_at_once(tmp_path: Path) -> None:
     gate = Gate()
     runner = ScriptedRunner(gate)
@@ -309,6 +332,7 @@ async def test_a_lane_that_grows_while_it_is_full_takes_more_jobs_at_once(tmp_pa
     assert sorted(work.name for work in runner.asked) == [job.id for job in made]
 
 
+@wherever
 async def test_a_lane_that_shrinks_ends_what_runs_and_then_takes_fewer_jobs(tmp_path: Path) -> None:
     gate = Gate()
     runner = ScriptedRunner(gate, capacity=3)
@@ -329,6 +353,7 @@ async def test_a_lane_that_shrinks_ends_what_runs_and_then_takes_fewer_jobs(tmp_
     assert sorted(work.name for work in runner.asked) == [job.id for job in made]
 
 
+@wherever
 async def test_jobs_wait_while_a_lane_has_no_worker_at_all(tmp_path: Path) -> None:
     runner = ScriptedRunner(capacity=0)
     async with opened(tmp_path, runner) as jobs:
@@ -340,6 +365,7 @@ async def test_jobs_wait_while_a_lane_has_no_worker_at_all(tmp_path: Path) -> No
     assert sorted(work.name for work in runner.asked) == [job.id for job in made]
 
 
+@wherever
 async def test_a_job_that_waits_for_room_is_in_hand_once(tmp_path: Path) -> None:
     runner = ScriptedRunner(capacity=4)
     inside: set[str] = set()
@@ -362,6 +388,7 @@ async def test_a_job_that_waits_for_room_is_in_hand_once(tmp_path: Path) -> None
     assert {(job.state, job.attempts) for job in found} == {("succeeded", 1)}
 
 
+@wherever
 async def test_a_photo_that_goes_while_it_is_read_was_cancelled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -373,6 +400,7 @@ async def test_a_photo_that_goes_while_it_is_read_was_cancelled(
         assert (await ended(jobs, await hand_in(jobs))).state == "succeeded"
 
 
+@wherever
 async def test_cancelling_stops_the_work_and_leaves_a_cancelled_job(tmp_path: Path) -> None:
     stopped = asyncio.Event()
 
@@ -397,6 +425,7 @@ async def test_cancelling_stops_the_work_and_leaves_a_cancelled_job(tmp_path: Pa
             await jobs.get(first.id)
 
 
+@wherever
 async def test_cancelling_at_any_moment_ends_in_a_final_state_with_no_leftover(tmp_path: Path) -> None:
     async with opened(tmp_path, ScriptedRunner()) as jobs:
         for pause in range(12):
@@ -411,6 +440,7 @@ async def test_cancelling_at_any_moment_ends_in_a_final_state_with_no_leftover(t
     assert inputs(tmp_path) == [] and files(tmp_path) == set()
 
 
+@wherever
 async def test_a_stop_puts_running_work_back_and_the_next_start_runs_it_as_if_for_the_first_time(
     tmp_path: Path,
 ) -> None:
@@ -428,6 +458,7 @@ async def test_a_stop_puts_running_work_back_and_the_next_start_runs_it_as_if_fo
     assert [work.name for work in runner.asked] == [first.id, second.id]
 
 
+@wherever
 async def test_a_stop_lets_running_work_end_when_it_does_so_in_time(tmp_path: Path) -> None:
     async def brief(work: Work, on_stage: OnStage) -> Done:
         on_stage("start")
@@ -444,6 +475,7 @@ async def test_a_stop_lets_running_work_end_when_it_does_so_in_time(tmp_path: Pa
         assert (await jobs.get(second.id)).state in ("queued", "running")
 
 
+@wherever
 async def test_every_listener_hears_everything_in_order_whenever_it_comes(tmp_path: Path) -> None:
     go_on = asyncio.Event()
 
@@ -481,6 +513,7 @@ async def test_every_listener_hears_everything_in_order_whenever_it_comes(tmp_pa
         assert await heard(6) == []
 
 
+@wherever
 async def test_the_second_job_of_a_sort_knows_how_far_it_is(tmp_path: Path) -> None:
     async with opened(tmp_path, ScriptedRunner()) as jobs:
         await ended(jobs, await hand_in(jobs))
@@ -491,6 +524,7 @@ async def test_the_second_job_of_a_sort_knows_how_far_it_is(tmp_path: Path) -> N
         assert all(stage["seconds_left"] is not None for stage in stages)
 
 
+@wherever
 async def test_a_key_makes_a_retry_safe_even_at_the_same_moment(tmp_path: Path) -> None:
     runner = ScriptedRunner()
     async with opened(tmp_path, runner) as jobs:
@@ -512,6 +546,7 @@ async def test_a_key_makes_a_retry_safe_even_at_the_same_moment(tmp_path: Path) 
     assert len(runner.asked) == 1
 
 
+@wherever
 async def test_no_more_jobs_wait_than_the_settings_say(tmp_path: Path) -> None:
     async with opened(tmp_path, ScriptedRunner(endless), max_queued_jobs=2) as jobs:
         await running(jobs, await hand_in(jobs))
@@ -522,6 +557,7 @@ async def test_no_more_jobs_wait_than_the_settings_say(tmp_path: Path) -> None:
         assert len(inputs(tmp_path)) == 3
 
 
+@wherever
 async def test_results_go_after_their_time_with_all_their_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -538,6 +574,7 @@ async def test_results_go_after_their_time_with_all_their_files(
         assert sum((await jobs.counts()).states.values()) == 0
 
 
+@wherever
 async def test_the_oldest_results_make_room_for_new_ones(tmp_path: Path) -> None:
     async def large(work: Work, on_stage: OnStage) -> Done:
         on_stage("start")

@@ -16,8 +16,9 @@ from backend.contract.errors import (
     StorageFullError,
 )
 from backend.jobs.database import DataFolderError
+from backend.jobs.home import Counts
 from backend.jobs.records import Job, JobIds, NewJob, Outcome, StoredFile
-from backend.jobs.store import BY_STATE, EXPIRED, OLDEST, ROW_BYTES, TAKEN, AsyncJobStore, Counts, JobStore
+from backend.jobs.store import BY_STATE, EXPIRED, OLDEST, ROW_BYTES, TAKEN, AsyncJobStore, JobStore
 
 NOW = 1_800_000_000.0
 TTL_S = 100.0

@@ -58,3 +58,9 @@ def test_a_worker_whose_service_has_gone_ends_at_once() -> None:
     command = [sys.executable, "-P", "-m", "backend.workers", "0", "1"]  # its parent is this process, not number 1
     environment = {**os.environ, "PYTHONPATH": HERE}
     assert subprocess.run(command, env=environment, timeout=60).returncode == 1
+
+
+def test_a_worker_is_given_no_key_to_the_service_or_to_the_jobs_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("API_KEY", "JOBS_URL", "FILES_URL", "RATE_LIMIT_URL", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, "secret")
+    assert "secret" not in _environment((), 0).values()

@@ -240,7 +240,7 @@ async def remove(request: Request, job_id: str) -> Response:
 
 
 async def _file(request: Request, job: Job, file: StoredFile) -> Response:
-    return await file_answer(request, job.id, file, _jobs(request).path(job, file))
+    return await file_answer(request, job.id, file, _jobs(request).result(job, file))
 
 
 def _jobs(request: Request) -> Jobs:
