@@ -1,6 +1,7 @@
-"""Ray-cast the three example pictures: a glazed jug, a toy robot and a potted cactus, each on a table in soft light.
+"""Ray-cast the example pictures: a glazed jug, a toy robot, a potted cactus, a pumpkin and a wooden duck, each on a
+table in soft light.
 
-    python examples/make_pictures.py            # writes jug.jpg, robot.jpg and cactus.jpg beside this file
+    python examples/make_pictures.py            # writes jug.jpg, robot.jpg, … beside this file
 
 They are made here, so they may be committed; nothing in them comes from anybody's photo.
 """
@@ -159,6 +160,91 @@ def cactus() -> Scene:
     )
 
 
+def pumpkin() -> Scene:
+    def groove(p: Array) -> Array:
+        return np.abs(np.sin(5 * np.arctan2(p[:, 2], p[:, 0])))
+
+    def skin(p: Array) -> Array:
+        blotch = 0.6 * mottle(p, 5) + 0.4 * mottle(p, 26)
+        ripe = np.float32((0.80, 0.30, 0.035)) + (blotch[:, None] - 0.5) * np.float32((0.30, 0.26, 0.03))
+        pale = np.clip((mottle(p, 60) - 0.78) * 6, 0, 1)[:, None]  # corky spots
+        deep = np.clip(1.25 * groove(p) ** 0.6, 0.42, 1)[:, None]
+        green = np.clip((p[:, 1] - 0.62) * 3.5, 0, 0.55)[:, None] * np.clip(1.3 - groove(p), 0, 1)[:, None]
+        color = (ripe * (1 - pale) + np.float32((0.72, 0.52, 0.28)) * pale) * deep
+        return color * (1 - green) + np.float32((0.22, 0.24, 0.06)) * green
+
+    def body(p: Array) -> Array:
+        around = np.hypot(p[:, 0], p[:, 2])
+        dip = np.float32(0.10) * np.exp(-((around / 0.20) ** 2)) * np.sign(p[:, 1] - 0.38)
+        lifted = np.stack([p[:, 0], p[:, 1] + dip, p[:, 2]], axis=1)
+        ribs = np.float32(0.055) * (1 - groove(p)) ** 2 * np.clip(around / 0.3, 0, 1)
+        return np.float32(0.6) * (solids.ellipsoid(lifted, (0, 0.38, 0), (0.56, 0.39, 0.56)) + ribs)
+
+    def bark(p: Array) -> Array:
+        lines = 0.5 + 0.5 * np.sin(9 * np.arctan2(p[:, 2], p[:, 0]) + 6 * p[:, 1])
+        return np.float32((0.20, 0.17, 0.06)) + (0.6 * lines + 0.4 * mottle(p, 30))[:, None] * np.float32(
+            (0.20, 0.16, 0.08)
+        )
+
+    def stem(p: Array) -> Array:
+        foot = solids.capsule(p, (0, 0.62, 0), (0.02, 0.84, 0), 0.09, 0.055)
+        return solids.blend(foot, solids.capsule(p, (0.02, 0.84, 0), (0.15, 0.98, 0.03), 0.055, 0.065), 0.03)
+
+    parts = [Part(body, skin, 0.35), Part(stem, bark, 0.05)]
+    return Scene(parts, (0.42, 0.33, 0.27), (0.62, 0.60, 0.55), (0.4, 1.35, 4.0), (0.02, 0.48, 0))
+
+
+def duck() -> Scene:
+    def wood(p: Array) -> Array:
+        rings = np.hypot(p[:, 1] - 0.1, p[:, 2] + 0.35) * 34 + 3.2 * mottle(p, 3) + 0.5 * mottle(p, 11)
+        late = np.clip(np.sin(rings) ** 3, 0, 1)[:, None]
+        pores = np.clip((mottle(p * np.float32((0.25, 1, 1)), 90) - 0.66) * 4, 0, 1)[:, None]
+        color = np.float32((0.66, 0.43, 0.22)) * (1 - late) + np.float32((0.46, 0.25, 0.10)) * late
+        return color * (1 - 0.35 * pores)
+
+    def body(p: Array) -> Array:
+        hull = solids.ellipsoid(p, (0, 0.36, 0), (0.52, 0.30, 0.30))
+        tail = solids.capsule(p, (-0.38, 0.46, 0), (-0.62, 0.66, 0), 0.15, 0.045)
+        neck = solids.capsule(p, (0.32, 0.50, 0), (0.38, 0.82, 0), 0.15, 0.13)
+        head = solids.sphere(p, (0.40, 0.92, 0), 0.20)
+        trunk = solids.blend(solids.blend(hull, tail, 0.10), solids.blend(neck, head, 0.06), 0.08)
+        return np.float32(0.9) * np.maximum(trunk, np.float32(0.09) - p[:, 1])
+
+    def beak(p: Array) -> Array:
+        return np.float32(0.8) * solids.ellipsoid(p, (0.62, 0.88, 0), (0.15, 0.045, 0.10))
+
+    def stand(p: Array) -> Array:
+        return solids.rounded_box(p, (0, 0.06, 0), (0.40, 0.06, 0.26), 0.03)
+
+    def painted(p: Array) -> Array:
+        worn = np.clip((mottle(p, 22) - 0.62) * 5, 0, 1)[:, None]
+        return np.float32((0.74, 0.26, 0.07)) * (1 - 0.45 * worn) + wood(p) * 0.45 * worn
+
+    eyes = Part(lambda p: _pair_across(p, (0.50, 0.98, 0.155), 0.032), (0.03, 0.03, 0.035), 0.9)
+    parts = [Part(body, wood, 0.30), Part(beak, painted, 0.35), Part(stand, wood, 0.2), eyes]
+    return Scene(parts, (0.30, 0.38, 0.36), (0.66, 0.72, 0.68), (0.9, 1.25, 4.2), (0.02, 0.56, 0))
+
+
+def mottle(p: Array, frequency: float) -> Array:
+    """Return smooth noise in [0, 1] at each place: random values on a lattice, blended between its corners."""
+    at = p * np.float32(frequency) + np.float32(1000)
+    corner = np.floor(at).astype(np.int64)
+    share = at - corner
+    share = share * share * (3 - 2 * share)
+    total = np.zeros(len(p), np.float32)
+    for offset in np.ndindex(2, 2, 2):
+        key = (corner + np.array(offset)) @ np.array([73856093, 19349663, 83492791])
+        key = (key ^ (key >> 13)) * 1274126177 & 0xFFFFFFFF
+        weight = np.prod(np.where(np.array(offset) == 1, share, 1 - share), axis=1)
+        total += weight * ((key ^ (key >> 16)) & 0xFFFF).astype(np.float32) / np.float32(0xFFFF)
+    return total
+
+
+def _pair_across(p: Array, center: tuple[float, float, float], radius: float) -> Array:
+    mirrored = np.concatenate([p[:, :2], np.abs(p[:, 2:])], axis=1)
+    return solids.sphere(mirrored, center, radius)
+
+
 def _pair(p: Array, center: tuple[float, float, float], radius: float) -> Array:
     mirrored = np.concatenate([np.abs(p[:, :1]), p[:, 1:]], axis=1)
     return solids.sphere(mirrored, center, radius)
@@ -290,9 +376,9 @@ def cast(scene: Scene, rng: np.random.Generator) -> NDArray[np.uint8]:
 
 def main() -> None:
     here = Path(__file__).resolve().parent
-    names = sys.argv[1:] or ["jug", "robot", "cactus"]
-    for name in names:
-        scene = {"jug": jug, "robot": robot, "cactus": cactus}[name]()
+    scenes = {"jug": jug, "robot": robot, "cactus": cactus, "pumpkin": pumpkin, "duck": duck}
+    for name in sys.argv[1:] or scenes:
+        scene = scenes[name]()
         Image.fromarray(cast(scene, np.random.default_rng(7))).save(here / f"{name}.jpg", quality=88)
         print(f"examples/{name}.jpg")
 

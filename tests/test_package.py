@@ -115,11 +115,11 @@ def test_its_service_shows_the_page_and_cuts_out(installed: Installed, tmp_path:
     with running(tmp_path, program=program, cwd=installed.folder, ready=False) as service:
         address = service.address
         facts = httpx.get(f"{address}/static/page.json").json()
-        assert len(facts["examples"]) == 3
+        assert len(facts["examples"]) == 5
         assert httpx.get(f"{address}{facts['examples'][0]['href']}").headers["content-type"] == "image/jpeg"
         assert bool(facts["viewer"]) == (REPOSITORY / "node_modules" / "@google").is_dir()
-        assert "/static/js/app.js" in httpx.get(address).text
-        assert httpx.get(f"{address}/static/js/app.js").status_code == 200
+        assert "/static/page.js" in httpx.get(address).text
+        assert httpx.get(f"{address}/static/page.js").status_code == 200
         assert httpx.get(f"{address}/openapi.json").json()["info"]["version"] == __version__
         assert httpx.get(f"{address}/health").json()["versions"]["mattemesh"] == __version__
         files = {"file": (installed.folder / "photo.jpg").read_bytes()}

@@ -11,7 +11,7 @@ from backend.contract.settings import REPOSITORY
 from examples.chromium import CHROMIUM, launch
 from tests.helpers.real_service import running
 
-PATIENCE_MS = 60_000  # of a machine that does much else
+PATIENCE_MS = 240_000  # of a machine that does much else
 
 
 @pytest.fixture(scope="session")

@@ -176,7 +176,7 @@ def test_a_remote_service_with_a_key_can_be_chosen_and_says_where_the_picture_go
             assert remote.heard == []
             page.select_option("#matte-model", "removebg")
             page.click("#matte-options [type=submit]")
-            page.wait_for_selector("#matte-made-by h3:has-text('removebg')")
+            page.wait_for_selector("#matte-made-by h2:has-text('removebg')")
             page.click("#make-mesh")
             page.wait_for_selector("#mesh-verdict b")
             assert len(remote.heard) == 1  # the mesh reuses the mask: the picture is sent and paid for once
@@ -318,7 +318,7 @@ def test_a_mesh_under_way_can_be_cancelled(open_page: Any, photo: Path) -> None:
     page.route("**/jobs", slowly)
     page.click("#make-mesh")
     page.click("[data-progress=mesh] button")
-    page.wait_for_selector("[data-problem=mesh] h3:has-text('Cancelled')")
+    page.wait_for_selector("[data-problem=mesh] h2:has-text('Cancelled')")
     page.unroute("**/jobs")
     assert newest_job(page)["state"] == "cancelled"
     page.click("#mesh-options [type=submit]")
@@ -328,7 +328,7 @@ def test_a_mesh_under_way_can_be_cancelled(open_page: Any, photo: Path) -> None:
 def test_a_file_that_is_no_picture_is_refused_before_it_is_sent(open_page: Any) -> None:
     page = open_page()
     page.set_input_files("#pick", {"name": "note.jpg", "mimeType": "image/jpeg", "buffer": b"not a picture at all"})
-    page.wait_for_selector("#photo-problem h3")
+    page.wait_for_selector("#photo-problem h2")
     assert "Not a picture that can be read" in page.inner_text("#photo-problem")
     page.set_input_files(
         "#pick", {"name": "cut.png", "mimeType": "image/png", "buffer": b"\x89PNG\r\n\x1a\n" + bytes(40)}
@@ -346,13 +346,13 @@ def test_an_error_of_the_service_is_shown_with_a_next_step(open_page: Any, photo
     busy = {"status": 503, "content_type": "application/problem+json", "body": json.dumps(body)}
     page.route("**/jobs", lambda route: route.fulfill(**busy))
     page.set_input_files("#pick", str(photo))
-    page.wait_for_selector("[data-problem=matte] h3")
+    page.wait_for_selector("[data-problem=matte] h2")
     shown = page.inner_text("[data-problem=matte]")
     assert "The service is busy" in shown and "16 are waiting already." in shown and "Try again in a moment" in shown
     page.unroute("**/jobs")
     page.click("[data-problem=matte] button:has-text('Try again')")
     page.wait_for_selector("#compare:not([hidden])")
-    assert page.locator("[data-problem=matte] h3").count() == 0
+    assert page.locator("[data-problem=matte] h2").count() == 0
 
 
 def test_a_failed_new_matte_leaves_the_last_one(open_page: Any, photo: Path) -> None:
@@ -364,13 +364,13 @@ def test_a_failed_new_matte_leaves_the_last_one(open_page: Any, photo: Path) -> 
     page.route("**/jobs", lambda route: route.fulfill(**full))
     choose(page, "quality", "fast")
     page.click("#matte-options [type=submit]")
-    page.wait_for_selector("[data-problem=matte] h3:has-text('The disk is full')")
+    page.wait_for_selector("[data-problem=matte] h2:has-text('The disk is full')")
     assert page.is_visible("#compare")
     assert page.is_enabled("#make-mesh")
     assert np.array_equal(mask_of(page), before)
     page.unroute("**/jobs")
     page.click("[data-problem=matte] button:has-text('Try again')")
-    page.wait_for_selector("[data-problem=matte] h3", state="detached")
+    page.wait_for_selector("[data-problem=matte] h2", state="detached")
     page.wait_for_selector("#matte-verdict b")
     assert newest_job(page)["options"]["quality"] == "fast"
 
@@ -380,19 +380,22 @@ def test_each_refused_file_is_listed_and_the_others_are_cut(open_page: Any, phot
     wrong = [{"name": f"note{n}.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"} for n in (1, 2)]
     good = {"name": "jug.jpg", "mimeType": "image/jpeg", "buffer": photo.read_bytes()}
     page.set_input_files("#pick", [wrong[0], good, wrong[1]])
-    page.wait_for_selector("#photo-problem h3:has-text('2 files were not accepted')")
-    assert "note1.jpg" in page.inner_text("#photo-problem") and "note2.jpg" in page.inner_text("#photo-problem")
-    page.wait_for_selector("#earlier button[aria-label='jug.jpg, matte ready']")
+    page.wait_for_selector("#notice h2:has-text('2 files were not accepted')")
+    assert "note1.jpg" in page.inner_text("#notice") and "note2.jpg" in page.inner_text("#notice")
+    page.wait_for_selector("#compare:not([hidden])")  # the good one is in view
+    page.click("#notice button:has-text('OK')")
+    assert page.locator("#notice h2").count() == 0
 
 
 def test_the_work_is_found_again_after_the_tab_was_closed(open_page: Any, photo: Path) -> None:
     page = matte_of(open_page(), photo)
-    page.reload()
-    page.click("#earlier button")
+    address = page.url
+    page.reload()  # the address names the step and the photo
     page.wait_for_selector("#compare:not([hidden])")  # with the photo, which only the browser has kept
+    assert page.url == address and "#matte/" in address
     page.click("#make-mesh")
     page.wait_for_selector("#mesh-verdict b")
-    page.reload()
+    page.goto(address.split("#")[0])
     page.wait_for_selector("#earlier button[aria-label='jug.jpg, mesh ready']")
 
 

@@ -5,6 +5,7 @@ import math
 import re
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def test_every_module_is_javascript_and_short() -> None:
 
 def test_the_page_without_the_viewer_is_light() -> None:
     files = [path for path in WEB.rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in files) < 300_000
+    assert sum(path.stat().st_size for path in files) < 420_000
 
 
 def test_the_page_loads_nothing_from_elsewhere_and_has_no_inline_script_or_style() -> None:
@@ -335,6 +336,85 @@ def report_of(segmenter: str, uniform: bool = True, **card: Any) -> dict[str, An
         "background": {"uniform": uniform},
         "options": {"mode": "object"},
     }
+
+
+def test_a_zip_of_the_page_is_read_elsewhere_and_equal_names_are_kept_apart(tmp_path: Path) -> None:
+    script = """
+    import { writeFileSync } from "node:fs";
+    const { zipOf } = await import(`${WEB}/zip.js`);
+    async function* files() {
+      yield { name: "a.png", blob: new Blob(["one"]) };
+      yield { name: "Krüge/a.png", blob: new Blob([new Uint8Array(100_000).fill(7)]) };
+      yield { name: "a.png", blob: new Blob([]) };
+    }
+    const zip = await zipOf(files());
+    writeFileSync(process.argv[1], Buffer.from(await zip.arrayBuffer()));
+    console.log("true");
+    """
+    node(script, str(tmp_path / "all.zip"))
+    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+        assert archive.testzip() is None
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    assert contents == {"a.png": b"one", "Krüge/a.png": bytes([7]) * 100_000, "a (2).png": b""}
+
+
+def test_a_dropped_folder_gives_its_pictures_in_order() -> None:
+    script = """
+    const { droppedFiles } = await import(`${WEB}/dropped.js`);
+    const file = (name) => ({ name, isFile: true, file: (done) => done({ name }) });
+    const folder = (name, children) => {
+      const pieces = [children.slice(0, 2), children.slice(2), []];
+      const readEntries = (done) => done(pieces.shift());
+      return { name, isDirectory: true, createReader: () => ({ readEntries }) };
+    };
+    const inner = folder("inner", [file("x.webp")]);
+    const tree = folder("shop", [file("b10.jpg"), file("notes.txt"), file("b9.JPG"), file(".hidden.jpg"), inner]);
+    const item = (entry) => ({ webkitGetAsEntry: () => entry });
+    const came = await droppedFiles({ items: [item(tree), item(file("odd.dat"))], files: [] });
+    const plain = await droppedFiles({ items: [], files: [{ name: "one.jpg" }] });
+    console.log(JSON.stringify([came, plain].map((files) => files.map(({ name }) => name))));
+    """
+    assert node(script) == [["b9.JPG", "b10.jpg", "x.webp", "odd.dat"], ["one.jpg"]]
+
+
+def test_strokes_that_the_service_has_applied_stay_single_steps_of_undo() -> None:
+    script = """
+    const { Edits } = await import(`${WEB}/edits.js`);
+    const edits = new Edits("first");
+    const stroke = { points: [[0, 0]] };
+    edits.push({ strokes: [stroke] });
+    edits.push({ strokes: [stroke] });
+    edits.settle(edits.last, "second");
+    const summary = () => [edits.mask, edits.strokes.length, edits.canUndo];
+    const seen = [summary()];
+    edits.undo(); seen.push(summary());
+    edits.undo(); seen.push(summary());
+    console.log(JSON.stringify(seen));
+    """
+    assert node(script) == [["second", 0, True], ["first", 1, True], ["first", 0, False]]
+
+
+def test_what_cannot_reach_the_service_is_tried_until_it_can_and_other_errors_are_not() -> None:
+    script = """
+    const { persist, onConnection } = await import(`${WEB}/connection.js`);
+    const { Problem } = await import(`${WEB}/api.js`);
+    const lamp = [];
+    onConnection((isAway) => lamp.push(isAway));
+    let tries = 0;
+    const away = new Problem({ code: "unreachable", title: "Away" });
+    const came = await persist(async () => {
+      tries += 1;
+      if (tries < 3) throw away;
+      return "here";
+    });
+    const refused = await persist(async () => { throw new Problem({ code: "overloaded", title: "Full" }); }).catch(
+      (problem) => problem.code);
+    const left = await persist(async () => { throw away; }, () => false).catch((problem) => problem.code);
+    console.log(JSON.stringify({ tries, came, lamp, refused, left }));
+    """
+    seen = node(script)
+    assert (seen["tries"], seen["came"], seen["refused"], seen["left"]) == (3, "here", "overloaded", "unreachable")
+    assert seen["lamp"][0] is True and seen["lamp"][-1] is False
 
 
 def test_a_report_is_shown_in_plain_words() -> None:

@@ -12,11 +12,13 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.api.logs import printable
+from backend.api.middleware.paths import path_of
 from backend.api.problems import internal_answer
 
 HEADER = "X-Request-ID"
 GIVEN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # safe in a header, a log line and a folder name
-QUIET = ("/healthz", "/readyz")  # probed every few seconds: logged at DEBUG
+QUIET = ("/healthz", "/readyz", "/", "/favicon.ico")  # probes and the page's files: logged at DEBUG
+QUIET_FILES = ("/static/", "/static-offline-docs/")
 CLIENT_GONE = 499  # nginx's status for a client that disconnected; logged, never sent
 Observe = Callable[[Request, int, float], None]
 logger = logging.getLogger("mattemesh")
@@ -34,6 +36,7 @@ class RequestLog:
             await self.app(scope, receive, send)
             return
         request = Request(scope)
+        path = path_of(scope)  # a mount changes what the scope says
         given = request.headers.get(HEADER, "")
         request.state.request_id = given if GIVEN_ID.fullmatch(given) else uuid.uuid4().hex[:16]
         start = time.perf_counter()
@@ -57,12 +60,13 @@ class RequestLog:
         finally:
             seconds = time.perf_counter() - start
             self.observe(request, status, seconds)
-            self._log(request, status, seconds)
+            self._log(request, path, status, seconds)
 
     @staticmethod
-    def _log(request: Request, status: int, seconds: float) -> None:
+    def _log(request: Request, path: str, status: int, seconds: float) -> None:
         state = request.state
-        level = logging.DEBUG if request.scope["path"] in QUIET else logging.INFO
+        quiet = status < 400 and (path in QUIET or path.startswith(QUIET_FILES))
+        level = logging.DEBUG if quiet else logging.INFO
         outcome = getattr(state, "code", "client-left" if status == CLIENT_GONE else "ok")
         timing = getattr(state, "server_timing", "")
         facts = {

@@ -3,6 +3,7 @@
 `/static/page.json` has what the page needs before its first request; it needs no key and says whether the rest does.
 """
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from fastapi.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from backend.api.page_bundle import Served, compressed, read_page
 from backend.contract.mesh_engines import MESH_ENGINES
 from backend.contract.mesh_formats import MESH_FORMATS, ending_of
 from backend.contract.settings import REPOSITORY, Settings
@@ -19,23 +21,49 @@ WEB = REPOSITORY / "backend" / "web"
 PACKAGED = WEB / "packaged"  # where setup.py puts the files that a checkout has outside backend/
 EXAMPLES = PACKAGED / "examples" if PACKAGED.is_dir() else REPOSITORY / "examples"
 VIEWER = (PACKAGED if PACKAGED.is_dir() else REPOSITORY) / "node_modules/@google/model-viewer/dist/model-viewer.min.js"
+FOR_GOOD = {"Cache-Control": "public, max-age=31536000, immutable"}
 REVALIDATE = {"Cache-Control": "no-cache"}  # revalidated on each use (304), so an update shows at once
 router = APIRouter(include_in_schema=False)
 
 
-class RevalidatedFiles(StaticFiles):
-    """Static files that the browser revalidates on each use."""
+class PageFiles(StaticFiles):
+    """Static files: kept for good where they are named with their digest, else revalidated on each use."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
-        response.headers.update(REVALIDATE)
+        response.headers.update(kept_for(Request(scope), read_page(WEB).digests.get(path)))
         return response
 
 
+def kept_for(request: Request, digest: str | None) -> dict[str, str]:
+    """Return the header that says how long a browser may keep a file: `?v=` names one content for good."""
+    return FOR_GOOD if digest is not None and request.query_params.get("v") == digest else REVALIDATE
+
+
+def compressed_answer(request: Request, file: Served, headers: dict[str, str]) -> Response:
+    """Return `file`, by gzip for those who take it, or 304 to those who have it."""
+    headers = {**headers, "ETag": f'"{file.digest}"', "Vary": "Accept-Encoding"}
+    if file.digest in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    if "gzip" not in request.headers.get("accept-encoding", ""):
+        return Response(file.data, media_type=file.media_type, headers=headers)
+    headers["Content-Encoding"] = "gzip"
+    return Response(compressed(file.data), media_type=file.media_type, headers=headers)
+
+
 @router.api_route("/", methods=["GET", "HEAD"])
-async def page() -> Response:
+def page(request: Request) -> Response:
     """Returns the page."""
-    return FileResponse(WEB / "index.html", headers=REVALIDATE)
+    return compressed_answer(request, read_page(WEB).index, REVALIDATE)
+
+
+@router.get("/static/page.js")
+@router.get("/static/page.css")
+def page_file(request: Request) -> Response:
+    """Returns the modules of the page in one, or its style sheets."""
+    name = request.url.path.rsplit("/", 1)[-1]
+    file = read_page(WEB).files[name]
+    return compressed_answer(request, file, kept_for(request, file.digest))
 
 
 @router.get("/static/page.json")
@@ -43,6 +71,7 @@ async def page_facts(request: Request) -> dict[str, Any]:
     """Returns the upload limits, mesh formats, examples, the viewer's address and whether requests need a key."""
     settings: Settings = request.app.state.settings
     return {
+        "version": request.app.version,
         "limits": {
             "upload_bytes": settings.max_upload_bytes,
             "pixels": settings.max_pixels,
@@ -51,7 +80,7 @@ async def page_facts(request: Request) -> dict[str, Any]:
         "mesh_formats": {name: ending_of(name) for name in MESH_FORMATS},
         "mesh_engines": [{"name": name, "title": engine.title} for name, engine in MESH_ENGINES.items()],
         "examples": [{"name": path.stem, "href": f"/static/examples/{path.name}"} for path in example_pictures()],
-        "viewer": "/static/viewer.js" if VIEWER.is_file() else None,
+        "viewer": f"/static/viewer.js?v={_viewer().digest}" if VIEWER.is_file() else None,
         "needs_key": bool(settings.api_keys),
     }
 
@@ -71,13 +100,19 @@ async def example(name: str) -> Response:
 
 
 @router.get("/static/viewer.js")
-async def viewer() -> Response:
+def viewer(request: Request) -> Response:
     """Returns the mesh viewer."""
     if not VIEWER.is_file():
         raise HTTPException(404)
-    return FileResponse(VIEWER, headers=REVALIDATE)
+    file = _viewer()
+    return compressed_answer(request, file, kept_for(request, file.digest))
+
+
+@cache
+def _viewer() -> Served:
+    return Served(VIEWER.read_bytes(), "text/javascript")
 
 
 def mount_files(app: FastAPI) -> None:
     """Mount the page's files on `app`."""
-    app.mount("/static", RevalidatedFiles(directory=WEB), name="page")
+    app.mount("/static", PageFiles(directory=WEB), name="page")

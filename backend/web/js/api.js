@@ -49,6 +49,35 @@ export const callJson = async (path, init) => (await call(path, init)).json();
 export const callBlob = async (path, init) => (await call(path, init)).blob();
 
 /**
+ * Send a form and follow its upload, which fetch cannot. On a 401, ask the person for a key and retry.
+ * @param {string} path
+ * @param {FormData} form
+ * @param {Record<string, string>} headers
+ * @param {(share: number) => void} onProgress
+ * @returns {Promise<any>} the JSON of the answer
+ * @throws {Problem}
+ */
+export async function upload(path, form, headers, onProgress) {
+  const response = await new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", path);
+    request.responseType = "blob";
+    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+    if (key()) request.setRequestHeader("X-API-Key", key());
+    request.upload.onprogress = ({ loaded, total }) => onProgress(loaded / Math.max(total, 1));
+    request.onerror = request.onabort = () => reject(new Problem(UNREACHABLE));
+    request.onload = () => {
+      const type = request.getResponseHeader("content-type") ?? "";
+      resolve(new Response(request.response, { status: request.status, headers: { "content-type": type } }));
+    };
+    request.send(form);
+  });
+  if (response.status === 401 && (await askForKey())) return upload(path, form, headers, onProgress);
+  if (!response.ok) throw await problemOf(response);
+  return response.json();
+}
+
+/**
  * A form of files and options, without those that are null or empty.
  * @param {Record<string, Blob | string | null | undefined>} parts
  * @returns {FormData}

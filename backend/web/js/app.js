@@ -1,6 +1,9 @@
 // Entry point: reads the facts of the service, starts every part of the page, then restores earlier work.
 
 import { startBackgroundStep } from "./background_step.js";
+import { onConnection } from "./connection.js";
+import { startDemo } from "./demo.js";
+import { byId } from "./dom.js";
 import { showEarlier } from "./earlier.js";
 import { startEngines } from "./engines.js";
 import { startFilmstrip } from "./filmstrip.js";
@@ -9,7 +12,8 @@ import { startIntake } from "./intake.js";
 import { askForKey, key } from "./key.js";
 import { startMatteStep } from "./matte_step.js";
 import { startMeshStep } from "./mesh_step.js";
-import { startSteps } from "./steps.js";
+import { startQueue } from "./queue.js";
+import { goToAddress, startSteps } from "./steps.js";
 import { state } from "./store.js";
 
 const response = await fetch("/static/page.json");
@@ -21,8 +25,13 @@ startFixStep();
 startBackgroundStep();
 startMeshStep();
 startFilmstrip();
+startQueue();
 startIntake();
+startDemo();
+byId("version").textContent = `Mattemesh ${state.page.version}`;
 document.documentElement.dataset.ready = "true"; // the page reacts to input from here on
 if (state.page.needs_key && !key()) await askForKey();
+onConnection((isAway) => (byId("reconnecting").hidden = !isAway));
 startEngines();
-showEarlier();
+if (state.step === "photo" && location.hash) showEarlier().then(goToAddress);
+else showEarlier();

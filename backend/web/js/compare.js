@@ -5,8 +5,8 @@ import { byId, showPicture } from "./dom.js";
 
 const PAGE_SHARE = 10; // per cent that Page Up and Page Down move
 
-export function startCompare() {
-  const compare = byId("compare");
+/** @param {any} compare its element */
+export function startCompare(compare) {
   const slider = compare.querySelector("input");
   const move = () => {
     compare.style.setProperty("--at", `${slider.value}%`);

@@ -5,14 +5,15 @@ import { callBlob, formOf, Problem } from "./api.js";
 import { chosen } from "./dom.js";
 import { fileName, fileOf, hasFile, save } from "./files.js";
 import { followJob } from "./job_events.js";
-import { matteParts, meshParts, reusesMask, startJob } from "./jobs.js";
+import { matteParts, meshParts, reusesMask } from "./job_forms.js";
+import { startJob } from "./jobs.js";
 import { state } from "./store.js";
 
 /** @typedef {{label: string, act: () => Promise<void>}} Download */
 
 /** @param {import("./store.js").Photo} photo @returns {Download[]} */
 export function matteDownloads(photo) {
-  const whole = pictures(photo, photo.matte);
+  const whole = pictures(photo, photo.matte, { "mask.png": "Matte" });
   if (!photo.blob) return whole;
   return [
     ...whole,
@@ -24,8 +25,7 @@ export function matteDownloads(photo) {
   ];
 }
 
-function pictures(photo, job) {
-  const labels = { "cutout.png": "Cutout", "mask.png": "Matte" };
+function pictures(photo, job, labels) {
   return Object.keys(labels)
     .filter((name) => hasFile(job, name))
     .map((name) => ({
@@ -46,7 +46,8 @@ export function meshDownloads(photo) {
     label: format.toUpperCase(),
     act: () => meshFile(photo, format, `model.${ending}`),
   }));
-  return [...models, ...pictures(photo, photo.mesh), ...(photo.blob ? [{ label: "Debug bundle", act: () => meshBundle(photo) }] : [])];
+  const files = pictures(photo, photo.mesh, { "cutout.png": "Cutout", "mask.png": "Matte" });
+  return [...models, ...files, ...(photo.blob ? [{ label: "Debug bundle", act: () => meshBundle(photo) }] : [])];
 }
 
 /** Save the mesh's own GLB, or what the service converts it to: nothing is built again. */

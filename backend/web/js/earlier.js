@@ -3,9 +3,9 @@
 import { callJson, Problem } from "./api.js";
 import { byId, element, fill } from "./dom.js";
 import { lookAt, showThumb, standing } from "./filmstrip.js";
-import { follow } from "./jobs.js";
-import { forget, photoBlob, remembered } from "./memory.js";
-import { changed, isUnderWay, newPhoto, onChange, state } from "./store.js";
+import { follow, makeMatte, makeMesh } from "./jobs.js";
+import { forget, maskBlob, photoBlob, remembered, visit } from "./memory.js";
+import { changed, isDone, isUnderWay, newPhoto, onChange, state } from "./store.js";
 
 export async function showEarlier() {
   onChange(draw);
@@ -16,19 +16,33 @@ export async function showEarlier() {
       if (photo[slot]?.id && isUnderWay(photo[slot])) follow(photo, slot);
   }
   changed();
+  for (const record of remembered()) await handInAgain(record);
+}
+
+/** Hand in what a reload interrupted, with its key, so that the service has it once. */
+async function handInAgain({ id, sending, edited }) {
+  const photo = state.photos.find((each) => each.id === id);
+  if (!photo?.blob || !sending) return;
+  if (sending.matte) {
+    const mask = edited ? await maskBlob(id) : null;
+    if (mask || !edited) makeMatte(photo, mask, photo.matteOptions, sending.matte);
+  }
+  if (sending.mesh && isDone(photo.matte)) makeMesh(photo, photo.meshOptions, sending.mesh);
 }
 
 /** @returns {Promise<import("./store.js").Photo | null>} null if the service no longer has its jobs */
 async function recalled(record) {
   const [matte, mesh, blob] = await Promise.all([job(record.matte), job(record.mesh), photoBlob(record.id)]);
-  if (!matte && !mesh) {
+  const isSending = blob && (record.sending?.matte || record.sending?.mesh);
+  if (!matte && !mesh && !isSending) {
     if (matte === null && mesh === null) forget(record.id);
     return null;
   }
   const { id, matteOptions = {}, meshOptions = {}, edited = false, meshOf = null } = record;
   const jobs = { matte: matte ?? null, mesh: mesh ?? null };
   const photo = newPhoto(String(record.name), blob);
-  return Object.assign(photo, { id, ...jobs, matteOptions, meshOptions, edited, meshOf, recalled: true });
+  const recalled = record.visit !== visit;
+  return Object.assign(photo, { id, ...jobs, matteOptions, meshOptions, edited, meshOf, recalled });
 }
 
 /** @returns {Promise<any>} null: the job is gone; undefined: the service did not answer */
@@ -46,14 +60,17 @@ function draw() {
   const place = byId("earlier");
   place.hidden = state.photos.length === 0;
   if (state.step !== "photo") return;
-  const key = state.photos.map((photo) => `${photo.id} ${standing(photo)}`).join();
-  fill(place.querySelector("ul"), key, () => state.photos.map(card));
+  const isBusy = (photo) => isUnderWay(photo.matte) || isUnderWay(photo.mesh);
+  const photos = [...state.photos.filter(isBusy), ...state.photos.filter((photo) => !isBusy(photo))];
+  place.classList.toggle("busy", photos.some(isBusy));
+  const key = photos.map((photo) => `${photo.id} ${standing(photo)}`).join();
+  fill(place.querySelector("ul"), key, () => photos.map(card));
 }
 
 function card(photo) {
   const image = element("img", { alt: "" });
   showThumb(image, photo);
-  const words = element("span", { textContent: photo.name });
+  const words = element("span", {}, photo.name, element("small", { className: "soft", textContent: standing(photo) }));
   const button = element("button", { type: "button", className: "example" }, image, words);
   button.setAttribute("aria-label", `${photo.name}, ${standing(photo)}`);
   button.addEventListener("click", () => lookAt(photo));

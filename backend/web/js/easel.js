@@ -13,6 +13,7 @@ export class Easel {
     this.layer = document.createElement("canvas");
     this.view = "veil";
     this.cursor = null; // {x, y, radius, mode}, in pixels of the picture
+    this.marks = []; // {x, y, mode, changes}: where the person clicked
     this.photo = null;
     new ResizeObserver(() => this.fit()).observe(canvas);
   }
@@ -109,7 +110,28 @@ export class Easel {
       this.put(context, this.photo);
       context.drawImage(this.masked(null, getComputedStyle(this.canvas).color, "destination-out"), 0, 0);
     }
+    for (const mark of this.marks) this.drawMark(context, mark);
     if (this.cursor) this.drawCursor(context);
+  }
+
+  /** A disc with a plus or a minus where a click changed something; an empty ring where it did not. */
+  drawMark(context, { x, y, mode, changes }) {
+    const density = this.canvas.width / this.canvas.clientWidth;
+    const [middleX, middleY] = [(this.left + x * this.zoom) * density, (this.top + y * this.zoom) * density];
+    const [reach, arm] = [10 * density, 5 * density];
+    Object.assign(context, { lineWidth: 2 * density, strokeStyle: "#fff", fillStyle: "rgb(0 0 0 / 0.7)" });
+    context.beginPath();
+    context.arc(middleX, middleY, reach, 0, 2 * Math.PI);
+    context.fill();
+    if (changes) {
+      context.moveTo(middleX - arm, middleY);
+      context.lineTo(middleX + arm, middleY);
+      if (mode === "keep") {
+        context.moveTo(middleX, middleY - arm);
+        context.lineTo(middleX, middleY + arm);
+      }
+    }
+    context.stroke();
   }
 
   /** A picture or a colour, clipped to the inside or outside of the mask, in the size of the stage. */

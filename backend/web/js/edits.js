@@ -1,5 +1,5 @@
-// The edits of a matte in order, with undo and redo. An entry is either strokes that the service has not applied yet,
-// or a mask that it returned.
+// The edits of a matte in order, with undo and redo. An entry is strokes, with the mask that the service made of
+// them once it has, or a mask alone.
 
 export class Edits {
   /** @param {Blob} mask the matte to correct */
@@ -12,6 +12,17 @@ export class Edits {
   push(entry) {
     this.entries = [...this.entries.slice(0, this.at + 1), entry];
     this.at += 1;
+  }
+
+  /** The last entry, for `settle`. */
+  get last() {
+    return this.entries[this.at];
+  }
+
+  /** Note the mask that the service made of the strokes up to `entry`: they stay single steps of undo.
+   * @param {any} entry @param {Blob} mask */
+  settle(entry, mask) {
+    entry.mask = mask;
   }
 
   undo() {
@@ -48,7 +59,7 @@ export class Edits {
   /** The strokes since then. @returns {any[]} */
   get strokes() {
     const done = this.entries.slice(0, this.at + 1);
-    return done.slice(done.findLastIndex((entry) => "mask" in entry) + 1).flatMap(({ strokes }) => strokes);
+    return done.slice(done.findLastIndex((entry) => "mask" in entry) + 1).flatMap(({ strokes }) => strokes ?? []);
   }
 
   get points() {

@@ -15,11 +15,12 @@ let shownModels = ""; // the fetches' states when the menu was last drawn
 export async function startEngines() {
   startModelMenu();
   startControls();
-  byId("engines-open").addEventListener("click", () => {
-    byId("engines").showModal();
-    shownModels = "";
-    refresh();
-  });
+  for (const id of ["engines-open", "engines-open-foot"])
+    byId(id).addEventListener("click", () => {
+      byId("engines").showModal();
+      shownModels = "";
+      refresh();
+    });
   await refresh();
 }
 

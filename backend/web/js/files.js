@@ -1,10 +1,12 @@
 // The files of finished jobs, fetched once each (an <img> cannot send an API key) and shown by object URLs.
 
 import { callBlob } from "./api.js";
+import { persist } from "./connection.js";
 
 const MAX_FILES = 60; // fetched files kept; a large picture has a few megabytes
 const fetched = new Map(); // href -> Promise<Blob>, oldest first
 const urls = new WeakMap(); // blob -> object URL
+const shown = new Map(); // href -> object URL of what was fetched
 
 /** @param {any} job @param {string} name @returns {boolean} */
 export const hasFile = (job, name) => Boolean(job?.files?.some((file) => file.name === name));
@@ -17,9 +19,12 @@ export const hasFile = (job, name) => Boolean(job?.files?.some((file) => file.na
 export function fileOf(job, name) {
   const { href } = job.files.find((file) => file.name === name);
   if (!fetched.has(href)) {
-    const blob = callBlob(href);
+    const blob = persist(() => callBlob(href));
     fetched.set(href, blob);
-    blob.catch(() => fetched.delete(href)); // the next call tries again
+    blob.then(
+      (came) => shown.set(href, blobUrl(came)),
+      () => fetched.delete(href), // the next call tries again
+    );
     forgetOldest();
   }
   return fetched.get(href);
@@ -29,11 +34,15 @@ function forgetOldest() {
   if (fetched.size <= MAX_FILES) return;
   const [href, blob] = fetched.entries().next().value;
   fetched.delete(href);
+  shown.delete(href);
   blob.then((old) => URL.revokeObjectURL(urls.get(old)));
 }
 
 /** @param {any} job @param {string} name @returns {Promise<string>} */
 export const urlOf = async (job, name) => blobUrl(await fileOf(job, name));
+
+/** The object URL of a file that was fetched already; null otherwise. @param {any} job @param {string} name */
+export const shownUrl = (job, name) => shown.get(job.files.find((file) => file.name === name).href) ?? null;
 
 /** @param {Blob} blob @returns {string} the same for the same blob */
 export function blobUrl(blob) {

@@ -5,8 +5,9 @@ import { byId, element, fill, icon } from "./dom.js";
 import { hasFile, urlOf } from "./files.js";
 import { cancel } from "./jobs.js";
 import { forget } from "./memory.js";
-import { go, isOpen, leave } from "./steps.js";
-import { changed, isDone, isUnderWay, onChange, state } from "./store.js";
+import { go, isOpen, leave, showAddress } from "./steps.js";
+import { changed, inQueue, isDone, isUnderWay, onChange, state } from "./store.js";
+import { shortGrade } from "./words.js";
 
 export function startFilmstrip() {
   onChange(draw);
@@ -14,7 +15,7 @@ export function startFilmstrip() {
 
 function draw() {
   const strip = byId("strip");
-  const photos = state.photos.filter((photo) => !photo.recalled);
+  const photos = inQueue();
   strip.hidden = photos.length < 2 || state.step === "photo";
   document.body.classList.toggle("with-strip", !strip.hidden);
   const list = strip.querySelector("ul");
@@ -24,7 +25,8 @@ function draw() {
     const [look] = item.children;
     const words = standing(photo);
     item.dataset.state = words;
-    look.setAttribute("aria-label", `${photo.name}, ${words}`);
+    look.querySelector("small").textContent = (words === "matte ready" && shortGrade(photo.matte.report)) || words;
+    look.setAttribute("aria-label", [photo.name, words, shortGrade(photo.matte?.report)].filter(Boolean).join(", "));
     look.setAttribute("aria-current", String(photo === state.current));
   }
 }
@@ -41,11 +43,12 @@ export function standing(photo) {
 function frame(photo) {
   const image = element("img", { alt: "" });
   showThumb(image, photo);
-  const look = element("button", { type: "button", className: "frame" }, image, element("i", { className: "lamp" }));
+  const parts = [image, element("i", { className: "lamp" }), element("small", {})];
+  const look = element("button", { type: "button", className: "frame" }, ...parts);
   look.addEventListener("click", () => lookAt(photo));
   const leave = element("button", { type: "button", className: "leave", title: "Remove" }, icon("close"));
   leave.setAttribute("aria-label", `Remove ${photo.name}`);
-  leave.addEventListener("click", () => remove(photo));
+  leave.addEventListener("click", () => removePhoto(photo));
   return element("li", { dataset: { photo: photo.id } }, look, leave);
 }
 
@@ -72,9 +75,11 @@ export function lookAt(photo) {
   photo.recalled = false;
   changed();
   go(isOpen(wanted) ? wanted : "matte");
+  showAddress();
 }
 
-function remove(photo) {
+/** Take a photo out of the queue, with its jobs. @param {import("./store.js").Photo} photo */
+export function removePhoto(photo) {
   for (const slot of /** @type {const} */ (["matte", "mesh"])) cancel(photo, slot).catch(() => {}); // already ended, or the service is unreachable
   forget(photo.id);
   state.photos = state.photos.filter((other) => other !== photo);

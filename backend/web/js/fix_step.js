@@ -1,9 +1,10 @@
 // The step Fix: strokes and clicks on the matte. The page previews strokes at once and the service applies them later;
 // clicks and snapping are done by the service. Leaving the step saves the work.
 
-import { callBlob, formOf, Problem } from "./api.js";
+import { Problem } from "./api.js";
 import { byId, choose, chosen, say } from "./dom.js";
 import { Easel } from "./easel.js";
+import { clicked, edited, wordOn } from "./edit_requests.js";
 import { listenToHand } from "./easel_input.js";
 import { listenToKeys } from "./easel_keys.js";
 import { Edits } from "./edits.js";
@@ -68,6 +69,7 @@ async function open() {
     const [mask] = await Promise.all([fileOf(mine.matte, "mask.png"), easel.open(current.blob)]);
     if (work !== mine) return;
     mine.edits = new Edits(mask);
+    forgetMarks();
     await redraw();
     showBrush();
   } catch (problem) {
@@ -100,13 +102,20 @@ function showBrush() {
 
 function addStrokes(strokes) {
   if (!work?.edits) return;
+  forgetMarks();
   work.edits.push({ strokes });
   redraw();
   if (work.edits.points > MAX_POINTS) ask("Saving your strokes", {});
 }
 
+function forgetMarks() {
+  easel.marks = [];
+  byId("fix-note").textContent = "";
+}
+
 function step(way) {
   if (!work?.edits) return;
+  forgetMarks();
   work.edits[way]();
   say(way === "undo" ? "Undone" : "Redone");
   redraw();
@@ -134,13 +143,22 @@ async function answered(mine, words, { clicks = null, refine = false }) {
   showProblem(problemPlace("fix"), null);
   const late = setTimeout(() => showProgress(place, { state: "running", progress: { stage: words } }), 250);
   try {
+    let word = "";
     if (edits.strokes.length) {
-      const strokes = JSON.stringify(edits.strokes);
-      edits.push({ mask: await edited(mine, { strokes, refine: refine ? "true" : "" }) });
+      const { last } = edits;
+      const mask = await edited(mine, { strokes: JSON.stringify(edits.strokes), refine: refine ? "true" : "" });
+      if (refine) edits.push({ mask });
+      else edits.settle(last, mask);
     }
-    if (clicks) edits.push({ mask: await edited(mine, { clicks: JSON.stringify(clicks) }) });
+    if (clicks) {
+      const { mask, outcome } = await clicked(mine, clicks);
+      if (mask) edits.push({ mask }); // a click that changed nothing is no step of undo
+      if (work === mine) easel.marks = [{ ...clicks[0], changes: mask !== null }];
+      word = wordOn(outcome);
+    }
     if (work === mine) await redraw();
-    say("Done");
+    byId("fix-note").textContent = word;
+    say(word || "Done");
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
     showProblem(problemPlace("fix"), problem);
@@ -149,9 +167,6 @@ async function answered(mine, words, { clicks = null, refine = false }) {
     showProgress(place, null);
   }
 }
-
-const edited = ({ photo, edits }, parts) =>
-  callBlob("/edit-mask", { method: "POST", body: formOf({ file: photo.blob, mask: edits.mask, ...parts }) });
 
 /** Make the edited mask the photo's matte if it changed. */
 async function keep() {

@@ -2,10 +2,11 @@
 
 import { callBlob, Problem } from "./api.js";
 import { byId, element } from "./dom.js";
+import { droppedFiles } from "./dropped.js";
 import { checkFile } from "./file_check.js";
 import { makeMatte } from "./jobs.js";
 import { problemPlace, showProblem } from "./problems.js";
-import { go } from "./steps.js";
+import { go, showAddress } from "./steps.js";
 import { changed, newPhoto, state } from "./store.js";
 
 export function startIntake() {
@@ -20,11 +21,12 @@ export function startIntake() {
   });
   startDropping();
   const { limits, examples } = state.page;
-  byId("limits").textContent = `JPEG, PNG, WebP, AVIF, GIF or BMP, up to ${Math.floor(limits.upload_bytes / 2 ** 20)} MB. `;
+  byId("limits").textContent = `Up to ${Math.floor(limits.upload_bytes / 2 ** 20)} MB each.`;
   byId("examples").hidden = examples.length === 0;
   byId("examples")
     .querySelector("ul")
     .replaceChildren(...examples.map(exampleButton));
+  byId("examples").style.setProperty("--tiles", String(examples.length));
 }
 
 /** Queue the valid photos, open the first of them, and show the problem of each invalid one.
@@ -43,18 +45,23 @@ export async function take(files) {
       refused.push({ name: file.name, problem });
     }
   }
-  if (refused.length > 0) {
+  const problem = refused.length > 0 ? together(refused, files.length) : null;
+  showProblem(byId("notice"), taken.length > 0 ? problem : null, [{ label: "OK", act: closeNotice }]);
+  if (taken.length === 0) {
     if (state.step !== "photo") go("photo");
-    showProblem(place, together(refused, files.length));
+    showProblem(place, problem);
     place.scrollIntoView({ block: "nearest" });
+    return;
   }
-  if (taken.length === 0) return;
   state.photos.push(...taken);
   state.current = taken[0];
   changed();
-  if (taken.length === files.length || state.step !== "photo") go("matte");
+  go("matte");
+  showAddress();
   for (const photo of taken) makeMatte(photo); // the service queues them
 }
+
+const closeNotice = () => showProblem(byId("notice"), null);
 
 /** Merge the problems of all refused files into one. */
 function together(refused, count) {
@@ -77,10 +84,10 @@ function startDropping() {
   });
   addEventListener("dragleave", () => mark(-1));
   addEventListener("dragover", (event) => event.preventDefault());
-  addEventListener("drop", (event) => {
+  addEventListener("drop", async (event) => {
     event.preventDefault();
     mark(-depth);
-    const files = [...(event.dataTransfer?.files ?? [])];
+    const files = event.dataTransfer ? await droppedFiles(event.dataTransfer) : [];
     if (files.length) take(files);
   });
   drop.addEventListener("click", (event) => {
@@ -88,13 +95,11 @@ function startDropping() {
   });
 }
 
-function exampleButton({ name, href }) {
-  const button = element(
-    "button",
-    { type: "button", className: "example" },
-    element("img", { src: href, alt: "", loading: "lazy", width: 240, height: 180 }),
-    element("span", { textContent: name }),
-  );
+function exampleButton({ name, href }, index) {
+  const thumb = element("i", { className: "thumb" });
+  thumb.style.setProperty("--tile", String(index)); // of one picture with all of them
+  const words = element("span", { textContent: name });
+  const button = element("button", { type: "button", className: "example" }, thumb, words);
   button.addEventListener("click", async () => {
     try {
       take([new File([await callBlob(href)], `${name}.jpg`, { type: "image/jpeg" })]);

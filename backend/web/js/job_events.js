@@ -1,15 +1,14 @@
 // A job's events, read with fetch (EventSource cannot send an API key) and resumed after a broken connection.
 
 import { call, callJson, Problem } from "./api.js";
+import { isAway, pause, waitsForService } from "./connection.js";
 import { isUnderWay } from "./store.js";
 
-const MAX_TRIES = 6; // failed tries in a row
-const PAUSE_MS = 600;
 const MAX_STREAMS = 3; // a browser opens six connections per host, and each event stream holds one
 let lines = 0;
 
 /**
- * Follow a job to its end.
+ * Follow a job to its end, for as long as that takes: a service that went away takes the same job up again.
  * @param {any} job its document
  * @param {(event: string, data: any) => void} onEvent
  * @param {AbortSignal} signal
@@ -18,18 +17,23 @@ let lines = 0;
  */
 export async function followJob(job, onEvent, signal) {
   const heard = { last: "", tries: 0, crowded: false };
-  for (; ; heard.tries += 1) {
-    try {
-      const way = lines < MAX_STREAMS && !heard.crowded ? listen : ask;
-      const done = await way(job, heard, onEvent, signal);
-      if (done) return done;
-    } catch (error) {
-      if (error instanceof Problem && error.code === "overloaded") heard.crowded = true; // no stream is free
-      const passes = !(error instanceof Problem) || ["unreachable", "overloaded"].includes(error.code);
-      if (signal.aborted || !passes || heard.tries >= MAX_TRIES) throw error;
+  try {
+    for (; ; heard.tries += 1) {
+      try {
+        const way = lines < MAX_STREAMS && !heard.crowded ? listen : ask;
+        const done = await way(job, heard, onEvent, signal);
+        if (done) return done;
+      } catch (error) {
+        if (error instanceof Problem && error.code === "overloaded") heard.crowded = true; // no stream is free
+        const passes = !(error instanceof Problem) || isAway(error) || heard.crowded;
+        if (signal.aborted || !passes) throw error;
+        waitsForService(heard, isAway(error));
+      }
+      if (signal.aborted) throw signal.reason;
+      await pause(heard.tries);
     }
-    if (signal.aborted) throw signal.reason;
-    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * (heard.tries + 1)));
+  } finally {
+    waitsForService(heard, false);
   }
 }
 
@@ -39,6 +43,7 @@ async function listen(job, heard, onEvent, signal) {
   try {
     const headers = { Accept: "text/event-stream", ...(heard.last && { "Last-Event-ID": heard.last }) };
     const response = await call(job.links.events, { headers, signal });
+    waitsForService(heard, false);
     if (response.status === 204) return await callJson(job.links.self); // all events arrived before the connection broke
     for await (const message of messages(response.body)) {
       heard.tries = 0;
@@ -57,6 +62,7 @@ async function listen(job, heard, onEvent, signal) {
 /** Poll a job once, while all streams are taken. @returns {Promise<any>} as `listen` */
 async function ask(job, heard, onEvent, signal) {
   const document = await callJson(job.links.self, { signal });
+  waitsForService(heard, false);
   heard.tries = 0;
   if (!isUnderWay(document)) return document;
   onEvent("state", document);

@@ -1,99 +1,95 @@
 // Starting, following and cancelling the jobs of a photo. Each photo has one matte and one mesh at a time.
 
-import { call, callJson, formOf, Problem } from "./api.js";
-import { fileOf } from "./files.js";
+import { call, formOf, Problem, upload } from "./api.js";
+import { persist } from "./connection.js";
+import { matteParts, meshParts } from "./job_forms.js";
 import { limitConcurrency } from "./limit_concurrency.js";
 import { followJob } from "./job_events.js";
 import { remember } from "./memory.js";
-import { changed, isDone, isUnderWay } from "./store.js";
+import { changed, isDone, isUnderWay, newId } from "./store.js";
 
 const KINDS = { matte: "remove-bg", mesh: "generate-mesh" };
 const CANCELLED = { code: "cancelled", title: "Cancelled" };
 const WHOLE = { matte: ["matte", "edited", "matteOptions"], mesh: ["mesh", "meshOptions", "meshOf"] };
 const following = new Map(); // `${photo.id} ${slot}` -> AbortController
-const upload = limitConcurrency(2); // concurrent uploads: a long queue must leave the browser connections for the current photo
+const inTurn = limitConcurrency(2); // concurrent uploads: a long queue must leave the browser connections for the current photo
 
 /**
  * Make the matte of a photo.
  * @param {import("./store.js").Photo} photo
  * @param {Blob | null} [mask] the person's mask, used instead of a segmenter
  * @param {Record<string, string>} [options]
+ * @param {string} [key] of the request: the same key gives the same job
  */
-export function makeMatte(photo, mask = null, options = photo.matteOptions) {
+export function makeMatte(photo, mask = null, options = photo.matteOptions, key = newId()) {
   keepGood(photo, "matte");
+  if (mask === null) photo.beforeEdit = null;
+  else if (isDone(photo.matte)) photo.beforeEdit = wholeOf(photo, "matte");
   Object.assign(photo, { edited: mask !== null, matteOptions: options, wish: { mask, options } });
-  return run(photo, "matte", matteParts(photo, mask));
+  return run(photo, "matte", matteParts(photo, mask), key);
+}
+
+/** Return to the matte before the last edit. @param {import("./store.js").Photo} photo */
+export async function undoEdit(photo) {
+  await stop(photo, "matte");
+  photo.problems.matte = null;
+  Object.assign(photo, photo.beforeEdit, { beforeEdit: null });
+  remember(photo);
+  changed();
 }
 
 /** Repeat the last request for a matte. @param {import("./store.js").Photo} photo */
 export const makeMatteAgain = (photo) => makeMatte(photo, photo.wish?.mask, photo.wish?.options);
 
 /**
- * The form of a photo's matte; the person's own mask is used as is. The strategy is always sent, because the defaults of
- * mattes and meshes differ and the page must show the matte that the mesh is made from.
- * @param {import("./store.js").Photo} photo
- * @param {Blob | null} mask
- * @returns {Record<string, any>}
- */
-export function matteParts(photo, mask) {
-  if (mask) return { mask, strategy: "segmentation" };
-  const isDocument = photo.matteOptions.mode === "document"; // documents do not use depth
-  return { strategy: "auto", ...photo.matteOptions, ...(isDocument && { strategy: "segmentation" }) };
-}
-
-/**
  * Make the mesh of a photo, from its own mask or with the options of its matte, whose stages the service has cached.
  * @param {import("./store.js").Photo} photo
  * @param {Record<string, string>} [options]
+ * @param {string} [key] as of `makeMatte`
  */
-export async function makeMesh(photo, options = photo.meshOptions) {
+export async function makeMesh(photo, options = photo.meshOptions, key = newId()) {
   keepGood(photo, "mesh");
   photo.meshOptions = options;
   photo.meshOf = photo.matte?.id ?? null;
-  return run(photo, "mesh", await meshParts(photo));
+  return run(photo, "mesh", await meshParts(photo), key);
 }
 
-/** Whether further requests send the mask instead of the options: the person edited it, or a remote service made it,
- * which should get and charge for the photo only once. @param {import("./store.js").Photo} photo */
-export const reusesMask = ({ edited, matte }) => edited || matte?.report?.segmenter.device === "remote";
-
-/** The form of a photo's mesh. A matte with options that a mesh does not have is sent as its mask.
- * @param {import("./store.js").Photo} photo @returns {Promise<Record<string, any>>} */
-export async function meshParts(photo) {
-  const { mode, edges, ...options } = photo.matteOptions;
-  const isOwn = reusesMask(photo) || Boolean(mode || edges);
-  const mask = isOwn && photo.matte ? await fileOf(photo.matte, "mask.png") : null;
-  return { mask, ...(mask ? {} : options), ...photo.meshOptions };
-}
-
-async function run(photo, slot, parts) {
+async function run(photo, slot, parts, key) {
   await stop(photo, slot);
   photo.problems[slot] = null;
-  const sending = { state: "queued", progress: { stages: [], fraction: 0 }, files: [] };
+  const sending = { state: "queued", progress: { stages: [], fraction: 0 }, files: [], key };
   photo[slot] = sending;
+  remember(photo, parts.mask);
   changed();
   let mine = sending; // what this call put into the slot; a later call may replace it
+  const isWanted = () => photo[slot] === sending && !sending.unwanted;
   try {
-    const job = await upload(() => {
+    const job = await inTurn(() => {
       if (sending.unwanted) throw new Problem(CANCELLED);
-      return startJob(KINDS[slot], { file: photo.blob, ...parts });
+      const onProgress = (share) => {
+        sending.progress.uploaded = share;
+        changed();
+      };
+      return persist(() => startJob(KINDS[slot], { file: photo.blob, ...parts }, key, onProgress), isWanted);
     });
-    const isWanted = photo[slot] === sending;
-    if (isWanted) photo[slot] = mine = job;
-    if (!isWanted || sending.unwanted) await call(job.links.self, { method: "DELETE" });
-    if (!isWanted) return;
+    const isOurs = photo[slot] === sending;
+    if (isOurs) photo[slot] = mine = job;
+    if (!isOurs || sending.unwanted) await call(job.links.self, { method: "DELETE" });
+    if (!isOurs) return;
     remember(photo);
     await follow(photo, slot);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     if (photo[slot] !== mine) return;
     photo[slot] = null;
-    settle(photo, slot, error);
+    settle(photo, slot, sending.unwanted ? new Problem(CANCELLED) : error);
   }
 }
 
+const wholeOf = (photo, slot) => Object.fromEntries(WHOLE[slot].map((name) => [name, photo[name]]));
+
 function keepGood(photo, slot) {
-  if (isDone(photo[slot])) photo.good[slot] = Object.fromEntries(WHOLE[slot].map((name) => [name, photo[name]]));
+  if (isDone(photo[slot])) photo.good[slot] = wholeOf(photo, slot);
 }
 
 /** Store the end of a job. After a problem, restore the last good result if it still fits. */
@@ -109,8 +105,16 @@ function settle(photo, slot, problem) {
   changed();
 }
 
-/** @param {string} kind @param {Record<string, any>} parts @returns {Promise<import("./store.js").Job>} */
-export const startJob = (kind, parts) => callJson("/jobs", { method: "POST", body: formOf({ kind, ...parts }) });
+/**
+ * Hand in a job. A request with the key of an earlier one gives the earlier job, so that nothing is started twice.
+ * @param {string} kind
+ * @param {Record<string, any>} parts
+ * @param {string} [key]
+ * @param {(share: number) => void} [onProgress] of the upload
+ * @returns {Promise<import("./store.js").Job>}
+ */
+export const startJob = (kind, parts, key = newId(), onProgress = () => {}) =>
+  upload("/jobs", formOf({ kind, ...parts }), { "Idempotency-Key": key }, onProgress);
 
 /** Follow a photo's job until it ends or another replaces it.
  * @param {import("./store.js").Photo} photo @param {"matte" | "mesh"} slot */
@@ -127,7 +131,11 @@ export async function follow(photo, slot) {
     photo[slot] = done;
     settle(photo, slot, problemOf(done));
   } catch (error) {
-    if (!control.signal.aborted) throw error;
+    if (control.signal.aborted) return;
+    if (!(error instanceof Problem)) throw error;
+    if (photo[slot] !== job) return;
+    photo[slot] = null; // the service no longer has the job
+    settle(photo, slot, error);
   }
 }
 

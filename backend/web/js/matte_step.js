@@ -5,7 +5,9 @@ import { showCompare, startCompare } from "./compare.js";
 import { byId, choose, chosen, element, fill, icon, showPicture } from "./dom.js";
 import { matteDownloads } from "./downloads.js";
 import { hasFile, urlOf } from "./files.js";
-import { cancel, makeMatte, makeMatteAgain } from "./jobs.js";
+import { showGround, startGrounds } from "./grounds.js";
+import { cancel, makeMatte, makeMatteAgain, undoEdit } from "./jobs.js";
+import { showSave, startMatteSave } from "./matte_save.js";
 import { readOptions, same, showValues, writeOptions } from "./options.js";
 import { problemPlace, showProblem } from "./problems.js";
 import { showProgress } from "./progress.js";
@@ -13,6 +15,7 @@ import { madeBy, verdictCard } from "./report_views.js";
 import { go } from "./steps.js";
 import { changed, isDone, isUnderWay, onChange, state } from "./store.js";
 import { matteFigures, verdictOf } from "./words.js";
+import { startZoom } from "./zoom.js";
 
 const VIEWS = {
   "cutout.png": "The cutout",
@@ -24,10 +27,15 @@ const NOTES = {
   "disparity.png": "Bright is near, dark is far.",
   "disagreement.png": "Orange: only segmentation finds the object here. Blue: only depth does.",
 };
+const ZOOM_BUTTONS = { closer: "matte-closer", farther: "matte-farther", fit: "matte-fit", whole: "matte-whole" };
 let shownFor = null;
+let zoom;
 
 export function startMatteStep() {
-  startCompare();
+  startCompare(byId("compare"));
+  startGrounds();
+  startMatteSave();
+  zoom = startZoom(byId("matte-stage"), byId("matte-zoom"), ZOOM_BUTTONS);
   const form = byId("matte-options");
   form.addEventListener("input", () => {
     showValues(form);
@@ -41,6 +49,7 @@ export function startMatteStep() {
     makeMatte(state.current, null, { ...state.current.matteOptions, mode: "document" });
     writeOptions(form, state.current.matteOptions);
   });
+  byId("undo-edit").addEventListener("click", () => undoEdit(state.current));
   byId("matte-views").addEventListener("change", draw);
   showValues(form);
   onChange(draw);
@@ -51,6 +60,8 @@ function draw() {
   if (step !== "matte" || !current) return;
   if (shownFor !== current) {
     shownFor = current;
+    zoom.fit();
+    showGround(current.url);
     writeOptions(byId("matte-options"), current.matteOptions);
   }
   const job = current.matte;
@@ -61,6 +72,7 @@ function draw() {
   showProblem(problemPlace("matte"), problem, waysOut(current, problem));
   showStage(current);
   showReport(job);
+  showSave(current);
   allowAgain();
 }
 
@@ -126,6 +138,7 @@ function showReport(job) {
   );
   fill(byId("matte-made-by"), key, () => (report ? madeBy(report, report.segmenter, job.cache === "hit") : []));
   byId("matte-made-by").hidden = !report;
+  byId("undo-edit").hidden = !state.current.beforeEdit;
   byId("matte-download-card").hidden = !report;
   ask(report);
   fill(byId("matte-downloads"), key, () => (report ? matteDownloads(state.current).map(downloadButton) : []));

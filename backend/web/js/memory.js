@@ -1,16 +1,28 @@
 // Restores work after the tab was closed: the ids of the last jobs in localStorage and the photos in IndexedDB, because
 // the service does not keep them. In a browser that stores nothing, the page works for one visit.
 
-const LIST = "mattemesh-work";
-const MAX_PHOTOS = 12;
+import { newId } from "./store.js";
 
-/** @param {import("./store.js").Photo} photo */
-export function remember(photo) {
+const LIST = "mattemesh-work";
+const VISIT = "mattemesh-visit";
+const MAX_PHOTOS = 30;
+
+/** The id of this tab's visit, which outlives a reload. */
+export const visit = visitId();
+
+/**
+ * Remember a photo, its jobs, and the keys of those that are not handed in yet.
+ * @param {import("./store.js").Photo} photo
+ * @param {Blob | null} [mask] the person's own, of a request that is not handed in yet
+ */
+export function remember(photo, mask = null) {
   const record = {
     id: photo.id,
     name: photo.name,
+    visit,
     matte: photo.matte?.id ?? null,
     mesh: photo.mesh?.id ?? null,
+    sending: { matte: keyOf(photo.matte), mesh: keyOf(photo.mesh) },
     edited: photo.edited,
     matteOptions: photo.matteOptions,
     meshOptions: photo.meshOptions,
@@ -20,12 +32,22 @@ export function remember(photo) {
   const isNew = !remembered().some(({ id }) => id === photo.id);
   const kept = [record, ...others].slice(0, MAX_PHOTOS);
   write(kept);
-  if (isNew && photo.blob)
-    keepPhoto(
-      photo.id,
-      photo.blob,
-      kept.map(({ id }) => id),
-    );
+  const ids = kept.map(({ id }) => id);
+  if (isNew && photo.blob) keepBlob(photo.id, photo.blob, ids);
+  if (mask) keepBlob(maskName(photo.id), mask, ids);
+}
+
+const keyOf = (job) => (job && !job.id ? (job.key ?? null) : null);
+const maskName = (id) => `${id} mask`;
+
+function visitId() {
+  try {
+    const known = sessionStorage.getItem(VISIT) ?? newId();
+    sessionStorage.setItem(VISIT, known);
+    return known;
+  } catch {
+    return newId(); // storage is blocked: a reload begins another visit
+  }
 }
 
 /** @returns {any[]} newest first */
@@ -41,8 +63,11 @@ export function remembered() {
 /** @param {string} id of a photo */
 export async function forget(id) {
   write(remembered().filter((record) => record.id !== id));
-  await withPhotos("readwrite", (photos) => photos.delete(id));
+  await withPhotos("readwrite", (photos) => (photos.delete(maskName(id)), photos.delete(id)));
 }
+
+/** The mask of a request that was not handed in yet. @param {string} id of a photo */
+export const maskBlob = (id) => photoBlob(maskName(id));
 
 /** @param {string} id of a photo @returns {Promise<Blob | null>} */
 export async function photoBlob(id) {
@@ -58,12 +83,12 @@ function write(records) {
   }
 }
 
-async function keepPhoto(id, blob, kept) {
+async function keepBlob(name, blob, kept) {
   await withPhotos("readwrite", (photos) => {
     photos.getAllKeys().onsuccess = ({ target }) => {
-      for (const old of target.result) if (!kept.includes(old)) photos.delete(old);
+      for (const old of target.result) if (!kept.includes(old.split(" ")[0])) photos.delete(old);
     };
-    return photos.put(blob, id);
+    return photos.put(blob, name);
   });
 }
 

@@ -8,8 +8,9 @@ const STEEPEST = 1.5;
  * @param {{azimuth: number, elevation: number, distance: number}} view changed in place; radians
  * @param {() => void} onTurn
  * @param {number} [perKey] radians that an arrow key turns
+ * @param {boolean} [zooms] whether the wheel comes closer; else it scrolls the page
  */
-export function orbit(place, view, onTurn, perKey = Math.PI / 16) {
+export function orbit(place, view, onTurn, perKey = Math.PI / 16, zooms = true) {
   const pointers = new Map();
   let spread = 0;
 
@@ -48,6 +49,7 @@ export function orbit(place, view, onTurn, perKey = Math.PI / 16) {
     place.addEventListener(end, (event) => pointers.delete(event.pointerId));
   }
   place.addEventListener("wheel", (event) => {
+    if (!zooms) return;
     event.preventDefault();
     come(Math.exp(event.deltaY * 0.001));
   });

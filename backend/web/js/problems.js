@@ -31,6 +31,8 @@ const NEXT = {
   "cross-site": "Open the page at the address of the service.",
   "host-not-allowed": "Open the page by a name in ALLOWED_HOSTS, or ask the operator to add this one.",
   unreachable: "Check that the service is running, then try again.",
+  "too-large-here": "Save it as PNG.",
+  "not-copied": "Download the file, or allow the clipboard in the browser’s settings.",
   "not-found": "The result has expired. Make it again.",
   "not-finished": "Wait until the job is done.",
   "idempotency-conflict": "Try again.",
@@ -64,7 +66,7 @@ function card(place, problem, labels) {
     element(
       "div",
       {},
-      element("h3", { textContent: problem.title }),
+      element("h2", { textContent: problem.title }),
       problem.detail && problem.detail !== problem.title ? element("p", { textContent: problem.detail }) : null,
       element("p", { className: "next", textContent: next }),
       labels.length

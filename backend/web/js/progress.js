@@ -60,13 +60,16 @@ export function showProgress(place, job, onCancel) {
 }
 
 /** Advance the bar and the time left between two events of the service. */
-function showTime(place, { stage, fraction = 0, seconds_left: left = null, told_at: toldAt = performance.now() }) {
+function showTime(place, progress) {
+  const { stage, fraction = 0, seconds_left: left = null, told_at: toldAt = performance.now(), uploaded } = progress;
   const gone = (performance.now() - toldAt) / 1000;
   const share = left ? Math.min(1, gone / left) : 0;
   const bar = place.querySelector("progress");
-  if (fraction || left) bar.value = Math.min(0.99, fraction + (1 - fraction) * share);
+  if (uploaded !== undefined) bar.value = uploaded;
+  else if (fraction || left) bar.value = Math.min(0.99, fraction + (1 - fraction) * share);
   else bar.removeAttribute("value"); // indeterminate
-  place.querySelector(".work-left").textContent = stage && left !== null ? timeLeft(Math.max(0, left - gone)) : "";
+  const words = stage && left !== null ? timeLeft(Math.max(0, left - gone)) : "";
+  place.querySelector(".work-left").textContent = uploaded === undefined ? words : `${Math.round(100 * uploaded)} %`;
 }
 
 function parts(place) {

@@ -56,7 +56,7 @@ export function madeBy(report, engine, isFromCache) {
   const meaning = STAND_IN[engine.name];
   const others = [...report.notes, ...report.degradations];
   return [
-    element("h3", { textContent: meaning ? `Made by ${name}, a stand-in` : `Made by ${name}` }),
+    element("h2", { textContent: meaning ? `Made by ${name}, a stand-in` : `Made by ${name}` }),
     element("p", { className: "soft small", textContent: time }),
     meaning ? element("p", { className: "small", textContent: meaning }) : null,
     ...others.map(noteLine),

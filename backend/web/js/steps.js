@@ -25,11 +25,31 @@ export function go(step) {
   if (!isOpen(step) || step === state.step) return;
   leave();
   state.step = step;
-  if (location.hash.slice(1) !== step) history.pushState(null, "", step === "photo" ? location.pathname : `#${step}`);
+  if (location.hash !== hash()) history.pushState(null, "", hash() || location.pathname);
   changed();
   show();
   byId(`${step}-title`).focus({ preventScroll: true });
   scrollTo({ top: 0 });
+}
+
+/** The address of the step and its photo. @returns {string} as #matte/ID; empty for Photo */
+const hash = () => (state.step === "photo" ? "" : `#${state.step}/${state.current?.id}`);
+
+/** Put the current photo into the address. */
+export const showAddress = () => history.replaceState(null, "", hash() || location.pathname);
+
+/** Go where the address says: to its step and photo, or as near as can be. */
+export function goToAddress() {
+  const [step, id] = location.hash.slice(1).split("/");
+  const photo = state.photos.find((each) => each.id === id);
+  if (photo && photo !== state.current) {
+    leave();
+    state.current = photo;
+    photo.recalled = false;
+    changed();
+  }
+  if (step && isOpen(step)) go(step);
+  else go(step && state.current ? "matte" : "photo");
 }
 
 /** Update the step buttons and show the current section. */
@@ -51,7 +71,7 @@ export function startSteps() {
     const step = event.target.closest(".steps button, [data-go]");
     if (step) go(step.dataset.step ?? step.dataset.go);
   });
-  addEventListener("popstate", () => go(location.hash.slice(1) || "photo"));
+  addEventListener("popstate", goToAddress);
   onChange(show);
   onChange(() => {
     for (const button of document.querySelectorAll("[data-go]")) button.disabled = !isOpen(button.dataset.go);

@@ -11,6 +11,7 @@
  * @property {{name: string, media_type: string, bytes: number, href: string}[]} files
  * @property {{self: string, events: string, result: string}} links
  * @property {boolean} [unwanted]  cancelled before it had an id
+ * @property {string} [key]  of the request, until it has an id
  *
  * @typedef {Object} Photo
  * @property {string} id
@@ -27,11 +28,15 @@
  * @property {boolean} recalled  whether it is from an earlier visit and was not opened in this one
  * @property {string | null} meshOf  the id of the matte that the mesh was made from
  * @property {Record<string, any>} good  by step, the last good result, restored after a problem
+ * @property {Record<string, any> | null} beforeEdit  the matte before the last edit, to return to
  * @property {{mask: Blob | null, options: Record<string, string>} | null} wish  the last request for a matte
  */
 
 /** @type {{photos: Photo[], current: Photo | null, step: string, page: any}} */
 export const state = { photos: [], current: null, step: "photo", page: null };
+
+/** The photos of this visit. @returns {Photo[]} */
+export const inQueue = () => state.photos.filter((photo) => !photo.recalled);
 
 const bell = new EventTarget();
 let due = false;
@@ -55,10 +60,13 @@ export const isUnderWay = (job) => job?.state === "queued" || job?.state === "ru
 /** @param {Job | null | undefined} job */
 export const isDone = (job) => job?.state === "succeeded";
 
+/** @returns {string} one that nobody else has; randomUUID exists on https and localhost only */
+export const newId = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
+
 /** @param {string} name @param {Blob | null} blob @returns {Photo} */
 export function newPhoto(name, blob) {
   return {
-    id: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`, // randomUUID exists on https and localhost only
+    id: newId(),
     name,
     blob,
     url: blob && URL.createObjectURL(blob),
@@ -72,6 +80,7 @@ export function newPhoto(name, blob) {
     recalled: false,
     meshOf: null,
     good: {},
+    beforeEdit: null,
     wish: null,
   };
 }

@@ -17,7 +17,8 @@
     const button = document.getElementById("theme");
     const show = () => {
       button.setAttribute("aria-pressed", String(isDark()));
-      button.querySelector("use").setAttribute("href", `/static/icons.svg#${isDark() ? "sun" : "moon"}`);
+      const use = button.querySelector("use");
+      use.setAttribute("href", use.getAttribute("href").replace(/#.*/, isDark() ? "#sun" : "#moon"));
     };
     button.addEventListener("click", () => {
       root.dataset.theme = isDark() ? "light" : "dark";

@@ -41,6 +41,15 @@ export function verdictOf(report) {
   return { title: parts.join("; "), tone, more: card.advice };
 }
 
+/** The grade of a matte in a word; empty while there is none. @param {any} report @returns {string} */
+export function shortGrade(report) {
+  if (!report?.mask) return "";
+  if (report.segmenter.name === "own-mask") return "edited";
+  if (report.mask.doubted) return "doubtful";
+  if (isGuess(report)) return "a first guess";
+  return isGraded(report) ? `grade ${report.mask.grade}` : "";
+}
+
 /** @param {string[]} names @returns {string} "left, top and right" */
 export const listed = (names) =>
   names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;

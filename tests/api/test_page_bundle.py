@@ -1,0 +1,48 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from backend.api.page_bundle import bundle_modules, read_page
+from backend.contract.settings import REPOSITORY
+
+WEB = REPOSITORY / "backend" / "web"
+
+
+def test_modules_come_in_the_order_of_their_imports_and_only_those_that_are_used() -> None:
+    made = bundle_modules(
+        {
+            "app": 'import { two } from "./b.js";\nawait two();\n',
+            "b": 'import { one } from "./a.js";\n\nexport const two = () => one;\nconst own = 1;\n',
+            "a": "export const one = 1;\nexport async function more() {}\nexport class Third {}\n",
+            "unused": "export const lost = 1;\n",
+        }
+    )
+    assert made.index("// a.js") < made.index("// b.js") < made.index("// app.js")
+    assert "return { one, more, Third };" in made and "return { two };" in made
+    assert "unused" not in made and "export" not in made and "import" not in made
+
+
+def test_a_circle_of_imports_is_named() -> None:
+    circle = {
+        "app": 'import { a } from "./a.js";\n',
+        "a": 'import { b } from "./b.js";\nexport const a = b;\n',
+        "b": 'import { a } from "./a.js";\nexport const b = a;\n',
+    }
+    with pytest.raises(ValueError, match="a -> b -> a"):
+        bundle_modules(circle)
+
+
+def test_the_page_names_what_it_loads_by_digest_and_follows_its_files(tmp_path: Path) -> None:
+    web = tmp_path / "web"
+    shutil.copytree(WEB, web)
+    page = read_page(web)
+    index = page.index.data.decode()
+    assert f'"/static/page.js?v={page.files["page.js"].digest}"' in index
+    assert f'"/static/page.css?v={page.files["page.css"].digest}"' in index
+    assert f"/static/icons.svg?v={page.digests['icons.svg']}#photo" in index
+    assert f"/static/icons.svg?v={page.digests['icons.svg']}#" in page.files["page.js"].data.decode()
+    assert read_page(web) is page
+    (web / "css" / "base.css").write_text("body { margin: 1px }\n")
+    assert b"margin: 1px" in read_page(web).files["page.css"].data
+    assert read_page(web).files["page.css"].digest != page.files["page.css"].digest

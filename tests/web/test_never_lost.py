@@ -1,0 +1,70 @@
+"""The page in a real browser: nothing is lost by a reload, an outage of the service or a slip of the hand."""
+
+from pathlib import Path
+from typing import Any
+
+from tests.helpers.real_service import running
+from tests.web.test_page_in_browser import choose, drag, mask_of, matte_of
+
+
+def test_an_outage_and_a_reload_in_the_middle_lose_nothing_and_start_nothing_twice(
+    open_page: Any, photo: Path, tmp_path: Path
+) -> None:
+    with running(tmp_path, DRAIN_S="0") as service:
+        page = open_page(service.address)
+        page.watch.expected = ("ERR_",)  # of the outage
+        with service.stopped():
+            page.set_input_files("#pick", str(photo))
+            page.wait_for_selector("[data-progress=matte] .work-word:has-text('queue')")
+            page.reload()
+            page.wait_for_selector("[data-progress=matte] progress", state="attached")
+            assert "#matte/" in page.url
+            service.end()
+            page.wait_for_selector("#reconnecting:not([hidden])")
+        page.set_input_files("#pick", str(photo))  # one more, while nobody is there
+        service.start()
+        page.wait_for_selector("#reconnecting", state="hidden")
+        page.wait_for_function("() => document.querySelectorAll('.strip li[data-state=\"matte ready\"]').length === 2")
+        jobs = service.get("/jobs").json()["jobs"]
+        assert [job["state"] for job in jobs] == ["succeeded"] * 2
+        page.close()
+
+
+def test_an_upload_shows_percent(open_page: Any, photo: Path) -> None:
+    page = open_page()
+    line = page.context.new_cdp_session(page)
+    line.send("Network.enable")
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 8_000}
+    line.send("Network.emulateNetworkConditions", slow)
+    page.set_input_files("#pick", str(photo))
+    page.wait_for_selector("[data-progress=matte] .work-left:text-matches('^[0-9]+ %$')")
+    assert page.inner_text("[data-progress=matte] .work-word") == "Uploading"
+
+
+def test_a_click_without_effect_says_so_and_is_no_step_of_undo(open_page: Any, photo: Path) -> None:
+    page = matte_of(open_page(), photo)
+    page.click(".steps [data-step=fix]")
+    page.wait_for_function("() => document.querySelector('#easel').width > 400")
+    page.wait_for_timeout(300)
+    choose(page, "tool", "click-keep")
+    page.locator("#easel").click()  # the middle of the jug, which is kept already
+    page.wait_for_selector("#fix-note:has-text('like that already')")
+    assert page.is_disabled("#undo")
+
+
+def test_an_edit_can_be_undone_after_it_was_used(open_page: Any, photo: Path) -> None:
+    page = matte_of(open_page(), photo)
+    before = mask_of(page)
+    assert page.is_hidden("#undo-edit")
+    page.click(".steps [data-step=fix]")
+    page.wait_for_function("() => document.querySelector('#easel').width > 400")
+    page.wait_for_timeout(300)
+    choose(page, "tool", "remove")
+    drag(page, "#easel", (0.45, 0.4), (0.55, 0.6))
+    page.click("#fix-done")
+    page.wait_for_selector("#matte-verdict b:has-text('Edited by you')")
+    assert (mask_of(page) != before).any()
+    page.click("#undo-edit")
+    page.wait_for_selector("#matte-verdict b:has-text('A first guess')")
+    assert (mask_of(page) == before).all()
+    assert page.is_hidden("#undo-edit")
