@@ -22,7 +22,7 @@ from backend.api.middleware.stack import add_middleware
 from backend.api.middleware.stopping import Stopping
 from backend.api.middleware.uploads import Uploads
 from backend.api.openapi import complete_openapi
-from backend.api.routes import docs, jobs, page, system, work
+from backend.api.routes import docs, jobs, page, rembg, removebg, system, work
 from backend.api.startup import StartError, check_choices, check_folders, keep_files_private
 from backend.api.streams import Streams
 from backend.cache.cache import open_cache
@@ -71,7 +71,7 @@ def create_app(settings: Settings | None = None, runner: Runner | None = None) -
     app.state.uploads = Uploads()
     app.state.streams = Streams(settings)
     app.state.answers = Answers(settings.max_answers_bytes)
-    for routes in (docs, jobs, page, system, work):
+    for routes in (docs, jobs, page, system, work, *((removebg, rembg) if settings.foreign_apis else ())):
         app.include_router(routes.router)
     page.mount_files(app)
     problems.install(app)

@@ -187,13 +187,18 @@ async def read_form(request: Request, limit: int, *kinds: Kind) -> AsyncIterator
 async def _read_json(
     request: Request, limit: int, total: int, max_text_bytes: int, kinds: tuple[Kind, ...]
 ) -> FormData:
-    body = b"".join([piece async for piece in _limited_stream(request, total, limit)])
+    body = await read_body(request, limit, total)
     files = {name for kind in kinds for name in kind.files}
     form = await asyncio.to_thread(form_of_json, body, files, max_text_bytes)
     for _, part in form.multi_items():
         if isinstance(part, UploadFile) and (part.size or 0) > limit:
             raise too_large(limit, part.size or 0)
     return form
+
+
+async def read_body(request: Request, limit: int, total: int) -> bytes:
+    """Return the body as it is. Raises UploadTooLargeError beyond `total` bytes; its sentence names `limit`."""
+    return b"".join([piece async for piece in _limited_stream(request, total, limit)])
 
 
 async def read_files(form: FormData, kind: Kind) -> dict[str, bytes]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from backend.api.middleware.paths import path_of
 from backend.contract.errors import (
     INTERNAL,
     INTERNAL_DETAIL,
@@ -27,6 +28,11 @@ HTTP_PROBLEMS = {
     404: Problem(404, "not-found", "Nothing found at this address"),
     405: Problem(405, "method-not-allowed", "This address does not support this method"),
 }
+REMOVEBG = "/v1.0/"  # where errors have remove.bg's form
+REMOVEBG_CODES = {  # ours -> its own words, where it has one
+    "missing-file": "missing_source", "no-subject": "unknown_foreground", "unauthorized": "auth_failed",
+    "rate-limited": "rate_limit_exceeded", "upload-too-large": "file_too_large",
+}  # fmt: skip
 METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 logger = logging.getLogger("mattemesh")
 
@@ -54,9 +60,19 @@ def problem_answer(
 ) -> JSONResponse:
     """Return the response for `problem`; `request.state.code` passes its code to the log line."""
     request.state.code = problem.code
+    if path_of(request.scope).startswith(REMOVEBG):
+        return _removebg_answer(problem, detail, headers or {})
     instance = f"urn:mattemesh:request:{getattr(request.state, 'request_id', 'unknown')}"
     body = body_of(problem, detail, instance, numbers or {})
     return JSONResponse(body, problem.status, dict(headers or {}), MEDIA_TYPE)
+
+
+def _removebg_answer(problem: Problem, detail: str, headers: Mapping[str, str]) -> JSONResponse:
+    """Return `problem` in the form that remove.bg's clients read."""
+    status = problem.status if problem.status >= 429 or problem.status in (404, 405) else 400
+    status = 403 if problem.code == "unauthorized" else status
+    code = REMOVEBG_CODES.get(problem.code, problem.code.replace("-", "_"))
+    return JSONResponse({"errors": [{"title": detail, "code": code}]}, status, dict(headers))
 
 
 def error_answer(request: Request, error: MattemeshError, headers: Mapping[str, str] | None = None) -> JSONResponse:
@@ -76,6 +92,15 @@ def documented(*kinds: type[MattemeshError]) -> dict[int | str, dict[str, Any]]:
         schema = {"$ref": "#/components/schemas/ProblemBody"}
         responses[status] = {"description": codes, "content": {MEDIA_TYPE: {"schema": schema}}}
     return responses
+
+
+def documented_foreign(*kinds: type[MattemeshError]) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI `responses` of a route under REMOVEBG that can raise `kinds`, or that needs a key."""
+    error = {"type": "object", "properties": {"title": {"type": "string"}, "code": {"type": "string"}}}
+    schema = {"type": "object", "properties": {"errors": {"type": "array", "items": error}}, "required": ["errors"]}
+    found = {400, 403, 429, 500, *(PROBLEMS[kind].status for kind in kinds if PROBLEMS[kind].status >= 429)}
+    content = {"application/json": {"schema": schema}}
+    return {status: {"description": "remove.bg's form of an error", "content": content} for status in sorted(found)}
 
 
 def install(app: FastAPI) -> None:

@@ -10,7 +10,7 @@ from backend.api.forms import read_files, read_form, read_options
 from backend.api.middleware.keys import ApiKeys, client_of
 from backend.contract.runner import Runner
 from backend.contract.settings import Settings
-from backend.contract.work import KINDS, Done, Work
+from backend.contract.work import KINDS, Done, Lane, Work
 
 
 async def serve(request: Request, kind: str) -> Response:
@@ -19,13 +19,18 @@ async def serve(request: Request, kind: str) -> Response:
     Raises OverloadedError before the body is read when the budget of answers is full, or the lane and no cache may have
     the result, and the errors of `read_form` and the runner.
     """
-    runner: Runner = request.app.state.runner
     answers: Answers = request.app.state.answers
     answers.admit()
-    if request.app.state.cache is None or wanted_cache(request) != "use":
-        runner.admit(KINDS[kind].lane, _client(request))  # else the result may be there, which only the body shows
+    admit(request, KINDS[kind].lane)
     work = await read_work(request, kind)
-    return answer(request, await _run_while_connected(request, work), answers)
+    return answer(request, await run_while_connected(request, work), answers)
+
+
+def admit(request: Request, lane: Lane) -> None:
+    """Raise OverloadedError where `lane` is full and no cache may have the result, which only the body shows."""
+    runner: Runner = request.app.state.runner
+    if request.app.state.cache is None or wanted_cache(request) != "use":
+        runner.admit(lane, client_id(request))
 
 
 async def read_work(request: Request, kind: str) -> Work:
@@ -35,14 +40,15 @@ async def read_work(request: Request, kind: str) -> Work:
         files = await read_files(form, KINDS[kind])
         options = read_options(form, request.query_params, KINDS[kind])
     wanted = wanted_form(request, options.debug)
-    return Work(kind, files, options, wanted, request.state.request_id, wanted_cache(request), _client(request))
+    return Work(kind, files, options, wanted, request.state.request_id, wanted_cache(request), client_id(request))
 
 
-def _client(request: Request) -> str:
+def client_id(request: Request) -> str:
+    """Return who asks: lanes are shared between clients."""
     return client_of(request.scope, ApiKeys(request.app.state.settings.api_keys))
 
 
-async def _run_while_connected(request: Request, work: Work) -> Done:
+async def run_while_connected(request: Request, work: Work) -> Done:
     """Return the runner's result; when the client disconnects, cancel the work and raise ClientDisconnect."""
     runner: Runner = request.app.state.runner
     running = asyncio.ensure_future(runner.run(work))

@@ -27,6 +27,7 @@ NEUTRAL = frozenset({
     "checkpoints_dir", "triposr_weights", "logs_dir", "debug_dir", "data_dir", "max_waiting", "mask_deadline_s",
     "mesh_deadline_s", "queue_deadline_s", "fetch_weights", "model_sources", "log_level", "log_format", "cache_bytes",
     "cache_url", "cache_secret", "cache_ttl_s", "api_key", "rate_limit", "rate_limit_url", "cors_origins",
+    "foreign_apis",
     "allowed_hosts", "trusted_proxies", "remote_workers",
     "mask_workers", "mesh_workers", "cuda_devices", "batch_size", "max_connections", "head_deadline_s", "keep_alive_s",
     "upload_deadline_s", "upload_patience_s", "min_bytes_per_s", "answer_patience_s", "max_uploads_bytes",

@@ -230,6 +230,7 @@ class Settings(BaseSettings):
     api_key: Key | None = Field(None, description="keys, one of which every request needs; unset: open to all")
     rate_limit: str | None = Field(None, description='requests a client, as "60/minute" or "5/second;600/hour"')
     rate_limit_url: SecretStr | None = Field(None, description="redis://…: services that share it count together")
+    foreign_apis: bool = Field(True, description="whether remove.bg's and rembg's clients are answered at their paths")
     cors_origins: Names = Field((), description="origins whose pages may call, as https://shop.example; * for all")
     allowed_hosts: Names = Field((), description="names that the service answers to; *.example.org for all below it")
     trusted_proxies: Names = Field((), description="addresses whose X-Forwarded-For is trusted")

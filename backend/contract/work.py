@@ -23,6 +23,7 @@ from backend.contract.options import (
     WorkOptions,
 )
 from backend.contract.picture_formats import PICTURE_FORMATS
+from backend.contract.removebg import RemoveBgOptions, RemoveBgReport
 from backend.contract.report import BackgroundReport, ConvertReport, EditReport, MaskReport, MeshReport, Report
 from backend.contract.spool import PIECE_BYTES, SpooledFile
 
@@ -55,6 +56,7 @@ class Kind:
     max_text_bytes: int = 16 * 1024  # longest option, as sent
     raises: tuple[type[MattemeshError], ...] = ()  # besides the errors of every kind
     job: bool = False  # whether POST /jobs takes it
+    foreign: bool = False  # another service's form: its route stands in a file of its own
     about_files: Mapping[str, str] = field(default_factory=dict)  # where the descriptions in PARTS do not fit
 
 
@@ -64,6 +66,8 @@ PARTS = {
     "fewer where memory is short.",
     "mask": "Your own mask, white on the object, or a cutout; of the photo's aspect ratio.",
     "background": "The picture to put behind the object.",
+    "image_file": "The photo, by remove.bg's name.",
+    "bg_image_file": "The picture behind the object, by remove.bg's name.",
 }
 PHOTO = {"file": "source", "mask": "mask"}
 PICTURE_TYPES = tuple(row.media_type for row in PICTURE_FORMATS.values())
@@ -129,6 +133,21 @@ KINDS: dict[str, Kind] = {
         "editing",
         PICTURE_TYPES,
         {**PHOTO, "background": "background"},
+    ),
+    "removebg": Kind(
+        "mask",
+        RemoveBgOptions,
+        RemoveBgReport,
+        "backend.dialects.removebg:remove_background",
+        "Remove a background as remove.bg does",
+        "Returns the object as remove.bg's clients ask for it.",
+        "remove.bg",
+        PICTURE_TYPES,
+        {"image_file": "source", "bg_image_file": "background"},
+        required=(),
+        max_text_bytes=28 * 2**20,  # a photo in base64
+        raises=(NoSubjectError,),
+        foreign=True,
     ),
 }
 

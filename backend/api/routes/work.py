@@ -18,5 +18,6 @@ def _add_route(kind: str) -> None:
     )
 
 
-for _kind in KINDS:
-    _add_route(_kind)
+for _kind, _row in KINDS.items():
+    if not _row.foreign:
+        _add_route(_kind)
