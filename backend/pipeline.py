@@ -173,6 +173,7 @@ def reconstruct(
         options.target_faces,
         options.smooth,
         options.project_photo,
+        options.depth_guide,
     )
     if isinstance(engine, ViewsEngine) and views:
         others = [_other_view(photo, azimuth, options, engines, trace) for photo, azimuth in views]

@@ -17,6 +17,7 @@ from scipy.spatial import cKDTree
 from training.form.views import Caster, Shot, turn
 
 Points = NDArray[np.float64]
+Place = Callable[[Points], Points]
 SAMPLES, ROUGH, NODES, SIDE = 10_000, 1_000, 64, 256
 
 
@@ -52,6 +53,14 @@ class Solid:
             way /= np.linalg.norm(way)
             free[hidden] = self.caster.cast(points[hidden] + 1e-3 * way, np.tile(way, (len(hidden), 1)))[0] < 0
         return points[free][:SAMPLES]
+
+    def seen_from(self, camera: Points) -> Points:
+        """Return up to SAMPLES points of the surface that a camera sees."""
+        points = self.sample(3 * SAMPLES, 5)
+        ways = camera - points
+        ways /= np.linalg.norm(ways, axis=1, keepdims=True)
+        seen = self.caster.cast(points + 1e-3 * ways, ways)[0] < 0
+        return points[seen][:SAMPLES]
 
     @cached_property
     def size(self) -> float:
@@ -93,15 +102,7 @@ class Solid:
 
 def scores(mesh: Solid, truth: Solid, camera: Points) -> dict[str, float]:
     """Return F-scores, volume IoU and the outline's IoU from the side, after the best scale and shift."""
-    points = mesh.sample(SAMPLES, 3)
-    place = _best_place(points, truth, camera)
-    moved = place(points)
-    there, back = (cKDTree(cloud) for cloud in (truth.outer, moved))
-    near, far = there.query(moved)[0] / truth.size, back.query(truth.outer)[0] / truth.size
-    found: dict[str, float] = {}
-    for limit in (0.1, 0.05):
-        precise, complete = float((near < limit).mean()), float((far < limit).mean())
-        found[f"F@{limit}"] = 2 * precise * complete / max(precise + complete, 1e-9)
+    found, place = f_scores(mesh.sample(SAMPLES, 3), truth.outer, truth.size, camera)
     fitted = Solid(place(mesh.vertices), mesh.faces)
     low = np.minimum(fitted.vertices.min(0), truth.vertices.min(0))
     high = np.maximum(fitted.vertices.max(0), truth.vertices.max(0))
@@ -109,6 +110,19 @@ def scores(mesh: Solid, truth: Solid, camera: Points) -> dict[str, float]:
     found["volume IoU"] = _iou(*(one.filled(middle - side / 2, side) for one in (fitted, truth)))
     found["side"] = _iou(*(one.silhouette(90.0, middle, 0.75 * side) for one in (fitted, truth)))
     return found
+
+
+def f_scores(points: Points, truth: Points, size: float, camera: Points) -> tuple[dict[str, float], Place]:
+    """Return the F-scores of two surfaces' points (N, 3), after the best scale and shift, and these."""
+    place = _best_place(points, truth, size, camera)
+    moved = place(points)
+    there, back = (cKDTree(cloud) for cloud in (truth, moved))
+    near, far = there.query(moved)[0] / size, back.query(truth)[0] / size
+    found: dict[str, float] = {}
+    for limit in (0.1, 0.05):
+        precise, complete = float((near < limit).mean()), float((far < limit).mean())
+        found[f"F@{limit}"] = 2 * precise * complete / max(precise + complete, 1e-9)
+    return found, place
 
 
 def in_truth(points: Points, shot: Shot, half_height: float, distance: float) -> Points:
@@ -122,9 +136,9 @@ def in_truth(points: Points, shot: Shot, half_height: float, distance: float) ->
     )
 
 
-def _best_place(points: Points, truth: Solid, camera: Points) -> Callable[[Points], Points]:
+def _best_place(points: Points, truth: Points, size: float, camera: Points) -> Place:
     random = np.random.default_rng(1)
-    few, some = (cloud[random.choice(len(cloud), ROUGH, replace=False)] for cloud in (points, truth.outer))
+    few, some = (cloud[random.choice(len(cloud), ROUGH, replace=False)] for cloud in (points, truth))
     tree = cKDTree(some)
 
     def moved(how: NDArray[np.float64], cloud: Points) -> Points:
@@ -133,9 +147,9 @@ def _best_place(points: Points, truth: Solid, camera: Points) -> Callable[[Point
     def cost(how: NDArray[np.float64]) -> float:
         placed = moved(how, few)
         apart = tree.query(placed)[0].mean() + cKDTree(placed).query(some)[0].mean()
-        return float(apart) / truth.size + 10 * max(0.0, abs(how[1]) - 0.4)
+        return float(apart) / size + 10 * max(0.0, abs(how[1]) - 0.4)
 
-    shift = float(truth.outer[:, 0].mean() - points[:, 0].mean())
+    shift = float(truth[:, 0].mean() - points[:, 0].mean())
     tries = []
     for start in ((0.0, 0.0), (shift, 0.0)):
         around = np.array([start, (start[0] + 0.06, 0.0), (start[0], 0.06)])

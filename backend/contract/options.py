@@ -337,6 +337,13 @@ class MeshOptions(MeshFileOptions, MatteOptions):
     project_photo: bool = Field(
         False, description="Project the photo's colours onto the part of TripoSR's surface that the camera saw."
     )
+    depth_guide: float = Field(
+        0.0,
+        ge=0.0,
+        le=1.0,
+        description="How far TripoSR's surface is bent so that its front agrees with the depth map: 0 not at all, 1 "
+        "all the way. Needs the depth network's weights.",
+    )
 
 
 class EditOptions(WorkOptions):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from backend.engines.memoized_scene import MemoizedScene
 from backend.engines.micro_batch import MicroBatcher
 from backend.images.arrays import Disparity
 from backend.mesh.decimate import decimate
+from backend.mesh.depth_guide import Bend, bend_to_depth
 from backend.mesh.engine import Built, MeshRequest
 from backend.mesh.figures import silhouette_iou
 from backend.mesh.framing import Framed, on_grey
@@ -107,7 +109,7 @@ class TripoSREngine:
         return str(self._model.device)
 
     def build(self, framed: Framed, disparity: Disparity | None, request: MeshRequest, trace: Trace) -> Built:
-        """Return the network's mesh of the framed object; it has no use for a disparity.
+        """Return the network's mesh of the framed object, bent toward the disparity as `request.depth_guide` says.
 
         Raises NoSubjectError when the density stays below the threshold everywhere, OutOfMemoryError when not even
         the smallest way fits.
@@ -115,7 +117,7 @@ class TripoSREngine:
         for attempt in self._attempts(request.resolution):
             if attempt.degraded:
                 trace.degrade(attempt.degraded)
-            built = self._try(attempt, framed, request, trace)
+            built = self._try(attempt, framed, disparity, request, trace)
             if built is not None:
                 return built
         raise OutOfMemoryError(
@@ -136,11 +138,13 @@ class TripoSREngine:
             degraded = "The GPU ran out of memory; the work was done on the CPU, where the network stays loaded."
             yield _Attempt(resolution, on_cpu=True, degraded=degraded)
 
-    def _try(self, attempt: _Attempt, framed: Framed, request: MeshRequest, trace: Trace) -> Built | None:
+    def _try(
+        self, attempt: _Attempt, framed: Framed, disparity: Disparity | None, request: MeshRequest, trace: Trace
+    ) -> Built | None:
         """Return the result of one attempt, None when it did not fit into memory."""
         try:
             model = self._on_cpu() if attempt.on_cpu else self._model
-            return self._build(model, attempt, framed, request, trace)
+            return self._build(model, attempt, framed, disparity, request, trace)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -155,7 +159,15 @@ class TripoSREngine:
                 self._cpu_model = self._load("cpu")
             return self._cpu_model
 
-    def _build(self, model: TripoSR, attempt: _Attempt, framed: Framed, request: MeshRequest, trace: Trace) -> Built:
+    def _build(
+        self,
+        model: TripoSR,
+        attempt: _Attempt,
+        framed: Framed,
+        disparity: Disparity | None,
+        request: MeshRequest,
+        trace: Trace,
+    ) -> Built:
         device = str(model.device)
         with trace.stage("encode", device):
             code = self._encode(model, framed)
@@ -175,7 +187,7 @@ class TripoSREngine:
             "resolution": attempt.resolution,
             "dropped_components": surface.dropped_components,
         }
-        return self._finish(Built(mesh, facts), scene, framed, request, trace)
+        return self._finish(Built(mesh, facts), scene, framed, disparity, request, trace)
 
     def _encode(self, model: TripoSR, framed: Framed) -> torch.Tensor:
         picture = on_grey(framed, model.config.image_size_px)
@@ -187,19 +199,33 @@ class TripoSREngine:
         (code,) = self._memoize("encode", str(model.stages()), picture, compute)
         return torch.from_numpy(code).to(model.device)
 
-    def _finish(self, built: Built, scene: SceneField, framed: Framed, request: MeshRequest, trace: Trace) -> Built:
+    def _finish(
+        self,
+        built: Built,
+        scene: SceneField,
+        framed: Framed,
+        disparity: Disparity | None,
+        request: MeshRequest,
+        trace: Trace,
+    ) -> Built:
         def density_at(points: NDArray[np.float32]) -> NDArray[np.float32]:
             return scene.query(_tensor(points))[0].cpu().numpy()
 
         def color_at(points: NDArray[np.float32]) -> NDArray[np.float32]:
-            return scene.query(_tensor(points))[1].cpu().numpy()
+            straight = points if bend is None else bend.undo(points)
+            return scene.query(_tensor(straight))[1].cpu().numpy()
 
+        bend: Bend | None = None
         mesh, facts = built.mesh, dict(built.facts)
         if request.smooth:
             with trace.stage("smooth"):
                 step = 2 * scene.radius / (facts["resolution"] - 1)
                 mesh = smooth_on_field(mesh, density_at, request.isovalue, SmoothConfig(reach=step))
                 mesh = replace(mesh, colors=color_at(mesh.vertices))
+        if request.depth_guide > 0.0:
+            with trace.stage("depth guide"):
+                bend = _bend(mesh, framed, disparity, request.depth_guide, facts, trace)
+                mesh = mesh if bend is None else replace(mesh, vertices=bend.apply(mesh.vertices))
         if request.target_faces is not None:
             with trace.stage("decimate"):
                 lighter = decimate(mesh, request.target_faces, color_at)
@@ -215,6 +241,24 @@ class TripoSREngine:
         elif project:
             mesh = replace(mesh, colors=paint(mesh.vertices))
         return Built(mesh, facts)
+
+
+def _bend(
+    mesh: Mesh, framed: Framed, disparity: Disparity | None, strength: float, facts: dict[str, Any], trace: Trace
+) -> Bend | None:
+    """Return how the mesh is bent toward the disparity, None with a note where it is not; `facts` gets the figures."""
+    if disparity is None:
+        why_not = "there is no depth map without the depth network's weights."
+    elif (overlap := silhouette_iou(mesh, framed.alpha)) < MIN_IOU:
+        why_not = f"the mesh covers the mask to only {overlap:.0%}."
+    else:
+        guide = bend_to_depth(mesh, disparity, framed.alpha, strength)
+        facts["depth_agreement"], facts["depth_moved"] = round(guide.agreement, 3), round(guide.moved, 4)
+        why_not = guide.why_not
+        if guide.bend is not None:
+            return guide.bend
+    trace.note(f"`depth_guide` is ignored: {why_not}")
+    return None
 
 
 def _codes(model: TripoSR, pictures: NDArray[np.float32]) -> NDArray[np.float32]:

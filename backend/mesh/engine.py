@@ -22,6 +22,7 @@ class MeshRequest:
     target_faces: int | None = None  # at most this many faces; None: the engine's own number
     smooth: bool = False  # even out the triangles, with vertices kept on the surface
     project_photo: bool = False  # take the photo's colours wherever the camera saw the surface
+    depth_guide: float = 0.0  # how far a predicted surface is bent toward the disparity, 0 to 1
 
 
 @dataclass(frozen=True)

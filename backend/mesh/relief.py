@@ -52,7 +52,7 @@ class ReliefEngine:
             trace.note("The depth map is flat or invalid over the object and is ignored: the front mirrors the back.")
         note_ignored(
             request,
-            ("resolution", "isovalue", "smooth", "project_photo"),
+            ("resolution", "isovalue", "smooth", "project_photo", "depth_guide"),
             "a mesh by `relief` comes from the mask, is smooth and has the photo's colours already.",
             trace,
         )

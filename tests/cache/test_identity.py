@@ -58,7 +58,7 @@ OTHERS = {
     "cloth": "upper", "points": [{"x": 1, "y": 2, "mode": "keep"}], "matting": "rembg", "refiner": "classic",
     "score_threshold": 0.4, "classes": "cat", "instances": 2, "mode": "document", "edges": "sharp",
     "holes": "open", "shading": "unlit", "pivot": "foot", "height_mm": 120.0, "height_m": 2.0, "roi": "1,2,3,4",
-    "shadow": "soft", "output_format": "webp", "output_quality": 50, "keep_metadata": True,
+    "shadow": "soft", "output_format": "webp", "output_quality": 50, "keep_metadata": True, "depth_guide": 0.5,
 }  # fmt: skip
 
 NEEDS: dict[str, dict[str, Any]] = {"shadow": {"background": "#ffffff"}}

@@ -112,6 +112,41 @@ def test_no_photo_is_projected_on_a_mesh_that_does_not_fit_its_mask(engine: Trip
     assert any("project_photo" in note and "covers the mask" in note for note in trace.notes)
 
 
+def test_the_surface_follows_a_depth_map_and_keeps_outline_and_colours(engine: TripoSREngine, framed: Framed) -> None:
+    plain = engine.build(framed, None, REQUEST, Trace()).mesh
+    depth = seen_surface(plain)[0]
+    outline = (depth > 0).astype(np.float32)
+    side = len(outline)
+    fitting = Framed(np.zeros((side, side, 3), np.uint8), outline, (0, 0, side, side), (0, 0), 1.0, (False,) * 4)
+    lean = 0.4 * np.linspace(-0.5, 0.5, side, dtype=np.float32)  # the right is farther
+    disparity = np.where(depth > 0, 20 / np.maximum(depth + lean, 1), 0).astype(np.float32)
+    request = MeshRequest(resolution=64, depth_guide=1.0, target_faces=2000)
+    trace = Trace()
+    built = engine.build(fitting, disparity, request, trace)
+    assert not trace.notes
+    assert built.facts["depth_agreement"] > 0.5 and built.facts["depth_moved"] > 0.01
+    mesh = built.mesh
+    left, right = mesh.vertices[mesh.vertices[:, 1] < -0.2], mesh.vertices[mesh.vertices[:, 1] > 0.2]
+    assert left[:, 0].mean() - right[:, 0].mean() > 0.05
+    assert measure(mesh, fitting).silhouette_iou > 0.97
+    assert mesh.colors is not None
+    assert (mesh.colors[mesh.vertices[:, 1] > 0.1, 0] > 0.9).all()
+
+
+def test_without_a_depth_map_or_with_another_outline_the_guide_is_ignored_and_told(
+    engine: TripoSREngine, framed: Framed
+) -> None:
+    request = MeshRequest(resolution=64, depth_guide=1.0)
+    side = len(framed.alpha)
+    square = Framed(framed.image, np.ones((side, side), np.float32), (0, 0, side, side), (0, 0), 1.0, (False,) * 4)
+    plain = engine.build(framed, None, REQUEST, Trace()).mesh
+    for scene, disparity, why in ((framed, None, "weights"), (square, framed.alpha, "covers the mask")):
+        trace = Trace()
+        mesh = engine.build(scene, disparity, request, trace).mesh
+        assert np.array_equal(mesh.vertices, plain.vertices)
+        assert len(trace.notes) == 1 and "depth_guide" in trace.notes[0] and why in trace.notes[0]
+
+
 def test_smoothing_stays_on_the_surface(engine: TripoSREngine, framed: Framed) -> None:
     mesh = engine.build(framed, None, MeshRequest(resolution=64, smooth=True), Trace()).mesh
     assert np.abs(((mesh.vertices / SEMI_AXES) ** 2).sum(axis=1) - 1).max() < 0.1

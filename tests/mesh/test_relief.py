@@ -168,9 +168,15 @@ def test_vertex_colours_replace_the_texture_on_request():
 
 def test_options_that_a_relief_ignores_are_noted():
     framed, trace = frame_object(photo(), SCENES["ring"][0].astype(np.float32)), Trace()
-    request = MeshRequest(resolution=128, isovalue=10.0, smooth=True, project_photo=True)
+    request = MeshRequest(resolution=128, isovalue=10.0, smooth=True, project_photo=True, depth_guide=1.0)
     ReliefEngine().build(framed, None, request, trace)
-    assert [note.split("`")[1] for note in trace.notes] == ["resolution", "threshold", "smooth", "project_photo"]
+    assert [note.split("`")[1] for note in trace.notes] == [
+        "resolution",
+        "threshold",
+        "smooth",
+        "project_photo",
+        "depth_guide",
+    ]
     silent = Trace()
     ReliefEngine().build(framed, None, MeshRequest(target_faces=5000, texture="vertex"), silent)
     assert not silent.notes

@@ -1,14 +1,11 @@
 """The raw surface against the published tool's, and the bench figure's place in the frame."""
 
-import numpy as np
 import pytest
-import torch
 import trimesh
 from scipy.spatial import cKDTree
 
-from tests.helpers.published_config import published_config
+from tests.helpers.bench_figure import figure
 from tsr.isosurface import extract_surface
-from tsr.radiance_field import RadianceField, SceneField
 
 
 @pytest.mark.parametrize("method", ["dense", "sparse"])
@@ -24,23 +21,6 @@ def test_the_raw_surface_is_the_published_one(small, method: str) -> None:
         assert (distance < 1e-4).mean() >= 0.995 and distance.max() < cell / 5
     volume = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False).volume
     assert volume == pytest.approx(float(golden["mesh_volume"]), rel=0.01)
-
-
-def figure(shared, published) -> SceneField:
-    """The small bench figure: its decoder and its scene code, without the network that would make it."""
-    fitted = np.load(shared / "bench" / "object_small.npz")
-    code = torch.from_numpy(fitted["scene_code"].astype(np.float32))
-    layers = [name.removesuffix(".weight") for name in fitted.files if name.endswith("weight")]
-    sizes = {"in_channels": 3 * code.shape[1], "n_neurons": len(fitted[f"{layers[0]}.bias"])}
-    decoder = {**published["config"]["decoder"], **sizes, "n_hidden_layers": len(layers) - 1}
-    upsampler = {**published["config"]["post_processor"], "out_channels": code.shape[1]}
-    config = {**published["config"], "decoder": decoder, "post_processor": upsampler}
-    field = RadianceField(published_config(config, published["vit"]))
-    linears = [module for module in field.modules() if isinstance(module, torch.nn.Linear)]
-    for module, name in zip(linears, layers, strict=True):
-        module.weight.data = torch.from_numpy(fitted[f"{name}.weight"])
-        module.bias.data = torch.from_numpy(fitted[f"{name}.bias"])
-    return SceneField(field, code)
 
 
 def test_the_bench_figure_stands_upright_and_points_at_the_viewer(shared, published) -> None:

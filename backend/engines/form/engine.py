@@ -38,7 +38,7 @@ UNCUT = (False, False, False, False)  # the network has seen cut objects inflate
 MAX_DEPTH = 0.8  # world units from the middle to the nearest and the farthest point, of the 0.87 an object may have
 GUESSED = "A small network guessed the depth of front and back from outline and shading: the back is invented."
 GUESSED_OF_VIEWS = "The outlines are known from the photos; what none of them shows is guessed by a small network."
-IDLE = ("resolution", "isovalue", "smooth", "project_photo")
+IDLE = ("resolution", "isovalue", "smooth", "project_photo", "depth_guide")
 WHY_IDLE = "a mesh by `form` comes from the mask and two layers, is smooth and has the photo's colours already."
 MIN_SWING = 1e-4  # of a disparity's peak, over the object; less is a flat map
 
