@@ -147,7 +147,8 @@ def _evidence(guess: FirstGuess, facts: Facts) -> Evidence:
         None if disagreement is None else float(disagreement),
         float(facts.get("parts_dropped_share", 0)),
         None if separation is None else float(separation),
-        float(facts.get("moved_share", 0)),
+        see_through=float(facts.get("see_through_share", 0)),
+        moved=float(facts.get("moved_share", 0)),
     )
 
 

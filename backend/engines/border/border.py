@@ -41,6 +41,7 @@ class BorderConfig:
 
 
 DOUBT = "The object hardly stands out from its background for the border segmenter: do not trust this mask."
+GLASS = "The backdrop shows through {share:.0%} of the object; if that is glass, it was kept opaque."
 
 
 class BorderSegmenter:
@@ -110,7 +111,7 @@ class BorderSegmenter:
 def _packed(cut: PlainCut | None) -> Arrays:
     if cut is None:
         return (np.zeros(0),) * 4
-    numbers = np.array((cut.departure, cut.weak, cut.shadow_share, cut.noise, cut.share), np.float64)
+    numbers = np.array((cut.departure, cut.glass, cut.shadow_share, cut.noise, cut.share), np.float64)
     return cut.mask.view(np.uint8), cut.front, cut.back, numbers
 
 
@@ -122,9 +123,11 @@ def _on_plain_ground(saliency: Saliency, cut: PlainCut, config: BorderConfig) ->
         "background_share": round(cut.share, 3),
         "separation": round(separation, 3),
         "shadow_share": round(cut.shadow_share, 3),
+        "see_through_share": round(cut.glass, 3),
     }
     notes = (DOUBT,) if separation < config.decided else ()
-    return FirstGuess(saliency, notes, facts, exact=True, by_color=True)
+    remarks = (GLASS.format(share=cut.glass),) if cut.glass else ()
+    return FirstGuess(saliency, notes, facts, remarks, exact=True, by_color=True)
 
 
 def _decide(small: Image, config: BorderConfig) -> Arrays:

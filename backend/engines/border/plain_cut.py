@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.engines.border.backdrop import find_things, fit_backdrop, measure_departure
+from backend.engines.border.glass import see_through_share
 from backend.engines.border.soft_edges import find_soft_places
 from backend.images.arrays import Image, Mask, Saliency
 
@@ -27,7 +28,7 @@ class PlainCut:
     front: NDArray[np.uint8]  # (h, w, 3) RGB: the object's colour near each pixel
     back: NDArray[np.uint8]  # (h, w, 3) RGB: what lies behind it, shadows included
     departure: float  # mean Lab distance of object and backdrop
-    weak: float  # share of the object that is hardly told from the backdrop
+    glass: float  # share of the object in which the backdrop's shades go on
     shadow_share: float  # soft shadows and spots of light that were left out, as a share of the object
     noise: float  # Lab: deviation of the backdrop from a smooth one
     share: float  # of the frame that the backdrop has
@@ -50,7 +51,7 @@ def cut_plain(small: Image) -> PlainCut | None:
     area = np.count_nonzero(mask)
     apart = departure[mask]
     return PlainCut(
-        mask, front, back, float(apart.mean()), float((apart < 8.0).mean()),
+        mask, front, back, float(apart.mean()), see_through_share(lab, backdrop.color, mask),
         float(np.count_nonzero(places)) / area, backdrop.noise, backdrop.share,
     )  # fmt: skip
 

@@ -15,6 +15,7 @@ from backend.images.resize import fit_longest_side
 SIDE_PX = 512  # longer side of the copy on which the saliency is judged
 LEFT_OUT, MOST_LEFT_OUT = 60.0, 30.0  # points for each object's area left out, and at most
 LEAST_TOLD = 1.0  # a loss of fewer points is none
+GLASS = 16.0  # points where the backdrop shows through a part of the object: no A
 MINGLED = 45.0  # points where object and background have the same colours
 
 
@@ -44,6 +45,7 @@ class Evidence:
     disagreement: float | None = None  # 1 - IoU with a second opinion, None where nobody else was asked
     left_out: float = 0.0  # parts that were found and dropped
     separation: float | None = None  # of a guess by colours: how far apart those of object and background are, 0 to 1
+    see_through: float = 0.0  # of a plain backdrop's object: where its shades go on inside
     moved: float = 0.0  # 1 - IoU of a network's mask before and after the refinement
 
 
@@ -71,6 +73,8 @@ def losses(evidence: Evidence) -> list[tuple[float, str]]:
     told_unsure = f"The segmenter was unsure about an area of {evidence.unsure:.0%} of the object."
     told_left_out = f"Parts of {evidence.left_out:.0%} of the object's size were left out; instances=all keeps them."
     found = [(min(LEFT_OUT * evidence.left_out, MOST_LEFT_OUT), told_left_out)]
+    if evidence.see_through:
+        found.append((GLASS, f"{evidence.see_through:.0%} of the object may be glass; it was kept opaque."))
     by_color, alone = evidence.separation is not None, evidence.disagreement is None
     if evidence.disagreement is not None:
         told = f"A second opinion differs in {evidence.disagreement:.0%} of the object."

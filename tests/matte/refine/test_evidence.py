@@ -29,6 +29,13 @@ def test_the_largest_loss_is_said_first() -> None:
     assert found == sorted(found, reverse=True) and len(found) == 3
 
 
+def test_glass_that_was_kept_opaque_gets_no_a() -> None:
+    alpha = np.zeros((300, 300), np.float32)
+    alpha[100:200, 100:200] = 1
+    card = score_matte(alpha, evidence=Evidence(0.0, see_through=0.25))
+    assert card.grade == "B" and card.advice == ("25% of the object may be glass; it was kept opaque.",)
+
+
 def test_what_a_network_is_unsure_of_counts_only_where_nobody_else_was_asked() -> None:
     assert points(Evidence(0.3)) > 0 == points(Evidence(0.3, 0.0))
 
