@@ -37,6 +37,7 @@ SAME_SHAPE = 0.01  # a mask may have another size than the picture, but aspect r
 CHOICE_OPTIONS = frozenset({"score_threshold", "classes"})
 PROMPT_OPTIONS = frozenset({"cloth", "points"})
 WHITE_RIM = 0.98  # share of a mask's rim that is white where its meaning is probably the other way round
+VOUCHED = 0.1  # disagreement up to which a network's opinion outweighs the doubts of a guess by colours
 MIN_TOLD = 0.004  # smallest share of enclosed areas, of the object, that gets a note
 GREY = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R BT.601 luma, for a mask sent in colour
 
@@ -136,7 +137,14 @@ def _segment(picture: Picture, options: MatteOptions, engines: Engines, trace: T
     facts = {**guess.facts, **enclosed, **matte.facts}
     if not guess.by_color and not guess.exact:
         facts["moved_share"] = round(moved_share(saliency, matte.alpha), 4)
-    return Subject(matte.alpha, name, guess.notes, _evidence(guess, facts), facts)
+    doubts = () if _vouched(guess) else guess.notes
+    return Subject(matte.alpha, name, doubts, _evidence(guess, facts), facts)
+
+
+def _vouched(guess: FirstGuess) -> bool:
+    """Return whether a network has found the object that was told by colours: these need not stand out then."""
+    apart = guess.facts.get("disagreement")
+    return guess.by_color and not guess.exact and apart is not None and float(apart) <= VOUCHED
 
 
 def _evidence(guess: FirstGuess, facts: Facts) -> Evidence:

@@ -93,6 +93,24 @@ def test_the_small_network_is_asked_about_the_mirror_image_for_the_grade(engines
     assert facts["disagreement"] == round(disagreement(truth, truth[:, ::-1]), 4) > 0
 
 
+@pytest.mark.parametrize("shift, vouched", [(0, True), (40, False)])
+def test_a_network_that_agrees_outweighs_the_doubts_of_a_guess_by_colours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shift: int, vouched: bool
+) -> None:
+    image, truth = toy()
+    doubtful = FirstGuess(truth.astype(np.float32), ("It is cluttered.",), {"separation": 0.5}, by_color=True)
+    border, network = Knows("border", truth), Knows("u2netp", np.roll(truth, shift, axis=1).astype(np.float32))
+    monkeypatch.setattr(border, "predict", lambda image: doubtful)
+    monkeypatch.setattr(registry, "load_segmenter", lambda name, *rest: border if name == "border" else network)
+    monkeypatch.setattr("backend.weights.availability.is_here", lambda name, _: name == "u2netp")
+    monkeypatch.setattr(registry, "is_here", lambda name, _: name == "u2netp")
+    options = MaskOptions(model="border", quality="fast")
+    report = cut_out(image, options, engines=Engines(Settings(checkpoints_dir=tmp_path))).report
+    assert "It is cluttered." in report.notes
+    assert ("It is cluttered." not in report.mask.advice) is vouched
+    assert (report.mask.grade == "A") is vouched
+
+
 def test_a_network_that_is_asked_at_three_scales_and_one_that_means_other_things_stand_alone(engines: Engines) -> None:
     for options in (MaskOptions(multi_scale=True), MaskOptions(model="u2net", multi_scale=True)):
         report = cut_out(toy()[0], options, engines=engines).report

@@ -33,7 +33,7 @@ class _Cost:
 
 DISPUTED, MOVED = _Cost(20.0, 0.045, 0.03), _Cost(10.0, 0.01, 0.02)  # a network that has a second opinion beside it
 UNSURE, MOVED_ALONE = _Cost(15.0, 0.012, 0.01), _Cost(16.0, 0.01, 0.02)  # a network that nobody else was asked beside
-COLORS_DISPUTED = _Cost(34.0, 0.06, 0.03)  # a guess by colours that a network was asked beside
+COLORS_DISPUTED = _Cost(34.0, 0.08, 0.03)  # a guess by colours that a network was asked beside
 COLORS_UNSURE = _Cost(14.0, 0.01, 0.01)  # a guess by colours alone
 
 
