@@ -40,7 +40,7 @@ from backend.matte.report import matte_report
 from backend.matte.roi import find_within_roi
 from backend.matte.subject import Subject, find_subject
 from backend.mesh.built_once import build_once
-from backend.mesh.delivery import deliver
+from backend.mesh.delivery import deliver, note_thin_walls
 from backend.mesh.engine import MeshEngine, MeshRequest, ViewsEngine
 from backend.mesh.figures import measure, measure_solid
 from backend.mesh.framing import Framed, frame_object, on_grey
@@ -187,6 +187,7 @@ def reconstruct(
     delivered = deliver(built.mesh, options, trace, scale=scale)
     with trace.stage("measure"):
         figures = measure(built.mesh, framed, delivered.placed, built.guessed)
+    note_thin_walls(figures, delivered.placed, trace)
     _note_a_lost_texture(options, trace)
     for sentence in figures.advice:
         trace.note(sentence)
@@ -224,6 +225,7 @@ def convert_mesh(
     delivered = deliver(mesh, options, trace, sized=read.sized, unlit=read.unlit)
     with trace.stage("measure"):
         figures = measure_solid(delivered.placed)
+    note_thin_walls(figures, delivered.placed, trace)
     report = ConvertReport(mesh=figures, options=options.model_dump(), **base_report(trace))
     return Converted(mesh, delivered.file, report)
 

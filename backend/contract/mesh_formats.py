@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Up = Literal["y", "z"]
+Unit = Literal["m", "mm"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class MeshFormat:
     media_type: str
     about: str  # what a file holds: part of the option's description
     textured: bool = False  # a file holds the texture; the vertices along its seams then stay doubled
-    unit: Literal["m", "mm"] = "m"  # what its numbers are read as, by definition or by custom
+    unit: Unit = "m"  # what its numbers are read as, by definition or by custom
     up: Up = "y"  # the axis that programs take for up
     height_mm: float | None = None  # of an object whose size nobody has named; None: about 1.2 units across
     ending: str = ""

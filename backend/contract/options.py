@@ -1,6 +1,7 @@
 """The options of each kind of work, defined once: HTTP, the command line and Python read the same fields."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -12,6 +13,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )  # fmt: skip
 
 from backend.contract.coco import CLASSES
@@ -19,6 +21,7 @@ from backend.contract.errors import InvalidParameterError
 from backend.contract.marks import Clicks, Strokes
 from backend.contract.mesh_engines import MESH_ENGINES
 from backend.contract.mesh_formats import MESH_FORMATS, Up
+from backend.contract.mesh_presets import MESH_PRESETS
 from backend.contract.picture_formats import PICTURE_FORMATS
 
 Strategy = Literal["auto", "depth_guided", "intersection", "union", "segmentation"]
@@ -26,11 +29,14 @@ if TYPE_CHECKING:
     EngineName = str
     Format = str
     OutputFormat = str
+    Preset = str
 else:  # pydantic, OpenAPI and argparse take their choices from these
     EngineName = Literal[("auto", *MESH_ENGINES)]
     Format = Literal[tuple(MESH_FORMATS)]
     OutputFormat = Literal[tuple(PICTURE_FORMATS)]
+    Preset = Literal[tuple(MESH_PRESETS)]
 FUSION = "How to fuse segmentation and depth; without depth weights only segmentation is used."
+HEIGHTS = ("height_mm", "height_m")
 COLOR = r"^(#[0-9a-fA-F]{3}|#[0-9a-fA-F]{6}|black|white|transparent)$"
 NAMED_COLORS = {"black": "#000000", "white": "#ffffff"}
 
@@ -40,6 +46,10 @@ def _formats_by_unit() -> dict[str, list[str]]:
     for name, row in MESH_FORMATS.items():
         units.setdefault(row.unit, []).append(name)
     return units
+
+
+def _listed(options: Mapping[str, object]) -> str:
+    return ", ".join(f"{name}={str(value).lower()}" for name, value in options.items())
 
 
 def _tidy(color: object) -> object:
@@ -260,6 +270,12 @@ class MaskOptions(MatteOptions):
 class MeshFileOptions(WorkOptions):
     """How the file of a mesh is made: the options of `/convert-mesh`, and a part of those of `/generate-mesh`."""
 
+    preset: Preset | None = Field(
+        None,
+        description="What the file is for. It sets what is not given by name: "
+        + "; ".join(f"`{name}`: {_listed(row.options)}" for name, row in MESH_PRESETS.items())
+        + ".",
+    )
     format: Format = Field(
         "glb",
         description="The file's format. "
@@ -296,6 +312,31 @@ class MeshFileOptions(WorkOptions):
         description="GLB only. `unlit` shows the photo's colours as they are: its own light is not lit a second time; "
         "unset: as the converted file has it, else `lit`.",
     )
+
+    flat_foot: bool = Field(
+        False, description="Press the lowest hundredth of the height flat, so that a print stands on it."
+    )
+    texture_px: int | None = Field(
+        None, ge=64, le=4096, description="Longer side of the texture at most; unset: as it was made."
+    )
+    texture_quality: int = Field(99, ge=1, le=100, description="JPEG quality of the texture in a GLB and a USDZ.")
+    quantize: bool = Field(
+        False,
+        description="GLB only. Store vertices in 16 and normals in 8 bits (KHR_mesh_quantization): a shape of fewer "
+        "bytes that looks the same.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preset_sets_what_is_not_given(cls, given: Any) -> Any:
+        name = given.get("preset") if isinstance(given, dict) else None
+        if not isinstance(name, str) or name not in MESH_PRESETS:
+            return given
+        sized = any(given.get(height) is not None for height in HEIGHTS)
+        preset = MESH_PRESETS[name].options.items()
+        return {
+            key: value for key, value in preset if key in cls.model_fields and not (sized and key in HEIGHTS)
+        } | given
 
     @field_validator("height_m")
     @classmethod

@@ -129,6 +129,11 @@ class SolidFigures(_Part):
         description="lowest and highest x, y, z in the file's axes"
     )
     components: int = Field(description="connected parts")
+    wall_mm: float | None = Field(
+        None,
+        description="thickness of the walls in mm, which all but the thinnest hundredth of the surface exceed; null "
+        "where no height was asked for",
+    )
 
 
 class MeshFigures(SolidFigures):

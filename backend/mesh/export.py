@@ -8,7 +8,7 @@ import numpy as np
 import trimesh
 
 from backend.contract.mesh_formats import MESH_FORMATS
-from backend.mesh.glb import glb_bytes
+from backend.mesh.glb import GlbStyle, glb_bytes
 from backend.mesh.mesh import Mesh
 from backend.mesh.obj import obj_bytes
 from backend.mesh.placing import Placed
@@ -20,26 +20,30 @@ from backend.mesh.usdz import usdz_bytes
 
 Writer = Callable[
     ..., bytes
-]  # gets a mesh in the file's frame, with normals; that of GLB also `unlit` and `extras`, that of USDZ `up`
+]  # gets a mesh in the file's frame, with normals; those of GLB and USDZ also what `export_mesh` gives them
 
 
-def export_mesh(placed: Placed, format: str = "glb", check: bool = False, unlit: bool = False) -> bytes:
+def export_mesh(placed: Placed, format: str = "glb", check: bool = False, style: GlbStyle | None = None) -> bytes:
     """Return the mesh as a file of a format in `MESH_FORMATS`; the same mesh gives the same bytes.
 
     A textured format stores the mesh with the vertices that its texture's seams double; the others store one vertex per
-    place, so that programs that do not weld find the mesh closed. `check` reads the file back; `unlit` is for GLB only.
+    place, so that programs that do not weld find the mesh closed. `check` reads the file back, unless it is quantised;
+    `style` is for GLB, its `texture_quality` also for USDZ.
     Raises ValueError for an unknown format; RuntimeError when a checked file does not hold the mesh.
     """
     if format not in MESH_FORMATS:
         raise ValueError(f"format is one of {', '.join(MESH_FORMATS)}, not {format!r}")
+    style = style or GlbStyle()
     stored = placed.mesh
     if not MESH_FORMATS[format].textured:
         stored = _one_vertex_per_place(_colored(stored))
     if format == "glb":
-        data = glb_bytes(stored, unlit, _extras(placed))
+        data = glb_bytes(stored, style, _extras(placed))
+    elif format == "usdz":
+        data = usdz_bytes(stored, placed.up, style.texture_quality)
     else:
-        data = usdz_bytes(stored, placed.up) if format == "usdz" else WRITERS[format](stored)
-    if check:
+        data = WRITERS[format](stored)
+    if check and not (format == "glb" and style.quantized):
         check_reads_back(data, format, stored)
     return data
 

@@ -14,6 +14,7 @@ from backend.mesh.placing import Placed, place
 from backend.mesh.raster import fragments
 from backend.mesh.scorecard import Facts, judge
 from backend.mesh.topology import Topology, Welded, topology, weld
+from backend.mesh.walls import wall_thickness
 
 MAX_VIEW_PX, MIN_VIEW_PX = 1024, 512  # sides of the picture in which silhouettes are compared
 PART_SHARE = 0.001  # smallest place of the matte that a mesh may not lose, as a share of the matte's area
@@ -83,8 +84,14 @@ def _solid(placed: Placed) -> tuple[SolidFigures, Topology]:
         volume=_volume(welded) if found.closed else None,
         bounds=(low, high),
         components=found.components,
+        wall_mm=_wall_mm(placed) if placed.sized else None,
     )
     return solid, found
+
+
+def _wall_mm(placed: Placed) -> float | None:
+    wall = wall_thickness(placed.mesh)
+    return None if wall is None else wall * (1000.0 if placed.unit == "m" else 1.0)
 
 
 def silhouette_iou(mesh: Mesh, alpha: Alpha) -> float:

@@ -3,6 +3,7 @@
 import json
 import struct
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,13 @@ from numpy.typing import NDArray
 from backend.images.encode import encode_jpeg
 from backend.mesh.mesh import Mesh
 
-FLOAT, UNSIGNED_INT, UNSIGNED_SHORT = 5126, 5125, 5123
+FLOAT, UNSIGNED_INT, UNSIGNED_SHORT, BYTE = 5126, 5125, 5123, 5120
+WHOLE = {UNSIGNED_SHORT: "<u2", BYTE: "i1"}
 ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER = 34962, 34963
 CLAMP_TO_EDGE, LINEAR, LINEAR_MIPMAP_LINEAR = 33071, 9729, 9987
 JPEG_QUALITY = 99  # 19 of 20 values are then within 2 of 255 of the photo; at 94 within 6
 GENERATOR = "Mattemesh"
-UNLIT = "KHR_materials_unlit"
+UNLIT, QUANTIZED = "KHR_materials_unlit", "KHR_mesh_quantization"
 
 
 class _Buffer:
@@ -50,6 +52,27 @@ class _Buffer:
         self.accessors.append(entry)
         return len(self.accessors) - 1
 
+    def quantized(self, rows: NDArray[np.float32], kind: str, component: int, bounds: bool = False) -> int:
+        """Append rows in [−1, 1] as normalised whole numbers, each row padded to a multiple of four bytes."""
+        dtype = np.dtype(WHOLE[component])
+        stride = -(-rows.shape[1] * dtype.itemsize // 4) * 4
+        stored = np.zeros((len(rows), stride // dtype.itemsize), dtype)
+        whole = np.rint(rows.astype(np.float64) * np.iinfo(dtype).max)
+        stored[:, : rows.shape[1]] = whole
+        entry: dict[str, Any] = {
+            "bufferView": self.view(stored.tobytes(), ARRAY_BUFFER),
+            "componentType": component,
+            "normalized": True,
+            "count": len(rows),
+            "type": kind,
+        }
+        if stride != rows.shape[1] * dtype.itemsize:
+            self.views[-1]["byteStride"] = stride
+        if bounds:
+            entry |= {"min": whole.min(axis=0).astype(int).tolist(), "max": whole.max(axis=0).astype(int).tolist()}
+        self.accessors.append(entry)
+        return len(self.accessors) - 1
+
     def indices(self, faces: NDArray[np.int64], vertices: int) -> int:
         """Append the faces' vertex indices, in 16 bits where they fit, and return the accessor's index."""
         short = vertices <= 65535  # glTF reserves the index 65535 for primitive restart
@@ -65,45 +88,75 @@ class _Buffer:
         return len(self.accessors) - 1
 
 
-def glb_bytes(mesh: Mesh, unlit: bool = False, extras: Mapping[str, str] | None = None) -> bytes:
+@dataclass(frozen=True)
+class GlbStyle:
+    """How a GLB stores and shows a mesh."""
+
+    unlit: bool = False  # viewers show the colours without any light of their own (KHR_materials_unlit)
+    texture_quality: int = JPEG_QUALITY  # 1 to 100
+    quantized: bool = False  # vertices in 16 bits, normals in 8 (KHR_mesh_quantization)
+
+
+def glb_bytes(mesh: Mesh, style: GlbStyle | None = None, extras: Mapping[str, str] | None = None) -> bytes:
     """Return the GLB of a mesh with normals: its texture as an embedded JPEG, or else its vertex colours as COLOR_0.
 
-    `unlit` asks viewers to show these colours without any light of their own (KHR_materials_unlit). `extras` are
-    written down for `read_glb`.
+    `extras` are written down for `read_glb`.
 
     Raises ValueError for a mesh without normals.
     """
+    style = style or GlbStyle()
     if mesh.normals is None:
         raise ValueError("a mesh for a GLB needs normals")
     buffer = _Buffer()
-    attributes = {
-        "POSITION": buffer.accessor(mesh.vertices, "VEC3", bounds=True),
-        "NORMAL": buffer.accessor(_unit(mesh.normals), "VEC3"),
-    }
+    node: dict[str, Any] = {"mesh": 0, "name": "object"}
+    if style.quantized:
+        low = mesh.vertices.min(axis=0).astype(np.float64)
+        size = max(
+            float(np.ptp(mesh.vertices, axis=0).max()), 1e-12
+        )  # of all axes: another for each would skew normals
+        node |= {"translation": low.tolist(), "scale": [size] * 3}
+        shares = ((mesh.vertices - low) / size).clip(0.0, 1.0).astype(np.float32)
+        attributes = {
+            "POSITION": buffer.quantized(shares, "VEC3", UNSIGNED_SHORT, bounds=True),
+            "NORMAL": buffer.quantized(_unit(mesh.normals), "VEC3", BYTE),
+        }
+    else:
+        attributes = {
+            "POSITION": buffer.accessor(mesh.vertices, "VEC3", bounds=True),
+            "NORMAL": buffer.accessor(_unit(mesh.normals), "VEC3"),
+        }
     surface: dict[str, Any] = {"metallicFactor": 0.0, "roughnessFactor": 0.95}
     tree: dict[str, Any] = {}
+
+    def shares_of(rows: NDArray[np.float32], kind: str) -> int:
+        within = rows.clip(0.0, 1.0)
+        return buffer.quantized(within, kind, UNSIGNED_SHORT) if style.quantized else buffer.accessor(rows, kind)
+
     if mesh.texture is not None:
-        attributes["TEXCOORD_0"] = buffer.accessor(mesh.texture.uv, "VEC2")
+        attributes["TEXCOORD_0"] = shares_of(mesh.texture.uv, "VEC2")
         surface["baseColorTexture"] = {"index": 0}
-        tree["images"] = [
-            {"bufferView": buffer.view(encode_jpeg(mesh.texture.image, JPEG_QUALITY)), "mimeType": "image/jpeg"}
-        ]
+        picture = encode_jpeg(mesh.texture.image, style.texture_quality)
+        tree["images"] = [{"bufferView": buffer.view(picture), "mimeType": "image/jpeg"}]
         tree["textures"] = [{"source": 0, "sampler": 0}]
         tree["samplers"] = [
             {"magFilter": LINEAR, "minFilter": LINEAR_MIPMAP_LINEAR, "wrapS": CLAMP_TO_EDGE, "wrapT": CLAMP_TO_EDGE}
         ]
     elif mesh.colors is not None:
-        attributes["COLOR_0"] = buffer.accessor(linear_from_srgb(mesh.colors), "VEC3")
+        attributes["COLOR_0"] = shares_of(linear_from_srgb(mesh.colors), "VEC3")
     primitive = {"attributes": attributes, "indices": buffer.indices(mesh.faces, len(mesh.vertices)), "material": 0}
     material: dict[str, Any] = {"pbrMetallicRoughness": surface, "name": "photo"}
-    if unlit:
+    if style.unlit:
         material["extensions"] = {UNLIT: {}}
-        tree["extensionsUsed"] = [UNLIT]
+    extensions = [UNLIT] * style.unlit + [QUANTIZED] * style.quantized
+    if extensions:
+        tree["extensionsUsed"] = extensions
+    if style.quantized:
+        tree["extensionsRequired"] = [QUANTIZED]
     tree |= {
         "asset": {"version": "2.0", "generator": GENERATOR} | ({"extras": dict(extras)} if extras else {}),
         "scene": 0,
         "scenes": [{"nodes": [0]}],
-        "nodes": [{"mesh": 0, "name": "object"}],
+        "nodes": [node],
         "meshes": [{"primitives": [primitive], "name": "object"}],
         "materials": [material],
         "accessors": buffer.accessors,

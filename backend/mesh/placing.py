@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.contract.mesh_formats import Up
+from backend.contract.mesh_formats import Unit, Up
 from backend.mesh.mesh import Mesh
 from backend.mesh.topology import vertex_normals
 
@@ -29,7 +29,8 @@ class Placed:
     mesh: Mesh
     up: Up
     scale: float  # the file's units in one world unit
-    sized: bool = False  # the object's true height is known: its numbers are metres or millimetres, as the format says
+    sized: bool = False  # a height was asked for: the numbers are lengths in `unit`
+    unit: Unit = "m"
 
 
 def place(mesh: Mesh, up: Up = "y", pivot: Pivot = "own", height: float | None = None, scale: float = 1.0) -> Placed:

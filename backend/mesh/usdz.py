@@ -84,7 +84,7 @@ COLOR_READER = """
 """
 
 
-def usdz_bytes(mesh: Mesh, up: Up = "y") -> bytes:
+def usdz_bytes(mesh: Mesh, up: Up = "y", texture_quality: int = JPEG_QUALITY) -> bytes:
     """Return the USDZ of a mesh with normals, in metres: its texture as a JPEG, or else its colours as `displayColor`.
 
     Raises ValueError for a mesh without normals.
@@ -98,7 +98,7 @@ def usdz_bytes(mesh: Mesh, up: Up = "y") -> bytes:
         paint = _primvar("texCoord2f[] primvars:st", st)
         color = "color3f inputs:diffuseColor.connect = </object/photo/texture.outputs:rgb>"
         readers = TEXTURE_READERS
-        parts["texture.jpg"] = encode_jpeg(mesh.texture.image, JPEG_QUALITY)
+        parts["texture.jpg"] = encode_jpeg(mesh.texture.image, texture_quality)
     elif mesh.colors is not None:
         paint = _primvar("color3f[] primvars:displayColor", linear_from_srgb(mesh.colors))
         color = "color3f inputs:diffuseColor.connect = </object/photo/colors.outputs:result>"

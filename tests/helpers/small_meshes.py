@@ -1,8 +1,11 @@
 """Small meshes whose measures are known, and a GLB of one."""
 
+from typing import Any
+
 import numpy as np
 
 from backend.mesh.export import export_mesh
+from backend.mesh.glb import GlbStyle
 from backend.mesh.mesh import Mesh, Texture
 from backend.mesh.placing import Up, place
 
@@ -18,6 +21,6 @@ def figure(texture: bool = False, colors: bool = True) -> Mesh:
     return Mesh(vertices, faces, paint, laid)
 
 
-def small_glb(texture: bool = True, up: Up = "y", unlit: bool = False) -> bytes:
+def small_glb(texture: bool = True, up: Up = "y", **style: Any) -> bytes:
     """The figure as a GLB."""
-    return export_mesh(place(figure(texture), up), unlit=unlit)
+    return export_mesh(place(figure(texture), up), style=GlbStyle(**style))

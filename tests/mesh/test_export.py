@@ -15,7 +15,7 @@ from backend.contract.mesh_formats import MESH_FORMATS
 from backend.contract.settings import REPOSITORY
 from backend.mesh import export
 from backend.mesh.export import export_mesh
-from backend.mesh.glb import glb_bytes, linear_from_srgb
+from backend.mesh.glb import GlbStyle, glb_bytes, linear_from_srgb
 from backend.mesh.mesh import Mesh
 from backend.mesh.obj import obj_files
 from backend.mesh.placing import place
@@ -36,8 +36,8 @@ def solid():
     return make_relief(np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8), alpha).mesh
 
 
-def written(mesh, kind="glb", up="y", **how):
-    return export_mesh(place(mesh, up), kind, **how)
+def written(mesh, kind="glb", up="y", check=False, **style):
+    return export_mesh(place(mesh, up), kind, check, GlbStyle(**style))
 
 
 def loaded(data, kind):
@@ -66,8 +66,8 @@ def issues_of(data):
     ids=["colours", "bare", "textured", "relief"],
 )
 def test_the_khronos_validator_has_nothing_to_say_against_a_glb(mesh):
-    for unlit in (False, True):
-        issues = issues_of(written(mesh, unlit=unlit))
+    for style in ({}, {"unlit": True}, {"quantized": True}, {"unlit": True, "quantized": True, "texture_quality": 50}):
+        issues = issues_of(written(mesh, **style))
         assert issues["numErrors"] == 0 and issues["numWarnings"] == 0, issues["messages"]
 
 

@@ -15,6 +15,7 @@ from starlette.types import Scope
 from backend.api.page_bundle import Served, compressed, read_page
 from backend.contract.mesh_engines import MESH_ENGINES
 from backend.contract.mesh_formats import MESH_FORMATS, ending_of
+from backend.contract.mesh_presets import MESH_PRESETS
 from backend.contract.settings import REPOSITORY, Settings
 
 WEB = REPOSITORY / "backend" / "web"
@@ -68,7 +69,8 @@ def page_file(request: Request) -> Response:
 
 @router.get("/static/page.json")
 async def page_facts(request: Request) -> dict[str, Any]:
-    """Returns the upload limits, mesh formats, examples, the viewer's address and whether requests need a key."""
+    """Returns the upload limits, what meshes can be asked for, examples, the viewer's address, and whether requests
+    need a key."""
     settings: Settings = request.app.state.settings
     return {
         "version": request.app.version,
@@ -78,6 +80,10 @@ async def page_facts(request: Request) -> dict[str, Any]:
             "side_px": settings.max_side_px,
         },
         "mesh_formats": {name: ending_of(name) for name in MESH_FORMATS},
+        "mesh_presets": [
+            {"name": name, "title": row.title, "ending": ending_of(row.options["format"])}
+            for name, row in MESH_PRESETS.items()
+        ],
         "mesh_engines": [{"name": name, "title": engine.title} for name, engine in MESH_ENGINES.items()],
         "examples": [{"name": path.stem, "href": f"/static/examples/{path.name}"} for path in example_pictures()],
         "viewer": f"/static/viewer.js?v={_viewer().digest}" if VIEWER.is_file() else None,

@@ -44,18 +44,24 @@ async function another(photo, options, ending) {
 export function meshDownloads(photo) {
   const models = Object.entries(state.page.mesh_formats).map(([format, ending]) => ({
     label: format.toUpperCase(),
-    act: () => meshFile(photo, format, `model.${ending}`),
+    act: () => meshFile(photo, { format, ...turned() }, `model.${ending}`),
+  }));
+  const presets = state.page.mesh_presets.map(({ name, title, ending }) => ({
+    label: `For ${title}`,
+    act: () => meshFile(photo, { preset: name }, `${name}.${ending}`),
   }));
   const files = pictures(photo, photo.mesh, { "cutout.png": "Cutout", "mask.png": "Matte" });
-  return [...models, ...files, ...(photo.blob ? [{ label: "Debug bundle", act: () => meshBundle(photo) }] : [])];
+  const bundle = { label: "Debug bundle", act: () => meshBundle(photo) };
+  return [...models, ...presets, ...files, ...(photo.blob ? [bundle] : [])];
 }
 
+const turned = () => (chosen("up") === "z" ? { up: "z" } : {}); // else as each format has it
+
 /** Save the mesh's own GLB, or what the service converts it to: nothing is built again. */
-async function meshFile(photo, format, name) {
+async function meshFile(photo, options, name) {
   let file = await fileOf(photo.mesh, "model.glb");
-  const turned = chosen("up") === "z" ? { up: "z" } : {}; // else as each format has it
-  if (format !== "glb" || turned.up) {
-    file = await callBlob("/convert-mesh", { method: "POST", body: formOf({ file, format, ...turned }) });
+  if (options.format !== "glb" || options.up) {
+    file = await callBlob("/convert-mesh", { method: "POST", body: formOf({ file, ...options }) });
   }
   save(file, fileName(photo.name, name));
 }
