@@ -44,10 +44,10 @@ from backend.mesh.delivery import deliver, note_thin_walls
 from backend.mesh.engine import MeshEngine, MeshRequest, ViewsEngine
 from backend.mesh.figures import measure, measure_solid
 from backend.mesh.framing import Framed, frame_object, on_grey
-from backend.mesh.lighter import lighter
 from backend.mesh.mesh import Mesh
 from backend.mesh.preview import contact_sheet
 from backend.mesh.read_glb import read_glb
+from backend.mesh.repaint import repaint
 
 if TYPE_CHECKING:
     from backend.engines.form.engine import FormEngine
@@ -218,10 +218,8 @@ def convert_mesh(
     with trace.stage("read"):
         data = read_within(source, settings.max_upload_bytes)
         read = read_glb(data, ImageLimits(settings.max_pixels, settings.max_side_px))
-    mesh = read.mesh
-    if options.target_faces is not None:
-        with trace.stage("decimate"):
-            mesh = lighter(mesh, options.target_faces)
+    with trace.stage("repaint"):
+        mesh = repaint(read.mesh, options.target_faces, options.texture)
     delivered = deliver(mesh, options, trace, sized=read.sized, unlit=read.unlit)
     with trace.stage("measure"):
         figures = measure_solid(delivered.placed)

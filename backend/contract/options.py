@@ -316,10 +316,18 @@ class MeshFileOptions(WorkOptions):
     flat_foot: bool = Field(
         False, description="Press the lowest hundredth of the height flat, so that a print stands on it."
     )
+    texture: Literal["auto", "vertex", "baked"] = Field(
+        "auto",
+        description="Colours as a texture (`baked`) or per vertex (`vertex`); `auto`: the engine's default, or as the "
+        "converted file has them.",
+    )
     texture_px: int | None = Field(
         None, ge=64, le=4096, description="Longer side of the texture at most; unset: as it was made."
     )
-    texture_quality: int = Field(99, ge=1, le=100, description="JPEG quality of the texture in a GLB and a USDZ.")
+    texture_quality: int = Field(99, ge=1, le=100, description="Quality of the texture in a GLB and a USDZ.")
+    texture_format: Literal["jpeg", "webp"] = Field(
+        "jpeg", description="GLB only. `webp` has half the bytes of a JPEG that looks the same (EXT_texture_webp)."
+    )
     quantize: bool = Field(
         False,
         description="GLB only. Store vertices in 16 and normals in 8 bits (KHR_mesh_quantization): a shape of fewer "
@@ -370,10 +378,6 @@ class MeshOptions(MeshFileOptions, MatteOptions):
     )
     resolution: int = Field(256, ge=32, le=512, description="Lattice points per side for TripoSR's surface.")
     threshold: float = Field(25.0, gt=0, le=1000, description="Density on TripoSR's surface (the isovalue).")
-    texture: Literal["auto", "vertex", "baked"] = Field(
-        "auto",
-        description="Colours as a texture (`baked`) or per vertex (`vertex`); `auto`: the engine's default.",
-    )
     smooth: bool = Field(False, description="Smooth TripoSR's triangles; vertices stay on its surface.")
     project_photo: bool = Field(
         False, description="Project the photo's colours onto the part of TripoSR's surface that the camera saw."

@@ -61,6 +61,15 @@ def quantised(alpha: Alpha) -> NDArray[np.uint8]:
     return levels
 
 
+def encode_webp(image: Image, quality: int) -> bytes:
+    """Return `image` ((H, W, 3) uint8 RGB) as a lossy WebP of `quality` 1 to 100. Raises ValueError for anything
+    else."""
+    check_image(image)
+    if not 1 <= quality <= 100:
+        raise ValueError(f"a WebP's quality is 1 to 100, not {quality}")
+    return encode_pixels(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), ".webp", [cv2.IMWRITE_WEBP_QUALITY, quality])
+
+
 def encode_pixels(pixels: NDArray[np.uint8], extension: str, how: Sequence[int] = ()) -> bytes:
     """Return grey, BGR or BGRA `pixels` as a file of the kind that `extension` names; `how` are flags of OpenCV."""
     done, encoded = cv2.imencode(extension, pixels, how)

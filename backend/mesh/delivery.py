@@ -56,7 +56,7 @@ def deliver(
             mesh = replace(mesh, texture=replace(mesh.texture, image=image))
         placed = place(mesh, up, options.pivot, height, scale)
         placed = replace(placed, sized=sized or height is not None, unit=row.unit)
-        style = GlbStyle(unlit, options.texture_quality, options.quantize)
+        style = GlbStyle(unlit, options.texture_quality, options.texture_format, options.quantize)
         data = export_mesh(placed, options.format, check=trace.shows_pictures, style=style)
     _note_what_the_format_lacks(placed, options, trace)
     return Delivered(placed, File(f"model.{ending_of(options.format)}", row.media_type, data))
@@ -65,8 +65,9 @@ def deliver(
 def _note_what_the_format_lacks(placed: Placed, options: MeshFileOptions, trace: Trace) -> None:
     if options.shading == "unlit" and options.format != "glb":
         trace.note(f"shading=unlit was ignored: {options.format} has no such material; glb does.")
-    if options.quantize and options.format != "glb":
-        trace.note(f"quantize was ignored: {options.format} has no such numbers; glb does.")
+    for name, asked in (("quantize", options.quantize), ("texture_format=webp", options.texture_format == "webp")):
+        if asked and options.format != "glb":
+            trace.note(f"{name} was ignored: a {options.format} cannot hold it; a glb can.")
     if options.format == "stl" and not placed.sized:
         across = float(np.ptp(placed.mesh.vertices, axis=0).max())
         trace.note(

@@ -4,12 +4,12 @@ import json
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.images.encode import encode_jpeg
+from backend.images.encode import encode_jpeg, encode_webp
 from backend.mesh.mesh import Mesh
 
 FLOAT, UNSIGNED_INT, UNSIGNED_SHORT, BYTE = 5126, 5125, 5123, 5120
@@ -18,7 +18,7 @@ ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER = 34962, 34963
 CLAMP_TO_EDGE, LINEAR, LINEAR_MIPMAP_LINEAR = 33071, 9729, 9987
 JPEG_QUALITY = 99  # 19 of 20 values are then within 2 of 255 of the photo; at 94 within 6
 GENERATOR = "Mattemesh"
-UNLIT, QUANTIZED = "KHR_materials_unlit", "KHR_mesh_quantization"
+UNLIT, QUANTIZED, WEBP = "KHR_materials_unlit", "KHR_mesh_quantization", "EXT_texture_webp"
 
 
 class _Buffer:
@@ -94,6 +94,7 @@ class GlbStyle:
 
     unlit: bool = False  # viewers show the colours without any light of their own (KHR_materials_unlit)
     texture_quality: int = JPEG_QUALITY  # 1 to 100
+    texture_format: Literal["jpeg", "webp"] = "jpeg"
     quantized: bool = False  # vertices in 16 bits, normals in 8 (KHR_mesh_quantization)
 
 
@@ -105,6 +106,7 @@ def glb_bytes(mesh: Mesh, style: GlbStyle | None = None, extras: Mapping[str, st
     Raises ValueError for a mesh without normals.
     """
     style = style or GlbStyle()
+    is_webp = style.texture_format == "webp" and mesh.texture is not None
     if mesh.normals is None:
         raise ValueError("a mesh for a GLB needs normals")
     buffer = _Buffer()
@@ -135,9 +137,11 @@ def glb_bytes(mesh: Mesh, style: GlbStyle | None = None, extras: Mapping[str, st
     if mesh.texture is not None:
         attributes["TEXCOORD_0"] = shares_of(mesh.texture.uv, "VEC2")
         surface["baseColorTexture"] = {"index": 0}
-        picture = encode_jpeg(mesh.texture.image, style.texture_quality)
-        tree["images"] = [{"bufferView": buffer.view(picture), "mimeType": "image/jpeg"}]
-        tree["textures"] = [{"source": 0, "sampler": 0}]
+        encode = encode_webp if style.texture_format == "webp" else encode_jpeg
+        picture = encode(mesh.texture.image, style.texture_quality)
+        tree["images"] = [{"bufferView": buffer.view(picture), "mimeType": f"image/{style.texture_format}"}]
+        source: dict[str, Any] = {"source": 0}
+        tree["textures"] = [{"sampler": 0} | ({"extensions": {WEBP: source}} if is_webp else source)]
         tree["samplers"] = [
             {"magFilter": LINEAR, "minFilter": LINEAR_MIPMAP_LINEAR, "wrapS": CLAMP_TO_EDGE, "wrapT": CLAMP_TO_EDGE}
         ]
@@ -147,11 +151,11 @@ def glb_bytes(mesh: Mesh, style: GlbStyle | None = None, extras: Mapping[str, st
     material: dict[str, Any] = {"pbrMetallicRoughness": surface, "name": "photo"}
     if style.unlit:
         material["extensions"] = {UNLIT: {}}
-    extensions = [UNLIT] * style.unlit + [QUANTIZED] * style.quantized
-    if extensions:
-        tree["extensionsUsed"] = extensions
-    if style.quantized:
-        tree["extensionsRequired"] = [QUANTIZED]
+    needed = [QUANTIZED] * style.quantized + [WEBP] * is_webp
+    if needed or style.unlit:
+        tree["extensionsUsed"] = [UNLIT] * style.unlit + needed
+    if needed:
+        tree["extensionsRequired"] = needed
     tree |= {
         "asset": {"version": "2.0", "generator": GENERATOR} | ({"extras": dict(extras)} if extras else {}),
         "scene": 0,

@@ -18,7 +18,7 @@ from backend.contract.errors import MeshCorruptError, TooManyFacesError, Unsuppo
 from backend.contract.mesh_formats import Up
 from backend.images.decoding.image_header import ImageLimits
 from backend.images.image_io import read_picture
-from backend.mesh.glb import UNLIT, srgb_from_linear
+from backend.mesh.glb import QUANTIZED, UNLIT, WEBP, srgb_from_linear
 from backend.mesh.mesh import Mesh, Texture
 from backend.mesh.placing import to_world
 
@@ -27,7 +27,7 @@ MAX_VERTICES = 3 * MAX_FACES
 MAX_JSON_BYTES = 2**20  # ours has 2 KB
 MAX_NODES = 1000
 MAX_COORDINATE = 1e9
-READ_EXTENSIONS = {"KHR_mesh_quantization", UNLIT}
+READ_EXTENSIONS = {QUANTIZED, UNLIT, WEBP}
 TYPES = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
 OTHERS = {  # first bytes -> what such a file is
@@ -131,6 +131,14 @@ class _Material(_Part):
 
 class _Texture(_Part):
     source: Index | None = None
+    extensions: dict[str, Any] = {}
+
+    @property
+    def picture(self) -> Index | None:
+        """The row of its picture; a WebP stands in an extension."""
+        webp = self.extensions.get(WEBP)
+        source = webp.get("source") if isinstance(webp, dict) else None
+        return source if isinstance(source, int) else self.source
 
 
 class _Image(_Part):
@@ -307,7 +315,7 @@ def _texture(
     if use is None:
         return None
     uv = _optional(gltf, binary, primitive, f"TEXCOORD_{use.tex_coord}", 2)
-    source = _at(gltf.textures, use.index).source
+    source = _at(gltf.textures, use.index).picture
     if uv is None or source is None:
         raise ValueError("a texture has a picture and places on it")
     view = _at(gltf.images, source).buffer_view

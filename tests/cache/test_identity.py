@@ -52,6 +52,7 @@ def test_other_work_has_another_key(settings: Settings, other: Work) -> None:
 
 OTHERS = {
     "preset": "print", "flat_foot": True, "texture_px": 512, "texture_quality": 80, "quantize": True,
+    "texture_format": "webp",
     "model": "border", "quality": "best", "multi_scale": True, "use_alpha": False, "refine": True, "strategy": "union",
     "depth_percentile": 36.0, "feather_px": 1.0, "debug": True, "output": "cutout", "background": "#ffffff",
     "crop": True, "margin": 0.1, "engine": "relief", "foreground_ratio": 0.8, "resolution": 128, "threshold": 24.0,

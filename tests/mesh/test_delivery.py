@@ -155,6 +155,14 @@ def test_the_texture_has_the_size_and_quality_that_are_asked_for():
     assert len(poor) < len(plain)
 
 
+def test_a_webp_has_fewer_bytes_and_reads_back():
+    plain = read_glb(converted()[0].file.data, ImageLimits()).mesh
+    jpeg, webp = (converted(texture_format=kind, texture_quality=80)[0].file.data for kind in ("jpeg", "webp"))
+    assert image_of(webp).format == "WEBP" and len(webp) < len(jpeg)
+    found = read_glb(webp, ImageLimits()).mesh.texture.image
+    assert np.abs(found.astype(int) - plain.texture.image).mean() < 4
+
+
 def test_quantised_numbers_read_back_within_their_step():
     plain = read_glb(converted()[0].file.data, ImageLimits()).mesh
     data = converted(quantize=True)[0].file.data
@@ -167,5 +175,5 @@ def test_quantised_numbers_read_back_within_their_step():
 
 
 def test_what_a_format_cannot_hold_is_told():
-    _, trace = converted(format="stl", quantize=True, shading="unlit")
-    assert sum("was ignored" in note for note in trace.notes) == 2
+    _, trace = converted(format="stl", quantize=True, shading="unlit", texture_format="webp")
+    assert sum("was ignored" in note for note in trace.notes) == 3
