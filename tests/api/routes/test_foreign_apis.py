@@ -2,9 +2,6 @@
 
 import base64
 import io
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +9,6 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-import uvicorn
 from PIL import Image
 from starlette.testclient import TestClient
 
@@ -20,6 +16,7 @@ from backend.contract.settings import Settings
 from backend.main import create_app
 from tests.helpers.drawn import encoded, iou, toy
 from tests.helpers.in_process import InProcessRunner
+from tests.helpers.on_a_socket import on_a_socket
 
 REMOVEBG, REMBG = "/v1.0/removebg", "/api/remove"
 PHOTO = encoded(toy()[0])
@@ -40,20 +37,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the service on a socket, for clients that are not ours."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        held.listen()
-        port = held.getsockname()[1]
-        server = uvicorn.Server(uvicorn.Config(service(tmp_path_factory.mktemp("socket")), log_config=None))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [held]}, daemon=True)
-        thread.start()
-        for _ in range(600):
-            if server.started:
-                break
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-        server.should_exit = True
-        thread.join(60)
+    with on_a_socket(service(tmp_path_factory.mktemp("socket"))) as address:
+        yield address
 
 
 def opened(data: bytes) -> Image.Image:
