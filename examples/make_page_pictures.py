@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -24,6 +24,7 @@ from backend.pipeline import cut_out, reconstruct  # noqa: E402
 SHOWN = HERE / "pumpkin.jpg"
 SIZE, FRAMES, FRAME_PX, ELEVATION_DEG = (600, 450), 24, 220, 10.0
 THUMB = (200, 150)
+ICON_PX = (180, 192, 512)
 
 
 def main() -> None:
@@ -44,8 +45,24 @@ def main() -> None:
     Image.fromarray(np.concatenate([np.array(thumb) for thumb in thumbs], axis=1)).save(
         out / "examples.webp", quality=70, method=6
     )
+    for size in ICON_PX:
+        icon(size).save(out / f"icon-{size}.png", optimize=True)
     for path in sorted(out.iterdir()):
         print(path.name, path.stat().st_size)
+
+
+def icon(size: int) -> Image.Image:
+    """Return the cube of icon.svg on the page's light ground, as home screens want it."""
+    faces = {
+        "#0d6b5c": [(16, 3), (27.5, 9.5), (27.5, 22.5), (16, 29), (4.5, 22.5), (4.5, 9.5)],
+        "#63d0b8": [(16, 3), (27.5, 9.5), (16, 16), (4.5, 9.5)],
+        "#17907c": [(16, 16), (16, 29), (4.5, 22.5), (4.5, 9.5)],
+    }
+    drawn = Image.new("RGB", (4 * size, 4 * size), "#f7f6f2")
+    for color, corners in faces.items():
+        places = [tuple((0.15 + 0.7 * value / 32) * 4 * size for value in corner) for corner in corners]
+        ImageDraw.Draw(drawn).polygon(places, color)
+    return drawn.resize((size, size), Image.Resampling.LANCZOS)
 
 
 def pictures() -> list[Path]:

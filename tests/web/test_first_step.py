@@ -49,6 +49,29 @@ def test_the_picture_of_all_examples_has_one_tile_for_each(open_page: Any) -> No
     assert width == 200 * page.locator("#examples li").count() >= 1000
 
 
+def test_the_question_mark_shows_all_keys_in_every_step(open_page: Any) -> None:
+    page = open_page()
+    page.keyboard.press("?")
+    page.wait_for_selector("#keys[open]")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#keys", state="hidden")
+    page.click("footer [data-keys]")
+    page.wait_for_selector("#keys[open]")
+
+
+def test_home_screens_get_a_name_and_icons(open_page: Any) -> None:
+    page = open_page()
+    sizes = page.evaluate(
+        """async () => {
+          const {icons} = await (await fetch(document.querySelector('link[rel=manifest]').href)).json();
+          const sizeOf = (url) => createImageBitmap(url).then(({width}) => width);
+          const pictures = icons.filter(({type}) => type === "image/png");
+          return Promise.all(pictures.map(({src}) => fetch(src).then((answer) => answer.blob()).then(sizeOf)));
+        }"""
+    )
+    assert sizes == [192, 512]
+
+
 def violations(page: Any) -> list[str]:
     """Return the rules of axe that the page breaks as it is shown, each with the first place."""
     page.evaluate(AXE.read_text())

@@ -68,7 +68,16 @@ def test_an_example_becomes_a_matte_and_a_mesh_to_turn_around(open_page: Any) ->
     assert page.inner_text("#mesh-badge") == "Stand-in: the back is a guess"
     if page.evaluate("fetch('/static/page.json').then((facts) => facts.json()).then(({viewer}) => viewer)"):
         page.wait_for_function("() => document.querySelector('model-viewer')?.loaded")
+        page.click("#mesh-cameras button:has-text('Side')")
+        page.wait_for_function("() => document.querySelector('model-viewer').getCameraOrbit().theta > 1.5")
+        page.fill("#mesh-light", "150")
+        assert page.evaluate("document.querySelector('model-viewer').exposure") == "0.93"
+        with page.expect_download() as picture:
+            page.click("#mesh-picture")
+        box = page.locator("#solid").bounding_box()
+        assert Image.open(picture.value.path()).size == (round(box["width"]), round(box["height"]))
         choose(page, "mesh-view", "overlay")
+        assert page.is_hidden("#mesh-look")
         page.wait_for_selector("#solid canvas.over")
     choose(page, "mesh-view", "wire")
     page.wait_for_selector("#solid canvas.wire")
@@ -312,6 +321,28 @@ def test_a_background_is_put_behind_the_cutout(open_page: Any, photo: Path) -> N
     assert download.value.suggested_filename == "jug-background.jpg"
     assert picture.size == (480, 360)
     np.testing.assert_allclose(picture.getpixel((5, 5)), (0xCF, 0xE4, 0xF5), atol=4)
+
+
+def test_a_picture_that_the_browser_cannot_show_is_shown_by_the_service_and_can_be_fixed(
+    open_page: Any, photo: Path, tmp_path: Path
+) -> None:
+    Image.open(photo).resize((240, 180)).save(tmp_path / "jug.tif")
+    page = open_page()
+    page.set_input_files("#pick", str(tmp_path / "jug.tif"))
+    page.wait_for_selector("#matte-verdict b")
+    page.wait_for_selector("input[name=matte-view][value=compare]:not([disabled])", state="attached")
+    choose(page, "matte-view", "compare")
+    page.wait_for_selector("#compare:not([hidden])")
+    page.click(".steps [data-step=fix]")
+    page.wait_for_function("() => document.querySelector('#easel').width > 400")
+    page.wait_for_timeout(300)
+    choose(page, "tool", "remove")
+    drag(page, "#easel", (0.45, 0.4), (0.55, 0.6))
+    assert page.is_enabled("#undo")
+    page.click("#show-before")
+    assert page.get_attribute("#show-before", "aria-pressed") == "true"
+    page.click("#undo")
+    assert page.get_attribute("#show-before", "aria-pressed") == "false"
 
 
 def test_a_mesh_under_way_can_be_cancelled(open_page: Any, photo: Path) -> None:

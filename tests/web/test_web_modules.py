@@ -263,6 +263,14 @@ def test_the_menu_of_models_follows_the_states_of_the_service() -> None:
     ]
 
 
+def test_the_lamp_says_which_network_comes_and_how_far_it_is() -> None:
+    script = """
+    const { fetchingWords } = await import(`${WEB}/engines.js`);
+    console.log(JSON.stringify(fetchingWords(["u2net", { state: "fetching", bytes_done: 72, bytes_total: 176 }])));
+    """
+    assert node(script) == "Fetching u2net, 40 %"
+
+
 @pytest.mark.parametrize("colored", [True, False])
 def test_a_glb_of_ours_is_read_with_each_edge_once(tmp_path: Path, colored: bool) -> None:
     vertices = np.array([(0, 0, 0), (1, 0, 0), (0, 2, 0), (0, 0, 3)], np.float32)
@@ -447,17 +455,19 @@ def test_a_matte_that_nothing_vouches_for_has_no_grade_and_no_confidence() -> No
 
 def test_a_mesh_is_ready_only_where_its_scorecard_says_so() -> None:
     sound = {"grade": "A", "points": 100, "ready": True, "verdict": "Closed and ready to use", "guessed": "",
-             "faces": 1200, "watertight": True, "silhouette_iou": 0.98, "advice": []}  # fmt: skip
+             "faces": 1200, "watertight": True, "bounds": [[-0.5, 0, -0.25], [0.5, 1.2, 0.25]],
+             "silhouette_iou": 0.98, "advice": []}  # fmt: skip
     guessed = {**sound, "grade": "C", "ready": False, "verdict": "Closed; the back is guessed", "guessed": "So."}
     script = """
     const { meshVerdict, meshFigures } = await import(`${WEB}/words.js`);
     const cards = JSON.parse(process.argv[1]);
-    const shown = cards.map((card) => [meshVerdict(card).title, meshVerdict(card).tone, meshFigures(card)[3]]);
+    const shown = cards.map((card) => [meshVerdict(card).title, meshVerdict(card).tone, ...meshFigures(card).slice(3)]);
     console.log(JSON.stringify(shown));
     """
+    size = ["Width × height × depth", "1.00 × 1.20 × 0.50"]
     assert node(script, json.dumps([sound, guessed])) == [
-        ["Closed and ready to use", "good", ["Silhouette match", "98 %"]],
-        ["Closed; the back is guessed", "fair", ["Shape", "guessed"]],
+        ["Closed and ready to use", "good", size, ["Silhouette match", "98 %"]],
+        ["Closed; the back is guessed", "fair", size, ["Shape", "guessed"]],
     ]
 
 

@@ -10,6 +10,7 @@ import { startFilmstrip } from "./filmstrip.js";
 import { startFixStep } from "./fix_step.js";
 import { startIntake } from "./intake.js";
 import { askForKey, key } from "./key.js";
+import { startKeysSheet } from "./keys_sheet.js";
 import { startMatteStep } from "./matte_step.js";
 import { startMeshStep } from "./mesh_step.js";
 import { startQueue } from "./queue.js";
@@ -28,6 +29,7 @@ startFilmstrip();
 startQueue();
 startIntake();
 startDemo();
+startKeysSheet();
 byId("version").textContent = `Mattemesh ${state.page.version}`;
 document.documentElement.dataset.ready = "true"; // the page reacts to input from here on
 if (state.page.needs_key && !key()) await askForKey();

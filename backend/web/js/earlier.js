@@ -40,7 +40,7 @@ async function recalled(record) {
   }
   const { id, matteOptions = {}, meshOptions = {}, edited = false, meshOf = null } = record;
   const jobs = { matte: matte ?? null, mesh: mesh ?? null };
-  const photo = newPhoto(String(record.name), blob);
+  const photo = newPhoto(String(record.name), blob, record.shows !== false);
   const recalled = record.visit !== visit;
   return Object.assign(photo, { id, ...jobs, matteOptions, meshOptions, edited, meshOf, recalled });
 }

@@ -7,6 +7,8 @@ import { showModels, startModelMenu } from "./model_menu.js";
 import { sentenceParts } from "./report_views.js";
 
 const ROLES = { segmenter: "Segmenter", depth: "Depth network", mesh: "Mesh engine" };
+const BY_HAND =
+  "Without a network: set MODEL_MIRROR to a folder or a mirror that has the files, then run python -m backend models fetch";
 const REFRESH_MS = 15000; // while weights are being fetched
 
 let timer;
@@ -46,13 +48,15 @@ async function refresh() {
 function showHealth({ engines, fetching }) {
   const roles = Object.entries(engines);
   const standIns = roles.filter(([, engine]) => engine.why).length;
-  const words = standIns ? "Stand-ins in use" : "All networks ready";
+  const coming = Object.entries(fetching).find(([, row]) => row.state === "fetching");
+  const words = coming ? fetchingWords(coming) : standIns ? "Stand-ins in use" : "All networks ready";
   byId("engines-open").hidden = false;
   byId("engines-word").textContent = words;
   byId("engines-open").setAttribute("aria-label", `What runs here: ${words}`);
   byId("engines-open").querySelector(".lamp").dataset.tone = standIns ? "fair" : "good";
   const rows = roles.map(([role, engine]) => engineRow(role, engine));
-  byId("engines-list").replaceChildren(...rows, ...fetchingRows(fetching));
+  const byHand = standIns ? [element("p", { className: "small soft" }, ...sentenceParts(BY_HAND))] : [];
+  byId("engines-list").replaceChildren(...rows, ...fetchingRows(fetching), ...byHand);
 }
 
 function engineRow(role, { auto, device, why }) {
@@ -71,6 +75,10 @@ function engineRow(role, { auto, device, why }) {
     why ? element("p", { className: "small soft" }, ...sentenceParts(why)) : null,
   );
 }
+
+/** @param {[string, any]} row of /health @returns {string} */
+export const fetchingWords = ([name, { bytes_done: done, bytes_total: total }]) =>
+  `Fetching ${name}, ${Math.floor((100 * done) / Math.max(total, 1))} %`;
 
 const isFetching = (fetching) => Object.values(fetching).some(({ state }) => ["waiting", "fetching"].includes(state));
 

@@ -18,7 +18,7 @@ export function pictureType(head) {
 /**
  * @param {Blob} blob
  * @param {{upload_bytes: number, pixels: number, side_px: number}} limits
- * @returns {Promise<void>}
+ * @returns {Promise<boolean>} whether this browser can show it
  * @throws {Problem} with the codes of the service
  */
 export async function checkFile(blob, limits) {
@@ -35,10 +35,12 @@ export async function checkFile(blob, limits) {
     throw new Problem({ code: "unsupported-image-type", title: "Not a picture that can be read", detail });
   }
   const size = await pictureSize(blob, type);
+  if (size === null) return false;
   if (size.width * size.height > limits.pixels || Math.max(size.width, size.height) > limits.side_px) {
     const detail = `The picture has ${size.width} × ${size.height} pixels; the limits are ${limits.pixels / 1e6} megapixels and ${limits.side_px} pixels per side.`;
     throw new Problem({ code: "too-many-pixels", title: "The picture has too many pixels", detail });
   }
+  return true;
 }
 
 /** @param {Blob} blob @returns {Promise<Uint8Array>} */
@@ -51,7 +53,7 @@ async function firstBytes(blob) {
   }
 }
 
-/** @param {Blob} blob @param {string} type @returns {Promise<{width: number, height: number}>} */
+/** @param {Blob} blob @param {string} type @returns {Promise<{width: number, height: number} | null>} null: it cannot be shown here */
 async function pictureSize(blob, type) {
   const url = URL.createObjectURL(blob);
   const image = new Image();
@@ -59,11 +61,7 @@ async function pictureSize(blob, type) {
   try {
     await image.decode();
   } catch {
-    if (type === "image/heic" || type === "image/tiff") {
-      // The service reads them, but what this browser cannot decode, this page cannot show.
-      const detail = `This browser cannot show a ${type === "image/heic" ? "HEIC or video" : "TIFF"}.`;
-      throw new Problem({ code: "unsupported-image-type", title: "Not a picture that can be shown here", detail });
-    }
+    if (type === "image/heic" || type === "image/tiff") return null; // only the service can read it
     throw new Problem({ code: "image-corrupt", title: "The picture is truncated or broken" });
   } finally {
     URL.revokeObjectURL(url);

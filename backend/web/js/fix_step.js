@@ -10,10 +10,12 @@ import { listenToKeys } from "./easel_keys.js";
 import { Edits } from "./edits.js";
 import { fileOf } from "./files.js";
 import { makeMatte } from "./jobs.js";
+import { showByService } from "./preview.js";
 import { problemPlace, showProblem } from "./problems.js";
 import { showProgress } from "./progress.js";
 import { go, onLeaving } from "./steps.js";
 import { changed, isDone, onChange, state } from "./store.js";
+import { startVeil } from "./veil.js";
 
 const MAX_POINTS = 8000; // the service accepts 10,000 per request
 
@@ -41,7 +43,7 @@ export function startFixStep() {
   byId("zoom-in").addEventListener("click", () => easel.zoomBy(1.4));
   byId("zoom-out").addEventListener("click", () => easel.zoomBy(1 / 1.4));
   byId("zoom-fit").addEventListener("click", () => easel.fit());
-  byId("snap").addEventListener("click", () => ask("Snapping to edges", { refine: true }));
+  byId("snap").addEventListener("click", () => ask("Fitting to edges", { refine: true }));
   byId("fix-done").addEventListener("click", () => go("matte"));
   byId("fix-reset").addEventListener("click", () => {
     work.edits.startOver();
@@ -53,9 +55,18 @@ export function startFixStep() {
     easel.drawSoon();
   });
   for (const id of ["brush-size", "brush-hardness"]) byId(id).addEventListener("input", showBrush);
+  byId("show-before").addEventListener("click", () => showBefore(byId("show-before").ariaPressed !== "true"));
   onLeaving("fix", keep);
   onChange(open);
+  startVeil(easel);
   showBrush();
+}
+
+/** Show the matte as it was before the edits, or as it is. @param {boolean} isBefore */
+async function showBefore(isBefore) {
+  if (!work?.edits) return;
+  byId("show-before").ariaPressed = String(isBefore);
+  await easel.show(isBefore ? new Edits(work.edits.entries[0].mask) : work.edits);
 }
 
 async function open() {
@@ -66,7 +77,9 @@ async function open() {
   showProblem(problemPlace("fix"), null);
   try {
     if (!current.blob) throw new Problem({ code: "photo-gone", title: "This browser no longer has the photo" });
-    const [mask] = await Promise.all([fileOf(mine.matte, "mask.png"), easel.open(current.blob)]);
+    await showByService(current);
+    if (!current.picture) throw new Problem({ code: "cannot-show", title: "This browser cannot show the photo" });
+    const [mask] = await Promise.all([fileOf(mine.matte, "mask.png"), easel.open(current.picture)]);
     if (work !== mine) return;
     mine.edits = new Edits(mask);
     forgetMarks();
@@ -127,6 +140,7 @@ async function redraw() {
   byId("fix-reset").disabled = !edits.isChanged;
   byId("redo").disabled = !edits.canRedo;
   byId("snap").disabled = edits.strokes.length === 0;
+  byId("show-before").ariaPressed = "false";
   await easel.show(edits);
 }
 

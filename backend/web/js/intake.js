@@ -38,8 +38,8 @@ export async function take(files) {
   const refused = [];
   for (const file of files) {
     try {
-      await checkFile(file, state.page.limits);
-      taken.push(newPhoto(file.name || "photo", file));
+      const shows = await checkFile(file, state.page.limits);
+      taken.push(newPhoto(file.name || "photo", file, shows));
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
       refused.push({ name: file.name, problem });

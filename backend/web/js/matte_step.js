@@ -9,6 +9,7 @@ import { showGround, startGrounds } from "./grounds.js";
 import { cancel, makeMatte, makeMatteAgain, undoEdit } from "./jobs.js";
 import { showSave, startMatteSave } from "./matte_save.js";
 import { readOptions, same, showValues, writeOptions } from "./options.js";
+import { showByService } from "./preview.js";
 import { problemPlace, showProblem } from "./problems.js";
 import { showProgress } from "./progress.js";
 import { madeBy, verdictCard } from "./report_views.js";
@@ -70,6 +71,7 @@ function draw() {
   if (current.pending) showProgress(place, { state: "running", progress: { stage: "Saving your strokes" } });
   else showProgress(place, isUnderWay(job) ? job : null, () => cancel(current, "matte"));
   showProblem(problemPlace("matte"), problem, waysOut(current, problem));
+  if (isDone(job)) showByService(current);
   showStage(current);
   showReport(job);
   showSave(current);

@@ -19,6 +19,7 @@ export function remember(photo, mask = null) {
   const record = {
     id: photo.id,
     name: photo.name,
+    shows: photo.shows,
     visit,
     matte: photo.matte?.id ?? null,
     mesh: photo.mesh?.id ?? null,

@@ -5,6 +5,7 @@ import { meshDownloads } from "./downloads.js";
 import { urlOf } from "./files.js";
 import { cancel, makeMesh } from "./jobs.js";
 import { downloadButton } from "./matte_step.js";
+import { startMeshLook } from "./mesh_look.js";
 import { readOptions, same, showValues, writeOptions } from "./options.js";
 import { problemPlace, showProblem } from "./problems.js";
 import { showProgress } from "./progress.js";
@@ -30,6 +31,7 @@ export function startMeshStep() {
   byId("mesh-views").addEventListener("change", draw);
   byId("overlay-share").addEventListener("input", () => showValues(byId("overlay-field")));
   showValues(byId("mesh-stage").closest("section"));
+  startMeshLook();
   onChange(draw);
 }
 

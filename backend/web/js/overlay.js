@@ -24,7 +24,7 @@ export async function showOverlay(place, viewer, photo, stillWanted) {
   });
   viewer.resetTurntableRotation(0);
   viewer.jumpCameraToGoal();
-  const image = await createImageBitmap(photo.blob);
+  const image = await createImageBitmap(photo.picture);
   const mask = await maskCanvas(await fileOf(photo.mesh, "mask.png"), image.width, image.height);
   if (!stillWanted()) return;
   const canvas = element("canvas", { className: "over" });

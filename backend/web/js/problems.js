@@ -32,6 +32,7 @@ const NEXT = {
   "host-not-allowed": "Open the page by a name in ALLOWED_HOSTS, or ask the operator to add this one.",
   unreachable: "Check that the service is running, then try again.",
   "too-large-here": "Save it as PNG.",
+  "cannot-show": "Save it as JPEG or PNG to fix its matte here.",
   "not-copied": "Download the file, or allow the clipboard in the browser’s settings.",
   "not-found": "The result has expired. Make it again.",
   "not-finished": "Wait until the job is done.",

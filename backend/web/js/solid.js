@@ -4,6 +4,7 @@
 import { Problem } from "./api.js";
 import { byId, choose } from "./dom.js";
 import { hasFile, urlOf } from "./files.js";
+import { allowLook } from "./mesh_look.js";
 import { showOverlay } from "./overlay.js";
 import { problemPlace, showProblem } from "./problems.js";
 import { state } from "./store.js";
@@ -39,6 +40,7 @@ export async function showSolid(photo, view) {
     view = "turntable";
   }
   byId("overlay-field").hidden = view !== "overlay";
+  allowLook(canView && (view === "solid" || view === "turntable"));
   byId("mesh-view-note").textContent = noteOf(view, canView);
   if (shown === `${job.id} ${view}`) return;
   shown = `${job.id} ${view}`;

@@ -17,7 +17,9 @@
  * @property {string} id
  * @property {string} name
  * @property {Blob | null} blob  null when the browser no longer has it
- * @property {string | null} url  of the blob
+ * @property {boolean} shows  whether this browser can show it
+ * @property {Blob | null} picture  what the browser shows: the blob, or the service's PNG of it
+ * @property {string | null} url  of the picture
  * @property {Job | null} matte
  * @property {Job | null} mesh
  * @property {Record<string, any>} problems  by step
@@ -63,13 +65,15 @@ export const isDone = (job) => job?.state === "succeeded";
 /** @returns {string} one that nobody else has; randomUUID exists on https and localhost only */
 export const newId = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
 
-/** @param {string} name @param {Blob | null} blob @returns {Photo} */
-export function newPhoto(name, blob) {
+/** @param {string} name @param {Blob | null} blob @param {boolean} [shows] whether this browser can show it @returns {Photo} */
+export function newPhoto(name, blob, shows = true) {
   return {
     id: newId(),
     name,
     blob,
-    url: blob && URL.createObjectURL(blob),
+    shows,
+    picture: shows ? blob : null,
+    url: blob && shows ? URL.createObjectURL(blob) : null,
     matte: null,
     mesh: null,
     problems: {},

@@ -2,6 +2,7 @@
 
 import { element } from "./dom.js";
 
+export const EXPOSURE = 0.62; // the photo's colours already contain its lighting
 let fetching = null;
 let canDraw = null;
 let arriving = null; // the mesh into the viewer
@@ -32,7 +33,7 @@ export async function loadViewer(place, url, source) {
       "tone-mapping": "neutral",
       "shadow-softness": "1",
       "touch-action": "pan-y",
-      exposure: "0.62", // the photo's colours already contain its lighting
+      exposure: String(EXPOSURE),
     });
     viewer.append(noBar);
     place.replaceChildren(viewer);
@@ -50,7 +51,7 @@ export async function loadViewer(place, url, source) {
 const fired = (target, name) => new Promise((resolve) => target.addEventListener(name, resolve, { once: true }));
 
 /** Place the camera a little to the side and above. @param {any} viewer */
-function lookFreely(viewer) {
+export function lookFreely(viewer) {
   Object.assign(viewer, {
     cameraControls: true,
     cameraTarget: "auto auto auto",

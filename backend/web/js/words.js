@@ -71,11 +71,15 @@ export function meshVerdict(figures) {
   return { title: figures.verdict, tone: figures.ready ? "good" : tone === "good" ? "fair" : tone, more: figures.advice };
 }
 
+/** @param {number[][]} bounds lowest and highest x, y, z of the file, y up */
+const sizeOf = ([low, high]) => high.map((top, axis) => (top - low[axis]).toFixed(2)).join(" × ");
+
 /** @param {any} figures `report.mesh` @returns {[string, string][]} */
 export const meshFigures = (figures) => [
   ["Grade", `${figures.grade}, ${figures.points} of 100`],
   ["Faces", figures.faces.toLocaleString("en")],
   ["Watertight", figures.watertight ? "yes" : "no"],
+  ["Width × height × depth", sizeOf(figures.bounds)],
   // An outline that was taken from the matte says nothing of the shape.
   figures.guessed ? ["Shape", "guessed"] : ["Silhouette match", percent(figures.silhouette_iou)],
 ];

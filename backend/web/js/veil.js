@@ -1,0 +1,16 @@
+// The overlay of Fix over what is outside the matte: its colour and strength. Until one is chosen, the page's own.
+
+import { byId } from "./dom.js";
+
+/** @param {import("./easel.js").Easel} easel */
+export function startVeil(easel) {
+  const [color, strength] = [byId("veil-color"), byId("veil-strength")];
+  const value = () => (document.querySelector('label[for="veil-strength"] output').textContent = `${strength.value} %`);
+  for (const input of [color, strength])
+    input.addEventListener("input", () => {
+      value();
+      easel.canvas.style.color = `rgb(from ${color.value} r g b / ${Number(strength.value) / 100})`;
+      easel.drawSoon();
+    });
+  value();
+}
