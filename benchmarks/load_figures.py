@@ -66,10 +66,13 @@ class Flood:
         return self.accepted / self.capacity
 
 
-def flood(service: RealService, requests: Forms, seconds: float, settle_s: float, times: float = 3.0) -> Flood:
-    """Ask at `times` the capacity for `seconds`, of which the first `settle_s` do not count; /healthz all the while."""
+def flood(
+    service: RealService, requests: Forms, seconds: float, settle_s: float, times: float = 3.0, clients: int = 3
+) -> Flood:
+    """Measure the capacity by `clients` that ask in turn, then ask at `times` the capacity for `seconds`, of which the
+    first `settle_s` do not count; /healthz all the while."""
     measure_s = max(seconds / 4, 2 * settle_s)
-    capacity = rate(ask_many(Plan(service.port, 3, measure_s), *requests), settle_s, measure_s)
+    capacity = rate(ask_many(Plan(service.port, clients, measure_s), *requests), settle_s, measure_s)
     looking = Plan(service.port, 1, seconds, pause_s=0.05, method="GET", path="/healthz")
     with begun(looking) as looks:
         seen = ask_many(Plan(service.port, 64, seconds, rate=times * capacity), *requests)

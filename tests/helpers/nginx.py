@@ -21,8 +21,8 @@ needs_nginx = pytest.mark.skipif(shutil.which("nginx") is None, reason=NEEDS_NGI
 def configuration(folder: Path, port: int, services: Sequence[int], read_timeout_s: int | None = None) -> str:
     """Return the project's configuration with everything in `folder`, on loopback, before the ports `services`."""
     text = (REPOSITORY / "deploy" / "nginx.conf").read_text()
-    servers = "".join(f"server 127.0.0.1:{service} max_fails=0;" for service in services)
-    text = text.replace("server mattemesh:8000 max_fails=0;", servers)
+    servers = "".join(f"server 127.0.0.1:{service} max_fails=3 fail_timeout=10s;" for service in services)
+    text = text.replace("server mattemesh:8000 max_fails=3 fail_timeout=10s;", servers)
     text = text.replace("listen 8080;", f"listen 127.0.0.1:{port};").replace(" /tmp/", f" {folder}/")
     text = text.replace("worker_processes auto;", "worker_processes 1;").replace("/dev/stderr", f"{folder}/error.log")
     if read_timeout_s is not None:
@@ -31,14 +31,20 @@ def configuration(folder: Path, port: int, services: Sequence[int], read_timeout
 
 
 @contextmanager
-def nginx_before(folder: Path, services: Sequence[int], read_timeout_s: int | None = None) -> Iterator[int]:
-    """Run nginx before the services at these ports of this machine, and yield its own port."""
+def nginx_before(
+    folder: Path, services: Sequence[int], read_timeout_s: int | None = None, connections: int = 32
+) -> Iterator[int]:
+    """Run nginx before the services at these ports of this machine, and yield its own port.
+
+    `connections`: how many one client may have.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     path = folder / "nginx.conf"
-    path.write_text(configuration(folder, port, services, read_timeout_s))
+    text = configuration(folder, port, services, read_timeout_s)
+    path.write_text(text.replace("limit_conn clients 32;", f"limit_conn clients {connections};"))
     # Started by root, its workers would be nobody, who may not enter the test's folder.
     options = "daemon off;" + (" user root;" if os.geteuid() == 0 else "")
     process = subprocess.Popen(["nginx", "-c", str(path), "-e", str(folder / "error.log"), "-g", options])

@@ -120,7 +120,8 @@ class TimeLimitedH11(H11Protocol):
         self._socket = transport
         transport.set_write_buffer_limits(high=WRITE_BYTES)
         transport.max_size = READ_CHUNKED_BYTES  # type: ignore[attr-defined]  # asyncio has no option for it
-        super().connection_made(cast(asyncio.Transport, _LingeringTransport(transport, self)))
+        self._holding = _LingeringTransport(transport, self)
+        super().connection_made(cast(asyncio.Transport, self._holding))
         self._address = str((transport.get_extra_info("peername") or [""])[0])
         self.shared.per_address[self._address] += 1
         excess = max(self._excess_of_address(), len(self.connections) - self.shared.settings.max_connections)
@@ -208,7 +209,12 @@ class TimeLimitedH11(H11Protocol):
                     self.shared.streams[self] = None
                 if self._probes_only:
                     headers["Connection"] = "close"
+                if "content-length" in headers:  # a stream's head goes at once: its first piece may take long
+                    self._holding.hold()
+                await send(message)
+                return
             await send(message)
+            self._holding.release()
 
         app = self._inner_app
         if self._probes_only and path_of(scope) not in PROBES:
@@ -216,6 +222,7 @@ class TimeLimitedH11(H11Protocol):
         try:
             await app(scope, receive, watched)
         finally:
+            self._holding.release()
             self.shared.streams.pop(self, None)
 
     def _make_way(self) -> bool:
@@ -340,16 +347,37 @@ class _Timer:
 
 
 class _LingeringTransport:
-    """The transport that uvicorn gets: its `close` is the protocol's `close_lingering`."""
+    """The transport that uvicorn gets: its `close` is the protocol's `close_lingering`, and a response's head leaves
+    with the first piece of its body. A server that is killed between the two would leave half of a small response,
+    which no proxy can ask for again."""
 
     def __init__(self, transport: asyncio.Transport, protocol: TimeLimitedH11) -> None:
         self._transport = transport
         self._protocol = protocol
+        self._held: list[bytes] | None = None
+
+    def write(self, data: bytes) -> None:
+        if self._held is None:
+            self._transport.write(data)
+        else:
+            self._held.append(data)
+
+    def hold(self) -> None:
+        """Keep what is written until `release`."""
+        if self._held is None:
+            self._held = []
+
+    def release(self) -> None:
+        """Write what was kept in one piece."""
+        if self._held is not None:
+            held, self._held = b"".join(self._held), None
+            self._transport.write(held)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
     def close(self) -> None:
+        self.release()
         self._protocol.close_lingering()
 
     def is_closing(self) -> bool:

@@ -2,6 +2,7 @@
 
 import socket
 import time
+from asyncio.selector_events import _SelectorSocketTransport  # type: ignore[attr-defined]
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -355,3 +356,23 @@ def test_head_is_answered_like_get_without_a_body(service: Served) -> None:
     with service.connect() as line:  # the connection serves on
         line.sendall(b"HEAD /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" + HEAD + b"Connection: close\r\n\r\n")
         assert heard(line).endswith(b'{"status":"alive"}')
+
+
+def test_a_small_answer_leaves_in_one_piece_so_that_no_kill_leaves_half_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[bytes] = []
+    write = _SelectorSocketTransport.write
+
+    def noted(self: _SelectorSocketTransport, data: bytes) -> None:
+        written.append(bytes(data))
+        write(self, data)
+
+    monkeypatch.setattr(_SelectorSocketTransport, "write", noted)
+    with served(tmp_path) as service:
+        head, body = upload(100)
+        assert service.say(head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") + body).endswith(b"done")
+        assert status_of(service.get("/nothing")) == 404
+    answers = [data for data in written if data.startswith(b"HTTP/1.1 ")]
+    assert [status_of(answer) for answer in answers] == [200, 404]
+    assert answers[0].endswith(b"\r\n\r\ndone") and answers[1].endswith(b"}")
