@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from backend.contract.settings import Settings
 from backend.main import create_app
+from backend.mesh.obj import obj_files
 from tests.helpers.drawn import encoded, iou, toy
 from tests.helpers.in_process import InProcessRunner
 
@@ -136,14 +137,20 @@ def test_a_photo_becomes_a_closed_mesh_that_looks_like_its_mask(client: TestClie
 
 @pytest.mark.parametrize(
     ("kind", "media_type"),
-    [("glb", "model/gltf-binary"), ("obj", "model/obj"), ("ply", "application/octet-stream"), ("stl", "model/stl")],
+    [
+        ("glb", "model/gltf-binary"),
+        ("obj", "application/zip"),
+        ("ply", "application/octet-stream"),
+        ("stl", "model/stl"),
+    ],
 )
 def test_every_format_opens_again_and_stands_upright(
     client: TestClient, photo: bytes, kind: str, media_type: str
 ) -> None:
     answer = client.post("/generate-mesh", files={"file": photo}, data={"format": kind})
     assert answer.headers["content-type"].split(";")[0] == media_type
-    mesh = trimesh.load(io.BytesIO(answer.content), file_type=kind, force="mesh")
+    data = obj_files(answer.content, "toy")["toy.obj"] if kind == "obj" else answer.content
+    mesh = trimesh.load(io.BytesIO(data), file_type=kind, force="mesh")
     assert len(mesh.faces) > 500
     x, y, z = mesh.extents
     assert x > y > z  # the toy with its handle is wider than tall, and flatter than both
