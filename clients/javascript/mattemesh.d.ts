@@ -84,6 +84,7 @@ export interface MeshOptions {
   strategy?: "auto" | "depth_guided" | "intersection" | "union" | "segmentation" | null;
   depth_percentile?: number | "auto";
   feather_px?: number;
+  preset?: "blender" | "unity" | "unreal" | "web" | "print" | "ar" | null;
   format?: "glb" | "obj" | "ply" | "stl" | "3mf" | "usdz";
   up?: "y" | "z" | null;
   pivot?: "own" | "foot" | "centre";
@@ -91,11 +92,16 @@ export interface MeshOptions {
   height_m?: number | null;
   target_faces?: number | null;
   shading?: "lit" | "unlit" | null;
+  flat_foot?: boolean;
+  texture?: "auto" | "vertex" | "baked";
+  texture_px?: number | null;
+  texture_quality?: number;
+  texture_format?: "jpeg" | "webp";
+  quantize?: boolean;
   engine?: "auto" | "triposr" | "form" | "relief";
   foreground_ratio?: number;
   resolution?: number;
   threshold?: number;
-  texture?: "auto" | "vertex" | "baked";
   smooth?: boolean;
   project_photo?: boolean;
   depth_guide?: number;
