@@ -40,10 +40,10 @@ NEUTRAL = frozenset({
 
 @cache
 def build_fingerprint() -> str:
-    """Return the digest of the code and its libraries: results of other code have other keys."""
+    """Return the digest of the code, its networks and its libraries: results of other ones have other keys."""
     digest = hashlib.sha256()
     sources = (path for folder in ("backend", "tsr") for path in (REPOSITORY / folder).rglob("*"))
-    for path in sorted(path for path in sources if path.suffix in (".py", ".toml")):
+    for path in sorted(path for path in sources if path.suffix in (".py", ".toml", ".onnx")):
         digest.update(f"{path.relative_to(REPOSITORY)}\n".encode() + path.read_bytes())
     digest.update(json.dumps(versions(), sort_keys=True).encode())
     return digest.hexdigest()

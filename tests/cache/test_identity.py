@@ -105,15 +105,15 @@ def test_other_code_has_other_keys(settings: Settings, monkeypatch: pytest.Monke
     assert key(mask(), settings) != before
 
 
-def test_the_build_is_every_file_of_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_build_is_every_file_of_the_code_and_its_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "backend").mkdir()
     (tmp_path / "backend" / "a.py").write_text("1")
     monkeypatch.setattr(identity, "REPOSITORY", tmp_path)
     fingerprints = [identity.build_fingerprint.__wrapped__()]
-    for name, text in (("a.py", "2"), ("b.py", "1")):
+    for name, text in (("a.py", "2"), ("b.py", "1"), ("form.onnx", "1"), ("form.onnx", "2")):
         (tmp_path / "backend" / name).write_text(text)
         fingerprints.append(identity.build_fingerprint.__wrapped__())
-    assert len(set(fingerprints)) == 3
+    assert len(set(fingerprints)) == 5
 
 
 def test_weights_that_arrive_or_change_change_the_key(settings: Settings) -> None:
