@@ -115,6 +115,16 @@ def test_the_loss_is_least_for_the_truth_at_any_distance() -> None:
     assert wrong > right + 0.05
 
 
+def test_training_never_moves_a_shape_as_a_whole() -> None:
+    batch = batch_of(some_views(), np.arange(4), None)
+    given = answer(batch, 0.3, 0.2)
+    front, back = given.front.requires_grad_(), given.back.requires_grad_()
+    form_loss(Layers(front, back, given.doubt, given.behind), batch).backward()
+    assert front.grad is not None and back.grad is not None
+    push = (front.grad + back.grad).sum((1, 2, 3))
+    assert push.abs().max() < 1e-4 * front.grad.abs().sum()
+
+
 def test_the_network_is_small() -> None:
     assert sum(values.numel() for values in FormNetwork().parameters()) <= MOST_PARAMETERS
 

@@ -1,6 +1,8 @@
 """Make the weights of the `form` engine.
 
 python -m training.form SHARED WORK --backbone FILE.pth    # views, training, export
+python -m training.form SHARED WORK --start A.pt --steps 1900 --rate 5e-4 --seed 13    # go on from WORK/last.pt
+python -m training.form SHARED WORK --start A.pt B.pt --steps 0    # the mean of two runs from the same weights
 
 SHARED holds `train/meshes_cc0.npz` and, to watch the training, `shape/objects.npz` (training/README.md); WORK keeps the
 views, which a second run does not make again, and the last weights.
@@ -26,8 +28,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shared", type=Path)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--backbone", type=Path, required=True, help="published EfficientNet-lite0 weights (.pth)")
+    start = parser.add_mutually_exclusive_group(required=True)
+    start.add_argument("--backbone", type=Path, help="published EfficientNet-lite0 weights (.pth)")
+    start.add_argument("--start", type=Path, nargs="+", help="weights of earlier runs (WORK/last.pt); their mean")
     parser.add_argument("--steps", type=int, default=10_000)
+    parser.add_argument("--rate", type=float, default=Plan.rate, help="of the decoder; the encoder's is 0.4 of it")
+    parser.add_argument("--seed", type=int, default=Plan.seed)
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     options = parser.parse_args()
     torch.set_flush_denormal(True)
@@ -38,11 +44,17 @@ def main() -> None:
 
     def check(step: int, network: FormNetwork) -> None:
         print(f"after {step} steps: {layer_errors(truth, network).reshape(-1, 4).mean(0)}", flush=True)
-        export(network, options.work / "last.onnx")
+        torch.save(network.state_dict(), options.work / "last.pt")
 
     network = FormNetwork()
-    network.start_from(torch.load(options.backbone, map_location="cpu", weights_only=True))
-    train(network, views, Plan(options.steps), check)
+    given = [torch.load(path, map_location="cpu", weights_only=True) for path in options.start or [options.backbone]]
+    if options.start:
+        mean = {name: sum(one[name].float() for one in given) / len(given) for name in given[0]}
+        network.load_state_dict({name: values.to(given[0][name].dtype) for name, values in mean.items()})
+    else:
+        network.start_from(given[0])
+    if options.steps:
+        train(network, views, Plan(options.steps, rate=options.rate, seed=options.seed), check)
     export(network, options.out)
 
 

@@ -14,10 +14,22 @@ from backend.images.resize import resize_to
 from training.form.solids import draw
 from training.form.views import NODES, Object, View, any_pose, view_of
 
-MESH_VIEWS, SOLID_VIEWS, SOLIDS = 5, 4, 2600
+MESH_VIEWS, SOLID_VIEWS = 5, 4
 THINGS_A_PACK = 50
 HELD_OUT_EVERY = 20  # of the meshes, one of so many is never trained on
-SEED = 5
+
+
+@dataclass(frozen=True)
+class Round:
+    """Views of meshes and of solids, drawn from one seed."""
+
+    name: str
+    seed: int
+    solids: range
+    meshes: int  # how many at most, in an order by the seed
+
+
+ROUNDS = (Round("", 5, range(2600), 10_000), Round("again_", 6, range(10_000, 11_300), 1300))
 
 
 @dataclass(frozen=True)
@@ -38,11 +50,13 @@ def make_packs(meshes: Path, folder: Path, workers: int = 2) -> list[Path]:
         count = len(data["vertex_offsets"]) - 1
     learned = [number for number in range(count) if number % HELD_OUT_EVERY]
     jobs = []
-    for kind, numbers in (("mesh", learned), ("solid", list(range(SOLIDS)))):
-        mixed = np.random.default_rng(SEED).permutation(numbers).tolist()
-        chunks = [mixed[at : at + THINGS_A_PACK] for at in range(0, len(mixed), THINGS_A_PACK)]
-        jobs += [(index, f"{kind}_{index:03d}", chunk) for index, chunk in enumerate(chunks)]
-    jobs = [(folder / f"{name}.npz", chunk) for _, name, chunk in sorted(jobs)]  # both kinds by turns
+    for one in ROUNDS:
+        for kind, numbers in (("mesh", learned), ("solid", list(one.solids))):
+            mixed = np.random.default_rng(one.seed).permutation(numbers).tolist()
+            mixed = mixed[: one.meshes] if kind == "mesh" else mixed
+            chunks = [mixed[at : at + THINGS_A_PACK] for at in range(0, len(mixed), THINGS_A_PACK)]
+            named = [(folder / f"{one.name}{kind}_{index:03d}.npz", chunk) for index, chunk in enumerate(chunks)]
+            jobs += [(path, kind, one.seed, chunk) for path, chunk in named]
     with ProcessPoolExecutor(workers, initializer=_begin, initargs=(meshes,)) as pool:
         return list(pool.map(_make, *zip(*jobs, strict=True)))
 
@@ -81,20 +95,20 @@ def _mesh(number: int) -> Object:
     )
 
 
-def _solid(number: int) -> Object:
-    vertices, faces = draw(np.random.default_rng([SEED, 1, number]))
+def _solid(number: int, seed: int) -> Object:
+    vertices, faces = draw(np.random.default_rng([seed, 1, number]))
     vertices = vertices - (vertices.max(axis=0) + vertices.min(axis=0)) / 2
     return Object(vertices / np.abs(vertices).max(), faces, np.full((len(faces), 3), 0.6, np.float32), True)
 
 
-def _make(path: Path, numbers: list[int]) -> Path:
+def _make(path: Path, kind: str, seed: int, numbers: list[int]) -> Path:
     if path.exists():
         return path
-    solid = path.name.startswith("solid")
+    solid = kind == "solid"
     rows: list[View] = []
     for number in numbers:
-        thing = _solid(number) if solid else _mesh(number)
-        random = np.random.default_rng([SEED, 2, solid, number])
+        thing = _solid(number, seed) if solid else _mesh(number)
+        random = np.random.default_rng([seed, 2, solid, number])
         made = (view_of(thing, any_pose(random), random) for _ in range(SOLID_VIEWS if solid else MESH_VIEWS))
         rows += [view for view in made if view is not None]
     arrays = {name: np.stack([getattr(row, name) for row in rows]) for name in View.__dataclass_fields__}

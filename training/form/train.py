@@ -18,6 +18,8 @@ from training.efficientnet import OWN
 from training.form.network import FormNetwork, Layers
 from training.form.pack import Views
 
+KNEE = 0.1  # world units: from about this size on an error grows less than its size
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -25,8 +27,7 @@ class Plan:
 
     steps: int
     batch: int = 16
-    rate: float = 1.5e-3
-    encoder_rate: float = 6e-4
+    rate: float = 1.5e-3  # of the decoder
     seed: int = 7
 
 
@@ -47,7 +48,7 @@ def train(network: FormNetwork, views: Views, plan: Plan, check: Callable[[int, 
     network.to(memory_format=torch.channels_last).train()
     encoder = [p for name, p in network.named_parameters() if name.startswith(OWN)]
     decoder = [p for name, p in network.named_parameters() if not name.startswith(OWN)]
-    groups = [{"params": encoder, "lr": plan.encoder_rate}, {"params": decoder, "lr": plan.rate}]
+    groups = [{"params": encoder, "lr": 0.4 * plan.rate}, {"params": decoder, "lr": plan.rate}]
     optimizer = torch.optim.AdamW(groups, weight_decay=2e-2)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, plan.steps))
     average = {name: values.detach().clone().float() for name, values in network.state_dict().items()}
@@ -83,12 +84,16 @@ def train(network: FormNetwork, views: Views, plan: Plan, check: Callable[[int, 
 def form_loss(layers: Layers, batch: Batch) -> Tensor:
     """Errors of front, back and thickness, of slopes near and far, of the doubt told and of the back's colour.
 
-    A photo does not say how far away the object is: the mean error of both layers is taken out first.
+    A photo does not say how far away the object is: the shift that most of both layers ask for is taken out first. An
+    error counts less and less the larger it is: of two shapes that are possible, one and not their mean is wanted.
     """
     known = batch.known
     count = known.sum((1, 2, 3), keepdim=True).clamp(min=1)
     ahead, behind = layers.front - batch.front, layers.back - batch.back
-    shift = (0.5 * (ahead + behind) * known).sum((1, 2, 3), keepdim=True) / count
+    # Through this mean the gradient is free of any shift of all; without it the depths drift, to 20 in 2,500 steps.
+    mean_error = (0.5 * (ahead + behind) * known).sum((1, 2, 3), keepdim=True) / count
+    ahead, behind = ahead - mean_error, behind - mean_error
+    shift = _shift(ahead, behind, known)
     ahead, behind = (ahead - shift) * known, (behind - shift) * known
     depth = (batch.front * known - 9 * (1 - known)).amax((1, 2, 3), keepdim=True) - (
         batch.back * known + 9 * (1 - known)
@@ -98,7 +103,7 @@ def form_loss(layers: Layers, batch: Batch) -> Tensor:
     def mean(error: Tensor) -> Tensor:
         return (error * share).sum()
 
-    loss = mean(ahead.abs() + behind.abs() + 0.7 * (ahead - behind).abs())
+    loss = mean(_flattened(ahead) + _flattened(behind) + 0.7 * _flattened(ahead - behind))
     for reach, weight in ((1, 1.0), (4, 0.5)):
         for axis in (2, 3):
             for error in (ahead, behind):
@@ -109,6 +114,22 @@ def form_loss(layers: Layers, batch: Batch) -> Tensor:
         doubt = layers.doubt[:, index : index + 1]
         loss = loss + 0.05 * mean(error.detach().abs() / doubt + torch.log(doubt))
     return loss + 0.5 * mean((layers.behind - batch.behind).abs().mean(1, keepdim=True))
+
+
+@torch.no_grad()
+def _shift(ahead: Tensor, behind: Tensor, known: Tensor) -> Tensor:
+    """Return the (N, 1, 1, 1) shift from 0 that is nearest to most errors, by reweighting their mean."""
+    shift = torch.zeros(len(known), 1, 1, 1)
+    for _ in range(3):
+        first, last = (known / ((error - shift).abs() + 0.05) for error in (ahead, behind))
+        total = (first + last).sum((1, 2, 3), keepdim=True).clamp(min=1e-6)
+        shift = (first * ahead + last * behind).sum((1, 2, 3), keepdim=True) / total
+    return shift
+
+
+def _flattened(error: Tensor) -> Tensor:
+    size = error.abs()
+    return 0.25 * size + KNEE * size / (size + KNEE)
 
 
 def _rate(step: int, steps: int) -> float:
