@@ -16,7 +16,7 @@ EXPORT = re.compile(r"^export (?=(?:async )?(?:const|function\*?|class)\b[ *]*(\
 STYLES = re.compile(r'(<link rel="stylesheet" href="/static/(css/[a-z]+\.css)">\n)+')
 STYLE = re.compile(r'href="/static/(css/[a-z]+\.css)"')
 SCRIPT = '<script type="module" src="/static/js/app.js"></script>'
-ASSET = re.compile(r"/static/([\w/.-]+\.(?:svg|webp|jpg|png|js|css))(?=[\"'#`)])")
+ASSET = re.compile(r"/static/([\w/.-]+\.(?:svg|webp|jpg|png|js|css|json))(?=[\"'#`)])")
 ENTRY = "app"
 
 

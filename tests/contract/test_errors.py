@@ -22,7 +22,7 @@ from backend.contract.errors import (
 
 
 def leaves(kind: type[MattemeshError]) -> list[type[MattemeshError]]:
-    below = kind.__subclasses__()
+    below = [child for child in kind.__subclasses__() if child.__module__ == errors.__name__]  # not the client's own
     return [leaf for child in below for leaf in leaves(child)] if below else [kind]
 
 

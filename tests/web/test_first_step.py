@@ -114,4 +114,4 @@ def test_the_cutout_is_saved_as_another_type_seen_closer_and_on_another_ground(o
     assert page.get_attribute("#matte-stage", "data-zoomed") == "false"
     choose(page, "ground", "white")
     ground = "getComputedStyle(document.querySelector('#compare .checkered')).backgroundColor"
-    assert page.evaluate(ground) == "rgb(255, 255, 255)"
+    page.wait_for_function(f'{ground} === "rgb(255, 255, 255)"')  # the colour fades in

@@ -62,7 +62,7 @@ def test_every_option_that_decides_the_matte_counts_at_another_size_too(monkeypa
     monkeypatch.setattr("backend.folders.batch.resize_plan.cut_out", heard)
     given = {"model": "maskrcnn", "quality": "fast", "multi_scale": True, "use_alpha": False, "score_threshold": 0.7,
              "classes": "dog", "instances": "all", "depth_percentile": 20.0, "cloth": "upper", "points": [],
-             "matting": "own", "holes": "keep", "refiner": "classic"}  # fmt: skip
+             "matting": "own", "holes": "keep", "refiner": "classic", "roi": None}  # fmt: skip
     assert set(given) == set(MatteOptions.model_fields) - {"strategy", "feather_px", "debug", "refine"}
     image = toy(80, 60)[0]
     find_mask(Picture(image, None, "png", (60, 80)), 2.0, MeshOptions(**given), Engines(Settings()), Trace())
