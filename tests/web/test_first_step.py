@@ -113,5 +113,5 @@ def test_the_cutout_is_saved_as_another_type_seen_closer_and_on_another_ground(o
     page.click("#matte-fit")
     assert page.get_attribute("#matte-stage", "data-zoomed") == "false"
     choose(page, "ground", "white")
-    ground = "getComputedStyle(document.querySelector('#compare .checkered')).backgroundColor"
-    page.wait_for_function(f'{ground} === "rgb(255, 255, 255)"')  # the colour fades in
+    ground = "() => getComputedStyle(document.querySelector('#compare .checkered')).backgroundColor"
+    page.wait_for_function(f"{ground} === 'rgb(255, 255, 255)'")  # the colour fades in
