@@ -15,7 +15,7 @@ def test_an_outage_and_a_reload_in_the_middle_lose_nothing_and_start_nothing_twi
         page.watch.expected = ("ERR_",)  # of the outage
         with service.stopped():
             page.set_input_files("#pick", str(photo))
-            page.wait_for_selector("[data-progress=matte] .work-word:text-matches('queue|starting', 'i')")  # not uploading
+            page.wait_for_selector("[data-progress=matte] .work-word:text-matches('queue|starting', 'i')")
             page.reload()
             page.wait_for_selector("[data-progress=matte] progress", state="attached")
             assert "#matte/" in page.url
