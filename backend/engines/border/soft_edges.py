@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from backend.images.arrays import Mask
 
 Floats = NDArray[np.float32]
+Light = tuple[Floats, Floats, Floats]  # as `_light` returns it
 
 DIMMED = (0.25, 1.25)  # lightness of the place over the backdrop's; a contact shadow leaves a quarter
 TINT = (9.0, 0.5)  # Lab: most that its tint differs from the backdrop's, and more for each unit of lightness lost: the
@@ -31,7 +32,8 @@ def find_soft_places(lab: Floats, ground: Floats, things: Mask, noise: float) ->
     `lab` and `ground` are (H, W, 3) float32 Lab, the picture and its backdrop.
     """
     nothing = np.zeros(things.shape, np.bool_)
-    tinted = _is_tinted(lab, ground) & things
+    light = _light(lab, ground)
+    tinted = _is_tinted(light, ground) & things
     if not tinted.any():
         return nothing
     fine, coarse = _slope(lab, FINE), _slope(lab, COARSE)
@@ -42,15 +44,14 @@ def find_soft_places(lab: Floats, ground: Floats, things: Mask, noise: float) ->
     if not edge.any():
         return nothing
     # In a picture that is soft all over, the object's own edges say what sharp means.
-    limit = min(SHARP, 0.75 * float(np.percentile(ratio[edge], 75)))
-    sharp = steep & (ratio > limit)
-    sharp = cv2.copyMakeBorder(sharp.view(np.uint8), GAPS[-1], GAPS[-1], GAPS[-1], GAPS[-1], cv2.BORDER_CONSTANT)
+    sharp = steep & (ratio > min(SHARP, 0.75 * float(np.percentile(ratio[edge], 75))))
+    padded = cv2.copyMakeBorder(sharp.view(np.uint8), GAPS[-1], GAPS[-1], GAPS[-1], GAPS[-1], cv2.BORDER_CONSTANT)
     for radius in GAPS:
         side = (2 * radius + 1, 2 * radius + 1)
-        barrier = cv2.morphologyEx(sharp, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, side)) > 0
+        barrier = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, side)) > 0
         places = _reached(tinted, things, barrier[GAPS[-1] : -GAPS[-1], GAPS[-1] : -GAPS[-1]])
         if np.count_nonzero(places) <= MOST * np.count_nonzero(things):
-            return places & ~_own_parts(places, things, steep & (ratio > limit), _is_deep(lab, ground), fine)
+            return places & ~_own_parts(places, things, sharp, _is_deep(light), fine)
     return nothing
 
 
@@ -97,13 +98,13 @@ def _reached(tinted: Mask, things: Mask, barrier: Mask) -> Mask:
     return np.asarray(tinted & (cv2.dilate(places.view(np.uint8), np.ones((3, 3), np.uint8)) > 0))
 
 
-def _is_deep(lab: Floats, ground: Floats) -> Mask:
+def _is_deep(light: Light) -> Mask:
     """Return where a shadow would be darker or more coloured than one is except right below an object."""
-    _, ratio, tint = _light(lab, ground)
+    _, ratio, tint = light
     return np.asarray((ratio < DEEP[0]) | (tint > DEEP[1]))
 
 
-def _light(lab: Floats, ground: Floats) -> tuple[Floats, Floats, Floats]:
+def _light(lab: Floats, ground: Floats) -> Light:
     """Return `lab` calmed, its lightness over that of the backdrop, and how far its tint is off in Lab."""
     calm = cv2.GaussianBlur(lab, (0, 0), 1.0)
     ratio = calm[..., 0] / np.maximum(ground[..., 0], 1.0)
@@ -111,8 +112,8 @@ def _light(lab: Floats, ground: Floats) -> tuple[Floats, Floats, Floats]:
     return calm, ratio, tint
 
 
-def _is_tinted(lab: Floats, ground: Floats) -> Mask:
-    calm, ratio, tint = _light(lab, ground)
+def _is_tinted(light: Light, ground: Floats) -> Mask:
+    calm, ratio, tint = light
     allowed = TINT[0] + TINT[1] * np.maximum(ground[..., 0] - calm[..., 0], 0)
     return np.asarray((ratio > DIMMED[0]) & (ratio < DIMMED[1]) & (tint < allowed))
 
