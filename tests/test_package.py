@@ -118,8 +118,8 @@ def test_its_service_shows_the_page_and_cuts_out(installed: Installed, tmp_path:
         assert len(facts["examples"]) == 5
         assert httpx.get(f"{address}{facts['examples'][0]['href']}").headers["content-type"] == "image/jpeg"
         assert bool(facts["viewer"]) == (REPOSITORY / "node_modules" / "@google").is_dir()
-        assert "/static/page.js" in httpx.get(address).text
-        assert httpx.get(f"{address}/static/page.js").status_code == 200
+        assert "/static/page.en.js" in httpx.get(address).text
+        assert httpx.get(f"{address}/static/page.en.js").status_code == 200
         assert httpx.get(f"{address}/openapi.json").json()["info"]["version"] == __version__
         assert httpx.get(f"{address}/health").json()["versions"]["mattemesh"] == __version__
         files = {"file": (installed.folder / "photo.jpg").read_bytes()}

@@ -1,11 +1,15 @@
-"""The page's files in, what a browser gets out: one script, one style sheet, the index that names them by digest.
+"""The page's files in, what a browser gets out: one style sheet, and in each language a script and the index that names
+them by digest.
 
 The page is written as many small modules and needs no build: the modules are put together here, in the order in which
-they import each other, each in a function of its own. Compressed, all of it comes in a few requests.
+they import each other, each in a function of its own. Compressed, all of it comes in a few requests. The sentences of a
+language come with them: none is loaded that nobody reads, and nothing is shown in one language and then another.
 """
 
 import gzip
 import hashlib
+import html
+import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +19,8 @@ IMPORT = re.compile(r'^import \{([^}]*)\} from "\./([a-z_]+)\.js";\n', re.MULTIL
 EXPORT = re.compile(r"^export (?=(?:async )?(?:const|function\*?|class)\b[ *]*(\w+))", re.MULTILINE)
 STYLES = re.compile(r'(<link rel="stylesheet" href="/static/(css/[a-z]+\.css)">\n)+')
 STYLE = re.compile(r'href="/static/(css/[a-z]+\.css)"')
+SENTENCES = re.compile(r'^import (\w+) from "\.\./words/en\.json" with \{ type: "json" \};\n', re.MULTILINE)
+MARK = re.compile(r"\{\{([a-z0-9-]+(?:\.[a-z0-9-]+)*)\}\}")
 SCRIPT = '<script type="module" src="/static/js/app.js"></script>'
 ASSET = re.compile(r"/static/([\w/.-]+\.(?:svg|webp|jpg|png|js|css|json))(?=[\"'#`)])")
 ENTRY = "app"
@@ -34,9 +40,11 @@ class Served:
 
 @dataclass(frozen=True)
 class Page:
-    """The index and the files that it names; `digests` are those of all files, by their path under /static/."""
+    """The index by language and the files that it names; `digests` are those of all files, by their path under
+    /static/; `languages` are their own names, by code."""
 
-    index: Served
+    index: dict[str, Served]
+    languages: dict[str, str]
     files: dict[str, Served]
     digests: dict[str, str]
 
@@ -55,21 +63,29 @@ def read_page(web: Path) -> Page:
 def _assembled(web: Path, stamps: tuple[tuple[Path, int], ...]) -> Page:
     digests = {path.relative_to(web).as_posix(): digest_of(path.read_bytes()) for path, _ in stamps}
     index = (web / "index.html").read_text()
+    modules = {path.stem: path.read_text() for path in web.glob("js/*.js")}
+    lists = {path.stem: json.loads(path.read_text()) for path in sorted(web.glob("words/*.json"))}
     styles = STYLES.search(index)
     if styles is None or SCRIPT not in index:
         raise ValueError("index.html names no style sheets or not the entry script")
-    sheets = STYLE.findall(styles.group())
-    made = {
-        "page.css": ("text/css", "".join((web / sheet).read_text() for sheet in sheets)),
-        "page.js": ("text/javascript", bundle_modules({path.stem: path.read_text() for path in web.glob("js/*.js")})),
-    }
-    files = {
-        name: Served(with_digests(text, digests).encode(), media_type) for name, (media_type, text) in made.items()
-    }
+    css = "".join((web / sheet).read_text() for sheet in STYLE.findall(styles.group()))
+    files = {"page.css": Served(with_digests(css, digests).encode(), "text/css")}
+    for language, sentences in lists.items():
+        script = with_digests(bundle_modules(modules, sentences), digests)
+        files[f"page.{language}.js"] = Served(script.encode(), "text/javascript")
     digests |= {name: file.digest for name, file in files.items()}
     index = index.replace(styles.group(), '<link rel="stylesheet" href="/static/page.css">\n')
-    index = index.replace(SCRIPT, '<script type="module" src="/static/page.js"></script>')
-    return Page(Served(with_digests(index, digests).encode(), "text/html; charset=utf-8"), files, digests)
+    pages = {}
+    for language, sentences in lists.items():
+        script = SCRIPT.replace("js/app.js", f"page.{language}.js")
+        text = with_digests(with_sentences(index.replace(SCRIPT, script), sentences), digests)
+        pages[language] = Served(text.encode(), "text/html; charset=utf-8")
+    return Page(pages, {language: sentences["name"] for language, sentences in lists.items()}, files, digests)
+
+
+def with_sentences(text: str, sentences: dict[str, str]) -> str:
+    """Return the HTML `text` with each `{{key}}` replaced by its sentence. Raises KeyError for a key without one."""
+    return MARK.sub(lambda found: html.escape(sentences[found.group(1)]), text)
 
 
 def with_digests(text: str, digests: dict[str, str]) -> str:
@@ -82,12 +98,14 @@ def with_digests(text: str, digests: dict[str, str]) -> str:
     return ASSET.sub(named, text)
 
 
-def bundle_modules(modules: dict[str, str]) -> str:
-    """Return one module that does what `app` and all that it imports do; `modules` are their sources by name.
+def bundle_modules(modules: dict[str, str], sentences: dict[str, object]) -> str:
+    """Return one module that does what `app` and all that it imports do; `modules` are their sources by name. What is
+    read from the list of English sentences is read from `sentences`.
 
     They import names from each other, by `import { a, b } from "./name.js";`, and export declarations; what else
     modules can do is not needed. Raises ValueError for modules that import each other in a circle.
     """
+    written = json.dumps(sentences, ensure_ascii=False)
     parts: list[str] = []
     done: set[str] = set()
 
@@ -103,6 +121,7 @@ def bundle_modules(modules: dict[str, str]) -> str:
         exported = EXPORT.findall(source)
         source = IMPORT.sub(lambda found: f"const {{{found.group(1)}}} = ${found.group(2)};\n", source)
         source = EXPORT.sub("", source)
+        source = SENTENCES.sub(lambda found: f"const {found.group(1)} = {written};\n", source)
         if name == ENTRY:  # it waits at the top level, which a function could not
             parts.append(f"// {name}.js\n{{\n{source}}}\n")
         else:

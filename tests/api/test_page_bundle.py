@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.api.page_bundle import bundle_modules, read_page
+from backend.api.page_bundle import bundle_modules, read_page, with_sentences
 from backend.contract.settings import REPOSITORY
 
 WEB = REPOSITORY / "backend" / "web"
@@ -16,11 +16,24 @@ def test_modules_come_in_the_order_of_their_imports_and_only_those_that_are_used
             "b": 'import { one } from "./a.js";\n\nexport const two = () => one;\nconst own = 1;\n',
             "a": "export const one = 1;\nexport async function more() {}\nexport class Third {}\n",
             "unused": "export const lost = 1;\n",
-        }
+        },
+        {},
     )
     assert made.index("// a.js") < made.index("// b.js") < made.index("// app.js")
     assert "return { one, more, Third };" in made and "return { two };" in made
     assert "unused" not in made and "export" not in made and "import" not in made
+
+
+def test_the_sentences_of_a_language_take_the_place_of_the_english_ones() -> None:
+    source = 'import sentences from "../words/en.json" with { type: "json" };\n\nexport const { a } = sentences;\n'
+    made = bundle_modules({"app": 'import { a } from "./words.js";\na();\n', "words": source}, {"a": "„Krüge“"})
+    assert 'const sentences = {"a": "„Krüge“"};' in made and "import" not in made
+
+
+def test_a_mark_without_a_sentence_is_named_and_sentences_are_text() -> None:
+    assert with_sentences('<p title="{{a.b}}">{{c}}</p>', {"a.b": '"', "c": "<&"}) == '<p title="&quot;">&lt;&amp;</p>'
+    with pytest.raises(KeyError, match="absent"):
+        with_sentences("{{absent}}", {})
 
 
 def test_a_circle_of_imports_is_named() -> None:
@@ -30,18 +43,21 @@ def test_a_circle_of_imports_is_named() -> None:
         "b": 'import { a } from "./a.js";\nexport const b = a;\n',
     }
     with pytest.raises(ValueError, match="a -> b -> a"):
-        bundle_modules(circle)
+        bundle_modules(circle, {})
 
 
 def test_the_page_names_what_it_loads_by_digest_and_follows_its_files(tmp_path: Path) -> None:
     web = tmp_path / "web"
     shutil.copytree(WEB, web)
     page = read_page(web)
-    index = page.index.data.decode()
-    assert f'"/static/page.js?v={page.files["page.js"].digest}"' in index
-    assert f'"/static/page.css?v={page.files["page.css"].digest}"' in index
-    assert f"/static/icons.svg?v={page.digests['icons.svg']}#photo" in index
-    assert f"/static/icons.svg?v={page.digests['icons.svg']}#" in page.files["page.js"].data.decode()
+    for language in ("en", "de"):
+        index = page.index[language].data.decode()
+        script = page.files[f"page.{language}.js"]
+        assert f'<html lang="{language}">' in index and "{{" not in index
+        assert f'"/static/page.{language}.js?v={script.digest}"' in index
+        assert f'"/static/page.css?v={page.files["page.css"].digest}"' in index
+        assert f"/static/icons.svg?v={page.digests['icons.svg']}#photo" in index
+        assert f"/static/icons.svg?v={page.digests['icons.svg']}#" in script.data.decode()
     assert read_page(web) is page
     (web / "css" / "base.css").write_text("body { margin: 1px }\n")
     assert b"margin: 1px" in read_page(web).files["page.css"].data

@@ -24,7 +24,7 @@ def guarded(base_url: str = "http://testserver", client: str = "192.0.2.1", **se
     @app.get("/healthz")
     @app.get("/metrics")
     @app.get("/")
-    @app.get("/static/page.js")
+    @app.get("/static/page.en.js")
     @app.get("/jobs")
     @app.delete("/jobs")
     async def answer() -> dict[str, str]:

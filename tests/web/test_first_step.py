@@ -37,6 +37,19 @@ def test_the_first_step_shows_a_result_and_is_light(open_page: Any) -> None:
     page.wait_for_selector("#engines[open] .engine-row")
 
 
+def test_the_page_speaks_the_browsers_language_until_another_is_chosen(open_page: Any) -> None:
+    page = open_page(locale="de-AT")
+    assert page.evaluate("document.documentElement.lang") == "de"
+    assert page.inner_text("h1:visible") == "Objekte freistellen. In 3D drehen."
+    with page.expect_navigation():
+        page.select_option("#language", "en")
+    page.wait_for_selector("html[data-ready]")
+    assert page.inner_text("h1:visible") == "Cut out any object. Turn it in 3D."
+    page.reload()
+    page.wait_for_selector("html[data-ready][lang=en]")
+    assert page.input_value("#language") == "en"
+
+
 def test_the_picture_of_all_examples_has_one_tile_for_each(open_page: Any) -> None:
     page = open_page()
     width = page.evaluate(

@@ -23,6 +23,7 @@ PACKAGED = WEB / "packaged"  # where setup.py puts the files that a checkout has
 EXAMPLES = PACKAGED / "examples" if PACKAGED.is_dir() else REPOSITORY / "examples"
 VIEWER = (PACKAGED if PACKAGED.is_dir() else REPOSITORY) / "node_modules/@google/model-viewer/dist/model-viewer.min.js"
 FOR_GOOD = {"Cache-Control": "public, max-age=31536000, immutable"}
+LANGUAGE_COOKIE = "language"  # set by the page's menu
 REVALIDATE = {"Cache-Control": "no-cache"}  # revalidated on each use (304), so an update shows at once
 router = APIRouter(include_in_schema=False)
 
@@ -43,7 +44,7 @@ def kept_for(request: Request, digest: str | None) -> dict[str, str]:
 
 def compressed_answer(request: Request, file: Served, headers: dict[str, str]) -> Response:
     """Return `file`, by gzip for those who take it, or 304 to those who have it."""
-    headers = {**headers, "ETag": f'"{file.digest}"', "Vary": "Accept-Encoding"}
+    headers = {"Vary": "Accept-Encoding", **headers, "ETag": f'"{file.digest}"'}
     if file.digest in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     if "gzip" not in request.headers.get("accept-encoding", ""):
@@ -54,16 +55,36 @@ def compressed_answer(request: Request, file: Served, headers: dict[str, str]) -
 
 @router.api_route("/", methods=["GET", "HEAD"])
 def page(request: Request) -> Response:
-    """Returns the page."""
-    return compressed_answer(request, read_page(WEB).index, REVALIDATE)
+    """Returns the page in the language that was chosen in it, else in the first of the browser's that there is."""
+    index = read_page(WEB).index
+    language = chosen_language(request, list(index))
+    headers = {**REVALIDATE, "Content-Language": language, "Vary": "Accept-Encoding, Accept-Language, Cookie"}
+    return compressed_answer(request, index[language], headers)
 
 
-@router.get("/static/page.js")
+def chosen_language(request: Request, languages: list[str]) -> str:
+    """Return the one of `languages` that the page's cookie or else Accept-Language names; English where none does."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE)
+    if chosen in languages:
+        return chosen
+    wishes = []
+    for wish in request.headers.get("accept-language", "").split(","):
+        tag, _, weight = wish.partition(";")
+        try:
+            wishes.append((float(weight.strip().removeprefix("q=") or 1), tag.strip().lower().split("-")[0]))
+        except ValueError:
+            continue  # not a weight: the wish cannot be placed among the others
+    ranked = sorted((wish for wish in wishes if wish[0] > 0), key=lambda wish: -wish[0])
+    return next((tag for _, tag in ranked if tag in languages), "en")
+
+
+@router.get("/static/page.{language}.js")
 @router.get("/static/page.css")
 def page_file(request: Request) -> Response:
-    """Returns the modules of the page in one, or its style sheets."""
-    name = request.url.path.rsplit("/", 1)[-1]
-    file = read_page(WEB).files[name]
+    """Returns the modules of the page in one, in a language, or its style sheets."""
+    file = read_page(WEB).files.get(request.url.path.rsplit("/", 1)[-1])
+    if file is None:
+        raise HTTPException(404)
     return compressed_answer(request, file, kept_for(request, file.digest))
 
 
@@ -74,6 +95,7 @@ async def page_facts(request: Request) -> dict[str, Any]:
     settings: Settings = request.app.state.settings
     return {
         "version": request.app.version,
+        "languages": read_page(WEB).languages,
         "limits": {
             "upload_bytes": settings.max_upload_bytes,
             "pixels": settings.max_pixels,

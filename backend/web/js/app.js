@@ -11,6 +11,7 @@ import { startFixStep } from "./fix_step.js";
 import { startIntake } from "./intake.js";
 import { askForKey, key } from "./key.js";
 import { startKeysSheet } from "./keys_sheet.js";
+import { startLanguageMenu } from "./language_menu.js";
 import { startMatteStep } from "./matte_step.js";
 import { startMeshStep } from "./mesh_step.js";
 import { startQueue } from "./queue.js";
@@ -30,6 +31,7 @@ startQueue();
 startIntake();
 startDemo();
 startKeysSheet();
+startLanguageMenu();
 byId("version").textContent = `Mattemesh ${state.page.version}`;
 document.documentElement.dataset.ready = "true"; // the page reacts to input from here on
 if (state.page.needs_key && !key()) await askForKey();

@@ -2,6 +2,7 @@
 
 import { startCompare } from "./compare.js";
 import { byId } from "./dom.js";
+import { t } from "./language.js";
 import { orbit } from "./orbit.js";
 import { state } from "./store.js";
 
@@ -21,7 +22,7 @@ export function startDemo() {
   for (const [name, value] of Object.entries({
     role: "slider",
     tabindex: "0",
-    "aria-label": "The 3D model. The left and right arrow keys turn it.",
+    "aria-label": t("photo.demo-turn"),
     "aria-valuemin": "0",
     "aria-valuemax": "359",
   }))

@@ -5,6 +5,7 @@ import { byId, element } from "./dom.js";
 import { droppedFiles } from "./dropped.js";
 import { checkFile } from "./file_check.js";
 import { makeMatte } from "./jobs.js";
+import { fileSize, t, translated } from "./language.js";
 import { problemPlace, showProblem } from "./problems.js";
 import { go, showAddress } from "./steps.js";
 import { changed, newPhoto, state } from "./store.js";
@@ -21,7 +22,7 @@ export function startIntake() {
   });
   startDropping();
   const { limits, examples } = state.page;
-  byId("limits").textContent = `Up to ${Math.floor(limits.upload_bytes / 2 ** 20)} MB each.`;
+  byId("limits").textContent = t("photo.limit", { size: fileSize(limits.upload_bytes) });
   byId("examples").hidden = examples.length === 0;
   byId("examples")
     .querySelector("ul")
@@ -39,14 +40,14 @@ export async function take(files) {
   for (const file of files) {
     try {
       const shows = await checkFile(file, state.page.limits);
-      taken.push(newPhoto(file.name || "photo", file, shows));
+      taken.push(newPhoto(file.name || t("photo.nameless"), file, shows));
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
       refused.push({ name: file.name, problem });
     }
   }
   const problem = refused.length > 0 ? together(refused, files.length) : null;
-  showProblem(byId("notice"), taken.length > 0 ? problem : null, [{ label: "OK", act: closeNotice }]);
+  showProblem(byId("notice"), taken.length > 0 ? problem : null, [{ label: t("intake.ok"), act: closeNotice }]);
   if (taken.length === 0) {
     if (state.step !== "photo") go("photo");
     showProblem(place, problem);
@@ -69,7 +70,7 @@ function together(refused, count) {
   if (count === 1) return problem;
   if (refused.length === 1) return Object.assign(problem, { title: `${name}: ${problem.title}` });
   const detail = refused.map((each) => `${each.name}: ${each.problem.title}.`).join(" ");
-  return new Problem({ code: "several-refused", title: `${refused.length} files were not accepted`, detail });
+  return new Problem({ code: "several-refused", title: t("intake.refused", { count: refused.length }), detail });
 }
 
 function startDropping() {
@@ -98,7 +99,7 @@ function startDropping() {
 function exampleButton({ name, href }, index) {
   const thumb = element("i", { className: "thumb" });
   thumb.style.setProperty("--tile", String(index)); // of one picture with all of them
-  const words = element("span", { textContent: name });
+  const words = element("span", { textContent: translated(`example.${name}`, name) });
   const button = element("button", { type: "button", className: "example" }, thumb, words);
   button.addEventListener("click", async () => {
     try {

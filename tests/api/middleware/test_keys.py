@@ -28,7 +28,7 @@ def test_what_is_not_open_answers_401_to_a_request_without_a_key(path: str) -> N
     assert answer.json()["code"] == "unauthorized"
 
 
-@pytest.mark.parametrize("path", ["/", "/healthz", "/static/page.js", "/docs", "/openapi.json"])
+@pytest.mark.parametrize("path", ["/", "/healthz", "/static/page.en.js", "/docs", "/openapi.json"])
 def test_signs_of_life_the_page_and_the_documentation_are_open(path: str) -> None:
     assert guarded(api_key=KEY).get(path).status_code == 200
 
