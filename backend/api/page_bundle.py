@@ -3,7 +3,8 @@ them by digest.
 
 The page is written as many small modules and needs no build: the modules are put together here, in the order in which
 they import each other, each in a function of its own. Compressed, all of it comes in a few requests. The sentences of a
-language come with them: none is loaded that nobody reads, and nothing is shown in one language and then another.
+language come with them: none is loaded that nobody reads, and nothing is shown in one language and then another. What a
+module imports by `import("./name.js")` comes in a file of its own, when it is first needed.
 """
 
 import gzip
@@ -16,6 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 
 IMPORT = re.compile(r'^import \{([^}]*)\} from "\./([a-z_]+)\.js";\n', re.MULTILINE)
+LATER = re.compile(r'\bimport\("\./([a-z_]+)\.js"\)(?!\.[A-Z])')  # a capital follows in comments, which name types
 EXPORT = re.compile(r"^export (?=(?:async )?(?:const|function\*?|class)\b[ *]*(\w+))", re.MULTILINE)
 STYLES = re.compile(r'(<link rel="stylesheet" href="/static/(css/[a-z]+\.css)">\n)+')
 STYLE = re.compile(r'href="/static/(css/[a-z]+\.css)"')
@@ -71,9 +73,12 @@ def _assembled(web: Path, stamps: tuple[tuple[Path, int], ...]) -> Page:
     css = "".join((web / sheet).read_text() for sheet in STYLE.findall(styles.group()))
     files = {"page.css": Served(with_digests(css, digests).encode(), "text/css")}
     for language, sentences in lists.items():
-        script = with_digests(bundle_modules(modules, sentences), digests)
-        files[f"page.{language}.js"] = Served(script.encode(), "text/javascript")
-    digests |= {name: file.digest for name, file in files.items()}
+        scripts = bundle_modules(modules, sentences)
+        scripts[f"page.{language}.js"] = scripts.pop("page.js")  # the last: it names the others by digest
+        for name, script in scripts.items():
+            files[name] = Served(with_digests(script, digests).encode(), "text/javascript")
+            digests[name] = files[name].digest
+    digests["page.css"] = files["page.css"].digest
     index = index.replace(styles.group(), '<link rel="stylesheet" href="/static/page.css">\n')
     pages = {}
     for language, sentences in lists.items():
@@ -98,38 +103,75 @@ def with_digests(text: str, digests: dict[str, str]) -> str:
     return ASSET.sub(named, text)
 
 
-def bundle_modules(modules: dict[str, str], sentences: dict[str, object]) -> str:
-    """Return one module that does what `app` and all that it imports do; `modules` are their sources by name. What is
-    read from the list of English sentences is read from `sentences`.
+def bundle_modules(modules: dict[str, str], sentences: dict[str, object]) -> dict[str, str]:
+    """Return `page.js`, which does what `app` and all that it imports do, and `later/NAME.js` for each module that is
+    imported when it is needed; `modules` are their sources by name. What is read from the list of English sentences is
+    read from `sentences`.
 
-    They import names from each other, by `import { a, b } from "./name.js";`, and export declarations; what else
-    modules can do is not needed. Raises ValueError for modules that import each other in a circle.
+    They import names from each other, by `import { a, b } from "./name.js";` or `import("./name.js")`, and export
+    declarations; what else modules can do is not needed. Each module runs once: what two files need is in `page.js`.
+    Raises ValueError for modules that import each other in a circle.
     """
     written = json.dumps(sentences, ensure_ascii=False)
-    parts: list[str] = []
-    done: set[str] = set()
+    entries = [ENTRY]
+    needs = {}
+    for entry in entries:  # grows meanwhile
+        needs[entry] = _in_order(modules, entry)
+        later = [name for module in needs[entry] for name in LATER.findall(modules[module])]
+        entries += [name for name in dict.fromkeys(later) if name not in entries]
+    at_once = [
+        name
+        for name in dict.fromkeys(name for order in needs.values() for name in order)
+        if name in needs[ENTRY] or sum(name in order for order in needs.values()) > 1
+    ]
+    at_once.remove(ENTRY)
+    given = {}  # to each later file: the modules of page.js that it imports from
+    for entry in entries[1:]:
+        own = [name for name in needs[entry] if name not in at_once]
+        named = {other for name in own for _, other in IMPORT.findall(modules[name])}
+        later_still = {other for name in needs[entry] for other in LATER.findall(modules[name])}
+        if later_still:
+            raise ValueError(f"{entry}, which comes later, imports {min(later_still)} later still")
+        given[entry] = f"{{ {', '.join(f'${name}' for name in at_once if name in named)} }}"
+
+    def linked(name: str) -> str:
+        return LATER.sub(
+            lambda found: f'import("/static/later/{found[1]}.js").then(({{ load }}) => load({given[found[1]]}))',
+            _as_function(name, SENTENCES.sub(lambda found: f"const {found[1]} = {written};\n", modules[name])),
+        )
+
+    made = {"page.js": "".join(linked(name) for name in [*at_once, ENTRY])}
+    for entry in entries[1:]:
+        body = "".join(linked(name) for name in needs[entry] if name not in at_once)
+        start = f"let made;\nexport const load = ({given[entry]}) =>\n(made ??= (() => {{\n"
+        made[f"later/{entry}.js"] = f"{start}{body}return ${entry};\n}})());\n"
+    return made
+
+
+def _in_order(modules: dict[str, str], entry: str) -> list[str]:
+    """Return `entry` and all that it imports at once, each behind what it imports itself."""
+    done: list[str] = []
 
     def add(name: str, trail: tuple[str, ...]) -> None:
         if name in trail:
             raise ValueError(f"modules import each other in a circle: {' -> '.join((*trail, name))}")
         if name in done:
             return
-        source = modules[name]
-        for _, other in IMPORT.findall(source):
+        for _, other in IMPORT.findall(modules[name]):
             add(other, (*trail, name))
-        done.add(name)
-        exported = EXPORT.findall(source)
-        source = IMPORT.sub(lambda found: f"const {{{found.group(1)}}} = ${found.group(2)};\n", source)
-        source = EXPORT.sub("", source)
-        source = SENTENCES.sub(lambda found: f"const {found.group(1)} = {written};\n", source)
-        if name == ENTRY:  # it waits at the top level, which a function could not
-            parts.append(f"// {name}.js\n{{\n{source}}}\n")
-        else:
-            names = ", ".join(exported)
-            parts.append(f"// {name}.js\nconst ${name} = (() => {{\n{source}return {{ {names} }};\n}})();\n")
+        done.append(name)
 
-    add(ENTRY, ())
-    return "".join(parts)
+    add(entry, ())
+    return done
+
+
+def _as_function(name: str, source: str) -> str:
+    exported = ", ".join(EXPORT.findall(source))
+    source = IMPORT.sub(lambda found: f"const {{{found[1]}}} = ${found[2]};\n", source)
+    source = EXPORT.sub("", source)
+    if name == ENTRY:  # it waits at the top level, which a function could not
+        return f"// {name}.js\n{{\n{source}}}\n"
+    return f"// {name}.js\nconst ${name} = (() => {{\n{source}return {{ {exported} }};\n}})();\n"
 
 
 @lru_cache(maxsize=32)

@@ -18,7 +18,7 @@ def test_modules_come_in_the_order_of_their_imports_and_only_those_that_are_used
             "unused": "export const lost = 1;\n",
         },
         {},
-    )
+    )["page.js"]
     assert made.index("// a.js") < made.index("// b.js") < made.index("// app.js")
     assert "return { one, more, Third };" in made and "return { two };" in made
     assert "unused" not in made and "export" not in made and "import" not in made
@@ -26,7 +26,9 @@ def test_modules_come_in_the_order_of_their_imports_and_only_those_that_are_used
 
 def test_the_sentences_of_a_language_take_the_place_of_the_english_ones() -> None:
     source = 'import sentences from "../words/en.json" with { type: "json" };\n\nexport const { a } = sentences;\n'
-    made = bundle_modules({"app": 'import { a } from "./words.js";\na();\n', "words": source}, {"a": "„Krüge“"})
+    made = bundle_modules({"app": 'import { a } from "./words.js";\na();\n', "words": source}, {"a": "„Krüge“"})[
+        "page.js"
+    ]
     assert 'const sentences = {"a": "„Krüge“"};' in made and "import" not in made
 
 
@@ -34,6 +36,30 @@ def test_a_mark_without_a_sentence_is_named_and_sentences_are_text() -> None:
     assert with_sentences('<p title="{{a.b}}">{{c}}</p>', {"a.b": '"', "c": "<&"}) == '<p title="&quot;">&lt;&amp;</p>'
     with pytest.raises(KeyError, match="absent"):
         with_sentences("{{absent}}", {})
+
+
+def test_what_is_imported_when_it_is_needed_comes_in_a_file_of_its_own() -> None:
+    made = bundle_modules(
+        {
+            "app": 'import { base } from "./base.js";\n/** @type {import("./base.js").Kind} */\n'
+            'import("./far.js").then(({ far }) => far());\nimport("./near.js");\n',
+            "base": "export const base = 1;\n",
+            "both": 'import { base } from "./base.js";\nexport const both = base;\n',
+            "own": "export const own = 2;\n",
+            "far": 'import { both } from "./both.js";\nimport { own } from "./own.js";\nexport const far = 3;\n',
+            "near": 'import { both } from "./both.js";\nexport const near = both;\n',
+        },
+        {},
+    )
+    assert sorted(made) == ["later/far.js", "later/near.js", "page.js"]
+    assert (
+        'import("/static/later/far.js").then(({ load }) => load({ $both })).then(({ far }) => far());'
+        in made["page.js"]
+    )
+    assert "// both.js" in made["page.js"] and "// own.js" not in made["page.js"]  # what two need runs once
+    assert "// own.js" in made["later/far.js"] and "// both.js" not in made["later/far.js"]
+    with pytest.raises(ValueError, match="later still"):
+        bundle_modules({"app": 'import("./a.js");\n', "a": 'import("./b.js");\n', "b": ""}, {})
 
 
 def test_a_circle_of_imports_is_named() -> None:
@@ -53,6 +79,8 @@ def test_the_page_names_what_it_loads_by_digest_and_follows_its_files(tmp_path: 
     for language in ("en", "de"):
         index = page.index[language].data.decode()
         script = page.files[f"page.{language}.js"]
+        later = page.files["later/fix_step.js"]
+        assert f"/static/later/fix_step.js?v={later.digest}" in script.data.decode()
         assert f'<html lang="{language}">' in index and "{{" not in index
         assert f'"/static/page.{language}.js?v={script.digest}"' in index
         assert f'"/static/page.css?v={page.files["page.css"].digest}"' in index

@@ -79,10 +79,11 @@ def chosen_language(request: Request, languages: list[str]) -> str:
 
 
 @router.get("/static/page.{language}.js")
+@router.get("/static/later/{part}.js")
 @router.get("/static/page.css")
 def page_file(request: Request) -> Response:
-    """Returns the modules of the page in one, in a language, or its style sheets."""
-    file = read_page(WEB).files.get(request.url.path.rsplit("/", 1)[-1])
+    """Returns the modules of the page in one, in a language, those of a part that comes later, or its style sheets."""
+    file = read_page(WEB).files.get(request.url.path.partition("/static/")[2])
     if file is None:
         raise HTTPException(404)
     return compressed_answer(request, file, kept_for(request, file.digest))

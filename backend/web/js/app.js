@@ -1,17 +1,16 @@
 // Entry point: reads the facts of the service, starts every part of the page, then restores earlier work.
 
-import { startBackgroundStep } from "./background_step.js";
 import { onConnection } from "./connection.js";
 import { startDemo } from "./demo.js";
 import { byId } from "./dom.js";
 import { showEarlier } from "./earlier.js";
 import { startEngines } from "./engines.js";
 import { startFilmstrip } from "./filmstrip.js";
-import { startFixStep } from "./fix_step.js";
 import { startIntake } from "./intake.js";
 import { askForKey, key } from "./key.js";
 import { startKeysSheet } from "./keys_sheet.js";
 import { startLanguageMenu } from "./language_menu.js";
+import { startLaterSteps } from "./later_steps.js";
 import { startMatteStep } from "./matte_step.js";
 import { startMeshStep } from "./mesh_step.js";
 import { startQueue } from "./queue.js";
@@ -23,8 +22,7 @@ state.page = await response.json();
 
 startSteps();
 startMatteStep();
-startFixStep();
-startBackgroundStep();
+startLaterSteps();
 startMeshStep();
 startFilmstrip();
 startQueue();

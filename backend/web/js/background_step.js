@@ -40,6 +40,7 @@ export function startBackgroundStep() {
       save(composed, fileName(state.current.name, chosen("format") === "jpeg" ? "background.jpg" : "background.png"));
   });
   onChange(compose);
+  compose();
 }
 
 function swatches() {

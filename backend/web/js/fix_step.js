@@ -60,6 +60,7 @@ export function startFixStep() {
   onChange(open);
   startVeil(easel);
   showBrush();
+  open();
 }
 
 /** Show the matte as it was before the edits, or as it is. @param {boolean} isBefore */
