@@ -8,7 +8,7 @@ import pytest
 from backend.contract.settings import REPOSITORY
 
 DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md")])
-TOPS = "backend|tsr|mattemesh|tests|benchmarks|docs|deploy|examples"
+TOPS = "backend|tsr|mattemesh|tests|benchmarks|docs|deploy|examples|clients|integrations"
 ROOMS = "api|cache|commands|contract|engines|folders|images|jobs|matte|mesh|weights|web|workers"
 
 

@@ -1,0 +1,5 @@
+"""Mattemesh in ComfyUI, which finds the nodes by these two names."""
+
+from .nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
+
+__all__ = ["NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS"]
