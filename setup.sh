@@ -121,7 +121,7 @@ install_libraries() {
 install_test_tools() {
     is_installed test requirements-dev.txt requirements-cluster.txt requirements-maskrcnn.txt && return
     forget_half_packages
-    say "      for the checks: ruff, mypy, pytest, a browser's driver, torchvision, a database's (about 34 packages, 120 MB)"
+    say "      for the checks: ruff, mypy, pytest, a browser's driver, torchvision, a database's, Ray (about 75 packages, 260 MB)"
     install -r requirements-dev.txt -r requirements-cluster.txt
     # shellcheck disable=SC2086
     install --no-deps $torch_index -r requirements-maskrcnn.txt # its dependencies would replace torch by another build

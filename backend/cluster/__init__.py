@@ -1,0 +1,1 @@
+"""A Ray cluster as the place where work runs: the connection, folders, and the workers of `serve`."""
