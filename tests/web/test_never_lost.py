@@ -24,7 +24,7 @@ def test_an_outage_and_a_reload_in_the_middle_lose_nothing_and_start_nothing_twi
         page.set_input_files("#pick", str(photo))  # one more, while nobody is there
         service.start()
         page.wait_for_selector("#reconnecting", state="hidden")
-        page.wait_for_function("() => document.querySelectorAll('.strip li[data-state=\"matte ready\"]').length === 2")
+        page.wait_for_function("() => document.querySelectorAll('.strip li[data-state=\"matte-ready\"]').length === 2")
         jobs = service.get("/jobs").json()["jobs"]
         assert [job["state"] for job in jobs] == ["succeeded"] * 2
         page.close()
@@ -37,7 +37,7 @@ def test_an_upload_shows_percent(open_page: Any, photo: Path) -> None:
     slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 8_000}
     line.send("Network.emulateNetworkConditions", slow)
     page.set_input_files("#pick", str(photo))
-    page.wait_for_selector("[data-progress=matte] .work-left:text-matches('^[0-9]+ %$')")
+    page.wait_for_selector("[data-progress=matte] .work-left:text-matches('^[0-9]+%$')")
     assert page.inner_text("[data-progress=matte] .work-word") == "Uploading"
 
 

@@ -29,7 +29,7 @@ def mask_of(page: Any) -> np.ndarray:
     """Return the matte of the photo on the bench, as the service has it: (H, W) uint8."""
     page.wait_for_function("() => !document.querySelector('[data-progress=matte] progress')")
     with page.expect_download() as download:
-        page.locator("#matte-downloads button", has_text="Matte").click()
+        page.locator("#matte-downloads button", has_text="Mask").click()
     return np.array(Image.open(download.value.path()))
 
 
@@ -253,7 +253,7 @@ def test_the_keyboard_alone_goes_from_photo_to_painted_matte(open_page: Any) -> 
     assert page.evaluate("document.activeElement.className") == "skip"
     for _ in range(20):
         page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.textContent.trim()") == "jug":
+        if page.evaluate("document.activeElement.textContent.trim()") == "Jug":
             break
     page.keyboard.press("Enter")
     page.wait_for_selector("#compare:not([hidden])")
@@ -433,13 +433,13 @@ def test_the_work_is_found_again_after_the_tab_was_closed(open_page: Any, photo:
     page.click("#make-mesh")
     page.wait_for_selector("#mesh-verdict b")
     page.goto(address.split("#")[0])
-    page.wait_for_selector("#earlier button[aria-label='jug.jpg, mesh ready']")
+    page.wait_for_selector("#earlier button[aria-label='jug.jpg, 3D model ready']")
 
 
 def test_several_photos_make_a_queue(open_page: Any, photo: Path) -> None:
     page = open_page()
     page.set_input_files("#pick", [str(photo), str(photo)])
-    page.wait_for_function("() => document.querySelectorAll('.strip li[data-state=\"matte ready\"]').length === 2")
+    page.wait_for_function("() => document.querySelectorAll('.strip li[data-state=\"matte-ready\"]').length === 2")
     assert page.get_attribute(".frame >> nth=0", "aria-current") == "true"
     page.click(".frame >> nth=1")
     assert page.get_attribute(".frame >> nth=1", "aria-current") == "true"

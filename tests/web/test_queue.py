@@ -16,7 +16,7 @@ def test_a_queue_counts_shows_all_saves_all_and_is_cleared(open_page: Any, photo
     page.wait_for_selector("#queue-count:has-text('2 of 2 done')")
     page.click("#queue-open")
     page.wait_for_function("() => document.querySelectorAll('#queue-list li').length === 2")
-    assert "matte ready" in page.inner_text("#queue-list li >> nth=0")
+    assert "cutout ready" in page.inner_text("#queue-list li >> nth=0")
     assert page.is_disabled("#queue-retry") and page.is_enabled("#queue-mesh")
     with page.expect_download() as download:
         page.click("#queue-zip")

@@ -215,10 +215,10 @@ def test_concurrent_calls_are_limited_and_the_others_run_in_order() -> None:
     assert node(script) == {"max": 2, "order": [1, 2, 3, 4, 5], "came": [1, "fault", 3, 4, 5]}
 
 
-def test_every_problem_of_the_service_has_a_word_on_what_to_do_next() -> None:
-    table = (WEB / "js" / "problems.js").read_text().split("const NEXT = {")[1].split("};")[0]
-    known = set(re.findall(r'^  "?([a-z-]+)"?: "', table, re.MULTILINE))
-    assert {problem.code for problem in (*PROBLEMS.values(), INTERNAL)} <= known
+def test_every_problem_of_the_service_has_a_title_and_a_word_on_what_to_do_next() -> None:
+    sentences = json.loads((WEB / "words" / "en.json").read_text())
+    codes = {problem.code for problem in (*PROBLEMS.values(), INTERNAL)}
+    assert {key for code in codes for key in (f"problem.{code}", f"next.{code}")} <= set(sentences)
 
 
 def test_starting_over_can_be_undone() -> None:
@@ -257,7 +257,7 @@ def test_the_menu_of_models_follows_the_states_of_the_service() -> None:
         [False, "needs a key for Bria"],
         [False, "not on this machine, 5 MB"],
         [False, "partly fetched, 5 MB"],
-        [False, "41 % fetched, 5 MB"],
+        [False, "41% fetched, 5 MB"],
         [False, "damaged"],
         [False, "damaged"],
     ]
@@ -268,7 +268,7 @@ def test_the_lamp_says_which_network_comes_and_how_far_it_is() -> None:
     const { fetchingWords } = await import(`${WEB}/engines.js`);
     console.log(JSON.stringify(fetchingWords(["u2net", { state: "fetching", bytes_done: 72, bytes_total: 176 }])));
     """
-    assert node(script) == "Fetching u2net, 40 %"
+    assert node(script) == "Fetching u2net, 40%"
 
 
 @pytest.mark.parametrize("colored", [True, False])
@@ -429,11 +429,11 @@ def test_a_report_is_shown_in_plain_words() -> None:
     title = verdicts(report_of("u2net"))[0][0]
     assert title == "Good; touches the left and top edges; 2 parts; one opening"
     script = """
-    const { percent } = await import(`${WEB}/words.js`);
+    const { percentOf } = await import(`${WEB}/words.js`);
     const { timeLeft } = await import(`${WEB}/progress.js`);
-    console.log(JSON.stringify([percent(0.9981), percent(1), timeLeft(12.4)]));
+    console.log(JSON.stringify([percentOf(0.9981), percentOf(1), timeLeft(12.4)]));
     """
-    assert node(script) == ["99.8 %", "100 %", "about 12 s left"]
+    assert node(script) == ["99.8%", "100%", "about 12 s left"]
 
 
 def test_a_matte_that_nothing_vouches_for_has_no_grade_and_no_confidence() -> None:
@@ -466,7 +466,7 @@ def test_a_mesh_is_ready_only_where_its_scorecard_says_so() -> None:
     """
     size = ["Width × height × depth", "1.00 × 1.20 × 0.50"]
     assert node(script, json.dumps([sound, guessed])) == [
-        ["Closed and ready to use", "good", size, ["Silhouette match", "98 %"]],
+        ["Closed and ready to use", "good", size, ["Silhouette match", "98%"]],
         ["Closed; the back is guessed", "fair", size, ["Shape", "guessed"]],
     ]
 

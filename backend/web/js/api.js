@@ -1,24 +1,26 @@
 // Every request to the service goes through here: the API key is added, and an error becomes a Problem.
 
 import { askForKey, key } from "./key.js";
+import { LANGUAGE, t, translated } from "./language.js";
 
 /** An error as the service reports it (RFC 9457). */
 export class Problem extends Error {
-  /** @param {{code: string, title: string, detail?: string, status?: number}} body */
+  /**
+   * The title is translated by the code. The detail has none: the service's own is shown as it came, in English.
+   * @param {{code: string, title?: string, detail?: string, status?: number}} body the page's own have no status
+   */
   constructor(body) {
-    super(body.detail || body.title);
+    const title = translated(`problem.${body.code}`, body.title || t("problem.other"));
+    super(body.detail || title);
     this.code = body.code;
-    this.title = body.title;
+    this.title = title;
     this.detail = body.detail ?? "";
     this.status = body.status ?? 0;
+    this.language = this.status ? "en" : LANGUAGE;
   }
 }
 
-const UNREACHABLE = {
-  code: "unreachable",
-  title: "The service does not respond",
-  detail: "It may have stopped, or the connection was lost.",
-};
+const UNREACHABLE = { code: "unreachable", detail: t("detail.unreachable") };
 
 /**
  * Send a request. On a 401, ask the person for a key and retry.
@@ -94,11 +96,6 @@ export function formOf(parts) {
 /** @param {Response} response @returns {Promise<Problem>} */
 async function problemOf(response) {
   const isProblem = response.headers.get("content-type")?.startsWith("application/problem+json");
-  const fallback = {
-    code: `http-${response.status}`,
-    title: "The service returned an error",
-    status: response.status,
-  };
-  if (!isProblem) return new Problem(fallback);
+  if (!isProblem) return new Problem({ code: `http-${response.status}`, status: response.status });
   return new Problem(await response.json());
 }

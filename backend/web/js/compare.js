@@ -2,6 +2,7 @@
 // touch and screen readers work.
 
 import { byId, showPicture } from "./dom.js";
+import { percent, t } from "./language.js";
 
 const PAGE_SHARE = 10; // per cent that Page Up and Page Down move
 
@@ -10,7 +11,7 @@ export function startCompare(compare) {
   const slider = compare.querySelector("input");
   const move = () => {
     compare.style.setProperty("--at", `${slider.value}%`);
-    slider.setAttribute("aria-valuetext", `${Math.round(100 - Number(slider.value))} % cut-out`);
+    slider.setAttribute("aria-valuetext", t("compare.shown", { share: percent(1 - Number(slider.value) / 100) }));
   };
   slider.addEventListener("input", move);
   slider.addEventListener("keydown", (event) => {

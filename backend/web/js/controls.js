@@ -1,6 +1,7 @@
 // Hides the controls that what is chosen would ignore, and switches off the engines that are not on this machine.
 
 import { byId, chosen, fill } from "./dom.js";
+import { t } from "./language.js";
 import { availability } from "./model_menu.js";
 import { sentenceParts } from "./report_views.js";
 import { onChange } from "./store.js";
@@ -28,8 +29,9 @@ export function showEngineStates(models, health) {
     radio.disabled = !usable;
     radio.closest("label").title = words;
     const title = radio.closest("label").textContent.trim();
-    const command = row.state === "absent" ? ` Fetch it with python -m backend models fetch ${row.name}` : "";
-    if (!usable) coming.push(`${title}: ${words}.${command}`);
+    const command = `python -m backend models fetch ${row.name}`;
+    const how = row.state === "absent" ? ` ${t("model.fetch-it", { command })}` : "";
+    if (!usable) coming.push(`${title}: ${words}.${how}`);
   }
   showControls();
 }
@@ -47,7 +49,7 @@ function showControls() {
     for (const input of field.querySelectorAll("input, select")) input.disabled = field.hidden;
   }
   const title = document.querySelector(`#mesh-engines input[value="${auto?.mesh}"]`)?.closest("label").textContent;
-  const sentences = [chosen("engine") === "auto" && title ? `Uses ${title.trim()} now.` : "", ...coming];
+  const sentences = [chosen("engine") === "auto" && title ? t("matte.uses", { name: title.trim() }) : "", ...coming];
   fill(byId("mesh-engines-about"), sentences.join(" "), () => sentences.filter(Boolean).flatMap(sentenceParts));
 }
 

@@ -7,21 +7,22 @@ import { fileName, fileOf, hasFile, save } from "./files.js";
 import { followJob } from "./job_events.js";
 import { matteParts, meshParts, reusesMask } from "./job_forms.js";
 import { startJob } from "./jobs.js";
+import { t } from "./language.js";
 import { state } from "./store.js";
 
 /** @typedef {{label: string, act: () => Promise<void>}} Download */
 
 /** @param {import("./store.js").Photo} photo @returns {Download[]} */
 export function matteDownloads(photo) {
-  const whole = pictures(photo, photo.matte, { "mask.png": "Matte" });
+  const whole = pictures(photo, photo.matte, { "mask.png": t("matte.view-mask") });
   if (!photo.blob) return whole;
   return [
     ...whole,
     {
-      label: "Cropped cutout",
+      label: t("download.cropped"),
       act: () => another(photo, { output: "cutout", crop: "true", margin: "0.04" }, "cropped.png"),
     },
-    { label: "Debug bundle", act: () => another(photo, { debug: "true" }, "matte-debug.zip") },
+    { label: t("download.debug"), act: () => another(photo, { debug: "true" }, "matte-debug.zip") },
   ];
 }
 

@@ -1,17 +1,10 @@
 // Requests to /edit-mask: strokes and clicks on a mask, with the photo whose edges guide them.
 
 import { callBlob, callJson, formOf } from "./api.js";
-
-const OUTCOMES = {
-  added: "Added.",
-  removed: "Removed.",
-  already: "This part is like that already.",
-  unclear: "Nothing with clear edges here: use the brush.",
-  outside: "That is outside the photo.",
-};
+import { translated } from "./language.js";
 
 /** What came of a click, as a sentence. @param {string} outcome @returns {string} */
-export const wordOn = (outcome) => OUTCOMES[outcome] ?? "";
+export const wordOn = (outcome) => translated(`click.${outcome}`, "");
 
 const formFor = ({ photo, edits }, parts) => formOf({ file: photo.blob, mask: edits.mask, ...parts });
 

@@ -3,12 +3,10 @@
 import { callJson, Problem } from "./api.js";
 import { showEngineStates, startControls } from "./controls.js";
 import { byId, element } from "./dom.js";
-import { showModels, startModelMenu } from "./model_menu.js";
+import { fileSize, percent, t, translated } from "./language.js";
+import { shareOf, showModels, startModelMenu } from "./model_menu.js";
 import { sentenceParts } from "./report_views.js";
 
-const ROLES = { segmenter: "Segmenter", depth: "Depth network", mesh: "Mesh engine" };
-const BY_HAND =
-  "Without a network: set MODEL_MIRROR to a folder or a mirror that has the files, then run python -m backend models fetch";
 const REFRESH_MS = 15000; // while weights are being fetched
 
 let timer;
@@ -49,19 +47,20 @@ function showHealth({ engines, fetching }) {
   const roles = Object.entries(engines);
   const standIns = roles.filter(([, engine]) => engine.why).length;
   const coming = Object.entries(fetching).find(([, row]) => row.state === "fetching");
-  const words = coming ? fetchingWords(coming) : standIns ? "Stand-ins in use" : "All networks ready";
+  const words = coming ? fetchingWords(coming) : t(standIns ? "engines.stand-ins" : "engines.ready");
   byId("engines-open").hidden = false;
   byId("engines-word").textContent = words;
-  byId("engines-open").setAttribute("aria-label", `What runs here: ${words}`);
+  byId("engines-open").setAttribute("aria-label", t("engines.label", { state: words }));
   byId("engines-open").querySelector(".lamp").dataset.tone = standIns ? "fair" : "good";
   const rows = roles.map(([role, engine]) => engineRow(role, engine));
-  const byHand = standIns ? [element("p", { className: "small soft" }, ...sentenceParts(BY_HAND))] : [];
+  const byHand = standIns ? [element("p", { className: "small soft" }, ...sentenceParts(t("engines.by-hand")))] : [];
   byId("engines-list").replaceChildren(...rows, ...fetchingRows(fetching), ...byHand);
 }
 
 function engineRow(role, { auto, device, why }) {
   const lamp = element("i", { className: "lamp", dataset: { tone: why ? "fair" : "good" } });
   const isThere = auto !== "none";
+  const words = t("engines.row", { role: translated(`role.${role}`, role), name: isThere ? auto : t("engines.none") });
   return element(
     "div",
     { className: "engine-row" },
@@ -69,24 +68,24 @@ function engineRow(role, { auto, device, why }) {
       "p",
       {},
       lamp,
-      element("b", { textContent: `${ROLES[role] ?? role}: ${isThere ? auto : "none"}` }),
+      element("b", { textContent: words }),
       isThere ? element("span", { className: "soft small", textContent: device }) : null,
     ),
-    why ? element("p", { className: "small soft" }, ...sentenceParts(why)) : null,
+    why ? element("p", { className: "small soft", lang: "en" }, ...sentenceParts(why)) : null,
   );
 }
 
 /** @param {[string, any]} row of /health @returns {string} */
-export const fetchingWords = ([name, { bytes_done: done, bytes_total: total }]) =>
-  `Fetching ${name}, ${Math.floor((100 * done) / Math.max(total, 1))} %`;
+export const fetchingWords = ([name, row]) => t("engines.fetching", { name, share: percent(shareOf(row)) });
 
 const isFetching = (fetching) => Object.values(fetching).some(({ state }) => ["waiting", "fetching"].includes(state));
 
 function fetchingRows(fetching) {
   return Object.entries(fetching).map(([name, { state, error, bytes_done: done, bytes_total: total }]) => {
     const bar = element("progress", { max: Math.max(total, 1), value: done, "aria-label": name });
-    const megabytes = [done, total].map((bytes) => Math.round(bytes / 1e6)).join(" of ");
-    const words = `${name}: ${state}, ${megabytes} MB${error ? `. ${error}` : ""}`;
-    return element("div", { className: "engine-row" }, element("p", { className: "small", textContent: words }), bar);
+    const standing = translated(`fetch.${state}`, state);
+    const words = t("fetch.row", { name, state: standing, done: fileSize(done), total: fileSize(total) });
+    const why = error ? element("span", { lang: "en", textContent: `. ${error}` }) : null; // the service's word on it
+    return element("div", { className: "engine-row" }, element("p", { className: "small" }, words, why), bar);
   });
 }

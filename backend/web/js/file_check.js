@@ -1,6 +1,7 @@
 // Checks a file before the upload: its type by its first bytes, and its size.
 
 import { Problem } from "./api.js";
+import { fileSize, t } from "./language.js";
 
 /** @param {Uint8Array} head at least the first 12 bytes @returns {string | null} */
 export function pictureType(head) {
@@ -22,23 +23,22 @@ export function pictureType(head) {
  * @throws {Problem} with the codes of the service
  */
 export async function checkFile(blob, limits) {
-  if (blob.size === 0) throw new Problem({ code: "empty-file", title: "The file is empty" });
+  if (blob.size === 0) throw new Problem({ code: "empty-file" });
   if (blob.size > limits.upload_bytes) {
-    const [has, may] = [blob.size, limits.upload_bytes].map((bytes) => (bytes / 2 ** 20).toFixed(1).replace(".0", ""));
-    const detail = `The file has ${has} MiB; the limit is ${may} MiB.`;
-    throw new Problem({ code: "upload-too-large", title: "The file is too large", detail });
+    const detail = t("detail.upload-too-large", { has: fileSize(blob.size, 1), limit: fileSize(limits.upload_bytes, 1) });
+    throw new Problem({ code: "upload-too-large", detail });
   }
   const head = await firstBytes(blob);
   const type = pictureType(head);
   if (type === null) {
-    const detail = "The content is not a JPEG, PNG, WebP, AVIF, GIF or BMP picture.";
-    throw new Problem({ code: "unsupported-image-type", title: "Not a picture that can be read", detail });
+    const detail = t("detail.unsupported-image-type");
+    throw new Problem({ code: "unsupported-image-type", detail });
   }
   const size = await pictureSize(blob, type);
   if (size === null) return false;
   if (size.width * size.height > limits.pixels || Math.max(size.width, size.height) > limits.side_px) {
-    const detail = `The picture has ${size.width} × ${size.height} pixels; the limits are ${limits.pixels / 1e6} megapixels and ${limits.side_px} pixels per side.`;
-    throw new Problem({ code: "too-many-pixels", title: "The picture has too many pixels", detail });
+    const detail = t("detail.too-many-pixels", { ...size, megapixels: limits.pixels / 1e6, side: limits.side_px });
+    throw new Problem({ code: "too-many-pixels", detail });
   }
   return true;
 }
@@ -48,8 +48,7 @@ async function firstBytes(blob) {
   try {
     return new Uint8Array(await blob.slice(0, 12).arrayBuffer());
   } catch {
-    const detail = "It may be a folder, or it was moved or changed after you chose it.";
-    throw new Problem({ code: "unreadable-file", title: "The file cannot be read", detail });
+    throw new Problem({ code: "unreadable-file", detail: t("detail.unreadable-file") });
   }
 }
 
@@ -62,7 +61,7 @@ async function pictureSize(blob, type) {
     await image.decode();
   } catch {
     if (type === "image/heic" || type === "image/tiff") return null; // only the service can read it
-    throw new Problem({ code: "image-corrupt", title: "The picture is truncated or broken" });
+    throw new Problem({ code: "image-corrupt" });
   } finally {
     URL.revokeObjectURL(url);
   }

@@ -4,6 +4,7 @@ import { Problem } from "./api.js";
 import { byId, element, fill, icon } from "./dom.js";
 import { hasFile, urlOf } from "./files.js";
 import { cancel } from "./jobs.js";
+import { t } from "./language.js";
 import { forget } from "./memory.js";
 import { go, isOpen, leave, showAddress } from "./steps.js";
 import { changed, inQueue, isDone, isUnderWay, onChange, state } from "./store.js";
@@ -24,21 +25,24 @@ function draw() {
     const photo = state.photos.find(({ id }) => id === item.dataset.photo);
     const [look] = item.children;
     const words = standing(photo);
-    item.dataset.state = words;
-    look.querySelector("small").textContent = (words === "matte ready" && shortGrade(photo.matte.report)) || words;
+    item.dataset.state = codeOf(photo);
+    look.querySelector("small").textContent =
+      (codeOf(photo) === "matte-ready" && shortGrade(photo.matte.report)) || words;
     look.setAttribute("aria-label", [photo.name, words, shortGrade(photo.matte?.report)].filter(Boolean).join(", "));
     look.setAttribute("aria-current", String(photo === state.current));
   }
 }
 
-/** The state of a photo in a word or two. @param {import("./store.js").Photo} photo */
-export function standing(photo) {
+function codeOf(photo) {
   if (photo.problems.matte) return "problem";
-  if (isUnderWay(photo.mesh)) return "making the mesh";
-  if (isUnderWay(photo.matte)) return "cutting";
-  if (isDone(photo.mesh)) return "mesh ready";
-  return isDone(photo.matte) ? "matte ready" : "waiting";
+  if (isUnderWay(photo.mesh)) return "mesh-under-way";
+  if (isUnderWay(photo.matte)) return "matte-under-way";
+  if (isDone(photo.mesh)) return "mesh-ready";
+  return isDone(photo.matte) ? "matte-ready" : "waiting";
 }
+
+/** The state of a photo in a word or two. @param {import("./store.js").Photo} photo */
+export const standing = (photo) => t(`standing.${codeOf(photo)}`);
 
 function frame(photo) {
   const image = element("img", { alt: "" });
@@ -46,8 +50,8 @@ function frame(photo) {
   const parts = [image, element("i", { className: "lamp" }), element("small", {})];
   const look = element("button", { type: "button", className: "frame" }, ...parts);
   look.addEventListener("click", () => lookAt(photo));
-  const leave = element("button", { type: "button", className: "leave", title: "Remove" }, icon("close"));
-  leave.setAttribute("aria-label", `Remove ${photo.name}`);
+  const leave = element("button", { type: "button", className: "leave", title: t("do.remove") }, icon("close"));
+  leave.setAttribute("aria-label", t("do.remove-named", { name: photo.name }));
   leave.addEventListener("click", () => removePhoto(photo));
   return element("li", { dataset: { photo: photo.id } }, look, leave);
 }

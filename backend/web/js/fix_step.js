@@ -10,6 +10,7 @@ import { listenToKeys } from "./easel_keys.js";
 import { Edits } from "./edits.js";
 import { fileOf } from "./files.js";
 import { makeMatte } from "./jobs.js";
+import { percent, t } from "./language.js";
 import { showByService } from "./preview.js";
 import { problemPlace, showProblem } from "./problems.js";
 import { showProgress } from "./progress.js";
@@ -34,7 +35,7 @@ export function startFixStep() {
     redo: () => step("redo"),
     onStrokes: addStrokes,
     onClick: (x, y, mode) =>
-      ask(mode === "keep" ? "Finding the part" : "Removing the part", { clicks: [{ x, y, mode }] }),
+      ask(t(mode === "keep" ? "fix.finding" : "fix.removing"), { clicks: [{ x, y, mode }] }),
   };
   listenToHand(easel, hand);
   listenToKeys(easel, hand);
@@ -43,7 +44,7 @@ export function startFixStep() {
   byId("zoom-in").addEventListener("click", () => easel.zoomBy(1.4));
   byId("zoom-out").addEventListener("click", () => easel.zoomBy(1 / 1.4));
   byId("zoom-fit").addEventListener("click", () => easel.fit());
-  byId("snap").addEventListener("click", () => ask("Fitting to edges", { refine: true }));
+  byId("snap").addEventListener("click", () => ask(t("fix.snapping"), { refine: true }));
   byId("fix-done").addEventListener("click", () => go("matte"));
   byId("fix-reset").addEventListener("click", () => {
     work.edits.startOver();
@@ -77,9 +78,9 @@ async function open() {
   work = mine;
   showProblem(problemPlace("fix"), null);
   try {
-    if (!current.blob) throw new Problem({ code: "photo-gone", title: "This browser no longer has the photo" });
+    if (!current.blob) throw new Problem({ code: "photo-gone" });
     await showByService(current);
-    if (!current.picture) throw new Problem({ code: "cannot-show", title: "This browser cannot show the photo" });
+    if (!current.picture) throw new Problem({ code: "cannot-show" });
     const [mask] = await Promise.all([fileOf(mine.matte, "mask.png"), easel.open(current.picture)]);
     if (work !== mine) return;
     mine.edits = new Edits(mask);
@@ -110,8 +111,8 @@ function resize(steps) {
 }
 
 function showBrush() {
-  document.querySelector('label[for="brush-size"] output').textContent = `${Math.round(2 * brush().radius)} px`;
-  document.querySelector('label[for="brush-hardness"] output').textContent = `${byId("brush-hardness").value} %`;
+  document.querySelector('label[for="brush-size"] output').textContent = t("fix.px", { size: Math.round(2 * brush().radius) });
+  document.querySelector('label[for="brush-hardness"] output').textContent = percent(brush().hardness);
 }
 
 function addStrokes(strokes) {
@@ -119,7 +120,7 @@ function addStrokes(strokes) {
   forgetMarks();
   work.edits.push({ strokes });
   redraw();
-  if (work.edits.points > MAX_POINTS) ask("Saving your strokes", {});
+  if (work.edits.points > MAX_POINTS) ask(t("fix.saving"), {});
 }
 
 function forgetMarks() {
@@ -131,7 +132,7 @@ function step(way) {
   if (!work?.edits) return;
   forgetMarks();
   work.edits[way]();
-  say(way === "undo" ? "Undone" : "Redone");
+  say(t(way === "undo" ? "fix.undone" : "fix.redone"));
   redraw();
 }
 
@@ -173,7 +174,7 @@ async function answered(mine, words, { clicks = null, refine = false }) {
     }
     if (work === mine) await redraw();
     byId("fix-note").textContent = word;
-    say(word || "Done");
+    say(word || t("do.done"));
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
     showProblem(problemPlace("fix"), problem);
@@ -188,7 +189,7 @@ async function keep() {
   const mine = work;
   if (!mine?.edits?.isChanged) return;
   mine.photo.pending = true; // no mesh is made from the old matte meanwhile
-  await ask("Saving your strokes", {});
+  await ask(t("fix.saving"), {});
   mine.photo.pending = false;
   changed();
   if (mine.edits.strokes.length) return; // the service did not apply them; they stay on the easel

@@ -68,8 +68,8 @@ const closeNotice = () => showProblem(byId("notice"), null);
 function together(refused, count) {
   const [{ name, problem }] = refused;
   if (count === 1) return problem;
-  if (refused.length === 1) return Object.assign(problem, { title: `${name}: ${problem.title}` });
-  const detail = refused.map((each) => `${each.name}: ${each.problem.title}.`).join(" ");
+  if (refused.length === 1) return Object.assign(problem, { title: t("detail.refused", { name, title: problem.title }) });
+  const detail = refused.map((each) => `${t("detail.refused", { name: each.name, title: each.problem.title })}.`).join(" ");
   return new Problem({ code: "several-refused", title: t("intake.refused", { count: refused.length }), detail });
 }
 

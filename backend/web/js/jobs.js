@@ -9,7 +9,7 @@ import { remember } from "./memory.js";
 import { changed, isDone, isUnderWay, newId } from "./store.js";
 
 const KINDS = { matte: "remove-bg", mesh: "generate-mesh" };
-const CANCELLED = { code: "cancelled", title: "Cancelled" };
+const CANCELLED = { code: "cancelled" };
 const WHOLE = { matte: ["matte", "edited", "matteOptions"], mesh: ["mesh", "meshOptions", "meshOf"] };
 const following = new Map(); // `${photo.id} ${slot}` -> AbortController
 const inTurn = limitConcurrency(2); // concurrent uploads: a long queue must leave the browser connections for the current photo

@@ -1,6 +1,7 @@
 // The API key of a service that needs one: kept for this tab, with at most one dialog at a time.
 
 import { byId } from "./dom.js";
+import { t } from "./language.js";
 
 const STORED = "mattemesh-key";
 let current = stored();
@@ -17,7 +18,7 @@ export function askForKey() {
 
 function ask() {
   const dialog = byId("key-dialog");
-  byId("key-hint").textContent = current ? "The service rejected this key. Try another one." : "";
+  byId("key-hint").textContent = current ? t("key.wrong") : "";
   return new Promise((resolve) => {
     let given = false;
     byId("key-form").onsubmit = (event) => {

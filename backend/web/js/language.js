@@ -30,9 +30,12 @@ export const translated = (key, english) => (key in sentences ? t(key) : english
 export const percent = (share, digits = 0) =>
   share.toLocaleString(LANGUAGE, { style: "percent", minimumFractionDigits: digits, maximumFractionDigits: digits });
 
-/** @param {number} bytes @returns {string} "5 MB", "1.2 GB" */
-export function fileSize(bytes) {
-  const [unit, size] = bytes < 1e9 ? ["megabyte", 1e6] : ["gigabyte", 1e9];
-  const digits = { maximumFractionDigits: bytes < 1e9 ? 0 : 1 };
-  return (bytes / size).toLocaleString(LANGUAGE, { style: "unit", unit, ...digits });
+/** @param {number} value @param {number} digits behind the point @returns {string} */
+export const fixed = (value, digits) =>
+  value.toLocaleString(LANGUAGE, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+
+/** @param {number} bytes @param {number} [digits] of megabytes, behind the point @returns {string} "5 MB", "1.2 GB" */
+export function fileSize(bytes, digits = 0) {
+  const [unit, size, maximumFractionDigits] = bytes < 1e9 ? ["megabyte", 1e6, digits] : ["gigabyte", 1e9, 1];
+  return (bytes / size).toLocaleString(LANGUAGE, { style: "unit", unit, maximumFractionDigits });
 }

@@ -21,5 +21,5 @@ function open(step) {
 
 function asProblem(error) {
   if (!/module/i.test(error.message)) throw error; // all browsers' word for one that did not arrive
-  throw new Problem({ code: "unreachable", title: "The service does not respond" });
+  throw new Problem({ code: "unreachable" });
 }

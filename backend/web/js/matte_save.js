@@ -3,11 +3,11 @@
 import { Problem } from "./api.js";
 import { byId, chosen, say } from "./dom.js";
 import { fileName, fileOf, hasFile, save, shownUrl } from "./files.js";
+import { t } from "./language.js";
 import { problemPlace, showProblem } from "./problems.js";
 import { isDone, state } from "./store.js";
 
 const QUALITY = 0.92;
-const LOST = { code: "too-large-here", title: "This browser cannot write so large a picture", detail: "Save it as PNG." };
 
 export function startMatteSave() {
   byId("save-cutout").addEventListener("click", () => attempt(saveCutout));
@@ -23,8 +23,8 @@ export function showSave(photo) {
   byId("save-cutout").disabled = byId("copy-cutout").disabled = !hasFile(job, "cutout.png");
   if (!job) return;
   const { width, height } = job.report.image;
-  byId("save-cutout").querySelector("b").textContent = `Cutout ${chosen("save-type").toUpperCase()}`;
-  byId("save-cutout").querySelector("small").textContent = `${width} × ${height} px`;
+  byId("save-cutout").querySelector("b").textContent = t("matte.save", { type: chosen("save-type").toUpperCase() });
+  byId("save-cutout").querySelector("small").textContent = t("size.px", { width: String(width), height: String(height) });
 }
 
 /** Let the cutout be dragged to another program: as a file where the browser can, else as a picture. */
@@ -60,12 +60,12 @@ async function copyCutout(photo) {
   try {
     await navigator.clipboard.write([new ClipboardItem({ "image/png": png })]);
   } catch {
-    throw new Problem({ code: "not-copied", title: "The browser did not allow copying" });
+    throw new Problem({ code: "not-copied" });
   }
   const words = byId("copy-cutout").querySelector("span");
-  words.textContent = "Copied";
-  say("Copied");
-  setTimeout(() => (words.textContent = "Copy"), 2000);
+  words.textContent = t("do.copied");
+  say(t("do.copied"));
+  setTimeout(() => (words.textContent = t("do.copy")), 2000);
 }
 
 /** @param {Blob} png @param {string} type "webp" or "jpeg", which is white where the cutout is clear @returns {Promise<Blob>} */
@@ -80,6 +80,6 @@ async function converted(png, type) {
   context.drawImage(image, 0, 0);
   image.close();
   const blob = await new Promise((resolve) => canvas.toBlob(resolve, `image/${type}`, QUALITY));
-  if (blob?.type !== `image/${type}`) throw new Problem(LOST);
+  if (blob?.type !== `image/${type}`) throw new Problem({ code: "too-large-here" });
   return blob;
 }

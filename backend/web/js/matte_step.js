@@ -7,6 +7,7 @@ import { matteDownloads } from "./downloads.js";
 import { hasFile, urlOf } from "./files.js";
 import { showGround, startGrounds } from "./grounds.js";
 import { cancel, makeMatte, makeMatteAgain, undoEdit } from "./jobs.js";
+import { t } from "./language.js";
 import { showSave, startMatteSave } from "./matte_save.js";
 import { readOptions, same, showValues, writeOptions } from "./options.js";
 import { showByService } from "./preview.js";
@@ -19,14 +20,14 @@ import { matteFigures, verdictOf } from "./words.js";
 import { startZoom } from "./zoom.js";
 
 const VIEWS = {
-  "cutout.png": "The cutout",
-  "mask.png": "The matte: white is the object",
-  "disparity.png": "Depth: bright is near",
-  "disagreement.png": "Where segmentation and depth disagree",
+  "cutout.png": t("matte.cutout"),
+  "mask.png": t("matte.mask-alt"),
+  "disparity.png": t("matte.depth-alt"),
+  "disagreement.png": t("matte.disagreement-alt"),
 };
 const NOTES = {
-  "disparity.png": "Bright is near, dark is far.",
-  "disagreement.png": "Orange: only segmentation finds the object here. Blue: only depth does.",
+  "disparity.png": t("matte.note-depth"),
+  "disagreement.png": t("matte.note-disagreement"),
 };
 const ZOOM_BUTTONS = { closer: "matte-closer", farther: "matte-farther", fit: "matte-fit", whole: "matte-whole" };
 let shownFor = null;
@@ -68,7 +69,7 @@ function draw() {
   const job = current.matte;
   const problem = current.problems.matte;
   const place = document.querySelector('[data-progress="matte"]');
-  if (current.pending) showProgress(place, { state: "running", progress: { stage: "Saving your strokes" } });
+  if (current.pending) showProgress(place, { state: "running", progress: { stage: t("fix.saving") } });
   else showProgress(place, isUnderWay(job) ? job : null, () => cancel(current, "matte"));
   showProblem(problemPlace("matte"), problem, waysOut(current, problem));
   if (isDone(job)) showByService(current);
@@ -80,9 +81,9 @@ function draw() {
 
 function waysOut(photo, problem) {
   if (!problem || !photo.blob) return [];
-  const again = { label: "Try again", act: () => makeMatteAgain(photo) };
-  if (isDone(photo.matte)) return [again, { label: "Keep this matte", act: () => dismiss(photo) }];
-  return [again, { label: "Choose another photo", act: () => go("photo") }];
+  const again = { label: t("do.again"), act: () => makeMatteAgain(photo) };
+  if (isDone(photo.matte)) return [again, { label: t("matte.keep-last"), act: () => dismiss(photo) }];
+  return [again, { label: t("matte.other-photo"), act: () => go("photo") }];
 }
 
 /** Dismiss the problem and keep the current matte. */
@@ -112,7 +113,7 @@ async function showStage(photo) {
   if (!isDone(job)) {
     compare.hidden = true;
     whole.hidden = !photo.url;
-    whole.alt = "The photo";
+    whole.alt = t("matte.photo");
     if (photo.url) await showPicture(whole, photo.url);
     return;
   }

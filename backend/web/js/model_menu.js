@@ -1,9 +1,10 @@
 // The menu of segmenters: each with its state on this machine; those that cannot run are disabled and say why.
 
 import { byId, element, fill } from "./dom.js";
+import { fileSize, LANGUAGE, percent, t } from "./language.js";
 import { onChange, state } from "./store.js";
 
-let about = {}; // value of an option -> the sentence below the menu
+let about = {}; // value of an option -> the sentence below the menu and its language
 
 export function startModelMenu() {
   byId("matte-model").addEventListener("change", showAbout);
@@ -21,8 +22,9 @@ export function showModels(models, health) {
     .filter(({ task }) => task === "segmentation")
     .map((model) => ({ ...model, ...availability(model, health) }))
     .sort((one, other) => Number(other.usable) - Number(one.usable));
-  const auto = { name: "auto", usable: true, words: "Automatic: the best one here", about: autoSentence(health) };
-  about = Object.fromEntries([auto, ...rows].map((row) => [row.name, row.about]));
+  const auto = { name: "auto", usable: true, words: t("matte.model-auto") };
+  about = Object.fromEntries(rows.map((row) => [row.name, [row.about, "en"]])); // the service's words
+  about.auto = [t("matte.uses", { name: health.engines.segmenter.auto }), LANGUAGE];
   fill(select, JSON.stringify([auto, ...rows]), () => [auto, ...rows].map(optionOf));
   select.value = wanted;
   if (!select.value) select.value = "auto"; // the model has gone
@@ -38,24 +40,22 @@ export function showModels(models, health) {
 export function availability(model, { workers, fetching }) {
   const { name, state: found, size_bytes: bytes, sends_to: service } = model;
   const coming = fetching[name];
-  const size = bytes ? `, ${sizeOf(bytes)}` : "";
-  if (coming?.state === "fetching") return { usable: false, words: `${percentOf(coming)} % fetched${size}` };
-  if (found === "broken" || workers.some(({ broken }) => name in broken)) return { usable: false, words: "damaged" };
-  if (found === "absent") return { usable: false, words: `not on this machine${size}` };
-  if (found === "partial") return { usable: false, words: `partly fetched${size}` };
-  if (found === "no key") return { usable: false, words: `needs a key for ${service}` };
-  if (found === "key set") return { usable: true, words: `sends your picture to ${service}` };
-  return { usable: true, words: found === "embedded" ? "built in" : "" };
+  const size = bytes ? `, ${fileSize(bytes)}` : "";
+  if (coming?.state === "fetching")
+    return { usable: false, words: t("model.fetching", { share: percent(shareOf(coming)) }) + size };
+  if (found === "broken" || workers.some(({ broken }) => name in broken)) return { usable: false, words: t("model.broken") };
+  if (found === "absent") return { usable: false, words: t("model.absent") + size };
+  if (found === "partial") return { usable: false, words: t("model.partial") + size };
+  if (found === "no key") return { usable: false, words: t("model.no-key", { service }) };
+  if (found === "key set") return { usable: true, words: t("model.key-set", { service }) };
+  return { usable: true, words: found === "embedded" ? t("model.embedded") : "" };
 }
 
-const sizeOf = (bytes) => (bytes < 1e9 ? `${Math.round(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`);
-
-const percentOf = ({ bytes_done: done, bytes_total: total }) => Math.floor((100 * done) / Math.max(total, 1));
-
-const autoSentence = ({ engines }) => `Uses ${engines.segmenter.auto} now.`;
+/** @param {any} fetch a row of /health @returns {number} 1 only once all is there */
+export const shareOf = ({ bytes_done: done, bytes_total: total }) => Math.floor((100 * done) / Math.max(total, 1)) / 100;
 
 function optionOf({ name, words, usable, commercial_use: mayBeSold }) {
-  const licence = mayBeSold === false ? "non-commercial" : "";
+  const licence = mayBeSold === false ? t("model.private") : "";
   const parts = name === "auto" ? [words] : [name, words, licence];
   const selected = name === "auto"; // the form's default
   return element("option", {
@@ -67,5 +67,6 @@ function optionOf({ name, words, usable, commercial_use: mayBeSold }) {
 }
 
 function showAbout() {
-  byId("matte-model-about").textContent = about[byId("matte-model").value] ?? "";
+  const [textContent, lang] = about[byId("matte-model").value] ?? ["", LANGUAGE];
+  Object.assign(byId("matte-model-about"), { textContent, lang });
 }

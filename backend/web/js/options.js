@@ -1,5 +1,7 @@
 // A form of options: reads and writes the values that differ from the defaults.
 
+import { LANGUAGE, percent } from "./language.js";
+
 /**
  * The options of a form that are not at their defaults, by name.
  * @param {HTMLFormElement} form
@@ -37,8 +39,15 @@ export function writeOptions(form, options) {
 export function showValues(place) {
   for (const slider of place.querySelectorAll('input[type="range"][id]')) {
     const output = document.querySelector(`label[for="${slider.id}"] output`);
-    if (output) output.textContent = [slider.value, slider.dataset.unit].filter(Boolean).join(" ");
+    if (output) output.textContent = valueOf(slider);
   }
+}
+
+/** The value of a slider with its unit. @param {any} slider @returns {string} */
+function valueOf({ value, dataset: { unit } }) {
+  if (unit === "%") return percent(Number(value) / 100);
+  const number = Number(value).toLocaleString(LANGUAGE);
+  return unit ? `${number} ${unit}` : number;
 }
 
 /** @param {Record<string, string>} one @param {Record<string, string>} other */

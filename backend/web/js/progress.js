@@ -1,39 +1,12 @@
 // Progress of a job over the stage: a bar, finished and current stages, the time left, and Cancel.
 
 import { element, fill, say } from "./dom.js";
-
-const NAMES = {
-  decode: "Opening the photo",
-  segment: "Finding the object",
-  threshold: "Applying the threshold",
-  components: "Selecting the object",
-  morphology: "Cleaning the mask",
-  holes: "Checking for holes",
-  grabcut: "Refining with GrabCut",
-  edges: "Refining the edge",
-  depth: "Estimating depth",
-  fuse: "Fusing depth and mask",
-  feather: "Softening the edge",
-  score: "Scoring the matte",
-  colors: "Cleaning edge colours",
-  encode: "Writing the picture",
-  frame: "Framing the object",
-  form: "Predicting front and back",
-  relief: "Building the relief",
-  "join views": "Joining the views",
-  "check shape": "Checking the shape",
-  export: "Writing the mesh",
-  measure: "Measuring the mesh",
-  views: "Rendering views",
-  "load segmenter": "Loading the segmenter",
-  "load depth": "Loading the depth network",
-  "load engine": "Loading the mesh engine",
-};
+import { percent, t, translated } from "./language.js";
 
 const TICK_MS = 500;
 
 /** The label of a stage; an unlisted stage is its own label. @param {string} stage */
-export const stageName = (stage) => NAMES[stage] ?? stage.charAt(0).toUpperCase() + stage.slice(1);
+export const stageName = (stage) => translated(`stage.${stage}`, stage.charAt(0).toUpperCase() + stage.slice(1));
 
 /**
  * Show a job's progress in `place`, or nothing.
@@ -48,7 +21,7 @@ export function showProgress(place, job, onCancel) {
   fill(place, job ? `working ${Boolean(onCancel)}` : "", () => (job ? parts(place) : []));
   if (!job) return;
   const { stage, stages = [] } = job.progress ?? {};
-  const word = job.state === "queued" ? (job.id ? "Waiting in the queue" : "Uploading") : stageName(stage ?? "starting");
+  const word = job.state === "queued" ? t(job.id ? "progress.waiting" : "progress.uploading") : stageName(stage ?? "starting");
   place.querySelector(".work-word").textContent = word;
   const done = stages.map(({ name }) => name).filter((name) => !name.startsWith("load "));
   const list = place.querySelector("ol");
@@ -69,11 +42,11 @@ function showTime(place, progress) {
   else if (fraction || left) bar.value = Math.min(0.99, fraction + (1 - fraction) * share);
   else bar.removeAttribute("value"); // indeterminate
   const words = stage && left !== null ? timeLeft(Math.max(0, left - gone)) : "";
-  place.querySelector(".work-left").textContent = uploaded === undefined ? words : `${Math.round(100 * uploaded)} %`;
+  place.querySelector(".work-left").textContent = uploaded === undefined ? words : percent(uploaded);
 }
 
 function parts(place) {
-  const stop = element("button", { type: "button", className: "button", textContent: "Cancel" });
+  const stop = element("button", { type: "button", className: "button", textContent: t("do.cancel") });
   stop.addEventListener("click", () => {
     stop.disabled = true;
     place.onCancel();
@@ -84,7 +57,7 @@ function parts(place) {
       "div",
       { className: "work-card" },
       element("p", { className: "work-head" }, ...head),
-      element("progress", { max: 1, "aria-label": "Progress" }),
+      element("progress", { max: 1, "aria-label": t("progress.title") }),
       element("ol", { className: "work-done small soft" }),
       place.onCancel ? stop : null,
     ),
@@ -93,7 +66,7 @@ function parts(place) {
 
 /** @param {number} seconds @returns {string} */
 export function timeLeft(seconds) {
-  if (seconds < 1.5) return "a few seconds left";
-  if (seconds < 90) return `about ${Math.round(seconds)} s left`;
-  return `about ${Math.round(seconds / 60)} min left`;
+  if (seconds < 1.5) return t("progress.soon");
+  if (seconds < 90) return t("progress.seconds", { count: Math.round(seconds) });
+  return t("progress.minutes", { count: Math.round(seconds / 60) });
 }

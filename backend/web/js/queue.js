@@ -5,6 +5,7 @@ import { byId, element, fill, say } from "./dom.js";
 import { lookAt, removePhoto, showThumb, standing } from "./filmstrip.js";
 import { fileName, fileOf, hasFile, save } from "./files.js";
 import { makeMatte, makeMatteAgain, makeMesh } from "./jobs.js";
+import { t } from "./language.js";
 import { readOptions, same } from "./options.js";
 import { go } from "./steps.js";
 import { changed, inQueue, isDone, isUnderWay, onChange, state } from "./store.js";
@@ -36,7 +37,7 @@ const hasFailed = (photo) => photo.blob && (photo.problems.matte || photo.proble
 function draw() {
   const photos = inQueue();
   const done = photos.filter((photo) => isDone(photo.matte)).length;
-  byId("queue-count").textContent = `${done} of ${photos.length} done`;
+  byId("queue-count").textContent = t("queue.count", { done, count: photos.length });
   byId("options-for-all").hidden = photos.length < 2;
   byId("queue-mesh").disabled = !photos.some(wantsMesh);
   byId("queue-retry").disabled = !photos.some(hasFailed);
@@ -68,7 +69,7 @@ function retryFailed() {
 
 function clear() {
   const photos = inQueue();
-  if (!confirm(`Remove ${photos.length} photos and their results?`)) return;
+  if (!confirm(t("queue.clear-sure", { count: photos.length }))) return;
   byId("queue").close();
   photos.forEach(removePhoto);
   go("photo");
@@ -86,18 +87,18 @@ async function saveAll() {
         if (!isDone(photo[slot]) || !hasFile(photo[slot], name)) continue;
         yield { name: fileName(photo.name, name), blob: await fileOf(photo[slot], name) };
         count += 1;
-        words.textContent = `${count} files packed`;
+        words.textContent = t("queue.packed", { count });
       }
     }
   }
   try {
     save(await zipOf(files()), "mattemesh.zip");
-    say("Saved");
+    say(t("do.saved"));
   } catch (error) {
     if (!(error instanceof Problem || error instanceof RangeError)) throw error;
-    byId("queue-note").textContent = error instanceof Problem ? error.message : "More than 4 GB: save them in two parts.";
+    byId("queue-note").textContent = error instanceof Problem ? error.message : t("queue.too-much");
   } finally {
-    words.textContent = "Download all";
+    words.textContent = t("queue.save");
     button.disabled = false;
   }
 }

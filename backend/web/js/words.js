@@ -1,18 +1,18 @@
 // The figures of a report in words.
 
-const GRADES = {
-  A: ["Clean", "good"],
-  B: ["Good", "good"],
-  C: ["Fair", "fair"],
-  D: ["Rough", "poor"],
-  E: ["Poor", "poor"],
-};
+import { LANGUAGE, percent, t } from "./language.js";
 
-const UNGRADED = {
-  "own-mask": "Edited by you, not graded",
-  "own-alpha": "The photo’s own transparency, not graded",
-};
-const BY_COLOUR = "Made by a stand-in that compares colours. Look closely at the edge.";
+const TONES = { A: "good", B: "good", C: "fair", D: "poor", E: "poor" };
+const UNGRADED = { "own-mask": "verdict.edited", "own-alpha": "verdict.own-alpha" };
+const sides = new Intl.ListFormat(LANGUAGE, { type: "conjunction" });
+
+/**
+ * @typedef {Object} Verdict
+ * @property {string} title  in the page's language
+ * @property {string} tone  good, fair, poor or calm
+ * @property {string[]} [own]  sentences of the page
+ * @property {string[]} more  the service's advice; it has no codes to translate it by and is shown in English
+ */
 
 /** Whether a matte is the stand-in's guess before a background of several colours. @param {any} report */
 const isGuess = (report) => report.segmenter.name === "border" && !report.background?.uniform;
@@ -23,51 +23,52 @@ const isGraded = (report) => !UNGRADED[report.segmenter.name] && !report.mask.do
 /**
  * The scorecard of a matte as one line and a tone.
  * @param {any} report
- * @returns {{title: string, tone: string, more: string[]}}
+ * @returns {Verdict}
  */
 export function verdictOf(report) {
   const card = report.mask;
   const isDocument = report.options?.mode === "document"; // its parts and openings are letters and do not count
-  if (!card.found) return { title: "Nothing found", tone: "poor", more: card.advice };
+  if (!card.found) return { title: t("verdict.nothing"), tone: "poor", more: card.advice };
   if (UNGRADED[report.segmenter.name])
-    return { title: UNGRADED[report.segmenter.name], tone: "calm", more: card.advice };
-  if (card.doubted) return { title: "Doubtful: check before you use it", tone: "poor", more: card.advice };
-  if (isGuess(report)) return { title: "A first guess", tone: "fair", more: [BY_COLOUR, ...card.advice] };
-  const [word, tone] = GRADES[card.grade] ?? ["", "fair"];
-  const parts = [word];
-  if (card.touches.length) parts.push(`touches the ${listed(card.touches)} edge${card.touches.length > 1 ? "s" : ""}`);
-  if (card.parts > 1 && !isDocument) parts.push(`${card.parts} parts`);
-  if (card.holes && !isDocument) parts.push(card.holes === 1 ? "one opening" : `${card.holes} openings`);
-  return { title: parts.join("; "), tone, more: card.advice };
+    return { title: t(UNGRADED[report.segmenter.name]), tone: "calm", more: card.advice };
+  if (card.doubted) return { title: t("verdict.doubtful"), tone: "poor", more: card.advice };
+  if (isGuess(report)) return { title: t("verdict.guess"), tone: "fair", own: [t("verdict.by-colour")], more: card.advice };
+  const parts = [t(`grade.${card.grade}`)];
+  if (card.touches.length) {
+    const names = sides.format(card.touches.map((side) => t(`side.${side}`)));
+    parts.push(t("verdict.touches", { count: card.touches.length, sides: names }));
+  }
+  if (card.parts > 1 && !isDocument) parts.push(t("verdict.parts", { count: card.parts }));
+  if (card.holes && !isDocument) parts.push(t("verdict.openings", { count: card.holes }));
+  return { title: parts.join("; "), tone: TONES[card.grade], more: card.advice };
 }
 
 /** The grade of a matte in a word; empty while there is none. @param {any} report @returns {string} */
 export function shortGrade(report) {
   if (!report?.mask) return "";
-  if (report.segmenter.name === "own-mask") return "edited";
-  if (report.mask.doubted) return "doubtful";
-  if (isGuess(report)) return "a first guess";
-  return isGraded(report) ? `grade ${report.mask.grade}` : "";
+  if (report.segmenter.name === "own-mask") return t("grade.short-edited");
+  if (report.mask.doubted) return t("grade.short-doubtful");
+  if (isGuess(report)) return t("grade.short-guess");
+  return isGraded(report) ? t("grade.short", { grade: report.mask.grade }) : "";
 }
-
-/** @param {string[]} names @returns {string} "left, top and right" */
-export const listed = (names) =>
-  names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 
 /** @param {any} report of a matte @returns {[string, string][]} */
 export function matteFigures(report) {
   const card = report.mask;
   const facts = [
-    ["Share of the photo", percent(card.coverage)],
-    ["Edge sharpness", percent(card.edge_sharpness)],
+    [t("figure.share"), percentOf(card.coverage)],
+    [t("figure.sharpness"), percentOf(card.edge_sharpness)],
   ];
   if (!isGraded(report)) return facts;
-  return [["Grade", `${card.grade}, ${card.points} of 100`], ...facts, ["Confidence", percent(card.confidence_mean)]];
+  return [gradeOf(card), ...facts, [t("figure.confidence"), percentOf(card.confidence_mean)]];
 }
+
+/** @returns {[string, string]} */
+const gradeOf = ({ grade, points }) => [t("figure.grade"), t("figure.points", { grade, points })];
 
 /** @param {any} figures `report.mesh` @returns {{title: string, tone: string, more: string[]}} */
 export function meshVerdict(figures) {
-  const [, tone] = GRADES[figures.grade] ?? ["", "fair"];
+  const tone = TONES[figures.grade] ?? "fair";
   return { title: figures.verdict, tone: figures.ready ? "good" : tone === "good" ? "fair" : tone, more: figures.advice };
 }
 
@@ -76,13 +77,13 @@ const sizeOf = ([low, high]) => high.map((top, axis) => (top - low[axis]).toFixe
 
 /** @param {any} figures `report.mesh` @returns {[string, string][]} */
 export const meshFigures = (figures) => [
-  ["Grade", `${figures.grade}, ${figures.points} of 100`],
+  gradeOf(figures),
   ["Faces", figures.faces.toLocaleString("en")],
   ["Watertight", figures.watertight ? "yes" : "no"],
   ["Width × height × depth", sizeOf(figures.bounds)],
   // An outline that was taken from the matte says nothing of the shape.
-  figures.guessed ? ["Shape", "guessed"] : ["Silhouette match", percent(figures.silhouette_iou)],
+  figures.guessed ? ["Shape", "guessed"] : ["Silhouette match", percentOf(figures.silhouette_iou)],
 ];
 
-/** @param {number} share @returns {string} */
-export const percent = (share) => `${(100 * share).toFixed(share > 0.995 && share < 1 ? 1 : 0)} %`;
+/** A share that is 100 % only if nothing is missing. @param {number} share @returns {string} */
+export const percentOf = (share) => percent(share, share > 0.995 && share < 1 ? 1 : 0);
