@@ -415,23 +415,67 @@ class BackgroundOptions(WorkOptions):
 
     color: Color | None = Field(
         None,
-        description="Colour behind the object, #rrggbb, #rgb, black or white (transparent: none); with a picture, in "
-        "the area that it does not cover.",
+        description="Colour behind the object, #rrggbb, #rgb, black, white or transparent; with a picture, in the area "
+        "that it does not cover.",
     )
-
-    @field_validator("color")
-    @classmethod
-    def _none_is_transparent(cls, color: str | None) -> str | None:
-        return None if color == "transparent" else color
-
+    color_to: Color | None = Field(None, description="Colour into which `color` passes over the frame: a gradient.")
+    gradient: Literal["down", "across", "round"] = Field(
+        "down",
+        description="The way of the gradient to `color_to`: from the top, from the left, or from the middle.",
+    )
+    blur: float | None = Field(
+        None,
+        ge=0.004,
+        le=0.1,
+        description="Blur the picture behind the object by this standard deviation, as a share of its longer side. "
+        "Without `background` and `color` it is the photo's own, for a `file` with its `mask`: the object is taken out "
+        "of it before.",
+    )
     fit: Literal["cover", "contain", "stretch"] = Field(
         "cover",
         description="How the background picture fills the frame: `cover` crops it, `contain` shows all of it, "
         "`stretch` changes its aspect ratio.",
     )
     shadow: Shadow = Field("none", description=SHADOW)
+    width_px: int | None = Field(
+        None, ge=16, le=16_384, description="Width of the result; unset: the picture's. Give both sides or neither."
+    )
+    height_px: int | None = Field(None, ge=16, le=16_384, validate_default=True, description="Height of the result.")
+    margin: float | None = Field(
+        None,
+        ge=0,
+        le=0.45,
+        description="Fit the object into the result, in its middle, with at least this much room on each side, as a "
+        "share of the result's shorter side. Unset: the whole picture is fitted, so the object keeps its place.",
+    )
+    scale: float = Field(1.0, ge=0.05, le=8, description="Size of the object in relation to that, around its middle.")
+    shift_x: float = Field(
+        0.0, ge=-1, le=1, description="How far the object is moved to the right, as a share of the result's width."
+    )
+    shift_y: float = Field(
+        0.0, ge=-1, le=1, description="How far the object is moved down, as a share of the result's height."
+    )
     format: OutputFormat = Field("png", description="The file's format.")
     quality: int = Field(92, ge=1, le=100, description="Quality of a JPEG, WebP (100: without loss) or AVIF.")
+
+    @field_validator("color_to")
+    @classmethod
+    def _passes_from_colour_to_colour(cls, color_to: str | None, others: ValidationInfo) -> str | None:
+        if color_to is not None and "transparent" in (color_to, others.data.get("color") or "transparent"):
+            raise ValueError("a gradient passes from one colour to another; name both, `color` and `color_to`")
+        return color_to
+
+    @field_validator("height_px")
+    @classmethod
+    def _is_one_of_two_sides(cls, height_px: int | None, others: ValidationInfo) -> int | None:
+        if "width_px" in others.data and (height_px is None) != (others.data["width_px"] is None):
+            raise ValueError("give both sides of the result, width_px and height_px, or neither")
+        return height_px
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(height, width) of the result in pixels; None where none was asked for."""
+        return None if self.width_px is None or self.height_px is None else (self.height_px, self.width_px)
 
 
 def invalid_option(error: ValidationError) -> InvalidParameterError:

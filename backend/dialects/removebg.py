@@ -18,6 +18,7 @@ from backend.images.open_picture import Source, open_picture
 from backend.images.picture_file import FileStyle, encode_file
 from backend.images.resize import rescale
 from backend.images.shadow import shaded, shadow_of
+from backend.matte.editing.canvas import pasted
 from backend.matte.editing.fitting import fit_picture
 from backend.pipeline import cut_out
 
@@ -80,7 +81,7 @@ def _placed(image: Image, alpha: Alpha, box: Box, options: RemoveBgOptions) -> t
     if options.crop:
         top, right, bottom, left = sides_px(options.crop_margin, y1 - y0, x1 - x0)
         size = (min(16_384, y1 - y0 + top + bottom), min(16_384, x1 - x0 + left + right))
-        return _pasted(image[y0:y1, x0:x1], alpha[y0:y1, x0:x1], size, (top, left))
+        return pasted(image[y0:y1, x0:x1], alpha[y0:y1, x0:x1], size, (top, left))
     if options.scale == options.position == "original":
         return image, alpha
     height, width = alpha.shape
@@ -99,17 +100,7 @@ def _placed(image: Image, alpha: Alpha, box: Box, options: RemoveBgOptions) -> t
         across, *down = (float(share.rstrip("%")) / 100 for share in options.position.split())
         top = round((height - rows) * min(1, down[0] if down else across))
         left = round((width - columns) * min(1, across))
-    return _pasted(part, part_alpha, (height, width), (top, left))
-
-
-def _pasted(image: Image, alpha: Alpha, size: tuple[int, int], corner: tuple[int, int]) -> tuple[Image, Alpha]:
-    """Return a frame of `size` (height, width), clear but for the picture with its top left at `corner`; cut there."""
-    whole, opacity = np.zeros((*size, 3), np.uint8), np.zeros(size, np.float32)
-    top, left = corner
-    rows, columns = min(alpha.shape[0], size[0] - top), min(alpha.shape[1], size[1] - left)
-    whole[top : top + rows, left : left + columns] = image[:rows, :columns]
-    opacity[top : top + rows, left : left + columns] = alpha[:rows, :columns]
-    return whole, opacity
+    return pasted(part, part_alpha, (height, width), (top, left))
 
 
 def _within(image: Image, alpha: Alpha, megapixels: float | None) -> tuple[Image, Alpha]:

@@ -4,6 +4,8 @@ Done in plain sRGB, as browsers and picture editors do it, not in linear light: 
 everywhere.
 """
 
+from typing import Literal
+
 import numpy as np
 
 from backend.images.arrays import Alpha, Image, check_alpha, check_image, check_same_size
@@ -18,6 +20,21 @@ def plain(color: str, size: tuple[int, int]) -> Image:
         raise ValueError(f"a colour is #rrggbb, not {color!r}")
     channels = np.array([int(color[start : start + 2], 16) for start in (1, 3, 5)], np.uint8)
     return np.broadcast_to(channels, (*size, 3))
+
+
+def gradient(start: str, end: str, size: tuple[int, int], way: Literal["down", "across", "round"]) -> Image:
+    """Return an image of `size` (height, width) that goes from the colour `start` to `end`, both "#rrggbb": from the
+    top down, from left to right, or from the middle to the corners. Raises ValueError as `plain` does."""
+    height, width = size
+    rows = (np.arange(height, dtype=np.float32)[:, None] + 0.5) / height
+    columns = (np.arange(width, dtype=np.float32)[None] + 0.5) / width
+    if way == "round":
+        share = np.hypot(2 * rows - 1, 2 * columns - 1) / np.float32(np.sqrt(2))
+    else:
+        share = rows if way == "down" else columns
+    first, last = (plain(color, (1, 1)).astype(np.float32) for color in (start, end))
+    colors = np.rint(first + share[..., None] * (last - first)).astype(np.uint8)
+    return np.broadcast_to(colors, (height, width, 3))
 
 
 def over(front: Image, alpha: Alpha, back: Image, opacity: Alpha | None) -> tuple[Image, Alpha | None]:

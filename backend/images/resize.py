@@ -40,10 +40,11 @@ def fit_longest_side(array: NDArray[T], longest_px: int) -> NDArray[T]:
     return rescale(array, scale_to_fit(array.shape, longest_px))
 
 
-def resize_to(array: NDArray[T], shape: tuple[int, int]) -> NDArray[T]:
-    """Return `array` at `shape` (height, width): averaged by area where a side gets shorter, else bilinear."""
+def resize_to(array: NDArray[T], shape: tuple[int, int], enlarge_with: int = cv2.INTER_LINEAR) -> NDArray[T]:
+    """Return `array` at `shape` (height, width): averaged by area where a side gets shorter, else interpolated with
+    `enlarge_with` (an OpenCV flag)."""
     shrinks = shape[0] < array.shape[0] or shape[1] < array.shape[1]
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    how = cv2.INTER_AREA if shrinks else enlarge_with
     return np.asarray(cv2.resize(array, shape[::-1], interpolation=how), array.dtype)
 
 

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import cv2
 import numpy as np
 
 from backend.images.arrays import Alpha, Image, check_image
@@ -25,10 +26,10 @@ def fit_picture(image: Image, alpha: Alpha | None, size: tuple[int, int], fit: F
         window = (slice(top, top + box_height), slice(left, left + box_width))
         image, alpha = image[window], None if alpha is None else alpha[window]
     if fit != "contain":
-        return _resized(image, alpha, size)
+        return resize_cutout(image, alpha, size)
     scale = min(height / own_height, width / own_width)
     inner = (min(height, _at_least_1(own_height * scale)), min(width, _at_least_1(own_width * scale)))
-    image, alpha = _resized(image, alpha, inner)
+    image, alpha = resize_cutout(image, alpha, inner)
     if inner == size:
         return image, alpha
     top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
@@ -42,13 +43,16 @@ def _at_least_1(length: float) -> int:
     return max(1, round(length))
 
 
-def _resized(image: Image, alpha: Alpha | None, size: tuple[int, int]) -> tuple[Image, Alpha | None]:
+def resize_cutout(
+    image: Image, alpha: Alpha | None, size: tuple[int, int], enlarge_with: int = cv2.INTER_LINEAR
+) -> tuple[Image, Alpha | None]:
+    """Return `image` and its opacity (None: opaque) at `size` (height, width), enlarged with an OpenCV flag."""
     if image.shape[:2] == size:
         return image, alpha
     if alpha is None:
-        return resize_to(image, size), None
+        return resize_to(image, size, enlarge_with), None
     # Premultiplied, or the colours under transparent pixels would bleed into their neighbours.
-    cover = np.clip(resize_to(alpha, size), 0, 1)
-    weighed = resize_to(image.astype(np.float32) * alpha[..., None], size)
+    cover = resize_to(alpha, size, enlarge_with)
+    weighed = resize_to(image.astype(np.float32) * alpha[..., None], size, enlarge_with)
     colors = np.divide(weighed, cover[..., None], out=np.zeros_like(weighed), where=cover[..., None] > 1e-4)
-    return np.clip(np.rint(colors), 0, 255).astype(np.uint8), cover
+    return np.clip(np.rint(colors), 0, 255).astype(np.uint8), np.clip(cover, 0, 1)

@@ -259,6 +259,58 @@ def test_a_background_is_turned_upright(client: TestClient) -> None:
     assert (picture[2, 2] == 0).all()
 
 
+def test_a_frame_has_the_asked_size_and_the_object_its_margin(client: TestClient) -> None:
+    data = {"color": "#ffffff", "width_px": "400", "height_px": "500", "margin": "0.1"}
+    picture = opened(client.post("/add-background", files={"file": encoded(cutout())}, data=data).content)
+    assert picture.shape == (500, 400, 3)
+    rows, columns = np.nonzero((picture != 255).any(axis=2))
+    assert min(rows.min(), columns.min(), 499 - rows.max(), 399 - columns.max()) == pytest.approx(40, abs=2)
+
+
+def test_an_object_is_scaled_and_moved(client: TestClient) -> None:
+    files, frame = {"file": encoded(cutout())}, {"color": "transparent", "width_px": "320", "height_px": "240"}
+    plain = opened(client.post("/add-background", files=files, data=frame).content)[..., 3] / 255
+    moves = {"scale": "0.5", "shift_x": "0.25", "shift_y": "-0.1"}
+    moved = opened(client.post("/add-background", files=files, data={**frame, **moves}).content)[..., 3] / 255
+    assert moved.sum() == pytest.approx(plain.sum() / 4, rel=0.03)
+    box = [np.array([axis.min(), axis.max()]).mean() for one in (plain, moved) for axis in np.nonzero(one > 0.1)]
+    assert (box[2] - box[0], box[3] - box[1]) == pytest.approx((-24, 80), abs=2)
+
+
+def test_a_gradient_passes_from_one_colour_to_the_other(client: TestClient) -> None:
+    files = {"file": encoded(cutout())}
+    for way, first, last in (("down", (0, 1), (-1, 1)), ("across", (1, 0), (1, -1)), ("round", (0, 0), None)):
+        data = {"color": "#ff0000", "color_to": "#0000ff", "gradient": way}
+        picture = opened(client.post("/add-background", files=files, data=data).content).astype(int)
+        if last is None:  # the corner is the end
+            assert np.abs(picture[first] - (0, 0, 255)).max() < 6
+        else:
+            assert np.abs(picture[first] - (255, 0, 0)).max() < 6 and np.abs(picture[last] - (0, 0, 255)).max() < 6
+
+
+def test_a_photos_own_ground_is_blurred_and_the_object_stays_sharp(client: TestClient) -> None:
+    files = {"file": PHOTO, "mask": grey(MASK * 255)}
+    picture = opened(client.post("/add-background", files=files, data={"blur": "0.03"}).content).astype(int)
+    inside = cutout()[..., 3] == 255
+    assert np.array_equal(picture[inside], IMAGE[inside])
+    ground = ~MASK
+    assert np.abs(picture[ground] - np.median(IMAGE[ground], axis=0)).max() < 60  # no glow of the object
+    assert picture[ground].std(axis=0).mean() <= IMAGE[ground].std(axis=0).mean()
+
+
+def test_a_shadow_falls_on_nothing_as_half_clear_black(client: TestClient) -> None:
+    files, data = {"file": encoded(cutout())}, {"color": "transparent", "shadow": "contact"}
+    picture = opened(client.post("/add-background", files=files, data=data).content)
+    shadow = (cutout()[..., 3] == 0) & (picture[..., 3] > 20)
+    assert shadow.any() and (picture[shadow][:, :3] == 0).all() and (picture[shadow][:, 3] < 150).all()
+    on_white = {**data, "color": "#ffffff"}
+    white = opened(client.post("/add-background", files=files, data=on_white).content).astype(int)
+    laid = 255 - picture[shadow][:, 3].astype(int)
+    assert np.abs(white[shadow][:, 0] - laid).max() <= 1  # the same on white, now or later
+    jpeg = client.post("/add-background", files=files, data={**data, "format": "jpeg"})
+    assert "white" in jpeg.headers["x-notes"]
+
+
 def test_a_lower_quality_makes_a_smaller_jpeg(client: TestClient) -> None:
     files = {"file": encoded(cutout())}
     sizes = [
@@ -283,6 +335,22 @@ def test_a_lower_quality_makes_a_smaller_jpeg(client: TestClient) -> None:
         ({"file": encoded(cutout())}, {"color": "#ffffff", "fit": "fill"}, "invalid-parameter", "fit"),
         ({"file": encoded(cutout())}, {"color": "#ffffff", "format": "gif"}, "invalid-parameter", "format"),
         ({"file": encoded(cutout())}, {"color": "#ffffff", "quality": "0"}, "invalid-parameter", "quality"),
+        ({"file": encoded(cutout())}, {"color_to": "#ffffff"}, "invalid-parameter", "color_to"),
+        ({"file": encoded(cutout())}, {"color": "#000", "color_to": "transparent"}, "invalid-parameter", "color_to"),
+        ({"file": encoded(cutout())}, {"blur": "0.02"}, "invalid-parameter", "blur"),
+        ({"file": encoded(cutout())}, {"color": "#000", "blur": "0.5"}, "invalid-parameter", "blur"),
+        ({"file": PHOTO, "mask": grey(MASK * 255)}, {"color": "#000", "blur": "0.02"}, "invalid-parameter", "blur"),
+        ({"file": encoded(cutout())}, {"color": "#000", "width_px": "90"}, "invalid-parameter", "height_px"),
+        ({"file": encoded(cutout())}, {"color": "#000", "height_px": "90"}, "invalid-parameter", "height_px"),
+        (
+            {"file": encoded(cutout())},
+            {"color": "#000", "width_px": "16000", "height_px": "16000"},
+            "invalid-parameter",
+            "width_px",
+        ),
+        ({"file": encoded(cutout())}, {"color": "#000", "margin": "0.5"}, "invalid-parameter", "margin"),
+        ({"file": encoded(cutout())}, {"color": "#000", "scale": "0"}, "invalid-parameter", "scale"),
+        ({"file": encoded(cutout())}, {"color": "#000", "shift_x": "nan"}, "invalid-parameter", "shift_x"),
         ({"file": encoded(cutout()), "background": b"8BPS" + b"\0" * 40}, {}, "unsupported-image-type", None),
         ({"file": encoded(cutout()), "background": PHOTO[:400]}, {}, "image-corrupt", None),
         ({"file": PHOTO, "mask": grey(np.zeros((60, 60)))}, {"color": "#ffffff"}, "invalid-parameter", "mask"),
