@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 
+UNUSABLE = 1
 INTERRUPTED = 130  # what a shell reports for Ctrl-C
 
 
@@ -22,7 +23,14 @@ def run() -> int:
 
     protect_streams()  # before anything opens a file
 
-    from backend.cli import main
+    try:
+        from backend.cli import main
+    except ModuleNotFoundError as error:  # most often another Python than the one that setup.sh has filled
+        sys.stderr.write(
+            f"error: {sys.executable} has no {error.name}. Run ./setup.sh run once, which installs it, and choose that "
+            "Python with: source .venv/bin/activate\n"
+        )
+        return UNUSABLE
     from backend.commands.interrupts import Interrupts
 
     interrupts = Interrupts()

@@ -3,6 +3,8 @@
 import json
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from PIL import Image
 
 from backend.cli import main
+from backend.contract.settings import REPOSITORY
 from tests.helpers.drawn import encoded, iou, toy
 
 
@@ -265,3 +268,10 @@ def test_a_transparent_background_is_a_cutout(photo: Path, tmp_path: Path) -> No
     assert main(["remove-bg", str(photo), "-o", str(out), "--background", "transparent"]) == 0
     with Image.open(out) as written:
         assert written.mode == "RGBA"
+
+
+def test_a_python_without_the_libraries_is_said_with_what_to_do() -> None:
+    command = [sys.executable, "-S", "-m", "backend", "--version"]  # -S: without its site-packages
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and done.stdout == ""
+    assert "./setup.sh run" in done.stderr and "Traceback" not in done.stderr
