@@ -11,8 +11,8 @@ import bpy
 
 from .service import Service, ServiceError
 
-ENGINES = ("auto", "triposr", "form", "relief")
-QUALITIES = ("fast", "balanced", "best")
+ENGINES = {"auto": "Auto", "triposr": "TripoSR", "form": "Form", "relief": "Relief"}
+QUALITIES = {"fast": "Fast", "balanced": "Balanced", "best": "Best"}
 PICTURES = ("avif", "bmp", "gif", "heic", "heif", "jpeg", "jpg", "mpo", "png", "tif", "tiff", "webp")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 LABEL = "Photo as Mesh (Mattemesh)"
@@ -33,13 +33,13 @@ class Preferences(bpy.types.AddonPreferences):
     )
     quality: bpy.props.EnumProperty(
         name="Quality",
-        items=[(name, name.capitalize(), "") for name in QUALITIES],
+        items=[(name, title, "") for name, title in QUALITIES.items()],
         default="balanced",
         description="How much work goes into the outline",
     )
     engine: bpy.props.EnumProperty(
         name="Engine",
-        items=[(name, name.capitalize(), "") for name in ENGINES],
+        items=[(name, title, "") for name, title in ENGINES.items()],
         default="auto",
         description="What makes the mesh; Auto takes the best one that the service has",
     )
