@@ -17,12 +17,15 @@ from backend.commands.batch_options import add_batch
 from backend.commands.convert import add_convert
 from backend.commands.datasets import add_analyze, add_evaluate
 from backend.commands.options import add_option, options_of, result_ending
+from backend.commands.replay import add_replay
 from backend.contract.errors import MattemeshError, problem_of
 from backend.contract.files import translate_write_errors
 from backend.contract.mesh_formats import MESH_FORMATS
 from backend.contract.options import MaskOptions, MatteOptions, MeshOptions
 from backend.contract.settings import Settings, invalid_settings
 from backend.contract.versions import __version__
+
+COMMANDS: dict[type[MatteOptions], str] = {MaskOptions: "remove-bg", MeshOptions: "generate-mesh"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,10 +52,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"mattemesh {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_picture_command(commands, "remove-bg", MaskOptions, "cut the object out of a photo (PNG)", "mask.png")
+    _add_picture_command(commands, MaskOptions, "cut the object out of a photo (PNG)", "mask.png")
     formats = ", ".join(name.upper() for name in MESH_FORMATS)
-    _add_picture_command(commands, "generate-mesh", MeshOptions, f"make a mesh from a photo ({formats})", "model.glb")
+    _add_picture_command(commands, MeshOptions, f"make a mesh from a photo ({formats})", "model.glb")
     add_convert(commands)
+    add_replay(commands)
     add_batch(commands)
     _add_serve(commands)
     _add_models(commands)
@@ -63,8 +67,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_picture_command(commands: Any, name: str, kind: type[MatteOptions], about: str, output: str) -> None:
-    command = commands.add_parser(name, help=about, description=about)
+def _add_picture_command(commands: Any, kind: type[MatteOptions], about: str, output: str) -> None:
+    command = commands.add_parser(COMMANDS[kind], help=about, description=about)
     command.add_argument(
         "picture", type=Path, help="the photo: JPEG, PNG, WebP, AVIF, HEIC, TIFF, GIF or BMP; - for stdin"
     )
@@ -87,20 +91,21 @@ def _add_picture_command(commands: Any, name: str, kind: type[MatteOptions], abo
 
 
 def _run_picture(parsed: argparse.Namespace) -> int:
+    from backend.bundles.debug_bundle import Bundle
+    from backend.bundles.inputs import run_inputs, store_files
+    from backend.bundles.tape import RunTape
     from backend.commands.mesh_files import write_mesh
     from backend.commands.progress import shown_progress
     from backend.commands.streams import (
         STREAM,
         check_overwrites,
         check_result_argument,
-        read_picture_argument,
         write_result,
         write_stdout,
     )
     from backend.contract.trace import Trace
     from backend.engines.registry import Engines
     from backend.pipeline import Reconstruction, cut_out, reconstruct
-    from backend.workers.debug_bundle import Bundle
 
     kind: type[MatteOptions] = parsed.kind
     options = options_of(parsed, kind)
@@ -112,16 +117,19 @@ def _run_picture(parsed: argparse.Namespace) -> int:
     parsed.out = parsed.out or parsed.default_out
     check_result_argument(parsed.out)
     settings = Settings()
-    picture = read_picture_argument(parsed.picture, settings.max_upload_bytes)
+    sent = _read_arguments(parsed, settings.max_upload_bytes)
     bundle = Bundle(Path(gettempdir())) if parsed.debug else None
-    trace = Trace(None if bundle is None else bundle.add)
-    with shown_progress(trace, quiet=parsed.quiet):
-        more: dict[str, Any] = {"mask": parsed.mask, "engines": Engines(settings), "trace": trace}
+    tape = None if bundle is None else RunTape(bundle)
+    trace = Trace(None if bundle is None else bundle.add, tape=tape)
+    engines, azimuths = Engines(settings), [azimuth for _, azimuth in getattr(parsed, "view", ())]
+    with shown_progress(trace, quiet=parsed.quiet), engines.stages.run("avoid") as run:
+        more: dict[str, Any] = {"mask": sent.get("mask"), "engines": engines, "trace": trace}
         if kind is MaskOptions:
-            result: Any = cut_out(picture, cast(MaskOptions, options), **more)
+            result: Any = cut_out(sent["file"], cast(MaskOptions, options), **more)
         else:
-            result = reconstruct(picture, cast(MeshOptions, options), views=parsed.view, **more)
-    file = result.file
+            views = [(sent[f"view-{number}"], azimuth) for number, azimuth in enumerate(azimuths, 1)]
+            result = reconstruct(sent["file"], cast(MeshOptions, options), views=views, **more)
+    file, report = result.file, result.report.as_json()
     written: tuple[Path, ...] = ()
     if parsed.out == STREAM:
         write_stdout(file.data)
@@ -129,10 +137,12 @@ def _run_picture(parsed: argparse.Namespace) -> int:
         inputs = [parsed.picture, parsed.mask, *(path for path, _ in getattr(parsed, "view", ()))]
         written = write_mesh(parsed.out, file, inputs)
     if parsed.report:
-        write_result(parsed.report, json.dumps(result.report.as_json(), indent=2).encode())
-    if bundle is not None:
+        write_result(parsed.report, json.dumps(report, indent=2).encode())
+    if bundle is not None and tape is not None:
+        stored = store_files(bundle, sent)
+        given = run_inputs(COMMANDS[kind], options, stored, tape, run.models, settings, file, azimuths)
         with translate_write_errors(parsed.debug):
-            bundle.finish(file, result.report.as_json())
+            bundle.finish(file, {**report, "inputs": given.model_dump(mode="json")})
             bundle.unpack(parsed.debug)
     for sentence in [*trace.notes, *trace.degradations]:
         print(f"note: {sentence}", file=sys.stderr)
@@ -142,6 +152,17 @@ def _run_picture(parsed: argparse.Namespace) -> int:
     for path in written:
         print(path)
     return 0
+
+
+def _read_arguments(parsed: argparse.Namespace, limit: int) -> dict[str, bytes]:
+    """Return the bytes of the photo, the mask and the views, by the names that their parts have in a bundle."""
+    from backend.commands.streams import read_picture_argument
+    from backend.images.open_picture import read_within
+
+    paths = {"file": parsed.picture, "mask": parsed.mask}
+    paths |= {f"view-{number}": path for number, (path, _) in enumerate(getattr(parsed, "view", ()), 1)}
+    given = {part: path for part, path in paths.items() if path is not None}
+    return {part: read_within(read_picture_argument(path, limit), limit) for part, path in given.items()}
 
 
 def _view(text: str) -> tuple[Path, float]:

@@ -17,7 +17,7 @@ from backend.contract.options import MaskOptions, MatteOptions, MeshFileOptions,
 from backend.contract.picture_formats import PICTURE_FORMATS
 from backend.contract.report import ConvertReport, EngineReport, MaskReport, MeshReport, Scorecard, base_report
 from backend.contract.settings import Settings
-from backend.contract.trace import Trace
+from backend.contract.trace import Handover, Trace
 from backend.contract.work import File
 from backend.engines.registry import Engines, default_engines
 from backend.images.arrays import Alpha, Box, Disparity, Image
@@ -33,12 +33,13 @@ from backend.matte.configs import scorecard_config
 from backend.matte.documents.document import find_document, sharpened
 from backend.matte.documents.looks_like_ink import border_report
 from backend.matte.fuse import fuse, segmentation_alone
+from backend.matte.handovers import SUBJECT, Subject
 from backend.matte.refine.finish import crop_box, feather
 from backend.matte.refine.foreground import foreground_colors
 from backend.matte.refine.scorecard import score_matte
 from backend.matte.report import matte_report
 from backend.matte.roi import find_within_roi
-from backend.matte.subject import Subject, find_subject
+from backend.matte.subject import find_subject
 from backend.mesh.built_once import build_once
 from backend.mesh.delivery import deliver, note_thin_walls
 from backend.mesh.engine import MeshEngine, MeshRequest, ViewsEngine
@@ -105,7 +106,11 @@ def cut_out(
     options, engines, trace = options or MaskOptions(), engines or default_engines(), trace or Trace()
     picture, own_mask = _open(source, mask, engines, trace)
     find = find_document if options.mode == "document" else find_subject
-    subject = find_within_roi(find, picture, own_mask, options, engines, trace)
+    subject = trace.handed(
+        SUBJECT,
+        lambda: find_within_roi(find, picture, own_mask, options, engines, trace),
+        picture.image.shape[:2],
+    )
     fusion = segmentation_alone(options.strategy, ALONE)
     alpha = subject.alpha
     depth_models: tuple[str, ...] = ()
@@ -154,7 +159,11 @@ def reconstruct(
     options, engines, trace = options or MeshOptions(), engines or default_engines(), trace or Trace()
     options = options.model_copy(update={"strategy": options.strategy or engines.settings.strategy})
     picture, own_mask = _open(source, mask, engines, trace)
-    subject = find_within_roi(find_subject, picture, own_mask, options, engines, trace)
+    subject = trace.handed(
+        SUBJECT,
+        lambda: find_within_roi(find_subject, picture, own_mask, options, engines, trace),
+        picture.image.shape[:2],
+    )
     fused = fuse(picture.image, subject, options, engines, trace)
     alpha, scorecard = _finish(fused.alpha, subject, options, engines.settings, trace)
     if not scorecard.found:  # a few stray pixels are no object, for a mask's report neither
@@ -232,9 +241,9 @@ def _other_view(
     photo: Source, azimuth: float, options: MeshOptions, engines: Engines, trace: Trace
 ) -> tuple[Framed, Disparity | None, float]:
     """Return a further view as the first is made, without its own points; a note about it says which it is."""
-    own = Trace(on_stage=trace.on_stage)
+    own = Trace(on_stage=trace.on_stage, tape=trace.tape)
     picture, _ = _open(photo, None, engines, own)
-    subject = find_subject(picture, None, options, engines, own)
+    subject = own.handed(SUBJECT, lambda: find_subject(picture, None, options, engines, own), picture.image.shape[:2])
     fused = fuse(picture.image, subject, options, engines, own)
     alpha = feather(fused.alpha, options.feather_px) if options.feather_px > 0 else fused.alpha
     image = _clean_rim(picture.image, alpha, own) if subject.segmented else picture.image
@@ -310,12 +319,27 @@ def _note_a_lost_texture(options: MeshOptions, trace: Trace) -> None:
 def _mesh_engine(options: MeshOptions, engines: Engines, trace: Trace, several_views: bool) -> MeshEngine:
     if several_views and options.engine not in ("auto", VIEWS_ENGINE):
         raise InvalidParameterError(f"Several views are joined by the engine `{VIEWS_ENGINE}`.", parameter="engine")
+
+    def auto() -> MeshEngine:
+        engine = engines.mesh_engine()
+        if engine.name != DEFAULT_MESH:
+            trace.note(f"The embedded engine `{engine.name}` made this mesh. {engines.why_not(DEFAULT_MESH)}")
+        return engine
+
     with trace.stage("load engine"):
-        engine = engines.mesh_engine(VIEWS_ENGINE if several_views else options.engine)
+        if several_views:
+            engine = engines.mesh_engine(VIEWS_ENGINE)
+        elif options.engine == "auto":  # where the run is done again, the engine that it stood for
+            named = Handover[MeshEngine](
+                "engine",
+                lambda engine: (None, {"name": engine.name}),
+                lambda packed: engines.mesh_engine(str(packed[1].get("name"))),
+            )
+            engine = trace.handed(named, auto)
+        else:
+            engine = engines.mesh_engine(options.engine)
     if several_views:
         trace.note(f"The engine `{engine.name}` joined the views.")
-    elif options.engine == "auto" and engine.name != DEFAULT_MESH:
-        trace.note(f"The embedded engine `{engine.name}` made this mesh. {engines.why_not(DEFAULT_MESH)}")
     return engine
 
 

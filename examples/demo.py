@@ -16,6 +16,7 @@ from PIL import Image
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))  # it runs in a checkout that is not installed
 
+from backend.bundles.debug_bundle import overview, tile  # noqa: E402
 from backend.commands.summary import engine_lines  # noqa: E402
 from backend.contract.errors import MattemeshError, problem_of  # noqa: E402
 from backend.contract.options import MaskOptions, MeshOptions  # noqa: E402
@@ -24,7 +25,6 @@ from backend.contract.trace import Trace  # noqa: E402
 from backend.engines.registry import Engines  # noqa: E402
 from backend.mesh.preview import contact_sheet  # noqa: E402
 from backend.pipeline import cut_out, reconstruct  # noqa: E402
-from backend.workers.debug_bundle import overview, tile  # noqa: E402
 
 OUTPUT = REPOSITORY / "examples" / "output"
 

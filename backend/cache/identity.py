@@ -58,17 +58,31 @@ def model_fingerprint(name: str, settings: Settings) -> str:
         return EMBEDDED
     if name in REMOTE_SERVICES:  # services publish no version; their answers expire like every entry
         return f"{REMOTE} {address_of(name, settings)}" if key_of(name, settings) else ABSENT
-    own = own_weights(name, settings)
-    if own is not None:
-        return _stamps([_file_of(own)], name)
     try:
-        model = find_model(name, settings.checkpoints_dir)
+        return _stamps(files_of(name, settings), _feeding(name, settings))
     except MattemeshError:
         return ABSENT
+
+
+def files_of(name: str, settings: Settings) -> list[Path]:
+    """Return the paths of the files of the model called `name`, whether they are there or not.
+
+    Raises MattemeshError for a name that no model has.
+    """
+    own = own_weights(name, settings)
+    if own is not None:
+        return [_file_of(own)]
+    model = find_model(name, settings.checkpoints_dir)
     files = [settings.checkpoints_dir / file.path for file in model.files]
     if model.task == "depth":
         files.append(original_file(name, settings.checkpoints_dir))
-    return _stamps(files, repr(model.network))  # models.toml says how an operator's own model is fed
+    return files
+
+
+def _feeding(name: str, settings: Settings) -> str:
+    """Return how the model is fed: models.toml says it of an operator's own."""
+    own = own_weights(name, settings) is not None
+    return name if own else repr(find_model(name, settings.checkpoints_dir).network)
 
 
 def models_of(work: Work, settings: Settings) -> dict[str, str]:

@@ -9,7 +9,7 @@ from backend.contract.report import ImageReport, ModelUse, Scorecard, SegmenterR
 from backend.contract.settings import Settings
 from backend.contract.trace import Trace
 from backend.images.image_io import Picture
-from backend.matte.subject import Subject
+from backend.matte.handovers import Subject
 from backend.weights.catalogue import CATALOGUE, EMBEDDED_ENGINES, REMBG
 from backend.weights.custom_models import read_custom_models
 from backend.weights.on_disk import find_model

@@ -12,7 +12,8 @@ from backend.contract.options import MatteOptions, roi_box
 from backend.contract.trace import Trace
 from backend.engines.registry import Engines
 from backend.images.image_io import Picture
-from backend.matte.subject import Subject, mask_as_alpha
+from backend.matte.handovers import Subject
+from backend.matte.subject import mask_as_alpha
 
 Options = TypeVar("Options", bound=MatteOptions, contravariant=True)
 

@@ -5,8 +5,7 @@ The first two are used as they are, but for a mask that is sent with `refine`; a
 tier 1.
 """
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -25,6 +24,7 @@ from backend.images.arrays import Alpha, Image, Saliency
 from backend.images.image_io import Picture
 from backend.images.transparency import outlines, without_clear_pixels
 from backend.matte.configs import matte_config
+from backend.matte.handovers import GUESS, Asked, Subject
 from backend.matte.refine.components import ComponentsConfig
 from backend.matte.refine.enclosed import open_enclosed, settle_enclosed
 from backend.matte.refine.evidence import Evidence, moved_share, unsureness
@@ -40,22 +40,6 @@ WHITE_RIM = 0.98  # share of a mask's rim that is white where its meaning is pro
 VOUCHED = 0.1  # disagreement up to which a network's opinion outweighs the doubts of a guess by colours
 MIN_TOLD = 0.004  # smallest share of enclosed areas, of the object, that gets a note
 GREY = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R BT.601 luma, for a mask sent in colour
-
-
-@dataclass(frozen=True)
-class Subject:
-    """The object's matte and its source."""
-
-    alpha: Alpha
-    source: str  # a segmenter's name, "own-mask" or "own-alpha"
-    doubts: tuple[str, ...] = ()  # the segmenter's own reasons to distrust its mask, for the scorecard
-    evidence: Evidence | None = None  # what is known of a segmenter's guess, for the scorecard
-    facts: dict[str, Any] = field(default_factory=dict)  # figures of the segmenter and the refinement, for the report
-
-    @property
-    def segmented(self) -> bool:
-        """Whether the matte is our own work: its rim's colours are then still mixed with the background's."""
-        return self.source not in ("own-mask", "own-alpha") or bool(self.facts)
 
 
 def find_subject(
@@ -100,23 +84,16 @@ def _own_mask(alpha: Alpha, picture: Picture, options: MatteOptions, engines: En
 
 
 def _segment(picture: Picture, options: MatteOptions, engines: Engines, trace: Trace) -> Subject:
-    with trace.stage("load segmenter"):
-        segmenter = engines.segmenter(options.model)
     config = matte_config(engines.settings, options.quality, options.holes, options.refiner)
-    with trace.stage("segment"):
-        guess = _first_guess(segmenter, picture.image, options, trace)
-        found = Opinion(segmenter.name, guess)
-        if options.model == "auto" and not options.multi_scale:
-            found = _with_second_opinion(found, picture.image, engines)
-            found = _with_exact_outline(found, picture.image, config, engines)
-        elif (guess.by_color and not guess.exact) or (segmenter.name in ANY_OBJECT and not options.multi_scale):
-            found = _disputed(found, picture.image, engines)
-        name, guess = found.name, found.guess
+    asked = trace.handed(GUESS, lambda: _ask(picture.image, options, engines, trace), picture.image.shape[:2])
+    found, stand_in = asked.found, asked.stand_in
+    del asked  # its saliency is megabytes, and may be replaced
+    if options.model == "auto" and not options.multi_scale:
+        found = _with_exact_outline(found, picture.image, config, engines, trace)
+    name, guess = found.name, found.guess
     trace.picture("saliency", guess.saliency)
-    for sentence in (*guess.notes, *guess.remarks):
+    for sentence in (*guess.notes, *guess.remarks, *([stand_in] if stand_in else [])):
         trace.note(sentence)
-    if options.model == "auto" and (why := engines.why_stand_in(segmenter.name)):
-        trace.note(f"The {'embedded ' if name == EMBEDDED_SEGMENTER else ''}segmenter `{name}` made this mask. {why}")
     # rembg's matting starts from the mask of the classic stages; a guess by colour errs otherwise than a network.
     if options.matting == "rembg" or guess.by_color:
         config = matte_config(engines.settings, options.quality, options.holes, "classic")
@@ -139,6 +116,22 @@ def _segment(picture: Picture, options: MatteOptions, engines: Engines, trace: T
         facts["moved_share"] = round(moved_share(saliency, matte.alpha), 4)
     doubts = () if _vouched(guess) else guess.notes
     return Subject(matte.alpha, name, doubts, _evidence(guess, facts), facts)
+
+
+def _ask(image: Image, options: MatteOptions, engines: Engines, trace: Trace) -> Asked:
+    """Return what the networks, or the embedded segmenter, say of the picture."""
+    with trace.stage("load segmenter"):
+        segmenter = engines.segmenter(options.model)
+    with trace.stage("segment"):
+        guess = _first_guess(segmenter, image, options, trace)
+        found = Opinion(segmenter.name, guess)
+        if options.model == "auto" and not options.multi_scale:
+            found = _with_second_opinion(found, image, engines)
+        elif (guess.by_color and not guess.exact) or (segmenter.name in ANY_OBJECT and not options.multi_scale):
+            found = _disputed(found, image, engines)
+    why = engines.why_stand_in(segmenter.name) if options.model == "auto" else ""
+    kind = "embedded segmenter" if found.name == EMBEDDED_SEGMENTER else "segmenter"
+    return Asked(found, f"The {kind} `{found.name}` made this mask. {why}" if why else "")
 
 
 def _vouched(guess: FirstGuess) -> bool:
@@ -213,19 +206,22 @@ def _disputed(found: Opinion, image: Image, engines: Engines) -> Opinion:
     return Opinion(found.name, replace(found.guess, facts={**found.guess.facts, "disagreement": apart}))
 
 
-def _with_exact_outline(found: Opinion, image: Image, config: MatteConfig, engines: Engines) -> Opinion:
+def _with_exact_outline(found: Opinion, image: Image, config: MatteConfig, engines: Engines, trace: Trace) -> Opinion:
     """Return the network's object with the outline of a plain backdrop, where there is one and both mean one object."""
     if found.name == EMBEDDED_SEGMENTER or engines.settings.segmenter != "auto":
         return found
-    border = engines.segmenter(EMBEDDED_SEGMENTER)
-    plain = border.predict_plain(image) if isinstance(border, BorderSegmenter) else None
-    if plain is None:
-        return found
-    settled = replace(plain, saliency=settle_enclosed(plain.saliency, config.holes)[0])
-    chosen = with_exact_outline(found, settled)
-    if not chosen.guess.exact:
-        return chosen
-    return Opinion(chosen.name, replace(chosen.guess, saliency=plain.saliency))  # its enclosed areas are settled later
+    with trace.stage("outline"):
+        border = engines.segmenter(EMBEDDED_SEGMENTER)
+        plain = border.predict_plain(image) if isinstance(border, BorderSegmenter) else None
+        if plain is None:
+            return found
+        settled = replace(plain, saliency=settle_enclosed(plain.saliency, config.holes)[0])
+        chosen = with_exact_outline(found, settled)
+        if not chosen.guess.exact:
+            return chosen
+        return Opinion(
+            chosen.name, replace(chosen.guess, saliency=plain.saliency)
+        )  # its enclosed areas are settled later
 
 
 def _first_guess(segmenter: Segmenter, image: Image, options: MatteOptions, trace: Trace) -> FirstGuess:

@@ -12,6 +12,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
+from backend.bundles.debug_bundle import Bundle
+from backend.bundles.inputs import run_inputs, store_files
+from backend.bundles.tape import RunTape
 from backend.contract.errors import StorageFailedError, StorageFullError, translate_disk_errors
 from backend.contract.report import Report
 from backend.contract.settings import Settings
@@ -20,7 +23,6 @@ from backend.contract.trace import Trace
 from backend.contract.work import KINDS, Done, File, Form, OnStage, Work
 from backend.engines.registry import Engines
 from backend.pipeline import Cutout, Reconstruction
-from backend.workers.debug_bundle import Bundle
 from backend.workers.job_files import DEPTH_PICTURES, job_files
 
 logger = logging.getLogger("mattemesh")
@@ -45,18 +47,23 @@ def perform(work: Work, engines: Engines, on_stage: OnStage) -> Done:
     folder = engines.settings.debug_dir
     wanted = DEPTH_PICTURES if work.form == "job" else ()
     with _bundle(work, engines.settings) as bundle:
-        trace = Trace(None if bundle is None else bundle.add, on_stage, wanted)
+        tape = None if bundle is None else RunTape(bundle)
+        trace = Trace(None if bundle is None else bundle.add, on_stage, wanted, tape)
         with engines.stages.run(work.cache) as run:
             made = _run(work, engines, trace)
         cached = [stage for stage, outcome in run.outcomes.items() if outcome == "hit"]
         report = made.report.model_copy(update={"cached": cached}).as_json()
-        debug = None if bundle is None else _finish(bundle, made.file, report, work, folder)
+        debug = None
+        if bundle is not None and tape is not None:
+            files = store_files(bundle, work.files)
+            given = run_inputs(work.kind, work.options, files, tape, run.models, engines.settings, made.file)
+            debug = _finish(bundle, made.file, {**report, "inputs": given.model_dump(mode="json")}, work, folder)
         if work.form == "job" and isinstance(made, Cutout | Reconstruction):
-            files = job_files(made, report, trace, debug)
+            answers: tuple[File | SpooledFile, ...] = job_files(made, report, trace, debug)
         else:
-            files = (_packed(made.file, report, debug, work.form),)
+            answers = (_packed(made.file, report, debug, work.form),)
     notes = (*trace.notes, *trace.degradations)
-    return Done(files, tuple(trace.stages), notes, report, stage_caches=run.outcomes, models=run.models)
+    return Done(answers, tuple(trace.stages), notes, report, stage_caches=run.outcomes, models=run.models)
 
 
 @contextmanager

@@ -27,23 +27,34 @@ class BatchWork(FolderWork):
 
     def perform(self, engines: "Engines", on_stage: OnStage) -> Done:
         """Return the result, its thumbnail and, where it was asked for, the debug bundle; the report has `seconds`."""
+        from backend.bundles.debug_bundle import Bundle
+        from backend.bundles.inputs import run_inputs, store_files
+        from backend.bundles.tape import RunTape
         from backend.contract.trace import Trace
+        from backend.folders.batch.resize_plan import scale_of
         from backend.images.open_picture import open_picture
-        from backend.workers.debug_bundle import Bundle
 
         began = time.perf_counter()
         bundle = Bundle(engines.settings.data_dir / "spool") if self.options.debug else None
-        trace = Trace(None if bundle is None else bundle.add, on_stage)
+        tape = None if bundle is None else RunTape(bundle)
+        trace = Trace(None if bundle is None else bundle.add, on_stage, tape=tape)
         with trace.stage("decode"):
             picture = open_picture(self.files["file"], engines.settings)
-        made, found = _make(self, picture, engines, trace)
+        with engines.stages.run("avoid") as run:
+            made, found = _make(self, picture, engines, trace)
         report = found.as_json()
         files: list[File | SpooledFile] = [
             made.file,
             File("thumbnail.webp", "image/webp", _thumbnail(picture.image, made)),
         ]
-        if bundle is not None:
-            bundle.finish(made.file, report)
+        if bundle is not None and tape is not None:
+            options: Any = self.options
+            if scale_of(picture, self.resize_plan, options) == 1:  # else it is no one run that can be done again
+                stored = store_files(bundle, self.files)
+                given = run_inputs(self.kind, self.options, stored, tape, run.models, engines.settings, made.file)
+                bundle.finish(made.file, {**report, "inputs": given.model_dump(mode="json")})
+            else:
+                bundle.finish(made.file, report)
             files.append(bundle.as_file("debug.zip"))
         height, width = picture.image.shape[:2]
         report = {**report, "seconds": time.perf_counter() - began, "upright_size": [height, width]}

@@ -20,7 +20,8 @@ from backend.matte.documents.light_ink import is_light_ink, is_thin
 from backend.matte.documents.paper import Color, PaperConfig, is_pale_and_light, is_paper, paper_color
 from backend.matte.documents.perimeter import measure_perimeter
 from backend.matte.documents.shading import Shading, paper_shading
-from backend.matte.subject import Subject, find_subject
+from backend.matte.handovers import Subject
+from backend.matte.subject import find_subject
 
 SAMPLE_PX = 400  # longer side of the copy on which paper is searched
 

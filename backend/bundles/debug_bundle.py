@@ -1,21 +1,25 @@
-"""The debug bundle: every intermediate picture in order, one overview of them, `report.json` and the result, as a zip.
+"""The debug bundle: every intermediate picture in order, one overview of them, all that the run was given (`inputs/`),
+`report.json` and the result, as a zip.
 
-Pictures are compressed onto disk as they are made: a run of 50 megapixels would hold a gigabyte of them.
+Everything is compressed onto disk as it is made: a run of 50 megapixels would hold a gigabyte of pictures.
 """
 
+import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from backend.contract.confined_folder import ConfinedFolder
+from backend.contract.run_inputs import StoredFile
 from backend.contract.spool import SpooledFile, open_spool
 from backend.contract.work import File
 from backend.images.arrays import Image
@@ -36,7 +40,7 @@ class Bundle:
 
     def __init__(self, folder: Path) -> None:
         self._file = open_spool(folder)
-        self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED)  # its pictures are compressed already
+        self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
         self._tiles: list[Image] = []
         self._fault: OSError | None = None
         self.finished = False
@@ -47,11 +51,36 @@ class Bundle:
             return
         self._tiles.append(tile(name, picture))
         channels = 1 if picture.ndim == 2 else picture.shape[2]
-        entry = f"{len(self._tiles):02d}-{name.replace(' ', '-')}.png"
+        entry = zipfile.ZipInfo(f"{len(self._tiles):02d}-{name.replace(' ', '-')}.png")  # stored: it is compressed
+        shape = (*picture.shape[:2], channels)
+        self._write(entry, lambda out: out.writelines(png_pieces(shape, lambda rows: visible(picture[rows]))))
+
+    def store(self, name: str, data: bytes) -> StoredFile:
+        """Add a file that the run was given."""
+        return self._store(zipfile.ZipInfo(name), lambda out: out.write(data))
+
+    def store_array(self, name: str, array: NDArray[np.float32]) -> StoredFile:
+        """Add an array as .npy."""
+        return self._store(name, lambda out: np.lib.format.write_array(out, array, allow_pickle=False))
+
+    def _store(self, entry: str | zipfile.ZipInfo, write: Callable[["_Digesting"], Any]) -> StoredFile:
+        digesting = _Digesting()
+
+        def copy(out: IO[bytes]) -> None:
+            digesting.out = out
+            write(digesting)
+
+        self._write(entry, copy)
+        name = entry if isinstance(entry, str) else entry.filename
+        return StoredFile(name=name, bytes=digesting.bytes, sha256=digesting.digest.hexdigest())
+
+    def _write(self, entry: str | zipfile.ZipInfo, write: Callable[[IO[bytes]], Any]) -> None:
+        """Have `write` fill the entry. A fault of the disk is kept for `finish`, and nothing is written after it."""
+        if self._fault is not None:
+            return
         try:
             with self._zip.open(entry, "w") as out:
-                for piece in png_pieces((*picture.shape[:2], channels), lambda rows: visible(picture[rows])):
-                    out.write(piece)
+                write(out)
         except OSError as error:
             self._fault = error
 
@@ -60,9 +89,9 @@ class Bundle:
         if self._fault is not None:
             raise self._fault
         if self._tiles:
-            self._zip.writestr("overview.png", encode_rgb_png(overview(self._tiles)))
+            self._zip.writestr(zipfile.ZipInfo("overview.png"), encode_rgb_png(overview(self._tiles)))
         self._zip.writestr("report.json", json.dumps(report, indent=2))
-        self._zip.writestr(file.name, file.data)
+        self._zip.writestr(zipfile.ZipInfo(file.name), file.data)
         self._zip.close()
         self._file.flush()
         self.finished = True
@@ -86,6 +115,19 @@ class Bundle:
             self._zip.close()
         with suppress(OSError):  # a full disk cannot take what is left in the buffer; the file is closed all the same
             self._file.close()
+
+
+class _Digesting:
+    """A stream that is written on, counted and digested on the way."""
+
+    def __init__(self) -> None:
+        self.out: IO[bytes] = BytesIO()
+        self.bytes, self.digest = 0, hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.bytes += len(data)
+        self.digest.update(data)
+        return self.out.write(data)
 
 
 def visible(picture: NDArray[Any]) -> NDArray[np.uint8]:

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from backend.bundles import debug_bundle
+from backend.bundles.debug_bundle import Bundle, overview, tile, visible
 from backend.contract.options import MaskOptions
 from backend.contract.settings import Settings
 from backend.contract.work import File, Work
 from backend.engines.registry import Engines
-from backend.workers import debug_bundle
-from backend.workers.debug_bundle import Bundle, overview, tile, visible
 from backend.workers.perform import perform
 from tests.helpers.drawn import encoded, toy
 from tests.helpers.small_disk import fill, small_disk
