@@ -15,6 +15,13 @@ class MeshPreset:
     title: str  # how the page calls it
     options: Mapping[str, Any]  # values of fields of `MeshOptions`
 
+    @property
+    def height_m(self) -> float | None:
+        """How high an object is in the file, in metres; None where the preset leaves it."""
+        millimetres: float | None = self.options.get("height_mm")
+        metres: float | None = self.options.get("height_m")
+        return metres if millimetres is None else millimetres / 1000
+
 
 MESH_PRESETS: dict[str, MeshPreset] = {
     # Its importer turns glTF's y up to Blender's z up.

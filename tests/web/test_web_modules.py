@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from backend.contract.errors import INTERNAL, PROBLEMS
 from backend.contract.settings import REPOSITORY
 from backend.mesh.export import export_mesh
-from backend.mesh.mesh import Mesh
+from backend.mesh.mesh import Mesh, Texture
 from backend.mesh.placing import place
 
 WEB = REPOSITORY / "backend" / "web"
@@ -292,6 +293,86 @@ def test_a_glb_of_ours_is_read_with_each_edge_once(tmp_path: Path, colored: bool
     assert len(read["edges"]) == 12  # a tetrahedron has six edges, two ends each
 
 
+def test_a_glb_of_ours_is_read_with_its_normals_and_texture(tmp_path: Path) -> None:
+    vertices = np.array([(0, 0, 0), (1, 0, 0), (0, 2, 0), (0, 0, 3)], np.float32)
+    faces = np.array([(0, 2, 1), (0, 1, 3), (0, 3, 2), (1, 2, 3)])
+    texture = Texture(np.full((4, 2), 0.25, np.float32), np.full((8, 8, 3), 200, np.uint8))
+    (tmp_path / "solid.glb").write_bytes(export_mesh(place(Mesh(vertices, faces, texture=texture))))
+    script = """
+    import { readFileSync } from "node:fs";
+    const { parseGlb } = await import(`${WEB}/glb.js`);
+    const file = readFileSync(process.argv[1]);
+    const read = parseGlb(file.buffer.slice(file.byteOffset, file.byteOffset + file.length));
+    const start = [...new Uint8Array(await read.texture.arrayBuffer())].slice(0, 3);
+    console.log(JSON.stringify([[...read.normals], [...read.uv], read.colors, read.texture.type, start]));
+    """
+    normals, uv, colors, kind, start = node(script, str(tmp_path / "solid.glb"))
+    np.testing.assert_allclose(np.linalg.norm(np.reshape(normals, (-1, 3)), axis=1), 1, atol=1e-5)
+    assert set(uv) == {0.25} and colors is None
+    assert (kind, start) == ("image/jpeg", [0xFF, 0xD8, 0xFF])
+
+
+def test_a_gif_of_the_page_is_read_elsewhere_picture_by_picture(tmp_path: Path) -> None:
+    """Noise of few colours, large enough that the table of codes is begun anew several times."""
+    script = """
+    import { writeFileSync } from "node:fs";
+    const { paletteOf, startGif } = await import(`${WEB}/gif.js`);
+    const [width, height] = [150, 140];
+    let seed = 7;
+    const random = () => (seed = (seed * 48271) % 2147483647) / 2147483647;
+    const picture = () => {
+      const pixels = new Uint8ClampedArray(4 * width * height);
+      for (let at = 0; at < pixels.length; at += 4) {
+        const [red, green, blue] = [0, 1, 2].map(() => (random() < 0.5 ? 0 : 255));
+        pixels.set([red, green, blue, 255], at);
+      }
+      return pixels;
+    };
+    const pictures = [picture(), picture(), picture()];
+    const gif = startGif(width, height, paletteOf(pictures), 8);
+    for (const pixels of pictures) gif.add(pixels);
+    writeFileSync(process.argv[1], new Uint8Array(await gif.end().arrayBuffer()));
+    writeFileSync(process.argv[2], Buffer.concat(pictures.map((pixels) => Buffer.from(pixels.buffer))));
+    console.log(JSON.stringify(paletteOf(pictures).length));
+    """
+    assert node(script, str(tmp_path / "made.gif"), str(tmp_path / "pixels")) == 8
+    expected = np.fromfile(tmp_path / "pixels", np.uint8).reshape(3, 140, 150, 4)[..., :3]
+    with Image.open(tmp_path / "made.gif") as gif:
+        assert (gif.n_frames, gif.info["duration"], gif.info["loop"]) == (3, 80, 0)
+        for number in range(3):
+            gif.seek(number)
+            np.testing.assert_array_equal(np.array(gif.convert("RGB")), expected[number])
+
+
+def test_ar_is_offered_only_where_it_can_work() -> None:
+    script = """
+    const { arWay, sceneViewer } = await import(`${WEB}/ar.js`);
+    const agent = "Mozilla/5.0 (Linux; Android 15) Chrome/140";
+    const phone = { quickLook: false, agent, protocol: "https:", needsKey: false };
+    const ways = [
+      {}, { protocol: "http:" }, { needsKey: true }, { agent: "Mozilla/5.0 (Android 15; Mobile) Firefox/140" },
+      { agent: "Mozilla/5.0 (X11; Linux)" }, { quickLook: true, agent: "iPhone", protocol: "http:", needsKey: true },
+    ].map((facts) => arWay({ ...phone, ...facts }));
+    console.log(JSON.stringify([ways, sceneViewer("https://a.b/jobs/1/model.glb", "https://a.b/#mesh/2")]));
+    """
+    ways, address = node(script)
+    assert ways == ["scene-viewer", None, None, None, None, "quick-look"]
+    assert address.startswith(
+        "intent://arvr.google.com/scene-viewer/1.0?file=https%3A%2F%2Fa.b%2Fjobs%2F1%2Fmodel.glb&"
+    )
+    assert "S.browser_fallback_url=https%3A%2F%2Fa.b%2F%23mesh%2F2;end;" in address
+
+
+def test_the_size_of_a_mesh_for_a_purpose_is_in_the_unit_of_its_file() -> None:
+    script = """
+    const { presetSize } = await import(`${WEB}/words.js`);
+    const bounds = [[-0.5, 0, -0.25], [0.5, 2, 0.25]];
+    const presets = [[0.1, "mm"], [0.3, "m"], [1, "m"], [null, "m"]].map(([height_m, unit]) => ({ height_m, unit }));
+    console.log(JSON.stringify(presets.map((preset) => presetSize(bounds, preset))));
+    """
+    assert node(script) == ["50 × 100 × 25 mm", "15 × 30 × 8 cm", "0.50 × 1.00 × 0.25 m", "1.00 × 2.00 × 0.50 m"]
+
+
 def test_undo_and_redo_know_what_the_service_has_seen() -> None:
     script = """
     const { Edits } = await import(`${WEB}/edits.js`);
@@ -464,7 +545,7 @@ def test_a_mesh_is_ready_only_where_its_scorecard_says_so() -> None:
     const shown = cards.map((card) => [meshVerdict(card).title, meshVerdict(card).tone, ...meshFigures(card).slice(3)]);
     console.log(JSON.stringify(shown));
     """
-    size = ["Width × height × depth", "1.00 × 1.20 × 0.50"]
+    size = ["Width × height × depth", "1.00 × 1.20 × 0.50 m"]
     assert node(script, json.dumps([sound, guessed])) == [
         ["Closed and ready to use", "good", size, ["Silhouette match", "98%"]],
         ["Closed; the back is guessed", "fair", size, ["Shape", "guessed"]],

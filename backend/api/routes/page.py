@@ -104,7 +104,14 @@ async def page_facts(request: Request) -> dict[str, Any]:
         },
         "mesh_formats": {name: ending_of(name) for name in MESH_FORMATS},
         "mesh_presets": [
-            {"name": name, "title": row.title, "ending": ending_of(row.options["format"])}
+            {
+                "name": name,
+                "title": row.title,
+                "format": (format := row.options["format"]),
+                "ending": ending_of(format),
+                "unit": MESH_FORMATS[format].unit,
+                "height_m": row.height_m,
+            }
             for name, row in MESH_PRESETS.items()
         ],
         "mesh_engines": [{"name": name, "title": engine.title} for name, engine in MESH_ENGINES.items()],

@@ -1,18 +1,24 @@
 // Hides the controls that what is chosen would ignore, and switches off the engines that are not on this machine.
 
-import { byId, chosen, fill } from "./dom.js";
+import { byId, chosen, element, fill } from "./dom.js";
 import { t } from "./language.js";
 import { availability } from "./model_menu.js";
 import { sentenceParts } from "./report_views.js";
-import { onChange } from "./store.js";
+import { onChange, state } from "./store.js";
 
 let auto = null; // what `auto` uses, by role; null until the service has said so
 let coming = []; // a sentence for each mesh engine that is not here
 
 export function startControls() {
+  byId("mesh-engines").append(...state.page.mesh_engines.map(engineChoice));
   for (const id of ["matte-options", "mesh-options"]) byId(id).addEventListener("change", showControls);
   onChange(showControls);
   showControls();
+}
+
+function engineChoice({ name, title }) {
+  const radio = element("input", { type: "radio", name: "engine", value: name });
+  return element("label", {}, radio, element("span", { textContent: title }));
 }
 
 /**

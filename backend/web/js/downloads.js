@@ -7,10 +7,11 @@ import { fileName, fileOf, hasFile, save } from "./files.js";
 import { followJob } from "./job_events.js";
 import { matteParts, meshParts, reusesMask } from "./job_forms.js";
 import { startJob } from "./jobs.js";
-import { t } from "./language.js";
+import { t, translated } from "./language.js";
 import { state } from "./store.js";
+import { presetSize } from "./words.js";
 
-/** @typedef {{label: string, act: () => Promise<void>}} Download */
+/** @typedef {{label: string, about?: string, act: () => Promise<void>}} Download */
 
 /** @param {import("./store.js").Photo} photo @returns {Download[]} */
 export function matteDownloads(photo) {
@@ -41,19 +42,26 @@ async function another(photo, options, ending) {
   save(await callBlob("/remove-bg", { method: "POST", body: form }), fileName(photo.name, ending));
 }
 
-/** @param {import("./store.js").Photo} photo @returns {Download[]} */
+/** The mesh for each purpose. @param {import("./store.js").Photo} photo @returns {Download[]} */
+export const meshPurposes = (photo) =>
+  state.page.mesh_presets.map((preset) => ({
+    label: translated(`preset.${preset.name}`, preset.title),
+    about: `${preset.format.toUpperCase()}, ${presetSize(photo.mesh.report.mesh.bounds, preset)}`,
+    act: () => meshFile(photo, { preset: preset.name }, `${preset.name}.${preset.ending}`),
+  }));
+
+/** The mesh as it was made. @param {import("./store.js").Photo} photo */
+export const saveMesh = (photo) => meshFile(photo, { format: "glb" }, "model.glb");
+
+/** The mesh in each format, and what else there is. @param {import("./store.js").Photo} photo @returns {Download[]} */
 export function meshDownloads(photo) {
   const models = Object.entries(state.page.mesh_formats).map(([format, ending]) => ({
     label: format.toUpperCase(),
     act: () => meshFile(photo, { format, ...turned() }, `model.${ending}`),
   }));
-  const presets = state.page.mesh_presets.map(({ name, title, ending }) => ({
-    label: `For ${title}`,
-    act: () => meshFile(photo, { preset: name }, `${name}.${ending}`),
-  }));
-  const files = pictures(photo, photo.mesh, { "cutout.png": "Cutout", "mask.png": "Matte" });
-  const bundle = { label: "Debug bundle", act: () => meshBundle(photo) };
-  return [...models, ...presets, ...files, ...(photo.blob ? [bundle] : [])];
+  const files = pictures(photo, photo.mesh, { "cutout.png": t("matte.view-cutout"), "mask.png": t("matte.view-mask") });
+  const bundle = { label: t("download.debug"), act: () => meshBundle(photo) };
+  return [...models, ...files, ...(photo.blob ? [bundle] : [])];
 }
 
 const turned = () => (chosen("up") === "z" ? { up: "z" } : {}); // else as each format has it

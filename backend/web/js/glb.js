@@ -1,11 +1,19 @@
-// A GLB as this service writes it -> positions and triangles; only the part of glTF 2.0 that this needs.
+// A GLB as this service writes it -> what is drawn of it; only the part of glTF 2.0 that this needs.
 
 const JSON_CHUNK = 0x4e4f534a;
 const INDEX_TYPES = { 5121: Uint8Array, 5123: Uint16Array, 5125: Uint32Array };
 
 /**
+ * @typedef {Object} Drawn
+ * @property {Float32Array} positions  x, y, z of each vertex
+ * @property {Uint32Array} triangles  three vertices each
+ * @property {Float32Array | null} normals  of each vertex
+ * @property {Float32Array | null} uv  of each vertex, where there is a texture
+ * @property {Float32Array | null} colors  linear red, green, blue of each vertex, where there is no texture
+ * @property {Blob | null} texture  a picture
+ *
  * @param {ArrayBuffer} buffer
- * @returns {{positions: Float32Array, triangles: Uint32Array}} x, y, z of each vertex; three vertices a triangle
+ * @returns {Drawn}
  * @throws {Error} if it is not a GLB
  */
 export function parseGlb(buffer) {
@@ -15,18 +23,28 @@ export function parseGlb(buffer) {
   const scene = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 20, jsonLength)));
   const binary = 20 + jsonLength + 8;
 
+  const bytesOf = (index, from = 0, length = scene.bufferViews[index].byteLength) => {
+    const start = binary + (scene.bufferViews[index].byteOffset ?? 0) + from;
+    return buffer.slice(start, start + length); // a copy is aligned, whatever the file's layout
+  };
   const read = (index, Type, width) => {
-    const accessor = scene.accessors[index];
-    const { byteOffset = 0 } = scene.bufferViews[accessor.bufferView];
-    const start = binary + byteOffset + (accessor.byteOffset ?? 0);
-    const bytes = accessor.count * width * Type.BYTES_PER_ELEMENT;
-    return new Type(buffer.slice(start, start + bytes)); // a copy is aligned, whatever the file's layout
+    if (index === undefined) return null;
+    const { bufferView, byteOffset, count } = scene.accessors[index];
+    return new Type(bytesOf(bufferView, byteOffset, count * width * Type.BYTES_PER_ELEMENT));
   };
 
   const [primitive] = scene.meshes[0].primitives;
-  const positions = read(primitive.attributes.POSITION, Float32Array, 3);
+  const { POSITION, NORMAL, TEXCOORD_0, COLOR_0 } = primitive.attributes;
   const IndexType = INDEX_TYPES[scene.accessors[primitive.indices].componentType];
-  return { positions, triangles: Uint32Array.from(read(primitive.indices, IndexType, 1)) };
+  const image = scene.images?.[0];
+  return {
+    positions: /** @type {Float32Array} */ (read(POSITION, Float32Array, 3)),
+    triangles: Uint32Array.from(/** @type {any} */ (read(primitive.indices, IndexType, 1))),
+    normals: read(NORMAL, Float32Array, 3),
+    uv: read(TEXCOORD_0, Float32Array, 2),
+    colors: read(COLOR_0, Float32Array, 3),
+    texture: image ? new Blob([bytesOf(image.bufferView)], { type: image.mimeType }) : null,
+  };
 }
 
 /** Each edge of the triangles once, as pairs of vertices. @param {Uint32Array} triangles @returns {Uint32Array} */

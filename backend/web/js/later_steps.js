@@ -6,6 +6,7 @@ import { onChange, state } from "./store.js";
 
 const steps = new Map([
   ["fix", () => import("./fix_step.js").then(({ startFixStep }) => startFixStep())],
+  ["mesh", () => import("./mesh_step.js").then(({ startMeshStep }) => startMeshStep())],
   ["background", () => import("./background_step.js").then(({ startBackgroundStep }) => startBackgroundStep())],
 ]);
 

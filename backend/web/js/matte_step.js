@@ -154,9 +154,15 @@ function ask(report) {
   byId("matte-question").hidden = !looksLikeInk || report.options.mode === "document" || edited || !blob;
 }
 
-/** @param {{label: string, act: (button: any) => Promise<void>}} download @returns {Node} */
-export function downloadButton({ label, act }) {
-  const button = element("button", { type: "button", className: "button" }, icon("download"), label);
+/** @param {{label: string, about?: string, act: () => Promise<void>}} download @returns {Node} */
+export function downloadButton({ label, about, act }) {
+  const words = about ? element("span", {}, element("b", { textContent: label }), element("small", { textContent: about })) : label;
+  return working(element("button", { type: "button", className: "button" }, icon("download"), words), act);
+}
+
+/** Have `act` run at a click of `button`, once at a time, and its problem shown. @param {any} button
+ * @param {() => Promise<void>} act */
+export function working(button, act) {
   button.addEventListener("click", async () => {
     button.disabled = true;
     try {

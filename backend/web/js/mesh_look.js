@@ -1,60 +1,81 @@
-// How the mesh is looked at: from the front, a side or above, in more or less light, and as a picture to keep.
+// How the mesh is looked at: from the front, a side or above, in which light; and what is kept of it: a picture of the
+// view, a clip of one turn.
 
 import { byId, element } from "./dom.js";
-import { fileName, save } from "./files.js";
+import { fileName, fileOf, save } from "./files.js";
+import { percent, t } from "./language.js";
+import { working } from "./matte_step.js";
 import { showValues } from "./options.js";
 import { state } from "./store.js";
-import { EXPOSURE, lookFreely } from "./viewer.js";
+import { turningClip } from "./turning_clip.js";
 
-const REDRAW_MS = 250; // for a frame at full scale
-const MOST_TRIES = 12;
-const SIDES = { Front: "0deg 90deg", Side: "90deg 90deg", Top: "0deg 0deg" };
+/**
+ * @typedef {Object} Looker  what shows the mesh
+ * @property {"clay" | "wire" | "normals" | "colors"} mode
+ * @property {() => void} reset
+ * @property {(side: string) => void} lookFrom  "front", "side" or "top"
+ * @property {(share: number) => void} setLight  1 is the usual
+ * @property {((degrees: number) => void) | null} setLightFrom  to the right of the camera; null: it has no such light
+ * @property {() => Promise<Blob>} picture  PNG
+ */
 
-const viewer = () => /** @type {any} */ (document.querySelector("#solid model-viewer"));
+const SIDES = ["front", "side", "top"];
+const KEEP = ["mesh-picture", "mesh-clip"];
+/** @type {Looker | null} */
+let looker = null;
 
 export function startMeshLook() {
-  const buttons = Object.entries(SIDES).map(([name, orbit]) =>
-    lookButton(name, () => {
-      Object.assign(viewer(), { autoRotate: false, cameraOrbit: `${orbit} 118%` });
-      viewer().resetTurntableRotation(0);
-    }),
-  );
-  const reset = lookButton("Reset", () => {
-    lookFreely(viewer());
-    viewer().resetTurntableRotation(0);
-    byId("mesh-light").value = "100";
+  const buttons = SIDES.map((side) => lookButton(t(`mesh.${side}`), () => looker?.lookFrom(side)));
+  const reset = lookButton(t("mesh.reset"), () => {
+    Object.assign(byId("mesh-light"), { value: "100" });
+    Object.assign(byId("mesh-light-from"), { value: "0" });
+    looker?.reset();
     showLight();
   });
   byId("mesh-cameras").append(...buttons, reset);
   byId("mesh-light").addEventListener("input", showLight);
-  byId("mesh-picture").addEventListener("click", savePicture);
+  byId("mesh-light-from").addEventListener("input", showLight);
+  working(byId("mesh-picture"), async () => save(await looker.picture(), fileName(state.current.name, "view.png")));
+  working(byId("mesh-clip"), saveClip);
 }
 
-/** On a slow machine the viewer draws fewer pixels, of which its picture would be a part: have it draw all of them. */
-async function savePicture() {
-  const Viewer = /** @type {any} */ (customElements.get("model-viewer"));
-  const usual = Viewer.minimumRenderScale;
-  Viewer.minimumRenderScale = 1;
-  const { exposure, clientWidth } = viewer();
-  let blob;
-  for (let tries = 0; tries < MOST_TRIES; tries += 1) {
-    viewer().exposure = String(Number(exposure) + 1e-5 * (tries % 2)); // has it draw again
-    await new Promise((resolve) => setTimeout(resolve, REDRAW_MS));
-    blob = await viewer().toBlob({ mimeType: "image/png", idealAspect: false });
-    const image = await createImageBitmap(blob);
-    if (image.width >= Math.floor(clientWidth * devicePixelRatio)) break;
-  }
-  viewer().exposure = exposure;
-  Viewer.minimumRenderScale = usual;
-  save(blob, fileName(state.current.name, "view.png"));
+/** Offer what works with what shows the mesh. @param {Looker | null} next null: nothing does that can be looked around */
+export function lookWith(next) {
+  looker = next;
+  for (const id of KEEP) byId(id).disabled = !next;
+  byId("mesh-look").hidden = !next;
+  byId("mesh-light-from-field").hidden = !next?.setLightFrom;
+  if (next) showLight();
 }
 
-/** Offer what works with the viewer only. @param {boolean} works */
-export const allowLook = (works) => (byId("mesh-look").hidden = !works);
+/** Wait for what shows the mesh next. */
+export function lookLater() {
+  looker = null;
+  for (const id of KEEP) byId(id).disabled = true;
+}
 
 function showLight() {
   showValues(byId("mesh-look"));
-  viewer().exposure = String((EXPOSURE * Number(byId("mesh-light").value)) / 100);
+  looker?.setLight(lightNow());
+  looker?.setLightFrom?.(Number(byId("mesh-light-from").value));
+}
+
+const lightNow = () => Number(byId("mesh-light").value) / 100;
+
+/** Save one turn of the mesh in the look that is shown. */
+async function saveClip() {
+  const word = byId("mesh-clip").querySelector("span");
+  const before = word.textContent;
+  const { current } = state;
+  const lightFrom = (Number(byId("mesh-light-from").value) * Math.PI) / 180;
+  try {
+    const look = { mode: looker.mode, light: lightNow(), lightFrom };
+    const onProgress = (share) => (word.textContent = t("mesh.clip-share", { share: percent(share) }));
+    const clip = await turningClip(await fileOf(current.mesh, "model.glb"), look, onProgress);
+    save(clip, fileName(current.name, "turning.gif"));
+  } finally {
+    word.textContent = before;
+  }
 }
 
 function lookButton(name, act) {

@@ -1,10 +1,12 @@
 // The step Mesh: made on arrival, then viewed, changed and downloaded.
 
-import { byId, choose, chosen, element, fill, showPicture } from "./dom.js";
-import { meshDownloads } from "./downloads.js";
+import { offerAr } from "./ar.js";
+import { byId, choose, chosen, fill, showPicture } from "./dom.js";
+import { meshDownloads, meshPurposes, saveMesh } from "./downloads.js";
 import { urlOf } from "./files.js";
 import { cancel, makeMesh } from "./jobs.js";
-import { downloadButton } from "./matte_step.js";
+import { fileSize } from "./language.js";
+import { downloadButton, working } from "./matte_step.js";
 import { startMeshLook } from "./mesh_look.js";
 import { readOptions, same, showValues, writeOptions } from "./options.js";
 import { problemPlace, showProblem } from "./problems.js";
@@ -19,7 +21,6 @@ let shownFor = null;
 
 export function startMeshStep() {
   const form = byId("mesh-options");
-  byId("mesh-engines").append(...state.page.mesh_engines.map(engineChoice));
   form.addEventListener("input", () => {
     showValues(form);
     allowAgain();
@@ -32,12 +33,9 @@ export function startMeshStep() {
   byId("overlay-share").addEventListener("input", () => showValues(byId("overlay-field")));
   showValues(byId("mesh-stage").closest("section"));
   startMeshLook();
+  working(byId("save-mesh"), () => saveMesh(state.current));
   onChange(draw);
-}
-
-function engineChoice({ name, title }) {
-  const radio = element("input", { type: "radio", name: "engine", value: name });
-  return element("label", {}, radio, element("span", { textContent: title }));
+  draw();
 }
 
 function draw() {
@@ -98,9 +96,15 @@ function showReport(photo) {
     report ? verdictCard(meshVerdict(report.mesh), meshFigures(report.mesh)) : [],
   );
   fill(byId("mesh-made-by"), key, () => (report ? madeBy(report, report.engine, job.cache === "hit") : []));
+  fill(byId("mesh-purposes"), key, () => (report ? meshPurposes(photo).map(downloadButton) : []));
   fill(byId("mesh-downloads"), key, () => (report ? meshDownloads(photo).map(downloadButton) : []));
+  byId("save-mesh").disabled = !report;
+  byId("save-mesh").querySelector("small").textContent = report ? glbSize(job) : "";
+  offerAr(photo);
   byId("mesh-made-by").hidden = !report;
   byId("mesh-badge").hidden = !report?.mesh.guessed;
   byId("mesh-badge").textContent = report?.mesh.guessed ? "Stand-in: the back is a guess" : "";
   byId("mesh-download-card").hidden = !report;
 }
+
+const glbSize = ({ files }) => fileSize(files.find(({ name }) => name === "model.glb").bytes);

@@ -1,17 +1,20 @@
-// The finished mesh on the stage in one of four views: viewer, wireframe, turntable, photo over the mesh. Without a
-// viewer (no npm at set-up, no WebGL), the turntable and the wireframe remain.
+// The finished mesh on the stage in one of its views: the viewer, standing, turning or under the photo; or drawn by this
+// page as clay, normals or wireframe. Without WebGL the pictures of the service remain, without npm at set-up these and
+// what the page draws.
 
 import { Problem } from "./api.js";
 import { byId, choose } from "./dom.js";
-import { hasFile, urlOf } from "./files.js";
-import { allowLook } from "./mesh_look.js";
+import { fileOf, hasFile, urlOf } from "./files.js";
+import { t } from "./language.js";
+import { lookLater, lookWith } from "./mesh_look.js";
 import { showOverlay } from "./overlay.js";
 import { problemPlace, showProblem } from "./problems.js";
 import { state } from "./store.js";
+import { showSurface } from "./surface_view.js";
 import { showTurntable } from "./turntable.js";
-import { hasWebGl, loadViewer, turnSlowly } from "./viewer.js";
-import { showWireframe } from "./wireframe_view.js";
+import { hasWebGl, loadViewer, lookerOf, turnSlowly } from "./viewer.js";
 
+const DRAWN = ["clay", "normals", "wire"]; // by this page
 let shown = ""; // which job in which view
 let seen = ""; // the job whose mesh is visible
 
@@ -20,6 +23,7 @@ export const isSeen = (job) => job?.id === seen;
 
 export function clearSolid() {
   shown = seen = "";
+  lookWith(null);
   byId("solid").replaceChildren();
   byId("solid").hidden = true;
 }
@@ -31,7 +35,7 @@ export async function showSolid(photo, view) {
   const canView = state.page.viewer !== null && hasGlb && hasWebGl();
   allow({
     solid: canView,
-    wire: hasGlb && hasWebGl(),
+    ...Object.fromEntries(DRAWN.map((way) => [way, hasGlb && hasWebGl()])),
     turntable: canView || hasFile(job, "view-000.png"),
     overlay: canView && Boolean(photo.url),
   });
@@ -40,19 +44,19 @@ export async function showSolid(photo, view) {
     view = "turntable";
   }
   byId("overlay-field").hidden = view !== "overlay";
-  allowLook(canView && (view === "solid" || view === "turntable"));
   byId("mesh-view-note").textContent = noteOf(view, canView);
   if (shown === `${job.id} ${view}`) return;
   shown = `${job.id} ${view}`;
+  lookLater();
   const place = byId("solid");
   place.hidden = false;
   place.classList.toggle("arriving", seen !== job.id);
   place.dataset.view = view;
   const stillWanted = () => shown === `${job.id} ${view}`;
   try {
-    if (canView && view !== "wire") await drawViewer(place, photo, view, stillWanted);
-    else await drawOwn(place, job, view, stillWanted);
+    const looker = await drawn(place, photo, view, canView, stillWanted);
     if (!stillWanted()) return;
+    lookWith(looker);
     seen = job.id;
     place.classList.remove("arriving");
     byId("mesh-before").hidden = true;
@@ -62,24 +66,33 @@ export async function showSolid(photo, view) {
   }
 }
 
-async function drawViewer(place, photo, view, stillWanted) {
+/** Show the mesh in one view. @returns {Promise<import("./mesh_look.js").Looker | null>} */
+async function drawn(place, photo, view, canView, stillWanted) {
+  if (DRAWN.includes(view)) {
+    const label = t(`mesh.seen-${view}`, { count: photo.mesh.report.mesh.faces });
+    return showSurface(place, await fileOf(photo.mesh, "model.glb"), view, label, stillWanted);
+  }
+  if (!canView) {
+    await showTurntable(place, photo.mesh, stillWanted);
+    return null;
+  }
   const url = await urlOf(photo.mesh, "model.glb");
   let viewer;
   try {
-    viewer = await loadViewer(place, url, state.page.viewer);
+    viewer = await loadViewer(place, url, state.page.viewer, stillWanted);
   } catch {
     state.page.viewer = null; // it failed to load: use the rendered views instead
-    if (stillWanted()) await showSolid(photo, view);
-    return;
+    if (stillWanted()) {
+      shown = "";
+      await showSolid(photo, view);
+    }
+    return null;
   }
-  if (!stillWanted()) return;
+  if (!stillWanted()) return null;
   if (view === "turntable") turnSlowly(viewer);
-  if (view === "overlay") await showOverlay(place, viewer, photo, stillWanted);
-}
-
-async function drawOwn(place, job, view, stillWanted) {
-  if (view === "turntable") await showTurntable(place, job, stillWanted);
-  else await showWireframe(place, await urlOf(job, "model.glb"), stillWanted);
+  if (view !== "overlay") return lookerOf(viewer);
+  await showOverlay(place, viewer, photo, stillWanted);
+  return null;
 }
 
 function allow(ways) {

@@ -72,15 +72,33 @@ export function meshVerdict(figures) {
   return { title: figures.verdict, tone: figures.ready ? "good" : tone === "good" ? "fair" : tone, more: figures.advice };
 }
 
-/** @param {number[][]} bounds lowest and highest x, y, z of the file, y up */
-const sizeOf = ([low, high]) => high.map((top, axis) => (top - low[axis]).toFixed(2)).join(" × ");
+/** @param {number[][]} bounds lowest and highest x, y, z of the file, y up @returns {number[]} width, height, depth */
+const extentOf = ([low, high]) => high.map((top, axis) => top - low[axis]);
+
+/** Lengths in metres in the unit in which they read best. @param {number[]} metres @param {"mm" | "m"} unit of the file */
+function lengthsOf(metres, unit) {
+  const [name, scale] = unit === "mm" ? ["mm", 1000] : Math.max(...metres) < 0.9 ? ["cm", 100] : ["m", 1];
+  return `${metres.map((length) => (length * scale).toFixed(name === "m" ? 2 : 0)).join(" × ")} ${name}`;
+}
+
+/**
+ * How large a mesh is in the file of a preset.
+ * @param {number[][]} bounds of the GLB, in metres
+ * @param {{height_m: number | null, unit: "mm" | "m"}} preset
+ * @returns {string} width, height and depth
+ */
+export function presetSize(bounds, { height_m: height, unit }) {
+  const extent = extentOf(bounds);
+  const scale = height === null ? 1 : height / extent[1];
+  return lengthsOf(extent.map((length) => length * scale), unit);
+}
 
 /** @param {any} figures `report.mesh` @returns {[string, string][]} */
 export const meshFigures = (figures) => [
   gradeOf(figures),
   ["Faces", figures.faces.toLocaleString("en")],
   ["Watertight", figures.watertight ? "yes" : "no"],
-  ["Width × height × depth", sizeOf(figures.bounds)],
+  ["Width × height × depth", lengthsOf(extentOf(figures.bounds), "m")],
   // An outline that was taken from the matte says nothing of the shape.
   figures.guessed ? ["Shape", "guessed"] : ["Silhouette match", percentOf(figures.silhouette_iou)],
 ];
