@@ -1,4 +1,4 @@
-"""`python -m backend batch IN_DIR -o OUT_DIR`: process a whole folder, and resume where an earlier run ended."""
+"""`python -m backend batch IN_DIR -o OUT_DIR`: process a folder or bucket, and resume where an earlier run ended."""
 
 import argparse
 import asyncio
@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,17 @@ from backend.contract.errors import InvalidParameterError, MattemeshError
 from backend.contract.options import MatteOptions
 from backend.contract.settings import Settings
 from backend.contract.work import KINDS
-from backend.folders.batch.inputs import Inputs, check_in_and_out, find_pictures
+from backend.folders.batch.addresses import check_addresses, open_out, open_source
+from backend.folders.batch.inputs import Inputs, find_pictures
 from backend.folders.batch.manifest import Manifest
 from backend.folders.batch.names import name_results
-from backend.folders.batch.out_folder import MANIFEST, REPORT, OutFolder
+from backend.folders.batch.out_folder import MANIFEST, REPORT
 from backend.folders.batch.outlier_handling import Handling, plan_handling
+from backend.folders.batch.picture import BatchConfig, Item
+from backend.folders.batch.places import Out, Source
 from backend.folders.batch.progress import choose_display, shown, summary, table_of_reasons
 from backend.folders.batch.report import report_page
-from backend.folders.batch.run import BatchConfig, BatchRun, Item
+from backend.folders.batch.run import BatchRun
 from backend.folders.batch.watch import Resting, waves
 
 MEMORY_A_JOB = {"mask": 3e9, "mesh": 8e9}  # bytes per process, with the default weights
@@ -36,28 +39,34 @@ NOTHING = Handling()
 
 
 def batch(parsed: argparse.Namespace, options: MatteOptions, settings: Settings) -> int:
-    """Process the folder `parsed.folder`; return 1 when a picture failed, else 0.
+    """Process the folder or bucket `parsed.folder`; return 1 when a picture failed, else 0.
 
     Raises InvalidParameterError for folders that cannot be used, StorageFullError and ModelUnavailableError, after
     which the same command resumes; KeyboardInterrupt on Ctrl-C and on SIGTERM.
     """
-    if parsed.watch and parsed.quality_handling:
-        raise InvalidParameterError("--quality-handling compares all pictures; it does not go with --watch.")
-    check_in_and_out(parsed.folder, parsed.out)
-    found = None if parsed.watch else _pictures_in(parsed.folder, parsed.out)
-    jobs = parsed.jobs or default_jobs(KINDS[parsed.kind].lane)
-    out = OutFolder(parsed.out)
+    _check_goes_together(parsed)
+    check_addresses(parsed.folder, parsed.out)
+    source = open_source(parsed.folder, parsed.out)
+    found = None if parsed.watch else _pictures_in(source)
+    out = open_out(parsed.out)
     try:
         manifest = Manifest(out)
         print_skipped_records(manifest)
-        config = BatchConfig(
-            parsed.folder, parsed.kind, options, jobs, parsed.min_grade, parsed.quality_handling, parsed.small_pictures
-        )
+        config = BatchConfig(parsed.kind, options, parsed.min_grade, parsed.quality_handling, parsed.small_pictures)
         check_kind(manifest, config.kind)
-        session = _Session(config, settings, out, manifest, parsed.quiet, parsed.json)
+        session = _Session(config, settings, parsed, source, out, manifest)
         return session.watch() if found is None else session.once(found)
     finally:
         out.close()
+
+
+def _check_goes_together(parsed: argparse.Namespace) -> None:
+    if parsed.watch and parsed.quality_handling:
+        raise InvalidParameterError("--quality-handling compares all pictures; it does not go with --watch.")
+    local = isinstance(parsed.folder, Path) and isinstance(parsed.out, Path)
+    for flag, given in (("--watch", parsed.watch), ("--quality-handling", parsed.quality_handling)):
+        if given and not local:
+            raise InvalidParameterError(f"{flag} needs folders of this machine; it does not go with buckets.")
 
 
 def check_kind(manifest: Manifest, kind: str) -> None:
@@ -87,10 +96,18 @@ class _Session:
     """One run of the command: the pictures, then the summary and the report."""
 
     def __init__(
-        self, config: BatchConfig, settings: Settings, out: OutFolder, manifest: Manifest, quiet: bool, as_json: bool
+        self,
+        config: BatchConfig,
+        settings: Settings,
+        parsed: argparse.Namespace,
+        source: Source,
+        out: Out,
+        manifest: Manifest,
     ) -> None:
-        self._config, self._settings, self._out, self._manifest = config, settings, out, manifest
-        self._quiet, self._json = quiet, as_json
+        self._config, self._settings, self._parsed = config, settings, parsed
+        self._source, self._out, self._manifest = source, out, manifest
+        self._quiet, self._json = parsed.quiet, parsed.json
+        self._jobs = parsed.jobs or default_jobs(KINDS[config.kind].lane)
         self._ending = result_ending(config.options)
         self._listed: list[str] = []
 
@@ -102,7 +119,7 @@ class _Session:
         if config.quality_handling:
             with counted_progress("analysing pictures", self._quiet or self._json) as show:
                 handling = plan_handling(
-                    config.folder, self._out.folder, self._settings, config.jobs, config.small_pictures, show
+                    self._parsed.folder, self._parsed.out, self._settings, self._jobs, config.small_pictures, show
                 )
         self._listed = sorted([*found.pictures, *found.unreadable])
         return self._go(self._do(self._items(self._listed, found, handling)))
@@ -128,17 +145,22 @@ class _Session:
         self._finish()
         return int(bool(self._display.tally.failed))
 
-    async def _do(self, items: list[Item]) -> None:
-        run = BatchRun(self._config, self._settings, self._out, self._manifest, self._display)
+    async def _do(self, items: Iterable[Item]) -> None:
+        run = self._new_run()
         try:
-            self._display.expect(len(items))
+            self._display.expect(len(self._listed))
             await run.do(items)
         finally:
-            run.runner.close()
+            await run.close()
+
+    def _new_run(self) -> BatchRun:
+        return BatchRun(
+            self._config, self._settings, self._jobs, self._source, self._out, self._manifest, self._display
+        )
 
     async def _keep_watching(self) -> None:
-        folder, out = self._config.folder, self._out.folder
-        run = BatchRun(self._config, self._settings, self._out, self._manifest, self._display)
+        folder, out = self._parsed.folder, self._parsed.out
+        run = self._new_run()
         found = Inputs()
 
         def listed() -> list[str]:
@@ -159,17 +181,15 @@ class _Session:
                 if self._display.tally.new > before:
                     self._write_report()
         finally:
-            run.runner.close()
+            await run.close()
 
-    def _items(self, listed: list[str], found: Inputs, handling: dict[str, Handling]) -> list[Item]:
+    def _items(self, listed: list[str], found: Inputs, handling: dict[str, Handling]) -> Iterator[Item]:
         owned = {record.input: record.name for record in self._manifest.records.values()}
         names = name_results(listed, self._ending, owned, self._out.taken)
-        items = []
         for each in listed:
             how = handling.get(each, NOTHING)
-            why = found.unreadable.get(each, "")
-            items.append(Item(each, names[each], why, how.findings, how.outlier, how.resize_plan))
-        return items
+            why, stamp = found.unreadable.get(each, ""), found.stamps.get(each, "")
+            yield Item(each, names[each], why, stamp, how.findings, how.outlier, how.resize_plan)
 
     def _print_skipped(self, found: Inputs) -> None:
         if self._quiet or self._json:
@@ -194,7 +214,7 @@ class _Session:
             self._print(figures)
         self._write_report()
         if not (self._json or self._quiet):
-            print(self._out.folder / REPORT)
+            print(self._out.address(REPORT))
 
     def _print(self, figures: dict[str, int | float]) -> None:
         tally = self._display.tally
@@ -210,16 +230,16 @@ class _Session:
 
     def _write_report(self) -> None:
         records = [self._manifest.records[name] for name in self._listed if name in self._manifest.records]
-        title = f"Results of {self._config.folder.resolve().name or self._config.folder}"
+        title = f"Results of {self._source.title}"
         read = self._out.read_thumbnail
         page = report_page(title, records, len(self._listed), lambda each: read(each.digest, each.key))
         self._out.write_report(page)
 
 
-def _pictures_in(folder: Path, out: Path) -> Inputs:
-    found = find_pictures(folder, out)
+def _pictures_in(source: Source) -> Inputs:
+    found = source.find()
     if not found.pictures and not found.unreadable:
-        raise InvalidParameterError(f"There is no picture in {folder} or its sub-folders.", parameter="folder")
+        raise InvalidParameterError(f"There is no picture in {source.title} or its sub-folders.", parameter="folder")
     return found
 
 

@@ -18,8 +18,12 @@ def add_batch(commands: Any) -> None:
     """Add `batch` to the command line, with every option of both kinds."""
     about = "process a whole folder, and resume where an earlier run ended"
     command = commands.add_parser("batch", help=about, description=about)
-    command.add_argument("folder", type=Path, metavar="IN_DIR", help="the pictures; sub-folders too")
-    command.add_argument("-o", "--out", type=Path, required=True, metavar="OUT_DIR", help="where the results go")
+    command.add_argument(
+        "folder", type=_address, metavar="IN_DIR", help="the pictures, sub-folders too; or s3://…, gs://…, abfs://…"
+    )
+    command.add_argument(
+        "-o", "--out", type=_address, required=True, metavar="OUT_DIR", help="where the results go, also a bucket"
+    )
     command.add_argument("--kind", choices=list(BATCH_KINDS), default="remove-bg", help="(default: remove-bg)")
     command.add_argument("--jobs", type=_count, metavar="N", help="processes (default: by cores and memory)")
     command.add_argument(
@@ -74,6 +78,10 @@ def _run(parsed: argparse.Namespace) -> int:
     from backend.commands.batch import batch
 
     return batch(parsed, options_of(parsed), Settings())
+
+
+def _address(text: str) -> Path | str:
+    return text if "://" in text else Path(text)
 
 
 def _count(text: str) -> int:

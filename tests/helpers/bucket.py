@@ -19,6 +19,7 @@ class Bucket:
     url: str = ""
     objects: dict[str, bytes] = field(default_factory=dict)
     broken: bool = False
+    reads: list[str] = field(default_factory=list)  # the keys of whole objects that were read
 
     @property
     def environment(self) -> dict[str, str]:
@@ -55,6 +56,14 @@ def bucket() -> Iterator[Bucket]:
             if made.broken:
                 self._say(403)
                 return
+            source = self.headers.get("x-amz-copy-source")
+            if source is not None:
+                made.objects[key] = made.objects[unquote(source).lstrip("/").split("/", 1)[1]]
+                self._say(200, b"<CopyObjectResult><ETag>x</ETag></CopyObjectResult>")
+                return
+            if self.headers.get("If-None-Match") == "*" and key in made.objects:
+                self._say(412)
+                return
             if "partNumber" in query:
                 parts[int(query["partNumber"][0])] = body
             else:
@@ -65,6 +74,8 @@ def bucket() -> Iterator[Bucket]:
             key, query, _ = self._asked()
             if made.broken:
                 self._say(403)
+            elif not self.path.startswith("/photos"):
+                self._say(404, b"<Error><Code>NoSuchBucket</Code></Error>")
             elif "list-type" in query:
                 self._list(query.get("prefix", [""])[0])
             elif key not in made.objects:
@@ -78,6 +89,8 @@ def bucket() -> Iterator[Bucket]:
             stamps = {"ETag": f'"{md5(data).hexdigest()}"', "Last_Modified": formatdate(usegmt=True)}
             asked = self.headers.get("Range")
             if asked is None:
+                if self.command == "GET":
+                    made.reads.append(unquote(urlsplit(self.path).path).split("/", 2)[-1])
                 self._say(200, data, **stamps)
                 return
             first, last = (int(number) for number in asked.removeprefix("bytes=").split("-"))
@@ -85,7 +98,7 @@ def bucket() -> Iterator[Bucket]:
 
         def _list(self, prefix: str) -> None:
             rows = "".join(
-                f"<Contents><Key>{escape(key)}</Key><Size>{len(data)}</Size><ETag>x</ETag>"
+                f"<Contents><Key>{escape(key)}</Key><Size>{len(data)}</Size><ETag>{md5(data).hexdigest()}</ETag>"
                 "<LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>"
                 for key, data in sorted(made.objects.items())
                 if key.startswith(prefix)

@@ -20,6 +20,27 @@ class Inputs:
     skipped: dict[str, str] = field(default_factory=dict)  # folders and links that are skipped -> why
     others: int = 0  # files that are not pictures
     hidden: int = 0  # files and folders whose names begin with a dot
+    stamps: dict[str, str] = field(default_factory=dict)  # of pictures whose content a listing tells
+
+
+class FolderSource:
+    """The pictures in a folder and below; what is in `out` are results."""
+
+    def __init__(self, folder: Path, out: Path | None) -> None:
+        self.folder, self._out = folder, out
+
+    @property
+    def title(self) -> str:
+        return self.folder.resolve().name or str(self.folder)
+
+    def find(self) -> Inputs:
+        """Return the pictures in it. Raises InvalidParameterError when the folder cannot be read."""
+        return find_pictures(self.folder, self._out)
+
+    def read(self, name: str, max_bytes: int) -> bytes:
+        """Return the first `max_bytes` of a picture. Raises OSError."""
+        with (self.folder / name).open("rb") as file:
+            return file.read(max_bytes)
 
 
 def check_in_and_out(folder: Path, out: Path) -> None:
@@ -34,10 +55,10 @@ def check_in_and_out(folder: Path, out: Path) -> None:
         raise InvalidParameterError(f"{out} holds the pictures; name another folder with -o.", parameter="out")
 
 
-def find_pictures(folder: Path, out: Path) -> Inputs:
+def find_pictures(folder: Path, out: Path | None) -> Inputs:
     """Return the pictures in `folder` and below, without what is hidden and without any run's results.
 
-    Raises InvalidParameterError when the folder cannot be read.
+    `out`: the folder of the results, left out. Raises InvalidParameterError when the folder cannot be read.
     """
     walked = walk(folder, leave_out=out)
     results = {

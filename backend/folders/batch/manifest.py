@@ -5,10 +5,9 @@ and ended before the next one is written. The file may come from elsewhere: a re
 """
 
 import json
-import os
 import threading
 from collections.abc import Iterator
-from dataclasses import asdict, field, fields
+from dataclasses import field, fields
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal
 
@@ -16,15 +15,9 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
 from backend.contract.confined_folder import parts_of
-from backend.contract.files import translate_write_errors
 from backend.folders.batch.names import fold_name
-from backend.folders.batch.out_folder import (
-    MANIFEST,
-    OutFolder,
-    check_output_name,
-    check_result_name,
-    without_part,
-)
+from backend.folders.batch.out_folder import check_output_name, check_result_name, without_part
+from backend.folders.batch.places import Out
 
 HEADER = {"manifest": "mattemesh batch", "version": 1}
 MAX_LINE_BYTES = 1024 * 1024  # of a record; a longer line is skipped unread
@@ -66,6 +59,7 @@ class Record:
     # Of the result, without the part of OUT_DIR (review/, outliers/).
     name: Annotated[str, AfterValidator(check_result_name)]
     digest: Digest = ""  # blake2b of the input's bytes
+    stamp: Annotated[str, Field(max_length=300)] = ""  # what a bucket's listing says of the input's content
     key: Digest = ""  # digest of the options, models and settings that the result depends on
     kind: Literal["", "remove-bg", "generate-mesh"] = ""
     # Those that were given.
@@ -92,38 +86,34 @@ class Manifest:
     `skipped` counts the records that are not used, and `sentences` says why, for the first `MAX_SENTENCES`.
     """
 
-    def __init__(self, out: OutFolder) -> None:
-        """Read what is there. Raises InvalidParameterError or StorageFullError when it cannot be used."""
+    def __init__(self, out: Out) -> None:
+        """Read what is there. Raises InvalidParameterError, StorageFullError or StorageFailedError when it cannot be
+        used."""
         self.records: dict[str, Record] = {}
         self.skipped = 0
         self.sentences: list[str] = []
-        self._path = out.folder / MANIFEST
         self._lock = threading.Lock()
-        with translate_write_errors(self._path):
-            self._file = out.open_manifest()
-            ended, number = True, 0
-            with os.fdopen(os.dup(self._file.fileno()), "rb") as lines:
-                lines.seek(0)
-                for number, (line, ended) in enumerate(_lines(lines), start=1):
-                    if ended:
-                        self._take(number, line)
-            self._drop_rivals()
-            if not ended:
-                self._append(b"\n")
-            if not number:
-                self._append(json.dumps(HEADER).encode() + b"\n")
+        self._log = out.open_manifest()
+        ended, number = True, 0
+        for file in self._log.files():
+            for number, (line, ended) in enumerate(_lines(file), start=number + 1):  # noqa: B020  # goes on counting
+                if ended:
+                    self._take(number, line)
+        self._drop_rivals()
+        if not ended:
+            self._log.append(b"\n", sync=False)
+        if not number:
+            self._log.append(_line_of(HEADER), sync=False)
 
     def append(self, record: Record) -> None:
         """Append `record`; unless its work has only begun, it is synced to the disk when this returns."""
-        line = json.dumps({name: value for name, value in asdict(record).items() if value not in (None, "", (), {})})
-        with self._lock, translate_write_errors(self._path):
-            self._append(line.encode("ascii") + b"\n")
-            if record.state != "working":
-                os.fsync(self._file.fileno())
+        with self._lock:
+            self._log.append(_line_of_record(record), sync=record.state != "working")
             self.records[record.input] = record
 
     def close(self) -> None:
-        self._file.close()
+        """End the writing. Raises InvalidParameterError or StorageFailedError where records are not stored yet."""
+        self._log.close(map(_line_of_record, self.records.values()))
 
     def _take(self, number: int, line: bytes | None) -> None:
         """Keep the record in `line`; skip the header, a truncated line and another program's."""
@@ -160,28 +150,30 @@ class Manifest:
         if len(self.sentences) < MAX_SENTENCES:
             self.sentences.append(sentence)
 
-    def _append(self, line: bytes) -> None:
-        """Write the whole line or, when the disk is full, nothing."""
-        before = os.fstat(self._file.fileno()).st_size
-        try:
-            rest = memoryview(line)
-            while rest:
-                rest = rest[self._file.write(rest) :]
-        except OSError:
-            self._file.truncate(before)
-            raise
+
+def is_header(head: bytes) -> bool:
+    """Whether a file that begins with `head` is the manifest of a run."""
+    return b'"mattemesh batch"' in head.partition(b"\n")[0]
 
 
 def is_manifest(path: Path) -> bool:
     """Whether the file at `path` is the manifest of a run."""
     try:
         with path.open("rb") as file:
-            return b'"mattemesh batch"' in file.readline(200)
+            return is_header(file.readline(200))
     except OSError:
         return False
 
 
-_FIELDS = frozenset(each.name for each in fields(Record))
+_FIELDS = tuple(each.name for each in fields(Record))
+
+
+def _line_of(row: dict[str, Any]) -> bytes:
+    return json.dumps({name: value for name, value in row.items() if value not in (None, "", (), {})}).encode() + b"\n"
+
+
+def _line_of_record(record: Record) -> bytes:
+    return _line_of({name: getattr(record, name) for name in _FIELDS})
 
 
 def _refuse(constant: str) -> None:

@@ -5,6 +5,9 @@ folder may come from elsewhere, so every access goes through one `ConfinedFolder
 """
 
 import errno
+import os
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,25 +40,34 @@ _OF_ONE_NAME = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTE
 class OutFolder:
     """The folder of the results; thumbnails, drafts and the lock are in its hidden folder `.mattemesh`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, joins: bool = False) -> None:
         """Make the folder, lock it for this run and remove the drafts of a killed run.
 
+        `joins`: another process holds the lock, this one writes for it.
         Raises InvalidParameterError when it cannot be used, or another run uses it, and StorageFullError.
         """
         self.folder = folder
+        self._lock: BinaryIO | None = None
         with translate_write_errors(folder):
             self._files = ConfinedFolder(folder, _PARTIAL)
             self._files.listed(_THUMBNAILS)
-            self._lock = _hold(self._files.append_to(_LOCK), folder)
-            self._files.clear(_PARTIAL)
+            if not joins:
+                self._lock = _hold(self._files.append_to(_LOCK), folder)
+                self._files.clear(_PARTIAL)
 
     def close(self) -> None:
-        self._lock.close()
+        """Release the lock, and remove the drafts of machines that were lost."""
+        if self._lock is not None:
+            with suppress(OSError):
+                self._files.clear(_PARTIAL)
+            self._lock.close()
         self._files.close()
 
-    def open_manifest(self) -> BinaryIO:
-        """Return the manifest, unbuffered, to read and append to. Raises OSError."""
-        return self._files.append_to(MANIFEST)
+    def open_manifest(self) -> "ManifestFile":
+        """Return the manifest, to read and append to. Raises InvalidParameterError or StorageFullError."""
+        path = self.folder / MANIFEST
+        with translate_write_errors(path):
+            return ManifestFile(path, self._files.append_to(MANIFEST))
 
     def write(self, name: str, data: bytes) -> None:
         """Write the file `name`, whole or not at all. Raises InvalidParameterError, StorageFullError or
@@ -65,6 +77,10 @@ class OutFolder:
                 self._files.write(name, data)
             except OSError as error:
                 raise _of_one_name(error) from error
+
+    def address(self, name: str) -> str:
+        """Return where the file `name` is, for a person."""
+        return str(self.folder / name)
 
     def write_report(self, page: bytes) -> None:
         """Write the report. Raises InvalidParameterError or StorageFullError."""
@@ -101,6 +117,37 @@ class OutFolder:
             return self._files.read(thumbnail_name(digest, key), MAX_THUMBNAIL_BYTES)
         except OSError:
             return b""
+
+
+class ManifestFile:
+    """manifest.jsonl in a folder. Raises InvalidParameterError or StorageFullError where it cannot be written."""
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self._path, self._file = path, file
+
+    def files(self) -> Iterator[BinaryIO]:
+        """Yield what there is to read, in order."""
+        with os.fdopen(os.dup(self._file.fileno()), "rb") as lines:
+            lines.seek(0)
+            yield lines
+
+    def append(self, line: bytes, sync: bool) -> None:
+        """Write the whole line or, when the disk is full, nothing; with `sync` it is on the disk then."""
+        with translate_write_errors(self._path):
+            before = os.fstat(self._file.fileno()).st_size
+            try:
+                rest = memoryview(line)
+                while rest:
+                    rest = rest[self._file.write(rest) :]
+            except OSError:
+                self._file.truncate(before)
+                raise
+            if sync:
+                os.fsync(self._file.fileno())
+
+    def close(self, lines: Iterator[bytes]) -> None:
+        """End the writing; all `lines` are there already."""
+        self._file.close()
 
 
 def thumbnail_name(digest: str, key: str) -> str:

@@ -1,191 +1,49 @@
-"""The pictures of a folder -> results and records; several pictures run at the same time."""
+"""The pictures of a run -> results and records, by worker processes of this machine."""
 
-import asyncio
-import hashlib
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Literal
+from collections.abc import Iterable
 
-from backend.cache.identity import NEUTRAL, models_of
-from backend.contract.errors import (
-    INTERNAL_DETAIL,
-    InvalidParameterError,
-    MattemeshError,
-    ModelUnavailableError,
-    OverloadedError,
-    StorageFullError,
-    problem_of,
-)
-from backend.contract.options import MatteOptions
 from backend.contract.settings import Settings
-from backend.contract.work import KINDS, Done
+from backend.contract.work import KINDS
 from backend.folders.batch.manifest import Manifest, Record
-from backend.folders.batch.out_folder import DEBUG, OUTLIERS, REVIEW, OutFolder, PlaceError, thumbnail_name
+from backend.folders.batch.picture import BatchConfig, Item, PictureRun, result_key
+from backend.folders.batch.places import Out, Source
 from backend.folders.batch.progress import Display
-from backend.folders.batch.work import BatchWork
-from backend.folders.runner import folder_runner
-from backend.workers.messages import WorkerFaultError
-
-GRADES = "ABCDE"
-# Errors that every other picture would meet too: they end the run.
-FATAL = (ModelUnavailableError, StorageFullError, InvalidParameterError, OverloadedError)
+from backend.folders.runner import FolderRunner, folder_runner
 
 
-@dataclass(frozen=True)
-class BatchConfig:
-    """The options of a run."""
-
-    folder: Path  # holds the pictures; they are only read
-    kind: Literal["remove-bg", "generate-mesh"]  # row of KINDS that is run on every picture
-    options: MatteOptions  # of the kind; they apply to every picture
-    jobs: int  # worker processes
-    min_grade: str | None = None  # results with a worse grade go to review/
-    quality_handling: bool = False  # handle the outliers that `analyze` finds by their findings
-    small_pictures: Literal["enlarge", "refuse"] = "enlarge"  # how quality handling treats pictures that are too small
-
-
-@dataclass(frozen=True)
-class Item:
-    """One picture to do."""
-
-    input: str
-    name: str  # of its result
-    unreadable: str = ""  # why it cannot even be opened
-    findings: tuple[str, ...] = ()  # of `analyze`
-    outlier: bool = False  # whether the result goes to outliers/
-    resize_plan: Literal["", "reduce", "enlarge", "refuse"] = ""
+def batch_runner(kind: str, settings: Settings, jobs: int) -> FolderRunner:
+    """Return the runner of `jobs` processes; no client waits, so a mask may take as long as a mesh."""
+    deadline_s = max(settings.mask_deadline_s, settings.mesh_deadline_s)
+    return folder_runner(settings, jobs, deadline_s, KINDS[kind].lane)
 
 
 class BatchRun:
     """Processes the pictures that are new, changed or failed, and leaves the rest as it is."""
 
     def __init__(
-        self, config: BatchConfig, settings: Settings, out: OutFolder, manifest: Manifest, display: Display
+        self,
+        config: BatchConfig,
+        settings: Settings,
+        jobs: int,
+        source: Source,
+        out: Out,
+        manifest: Manifest,
+        display: Display,
     ) -> None:
-        self.config, self.settings, self.out, self.manifest, self.display = config, settings, out, manifest, display
-        deadline_s = max(settings.mask_deadline_s, settings.mesh_deadline_s)  # no client waits: a mask may take longer
-        self.runner = folder_runner(settings, config.jobs, deadline_s, KINDS[config.kind].lane)
-        self._key = _key(config, settings)
+        self.runner = batch_runner(config.kind, settings, jobs)
+        self._manifest, self._display = manifest, display
+        key = result_key(config, settings)
+        self._pictures = PictureRun(config, key, settings.max_upload_bytes, source, out, self.runner, manifest.append)
 
-    async def do(self, items: Sequence[Item]) -> None:
+    async def do(self, items: Iterable[Item]) -> None:
         """Process all `items`. Raises errors that every picture would meet: a missing model, a full disk."""
         await self.runner.for_each(items, self._record)
 
+    async def close(self) -> None:
+        """End the processes."""
+        self.runner.close()
+
     async def _record(self, item: Item) -> None:
-        record, new = await self._one(item, self.manifest.records.get(item.input))
-        self.display.add(record, new)
-
-    async def _one(self, item: Item, before: Record | None) -> tuple[Record, bool]:
-        """Return the picture's record, and whether it is new."""
-        record = Record(item.input, "working", item.name, key=self._key, kind=self.config.kind,
-                        options=self.config.options.model_dump(mode="json", exclude_defaults=True),
-                        findings=item.findings, resize_plan=item.resize_plan,
-                        output=None if before is None else before.output)  # fmt: skip
-        if item.unreadable:
-            return self._fail(record, "unreadable", item.unreadable), True
-        try:
-            data, digest = await asyncio.to_thread(self._read, item.input)
-        except OSError as error:
-            return self._fail(record, "unreadable", f"It cannot be read: {error.strerror}."), True
-        record = replace(record, digest=digest)
-        if before is not None and self._is_done(record, before):
-            try:
-                return await asyncio.to_thread(self._settle, item, before), False
-            except PlaceError as error:
-                return self._fail(record, "unwritable", str(error)), True
-        if item.resize_plan == "refuse":
-            return await asyncio.to_thread(self._refuse, record), True
-        return await self._do(item, record, data), True
-
-    async def _do(self, item: Item, record: Record, data: bytes) -> Record:
-        self.manifest.append(record)
-        work = BatchWork(self.config.kind, {"file": data}, self.config.options, resize_plan=item.resize_plan)
-        try:
-            done = await self.runner.run(work)
-        except FATAL:
-            raise
-        except MattemeshError as error:
-            return self._fail(record, problem_of(error).code, error.detail)
-        except WorkerFaultError as error:
-            return self._fail(record, "internal", f"{INTERNAL_DETAIL} {str(error).strip().splitlines()[-1]}")
-        try:
-            return await asyncio.to_thread(self._store, item, record, done)
-        except PlaceError as error:
-            return self._fail(record, "unwritable", str(error))
-
-    def _read(self, name: str) -> tuple[bytes, str]:
-        """Return the file's bytes, at most one over the limit, and their digest."""
-        with (self.config.folder / name).open("rb") as file:
-            data = file.read(self.settings.max_upload_bytes + 1)
-        return data, hashlib.blake2b(data, digest_size=20).hexdigest()
-
-    def _is_done(self, record: Record, before: Record) -> bool:
-        same = (before.digest, before.key, before.resize_plan) == (record.digest, record.key, record.resize_plan)
-        if before.state == "refused":
-            return same
-        there = before.output is not None and self.out.size_of(before.output) == before.output_bytes
-        return same and before.state == "done" and there
-
-    def _settle(self, item: Item, before: Record) -> Record:
-        """Keep a finished result; move it where the present options want it."""
-        place = self._place(item, before.grade)
-        if before.output is None or (before.output == place and before.findings == item.findings):
-            return before
-        if before.output != place:
-            self.out.move(before.output, place)
-        record = replace(before, output=place, findings=item.findings)
-        self.manifest.append(record)
-        return record
-
-    def _refuse(self, record: Record) -> Record:
-        """Refuse a picture that is too small, and remove its earlier result."""
-        if record.output is not None:
-            self.out.remove(record.output)
-        detail = "The picture is too small. Use --small-pictures enlarge to process it."
-        return self._keep(replace(record, state="refused", output=None, code="small-picture", detail=detail))
-
-    def _fail(self, record: Record, code: str, detail: str) -> Record:
-        return self._keep(replace(record, state="failed", code=code, detail=detail))
-
-    def _store(self, item: Item, record: Record, done: Done) -> Record:
-        """Store the result of one picture. An earlier result elsewhere is removed first: there is only ever one."""
-        score = done.report["mask"]
-        place = self._place(item, score["grade"])
-        if record.output not in (None, place):
-            self.out.remove(str(record.output))
-        self.out.write(place, done.files[0].data)
-        self.out.write(thumbnail_name(record.digest, record.key), done.files[1].data)
-        for bundle in done.files[2:]:
-            self.out.write(f"{DEBUG}/{item.name}.zip", bundle.data)
-        height, width = done.report["upright_size"]
-        return self._keep(replace(
-            record, state="done", output=place, output_bytes=len(done.files[0].data), grade=score["grade"],
-            points=score["points"], coverage=score["coverage"], size=(height, width), advice=tuple(score["advice"]),
-            notes=done.notes, seconds=round(done.report["seconds"], 3),
-        ))  # fmt: skip
-
-    def _place(self, item: Item, grade: str | None) -> str:
-        if item.outlier:
-            return f"{OUTLIERS}/{item.name}"
-        low = self.config.min_grade is not None and GRADES.index(grade or "E") > GRADES.index(self.config.min_grade)
-        return f"{REVIEW}/{item.name}" if low else item.name
-
-    def _keep(self, record: Record) -> Record:
-        record = replace(record, finished=datetime.now(UTC).isoformat(timespec="seconds"))
-        self.manifest.append(record)
-        return record
-
-
-def _key(config: BatchConfig, settings: Settings) -> str:
-    """Return a digest of everything but the picture that a result depends on: options, models and settings."""
-    work = BatchWork(config.kind, {}, config.options)
-    asked = {
-        "kind": config.kind,
-        "options": config.options.model_dump(mode="json"),
-        "models": models_of(work, settings),
-        "settings": settings.model_dump(mode="json", exclude={*NEUTRAL, "threads"}),
-    }
-    return hashlib.blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=12).hexdigest()
+        before: Record | None = self._manifest.records.get(item.input)
+        record, new = await self._pictures.do(item, before)
+        self._display.add(record, new)

@@ -67,7 +67,7 @@ def test_a_full_disk_leaves_no_half_line(tmp_path: Path) -> None:
     manifest = opened(tmp_path)
     manifest.append(RECORD)
     before = (tmp_path / MANIFEST).read_bytes()
-    real = manifest._file
+    real = manifest._log._file
 
     class Full:
         def write(self, data: bytes) -> int:
@@ -78,7 +78,7 @@ def test_a_full_disk_leaves_no_half_line(tmp_path: Path) -> None:
         def __getattr__(self, name: str) -> object:
             return getattr(real, name)
 
-    manifest._file = Full()  # type: ignore[assignment]
+    manifest._log._file = Full()  # type: ignore[assignment]
     with pytest.raises(StorageFullError):
         manifest.append(replace(RECORD, input="b.jpg"))
     assert (tmp_path / MANIFEST).read_bytes() == before
