@@ -43,11 +43,17 @@ class RemoveBgOptions(MatteOptions):
     size: Literal["auto", "preview", "small", "regular", "medium", "hd", "full", "4k", "50MP"] = Field(
         "preview", description="Megapixels of the result: `preview` 0.25, `medium` 1.5, `hd` 4; else the photo's."
     )
-    type: Literal["auto", "person", "product", "car", "animal", "graphic", "transportation"] = Field(
-        "auto", description="Taken and ignored: whatever is in front is kept."
+    type: Literal[
+        "auto", "person", "product", "car", "car_interior", "car_part", "animal", "graphic", "graphics",
+        "transportation", "other",
+    ] = Field("auto", description="Taken and ignored: whatever is in front is kept.")  # fmt: skip
+    type_level: Literal["none", "1", "2", "latest"] = Field(
+        "1", description="Nothing is classified here: `X-Type` is `other`, and absent with `none`."
     )
-    format: Literal["auto", "png", "jpg", "webp"] = Field(
-        "auto", description="`auto`: a PNG where the result is transparent, else a JPEG."
+    format: Literal["auto", "png", "jpg", "webp", "zip"] = Field(
+        "auto",
+        description="`auto`: a PNG where the result is transparent, else a JPEG. `zip`: color.jpg and alpha.png, and "
+        "background.jpg where one is named.",
     )
     channels: Literal["rgba", "alpha"] = Field("rgba", description="`alpha`: the mask alone.")
     bg_color: Annotated[Color | None, BeforeValidator(_with_hash)] = Field(

@@ -142,7 +142,7 @@ KINDS: dict[str, Kind] = {
         "Remove a background as remove.bg does",
         "Returns the object as remove.bg's clients ask for it.",
         "remove.bg",
-        PICTURE_TYPES,
+        (*PICTURE_TYPES, "application/zip"),
         {"image_file": "source", "bg_image_file": "background"},
         required=(),
         max_text_bytes=28 * 2**20,  # a photo in base64

@@ -14,14 +14,17 @@ from backend.contract.work import File
 from backend.engines.registry import Engines, default_engines
 from backend.images.arrays import Alpha, Box, Image, visible_box
 from backend.images.compositing import over, plain
+from backend.images.image_io import Picture
 from backend.images.open_picture import Source, open_picture
 from backend.images.picture_file import FileStyle, encode_file
 from backend.images.resize import rescale
 from backend.images.shadow import shaded, shadow_of
 from backend.matte.editing.canvas import pasted
 from backend.matte.editing.fitting import fit_picture
+from backend.mesh.zipped import zipped
 from backend.pipeline import cut_out
 
+ZIP_QUALITY = 95
 PAPER = "#ffffff"  # behind an object in a JPEG, where no background is named
 
 
@@ -56,23 +59,52 @@ def remove_background(
     with trace.stage("compose"):
         image, alpha = _placed(made.image, made.alpha, box, options)
         image, alpha = _within(image, alpha, MEGAPIXELS.get(options.size))
-        format = _format(options, opaque=behind is not None or options.bg_color not in (None, "transparent"))
-        shown: tuple[Image | None, Alpha | None] = (image, alpha)
-        if options.channels == "alpha":
-            shown = (None, alpha)
-        elif behind is not None:
-            back = fit_picture(behind.image, None, (alpha.shape[0], alpha.shape[1]), "cover")[0]
-            shown = _on(image, alpha, back, options)
-        elif options.bg_color not in (None, "transparent") or not PICTURE_FORMATS[format].transparent:
-            color = PAPER if options.bg_color in (None, "transparent") else str(options.bg_color)
-            shown = _on(image, alpha, plain(color, (alpha.shape[0], alpha.shape[1])), options)
+        back = _back(behind, options, alpha)
     with trace.stage("encode"):
-        data = encode_file(*shown, FileStyle(format))
+        file = _packed(image, alpha, back) if options.format == "zip" else _picture(image, alpha, back, options)
     height, width = alpha.shape
     facts = {"width": width, "height": height, "foreground": visible_box(alpha) or (0, 0, width, height)}
     report = RemoveBgReport.model_validate({**made.report.as_json(), **facts})
+    return Composed(file, report)
+
+
+def _back(behind: Picture | None, options: RemoveBgOptions, alpha: Alpha) -> Image | None:
+    """Return what lies behind the object, with its shadow; None where it stays transparent."""
+    size = alpha.shape[0], alpha.shape[1]
+    color = None if options.bg_color == "transparent" else options.bg_color
+    if options.format == "jpg" and options.channels == "rgba":
+        color = color or PAPER
+    if behind is not None:
+        back = fit_picture(behind.image, None, size, "cover")[0]
+    elif color is not None:
+        back = plain(color, size)
+    else:
+        return None
+    return shaded(back, shadow_of(alpha, "soft")) if options.add_shadow else back
+
+
+def _picture(image: Image, alpha: Alpha, back: Image | None, options: RemoveBgOptions) -> File:
+    """Return the one picture: the mask, the cutout, or the object on what lies behind it."""
+    format = _format(options, opaque=back is not None)
+    shown: tuple[Image | None, Alpha | None] = (image, alpha)
+    if options.channels == "alpha":
+        shown = (None, alpha)
+    elif back is not None:
+        shown = over(image, alpha, back, None)[0], None
     row = PICTURE_FORMATS[format]
-    return Composed(File(f"no-bg{row.endings[0]}", row.media_type, data), report)
+    return File(f"no-bg{row.endings[0]}", row.media_type, encode_file(*shown, FileStyle(format)))
+
+
+def _packed(image: Image, alpha: Alpha, back: Image | None) -> File:
+    """Return the zip that their tools put together again: colours without transparency, and the mask.
+
+    Outside the object the colours are the photo's: a black ground would ring into the object's rim in a JPEG.
+    """
+    parts = {"color.jpg": encode_file(image, None, FileStyle("jpeg", ZIP_QUALITY))}
+    parts["alpha.png"] = encode_file(None, alpha, FileStyle("png"))
+    if back is not None:
+        parts["background.jpg"] = encode_file(back, None, FileStyle("jpeg", ZIP_QUALITY))
+    return File("no-bg.zip", "application/zip", zipped(parts))
 
 
 def _placed(image: Image, alpha: Alpha, box: Box, options: RemoveBgOptions) -> tuple[Image, Alpha]:
@@ -109,12 +141,6 @@ def _within(image: Image, alpha: Alpha, megapixels: float | None) -> tuple[Image
         return image, alpha
     scale = float(np.sqrt(megapixels * 1e6 / alpha.size))
     return rescale(image, scale), np.clip(rescale(alpha, scale), 0, 1)
-
-
-def _on(image: Image, alpha: Alpha, back: Image, options: RemoveBgOptions) -> tuple[Image, None]:
-    if options.add_shadow:
-        back = shaded(back, shadow_of(alpha, "soft"))
-    return over(image, alpha, back, None)[0], None
 
 
 def _format(options: RemoveBgOptions, *, opaque: bool) -> str:

@@ -1,6 +1,7 @@
 """What remove.bg's parameters make of the picture: sizes, places, backgrounds and formats."""
 
 import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,26 @@ def test_a_background_makes_a_jpeg(engines: Engines, color: str, pixel: tuple[in
 @pytest.mark.parametrize(("format", "kind"), [("png", "PNG"), ("jpg", "JPEG"), ("webp", "WEBP")])
 def test_the_format_is_the_one_asked_for(engines: Engines, format: str, kind: str) -> None:
     assert made(engines, format=format)[1].format == kind
+
+
+@pytest.mark.parametrize("background", ["", "336699"])
+def test_a_zip_is_put_together_to_the_png(engines: Engines, background: str) -> None:
+    options = {"bg_color": background, "add_shadow": True} if background else {}
+    wanted = RemoveBgOptions.model_validate({"model": "border", "size": "full", "format": "zip", **options})
+    made_zip = remove_background(IMAGE, wanted, engines=engines).file
+    again = remove_background(IMAGE, wanted, engines=engines).file
+    assert (made_zip.name, made_zip.media_type) == ("no-bg.zip", "application/zip") and again.data == made_zip.data
+    with zipfile.ZipFile(io.BytesIO(made_zip.data)) as archive:
+        parts = {name: Image.open(io.BytesIO(archive.read(name))) for name in archive.namelist()}
+    assert list(parts) == ["color.jpg", "alpha.png", *(["background.jpg"] if background else [])]
+    assert (parts["color.jpg"].format, parts["color.jpg"].mode) == ("JPEG", "RGB")
+    assert (parts["alpha.png"].format, parts["alpha.png"].mode) == ("PNG", "L")
+    whole = np.asarray(made(engines, format="png")[1]).astype(int)
+    color, alpha = np.asarray(parts["color.jpg"]).astype(int), np.asarray(parts["alpha.png"])
+    assert (alpha == whole[..., 3]).all()
+    assert np.abs(color - whole[..., :3])[alpha > 127].mean() < 3
+    if background:
+        assert np.abs(np.asarray(parts["background.jpg"])[2, 2].astype(int) - (0x33, 0x66, 0x99)).max() <= 2
 
 
 def test_another_picture_lies_behind(engines: Engines) -> None:

@@ -57,7 +57,7 @@ async def account() -> dict[str, Any]:
     response_class=Response,
     responses={
         200: {
-            "description": "The picture; with `Accept: application/json` in base64.",
+            "description": "The picture, or a zip; with `Accept: application/json` in base64.",
             "content": {
                 **{media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in KIND.media_types},
                 "application/json": {"schema": {"type": "object"}},
@@ -140,8 +140,9 @@ def _options(fields: dict[str, str]) -> RemoveBgOptions:
 def _facts(done: Done, options: RemoveBgOptions) -> dict[str, str]:
     """Return the headers of an answer."""
     x0, y0, x1, y1 = done.report["foreground"]
+    classified = {} if options.type_level == "none" else {"X-Type": "other"}  # nothing says what the object is
     return {
-        "X-Type": "other" if options.type == "auto" else options.type,
+        **classified,
         "X-Width": str(done.report["width"]),
         "X-Height": str(done.report["height"]),
         "X-Foreground-Top": str(y0),

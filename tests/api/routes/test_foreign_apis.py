@@ -2,6 +2,7 @@
 
 import base64
 import io
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -75,9 +76,18 @@ def test_an_answer_says_its_size_and_that_nothing_was_charged(client: TestClient
     assert answer.status_code == 200, answer.text
     headers = answer.headers
     assert (headers["x-width"], headers["x-height"]) == ("160", "120")
-    assert (headers["x-type"], headers["x-credits-charged"]) == ("product", "0")
+    assert (headers["x-type"], headers["x-credits-charged"]) == ("other", "0")  # nothing says that it is a product
     assert int(headers["x-foreground-left"]) > 10
     assert is_the_toy(opened(answer.content))
+
+
+def test_a_zip_has_their_layout_and_no_type_where_none_is_asked_for(client: TestClient) -> None:
+    fields = {"format": "zip", "type": "car_part", "type_level": "none"}
+    answer = client.post(REMOVEBG, files={"image_file": PHOTO}, data=fields)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/zip" and "x-type" not in answer.headers
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.namelist() == ["color.jpg", "alpha.png"]
 
 
 @pytest.mark.parametrize("sent", ["json", "urlencoded", "multipart"])
@@ -104,6 +114,8 @@ def test_an_answer_may_be_json(client: TestClient) -> None:
         ({"data": {"image_url": "https://example.org/a.jpg"}}, "invalid_parameter"),
         ({"data": {"image_file_b64": "***"}}, "invalid_parameter"),
         ({"files": {"image_file": PHOTO}, "data": {"size": "huge"}}, "invalid_parameter"),
+        ({"files": {"image_file": PHOTO}, "data": {"type": "ship"}}, "invalid_parameter"),
+        ({"files": {"image_file": PHOTO}, "data": {"format": "psd"}}, "invalid_parameter"),
         ({"files": {"image_file": PHOTO}, "data": {"roi": "1 2"}}, "invalid_parameter"),
         ({"files": {"image_file": b"no picture"}}, "unsupported_image_type"),
         ({"files": {"image_file": encoded(np.full((40, 40, 3), 90, np.uint8))}}, "unknown_foreground"),
