@@ -1,9 +1,10 @@
 // Restores recent work: the jobs by their ids, the photos from the browser's storage.
 
 import { callJson, Problem } from "./api.js";
+import { persist } from "./connection.js";
 import { byId, element, fill } from "./dom.js";
 import { lookAt, showThumb, standing } from "./filmstrip.js";
-import { follow, makeMatte, makeMesh } from "./jobs.js";
+import { follow, makeMatte, makeMesh, problemOf } from "./jobs.js";
 import { forget, maskBlob, photoBlob, remembered, visit } from "./memory.js";
 import { changed, isDone, isUnderWay, newPhoto, onChange, state } from "./store.js";
 
@@ -42,14 +43,16 @@ async function recalled(record) {
   const jobs = { matte: matte ?? null, mesh: mesh ?? null };
   const photo = newPhoto(String(record.name), blob, record.shows !== false);
   const recalled = record.visit !== visit;
-  return Object.assign(photo, { id, ...jobs, matteOptions, meshOptions, edited, meshOf, recalled });
+  const ended = Object.entries(jobs).filter(([, found]) => found && !isUnderWay(found));
+  const problems = Object.fromEntries(ended.map(([slot, found]) => [slot, problemOf(found)]));
+  return Object.assign(photo, { id, ...jobs, problems, matteOptions, meshOptions, edited, meshOf, recalled });
 }
 
 /** @returns {Promise<any>} null: the job is gone; undefined: the service did not answer */
 async function job(id) {
   if (!id) return null;
   try {
-    return await callJson(`/jobs/${encodeURIComponent(id)}`);
+    return await persist(() => callJson(`/jobs/${encodeURIComponent(id)}`));
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
     return problem.status === 404 ? null : undefined;

@@ -90,6 +90,8 @@ export function removePhoto(photo) {
   if (state.current === photo) {
     state.current = state.photos.find((other) => !other.recalled) ?? null;
     if (!state.current) go("photo");
+    else if (!isOpen(state.step)) go("matte");
+    showAddress();
   }
   changed();
 }

@@ -26,7 +26,7 @@ export function makeMatte(photo, mask = null, options = photo.matteOptions, key 
   if (mask === null) photo.beforeEdit = null;
   else if (isDone(photo.matte)) photo.beforeEdit = wholeOf(photo, "matte");
   Object.assign(photo, { edited: mask !== null, matteOptions: options, wish: { mask, options } });
-  return run(photo, "matte", matteParts(photo, mask), key);
+  return run(photo, "matte", async () => matteParts(photo, mask), key, mask);
 }
 
 /** Return to the matte before the last edit. @param {import("./store.js").Photo} photo */
@@ -51,19 +51,21 @@ export async function makeMesh(photo, options = photo.meshOptions, key = newId()
   keepGood(photo, "mesh");
   photo.meshOptions = options;
   photo.meshOf = photo.matte?.id ?? null;
-  return run(photo, "mesh", await meshParts(photo), key);
+  return run(photo, "mesh", () => meshParts(photo), key);
 }
 
-async function run(photo, slot, parts, key) {
+/** Put a job into the slot at once, so that nobody starts a second one, and hand it in as soon as its parts are here. */
+async function run(photo, slot, makeParts, key, mask = null) {
   await stop(photo, slot);
   photo.problems[slot] = null;
   const sending = { state: "queued", progress: { stages: [], fraction: 0 }, files: [], key };
   photo[slot] = sending;
-  remember(photo, parts.mask);
+  remember(photo, mask);
   changed();
   let mine = sending; // what this call put into the slot; a later call may replace it
   const isWanted = () => photo[slot] === sending && !sending.unwanted;
   try {
+    const parts = await makeParts();
     const job = await inTurn(() => {
       if (sending.unwanted) throw new Problem(CANCELLED);
       const onProgress = (share) => {
@@ -139,7 +141,8 @@ export async function follow(photo, slot) {
   }
 }
 
-function problemOf(job) {
+/** What became of a job that gave no result; null for one that did. @param {import("./store.js").Job} job */
+export function problemOf(job) {
   if (job.state === "cancelled") return new Problem(CANCELLED);
   return job.problem && new Problem(job.problem);
 }

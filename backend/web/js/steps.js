@@ -24,8 +24,12 @@ export const leave = () => leaving[state.step]?.();
 export function go(step) {
   if (!isOpen(step) || step === state.step) return;
   leave();
-  state.step = step;
+  open(step);
   if (location.hash !== hash()) history.pushState(null, "", hash() || location.pathname);
+}
+
+function open(step) {
+  state.step = step;
   changed();
   show();
   byId(`${step}-title`).focus({ preventScroll: true });
@@ -38,18 +42,20 @@ const hash = () => (state.step === "photo" ? "" : `#${state.step}/${state.curren
 /** Put the current photo into the address. */
 export const showAddress = () => history.replaceState(null, "", hash() || location.pathname);
 
-/** Go where the address says: to its step and photo, or as near as can be. */
+/** Go where the address says: to its step and photo, or as near as can be. A photo that is gone is no other one's step,
+ * which would begin work that nobody asked for. */
 export function goToAddress() {
   const [step, id] = location.hash.slice(1).split("/");
   const photo = state.photos.find((each) => each.id === id);
-  if (photo && photo !== state.current) {
-    leave();
+  leave();
+  if (photo) {
     state.current = photo;
     photo.recalled = false;
-    changed();
   }
-  if (step && isOpen(step)) go(step);
-  else go(step && state.current ? "matte" : "photo");
+  const wanted = photo ? (isOpen(step) ? step : "matte") : "photo";
+  if (wanted !== state.step) open(wanted);
+  else changed();
+  showAddress();
 }
 
 /** Update the step buttons and show the current section. */
