@@ -1,115 +1,111 @@
-// The step Background: a colour or a picture behind the cutout. The service composes it, so the preview is the download.
+// The step Background: what lies behind the object, the size of the picture and the object's place in it. The service
+// composes it, so what is shown is the file; only while a hand moves the object the page draws it itself.
 
 import { callBlob, formOf, Problem } from "./api.js";
-import { byId, chosen, element, icon, showPicture } from "./dom.js";
-import { checkFile } from "./file_check.js";
-import { blobUrl, fileName, fileOf, save } from "./files.js";
+import { backdropKey, backdropParts, drawBackdrop, showBackdrop, startBackdrop } from "./backdrop.js";
+import { byId, chosen, showPicture } from "./dom.js";
+import { blobUrl, fileName, fileOf, save, urlOf } from "./files.js";
+import { frameSize, spot } from "./frames.js";
+import { t } from "./language.js";
+import { alphaBox, maskCanvas } from "./mask_canvas.js";
+import { placing, showPlacing, startPlacing } from "./placing.js";
 import { problemPlace, showProblem } from "./problems.js";
 import { showProgress } from "./progress.js";
 import { isDone, onChange, state } from "./store.js";
 
-const COLORS = {
-  White: "#ffffff",
-  Grey: "#d9d9d6",
-  Black: "#111111",
-  Sand: "#efe3d0",
-  Blush: "#f6d9d5",
-  Sky: "#cfe4f5",
-  Leaf: "#d5e8d4",
-  Sun: "#ffe08a",
-};
+const BOX_PX = 512; // longer side of the mask in which the object is looked for
+const SHOP_MARGIN = 7.5; // %: the object fills 85 % of a square
 
-let backdrop = null; // the picture behind
 let composed = null; // the blob from the service
 let askedFor = null; // key of the last request: matte and choices
 let asking = new AbortController();
+const boxes = new WeakMap(); // matte -> the object's box in the photo
 
 export function startBackgroundStep() {
-  byId("swatches").replaceChildren(...swatches());
+  startBackdrop(compose);
+  startPlacing(byId("background-frame"), { onMove: draw, onDone: compose });
   const form = byId("background-form");
   form.addEventListener("change", ({ target }) => {
-    if (target.id === "backdrop-pick") pick(target);
-    else {
-      if (target.name === "color") setBackdrop(null);
-      compose();
+    if (target.name === "frame" && Number(target.value)) {
+      byId("place-centred").checked = true;
+      byId("place-margin").value = String(SHOP_MARGIN);
     }
+    if (!target.closest("#backdrop")) compose();
   });
+  byId("place-margin").addEventListener("input", showSize);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (composed)
-      save(composed, fileName(state.current.name, chosen("format") === "jpeg" ? "background.jpg" : "background.png"));
+    const format = chosen("format");
+    if (composed) save(composed, fileName(state.current.name, `background.${format === "jpeg" ? "jpg" : format}`));
   });
   onChange(compose);
   compose();
 }
 
-function swatches() {
-  const colors = Object.entries(COLORS).map(([name, color], index) => {
-    const input = element("input", {
-      type: "radio",
-      name: "color",
-      value: color,
-      checked: index === 0,
-      "aria-label": name,
-    });
-    const swatch = element("label", { className: "swatch", title: name }, input);
-    swatch.style.background = color;
-    return swatch;
-  });
-  const own = element("input", { type: "color", value: "#14695a", "aria-label": "Custom colour" });
-  const radio = element("input", { type: "radio", name: "color", value: "#14695a", hidden: true });
-  const swatch = element("label", { className: "swatch own", title: "Custom colour" }, radio, own, icon("plus"));
-  own.addEventListener("input", () => {
-    swatch.style.background = own.value;
-    Object.assign(radio, { value: own.value, checked: true });
-  });
-  own.addEventListener("change", () => {
-    setBackdrop(null);
-  });
-  return [...colors, swatch];
-}
+const photoSize = () => state.current.matte.report.image;
+const frame = () => frameSize(chosen("frame"), photoSize(), state.page.limits.pixels);
+const margin = () => (chosen("place-by") === "margin" ? Number(byId("place-margin").value) / 100 : null);
 
-async function pick(input) {
-  const [file] = input.files;
-  input.value = "";
-  if (!file) return;
-  try {
-    await checkFile(file, state.page.limits);
-    setBackdrop(file);
-    compose();
-  } catch (problem) {
-    if (!(problem instanceof Problem)) throw problem;
-    showProblem(problemPlace("background"), problem);
-  }
-}
-
-function setBackdrop(file) {
-  backdrop = file;
-  byId("fit").hidden = file === null;
-  for (const input of byId("swatches").querySelectorAll('input[type="radio"]')) if (file) input.checked = false;
-}
-
-function choices() {
-  const color = document.querySelector('input[name="color"]:checked')?.value ?? null;
+/** The parts of a request for the frame and the object's place; what is as by default is left out. */
+function frameParts() {
+  const { width, height } = frame();
+  const { scale, x, y } = placing();
+  const isOwn = chosen("frame") === "photo";
+  const parts = { margin: margin(), scale: scale === 1 ? null : scale, shift_x: x || null, shift_y: y || null };
   return {
-    color: backdrop ? null : color,
-    background: backdrop,
-    fit: backdrop ? chosen("fit") : null,
+    ...(isOwn ? {} : { width_px: String(width), height_px: String(height) }),
+    ...Object.fromEntries(
+      Object.entries(parts).map(([name, value]) => [name, value === null ? null : String(Math.round(value * 1e5) / 1e5)]),
+    ),
+    shadow: chosen("shadow"),
     format: chosen("format"),
   };
+}
+
+/** Say how large the picture will be, on the button and below the stage. */
+function showSize() {
+  const { width, height } = frame();
+  const size = t("size.px", { width, height });
+  const button = byId("background-form").querySelector('[type="submit"]');
+  button.querySelector("b").textContent = t("background.save", { type: chosen("format").toUpperCase() });
+  button.querySelector("small").textContent = size;
+  byId("margin-field").hidden = chosen("place-by") !== "margin";
+  document.querySelector('label[for="place-margin"] output').textContent = `${byId("place-margin").value} %`;
+  byId("jpeg-note").hidden = chosen("format") !== "jpeg" || chosen("backdrop") !== "clear";
+  byId("background-frame").style.setProperty("--ratio", String(width / height));
+  const box = boxes.get(state.current.matte);
+  const factor = box ? spot(box, photoSize(), frame(), { margin: margin(), ...placing() }).factor : 1;
+  byId("background-note").textContent = factor > 1.25 ? `${size}. ${t("background.enlarged", { factor: Math.round(10 * factor) / 10 })}` : size;
+}
+
+/** Draw the object where the hand has it. */
+async function draw() {
+  const { current } = state;
+  const box = boxes.get(current.matte);
+  if (!box) return;
+  asking.abort(); // what it would bring is elsewhere by now
+  askedFor = null;
+  byId("background-form").querySelector('[type="submit"]').disabled = true;
+  const { width, height } = frame();
+  const { factor, left, top } = spot(box, photoSize(), { width, height }, { margin: margin(), ...placing() });
+  const [live, object] = [byId("background-live"), byId("live-object")];
+  drawBackdrop(live, byId("live-ground"), photoSize());
+  object.style.left = `${(100 * left) / width}%`;
+  object.style.top = `${(100 * top) / height}%`;
+  object.style.width = `${(100 * factor * photoSize().width) / width}%`;
+  live.hidden = false;
+  showPlacing();
+  showSize();
+  object.src = await urlOf(current.matte, "cutout.png");
 }
 
 async function compose() {
   const { current, step } = state;
   if (step !== "background" || !isDone(current?.matte)) return;
-  const wanted = choices();
-  const key = JSON.stringify([
-    current.matte.id,
-    wanted.color,
-    wanted.fit,
-    wanted.format,
-    backdrop && blobUrl(backdrop),
-  ]);
+  showBackdrop();
+  showPlacing();
+  showSize();
+  const key = JSON.stringify([current.matte.id, backdropKey(), frameParts()]);
   if (askedFor === key) return;
   askedFor = key;
   asking.abort();
@@ -119,18 +115,20 @@ async function compose() {
   const button = byId("background-form").querySelector('[type="submit"]');
   showProblem(problemPlace("background"), null);
   button.disabled = true;
-  const late = setTimeout(
-    () => showProgress(place, { state: "running", progress: { stage: "Composing the picture" } }),
-    300,
-  );
+  const late = setTimeout(() => showWait(place), 300);
   try {
-    const file = await fileOf(current.matte, "cutout.png");
-    const blob = await callBlob("/add-background", { method: "POST", body: formOf({ file, ...wanted }), signal });
+    const parts = await backdropParts();
+    if (!parts || signal.aborted) return;
+    const body = formOf({ ...parts, ...frameParts() });
+    const [blob] = await Promise.all([callBlob("/add-background", { method: "POST", body, signal }), find(current)]);
     if (signal.aborted) return;
     composed = blob;
     await showPicture(byId("background-view"), blobUrl(blob));
-    byId("background-view").hidden = false;
+    if (signal.aborted) return;
+    byId("background-frame").hidden = byId("background-view").hidden = false;
+    byId("background-live").hidden = true;
     button.disabled = false;
+    showSize();
   } catch (problem) {
     if (signal.aborted) return;
     if (!(problem instanceof Problem)) throw problem;
@@ -138,6 +136,28 @@ async function compose() {
     showProblem(problemPlace("background"), problem);
   } finally {
     clearTimeout(late);
-    if (!signal.aborted) showProgress(place, null);
+    if (!signal.aborted) {
+      showProgress(place, null);
+      byId("background-busy").hidden = true;
+    }
   }
+}
+
+/** A card before the first picture; later a word, so that the last one stays in sight. */
+function showWait(place) {
+  if (byId("background-view").hidden) {
+    showProgress(place, { state: "running", progress: { stage: t("background.composing") } });
+  } else byId("background-busy").hidden = false;
+}
+
+/** Find the object's box in the photo. */
+async function find({ matte }) {
+  if (boxes.has(matte)) return;
+  const { width, height } = matte.report.image;
+  const scale = Math.min(1, BOX_PX / Math.max(width, height));
+  const small = [width, height].map((side) => Math.max(1, Math.round(side * scale)));
+  const box = alphaBox(await maskCanvas(await fileOf(matte, "mask.png"), small[0], small[1]));
+  if (box.width <= 0) return; // nothing was found, so nothing can be moved
+  const [across, down] = [width / small[0], height / small[1]];
+  boxes.set(matte, { x: box.x * across, y: box.y * down, width: box.width * across, height: box.height * down });
 }
