@@ -50,6 +50,7 @@ class Stroke(_Sent):
         1.0, ge=0, le=1, description="1: full up to an antialiased rim; 0: fades from the middle to the rim."
     )
     mode: Literal["add", "remove"]
+    filled: bool = Field(False, description="also what the line encloses, closed from its end to its start: a lasso")
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -60,10 +61,11 @@ class Stroke(_Sent):
 
     @property
     def path(self) -> list[tuple[float, float]]:
-        """The stroke's points; one where it is a dab."""
+        """The stroke's points; one where it is a dab, the first one again at the end where it is closed."""
         if self.x is not None and self.y is not None:
             return [(self.x, self.y)]
-        return list(self.points or ())
+        points = list(self.points or ())
+        return [*points, points[0]] if self.filled else points
 
 
 class Click(_Sent):

@@ -397,8 +397,8 @@ class EditOptions(WorkOptions):
     strokes: Strokes = Field(
         default_factory=list,
         description="JSON list of brush strokes, applied in order: {x, y, radius, hardness, mode}, or points: [[x, y], "
-        "…] instead of x and y. Pixels from the top left corner; hardness 0 to 1; mode `add` or `remove`. At most "
-        "10,000 points.",
+        "…] instead of x and y. Pixels from the top left corner; hardness 0 to 1; mode `add` or `remove`; "
+        "filled `true`: also what the line encloses. At most 10,000 points.",
         examples=['[{"points": [[40, 60], [90, 65]], "radius": 12, "hardness": 0.8, "mode": "add"}]'],
     )
     refine: bool = Field(False, description="Snap the strokes to the photo's edges; needs `file`.")

@@ -22,6 +22,7 @@ STRAIGHT_PX = 0.01  # points this near to the line through their neighbours are 
 PIXEL_COST = 3  # one distance, its coverage and the blend
 TILE_COST = 4_000  # deciding whether a stroke reaches a tile
 PIECE_COST = 6  # and for each piece of its line
+CROSSING_COST = 15  # a row that the outline of a filled stroke crosses
 MAX_COST = 600_000_000  # about two seconds: the largest picture three times, or a fine brush through 8,000 points
 Floats = NDArray[np.float32]
 
@@ -70,6 +71,9 @@ def _area_cost(stroke: Stroke, height: int, width: int) -> int:
     path, radius = np.array(stroke.path), stroke.radius + 1
     length = float(np.hypot(*np.diff(path, axis=0).T).sum())
     painted_px = min(box_px, np.pi * radius**2 + 2 * radius * length)
+    if stroke.filled:
+        rows_crossed = np.abs(np.diff(np.clip(path[:, 1], y0, y1))).sum()
+        painted_px = 2 * box_px + CROSSING_COST / PIXEL_COST * rows_crossed
     return int(PIXEL_COST * painted_px + (TILE_COST + PIECE_COST * len(path)) * box_px / TILE_PX**2)
 
 
@@ -96,21 +100,43 @@ def _swept(stroke: Stroke, box: Box, cost: _Cost) -> Iterator[tuple[tuple[slice,
     """Yield the windows that `stroke` reaches and its coverage there."""
     starts, ways = _pieces(stroke)
     solid = stroke.radius - 0.5 if stroke.hardness == 1 else -1.0  # up to here the coverage is 1
+    inside = _enclosed(stroke, box) if stroke.filled and box[0] < box[2] and box[1] < box[3] else None
     for x, y, right, bottom in tiles(box, TILE_PX):
         center = np.array([[(x + right) / 2, (y + bottom) / 2]], np.float32)
         reach = float(np.hypot(right - x, bottom - y)) / 2
         away = _distances(center, starts, ways)[0]
         nearest = float(away.min())
-        if nearest - reach > stroke.radius + 1:
-            continue
         window = (slice(y, bottom), slice(x, right))
+        within = None if inside is None else inside[y - box[1] : bottom - box[1], x - box[0] : right - box[0]]
+        if nearest - reach > stroke.radius + 1:
+            if within is not None and within.any():  # all of it: no line comes near
+                yield window, np.float32(1)
+            continue
         if nearest + reach < solid:
             yield window, np.float32(1)
             continue
         near = away <= nearest + 2 * reach  # no other piece can be the nearest to any pixel of the tile
         cost.add((right - x) * (bottom - y) * (int(np.count_nonzero(near)) - 1))
         distance = _distance_over(window, starts[near], ways[near])
-        yield window, coverage_at(distance, stroke.radius, stroke.hardness)
+        coverage = coverage_at(distance, stroke.radius, stroke.hardness)
+        yield window, coverage if within is None else np.where(within, np.float32(1), coverage)
+
+
+def _enclosed(stroke: Stroke, box: Box) -> Mask:
+    """Return which pixels of `box` have their centre inside the closed line, which may cross itself (nonzero rule)."""
+    x0, y0, x1, y1 = box
+    path = np.array(stroke.path)
+    (ax, ay), (bx, by) = path[:-1].T, path[1:].T
+    # Each piece crosses the rows whose middle lies between its ends, downward or upward.
+    first, last = (np.ceil(np.clip(edge(ay, by), y0, y1) - 0.5).astype(int) for edge in (np.minimum, np.maximum))
+    counts = np.maximum(last - first, 0)
+    piece = np.repeat(np.arange(len(counts)), counts)
+    rows = np.arange(len(piece)) - np.repeat(np.cumsum(counts) - counts, counts) + first[piece]
+    x = ax[piece] + (rows + 0.5 - ay[piece]) / (by - ay)[piece] * (bx - ax)[piece]
+    columns = np.clip(np.ceil(x - 0.5), x0, x1).astype(int)
+    turns = np.zeros((y1 - y0, x1 - x0 + 1), np.int16)  # at a crossing; their sum from the left is how often it winds
+    np.add.at(turns, (rows - y0, columns - x0), np.sign(by - ay)[piece].astype(np.int16))
+    return np.asarray(np.cumsum(turns, axis=1, dtype=np.int16)[:, :-1] != 0)
 
 
 def _pieces(stroke: Stroke) -> tuple[Floats, Floats]:

@@ -28,6 +28,7 @@ class SnapConfig:
     core: float = 0.4  # share of a stroke's radius inside which the stroke is final
     beyond: float = 0.5  # how far outside a stroke an edge is searched, as a share of its radius
     min_beyond_px: float = 5.0  # least distance outside a stroke at which an edge is searched, in working pixels
+    rough_px: float = 12.0  # the same for an outline drawn around an area, which a hand draws less exactly
     gain: float = 1.2  # an outline moves to an edge only if that is this many times stronger
     min_gain: float = 0.5  # least difference to the edge's strength, in Lab units a pixel; less is noise
     context: float = 0.5  # margin around the strokes that teaches both sides' colours, as a share of their box
@@ -49,7 +50,12 @@ def snap_strokes(image: Image, painted: Alpha, touched: Mask, strokes: Sequence[
     drawn = view.saliency >= 0.5
     core, reached = _scaled_strokes(strokes, view, config.core), _scaled_strokes(strokes, view, 1.0)
     radius = float(np.median([stroke.radius for stroke in strokes])) * view.scale
-    band = max(config.min_beyond_px, config.beyond * radius)
+    lassos = [stroke for stroke in strokes if stroke.filled]
+    band = max(config.min_beyond_px, config.beyond * radius, config.rough_px if lassos else 0)
+    if lassos:  # an area is final in its middle, not along the line that was drawn around it
+        lines = [_moved(stroke, view.box, view.scale, 1.0).model_copy(update={"radius": band}) for stroke in lassos]
+        lines = [line.model_copy(update={"points": line.path, "filled": False}) for line in lines]
+        core[paint(np.zeros(view.size, np.float32), lines)[1]] = 0.5
     region = distance_to(reached != 0.5) <= band
     trimap = np.where(drawn, 255, 0).astype(np.uint8)
     trimap[region] = 128
@@ -89,4 +95,4 @@ def _scaled_strokes(strokes: Sequence[Stroke], view: View, share: float) -> Alph
 def _moved(stroke: Stroke, box: Box, scale: float, share: float) -> Stroke:
     points = [((x - box[0]) * scale, (y - box[1]) * scale) for x, y in stroke.path]
     radius = max(0.75, stroke.radius * scale * share)
-    return Stroke.model_construct(points=points, radius=radius, hardness=1.0, mode=stroke.mode)
+    return Stroke.model_construct(points=points, radius=radius, hardness=1.0, mode=stroke.mode, filled=stroke.filled)

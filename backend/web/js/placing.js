@@ -101,11 +101,15 @@ export function startPlacing(frame, act) {
       "-": () => move({ factor: 1 / 1.05 }, true),
       0: reset,
     };
-    const withControl = { z: () => step(event.shiftKey ? 1 : -1), y: () => step(1) };
-    const way = event.ctrlKey || event.metaKey ? withControl[event.key.toLowerCase()] : keys[event.key];
-    if (!way || event.altKey) return;
+    if (!keys[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
-    way();
+    keys[event.key]();
+  });
+  document.addEventListener("keydown", (event) => {
+    const way = { z: event.shiftKey ? 1 : -1, y: 1 }[event.key.toLowerCase()];
+    if (state.step !== "background" || !way || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    step(way);
   });
 }
 

@@ -144,3 +144,39 @@ def test_a_scribble_whose_pieces_are_near_to_every_pixel_is_refused(monkeypatch:
     with pytest.raises(InvalidParameterError) as caught:
         paint(levels(), [scribble])
     assert caught.value.numbers["parameter"] == "strokes"
+
+
+def lasso(points: list[tuple[float, float]], mode: str = "add") -> Stroke:
+    return Stroke(points=points, radius=1, mode=mode, filled=True)
+
+
+def test_a_lasso_takes_its_line_and_all_that_it_encloses() -> None:
+    painted, touched = paint(np.zeros((HEIGHT, WIDTH), np.float32), [lasso([(20, 10), (90, 10), (90, 70), (20, 70)])])
+    assert (painted[11:69, 21:89] == 1).all()
+    assert not painted[:8].any() and not painted[:, :18].any() and not painted[73:].any() and not painted[:, 93:].any()
+    assert painted.sum() == pytest.approx(72 * 62, rel=0.01)  # of the middle of the line on each side one pixel more
+    assert np.array_equal(touched, painted > 0)
+    before = levels()
+    left, touched = paint(before, [lasso([(20, 10), (90, 10), (90, 70), (20, 70)], "remove")])
+    assert not left[11:69, 21:89].any() and np.array_equal(left[~touched], before[~touched])
+
+
+def test_a_lasso_that_crosses_itself_has_no_hole_where_it_laps() -> None:
+    around = [(64 + 30 * np.cos(turn), 45 + 30 * np.sin(turn)) for turn in np.linspace(0, 4.5 * np.pi, 200)]
+    painted, _ = paint(np.zeros((HEIGHT, WIDTH), np.float32), [lasso(around)])
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH] + 0.5
+    assert (painted[np.hypot(columns - 64, rows - 45) < 29] == 1).all()
+
+
+def test_a_lasso_reaches_over_the_frame_and_one_outside_changes_nothing() -> None:
+    everything = [(-50, -50), (500, -50), (500, 500), (-50, 500)]
+    assert (paint(np.zeros((HEIGHT, WIDTH), np.float32), [lasso(everything)])[0] == 1).all()
+    before = levels()
+    painted, touched = paint(before, [lasso([(-50, -50), (-20, -50), (-20, -20)])])
+    assert np.array_equal(painted, before) and not touched.any()
+
+
+def test_a_lasso_that_crosses_too_many_rows_is_refused() -> None:
+    comb = [(float(index), 0.0 if index % 2 else 16_000.0) for index in range(9_000)]
+    with pytest.raises(InvalidParameterError, match="too long"):
+        paint(np.zeros((16_000, 100), np.float32), [lasso(comb)])

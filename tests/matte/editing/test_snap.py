@@ -64,3 +64,16 @@ def test_a_stroke_without_an_edge_nearby_stays_as_drawn() -> None:
     painted, touched = paint(before, [stroke])
     snapped = snap_strokes(plain, painted, touched, [stroke])
     assert iou(snapped >= 0.5, painted >= 0.5) > 0.97
+
+
+def test_a_lasso_around_a_disc_takes_the_discs_shape() -> None:
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH] + 0.5
+    truth = np.hypot(columns - 200, rows - 150) < 70
+    noise = np.random.default_rng(0).normal(0, 4, (HEIGHT, WIDTH, 3))
+    image = np.clip(np.where(truth[..., None], (40, 70, 150), (205, 200, 190)) + noise, 0, 255).astype(np.uint8)
+    turns = np.linspace(0, 2 * np.pi, 50)
+    points = [(200 + (76 + 2 * np.sin(5 * t)) * np.cos(t), 150 + (76 + 2 * np.sin(5 * t)) * np.sin(t)) for t in turns]
+    stroke = Stroke(points=points, radius=1, mode="add", filled=True)
+    painted, touched = paint(np.zeros((HEIGHT, WIDTH), np.float32), [stroke])
+    snapped = snap_strokes(image, painted, touched, [stroke])
+    assert iou(snapped >= 0.5, truth) > 0.97 > iou(painted >= 0.5, truth)
