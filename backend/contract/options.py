@@ -115,7 +115,7 @@ class MatteOptions(WorkOptions):
     )
     quality: Literal["fast", "balanced", "best"] = Field(
         "balanced",
-        description="How much work goes into the matte: `fast` only fits the edge, `best` works at a finer scale.",
+        description="How much work goes into the matte: `fast` only fits the edge, `best` looks at the picture twice.",
     )
     refiner: Literal["learned", "classic"] = Field(
         "learned",

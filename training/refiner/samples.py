@@ -36,7 +36,7 @@ class Sample:
 
 def sample(random: Random, example: Example, side: int) -> Sample:
     """Draw a crop of `side` pixels: at the scale of a whole picture, or (exact ones) as a tile of a large one."""
-    tile = example.exact and random.random() < 0.4
+    tile = example.exact and random.random() < 0.25
     zoom = random.uniform(1.0, 2.2) if tile else float(np.exp(random.uniform(np.log(0.5), np.log(1.15))))
     alpha = example.alpha.astype(np.float32) / 255
     coarse = _before_tile(random, alpha, zoom) if tile else _answer(random, example)
@@ -56,11 +56,27 @@ def sample(random: Random, example: Example, side: int) -> Sample:
         near = np.maximum(inside, outside) < reach_px
         weight = np.where(near, np.float32(_TRUST_AT_HAND_MADE_EDGES), weight)
         weight += 1.5 * (np.maximum(inside, outside) < 6 * reach_px) * ~near
-    light = image.astype(np.float32) / 255
-    if random.random() < 0.5:
-        light = np.clip(light * random.uniform(0.7, 1.25, 3) + random.uniform(-0.08, 0.08), 0, 1)
+    light = _in_other_light(random, image.astype(np.float32) / 255)
     inputs = np.concatenate([light.transpose(2, 0, 1), coarse[None]]).astype(np.float32)
     return Sample(inputs, np.ascontiguousarray(alpha), np.ascontiguousarray(weight, dtype=np.float32))
+
+
+def _in_other_light(random: Random, light: Float) -> Float:
+    """The picture (S, S, 3) in [0, 1] as another lamp, film or camera would give it: few photos, many looks."""
+    if random.random() < 0.3:
+        light = light[:, :, random.permutation(3)]
+    if random.random() < 0.25:
+        grey = light.mean(axis=2, keepdims=True)
+        light = grey + random.uniform(0, 0.8) * (light - grey)
+    if random.random() < 0.3:
+        light = np.clip(light, 0, 1) ** random.uniform(0.7, 1.5)
+    if random.random() < 0.6:
+        light = light * random.uniform(0.7, 1.25, 3) + random.uniform(-0.08, 0.08)
+    if random.random() < 0.2:
+        light = cv2.GaussianBlur(light, (0, 0), random.uniform(0.3, 1.2))
+    if random.random() < 0.3:
+        light = light + random.normal(0, random.uniform(0.005, 0.03), light.shape)
+    return np.clip(light, 0, 1).astype(np.float32)
 
 
 def _answer(random: Random, example: Example) -> Float:

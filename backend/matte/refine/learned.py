@@ -32,6 +32,7 @@ class LearnedConfig:
     calm: float = 0.01  # unsure share of the object up to which the segmenter's answer stays
     unsure: float = 0.3  # unsure share of the object from which the refiner has its whole weight
     room: float = 0.25  # room around the object, as a share of its longer side
+    mirrored: bool = False  # ask about the mirror image as well and take the mean
 
 
 def refine_saliency(image: Image, saliency: Saliency, refine: Refine, config: LearnedConfig) -> Saliency:
@@ -44,7 +45,7 @@ def refine_saliency(image: Image, saliency: Saliency, refine: Refine, config: Le
     weight = _weight(view.saliency, config)
     if weight == 0:
         return saliency
-    change = weight * (_answer(view, refine) - _log_odds(view.saliency))
+    change = weight * (_answer(view, refine, config.mirrored) - _log_odds(view.saliency))
     refined = saliency.copy()
     x0, y0, x1, y1 = view.box
     rows = max(1, STRIP_PX // (x1 - x0))
@@ -69,14 +70,21 @@ def _weight(saliency: Saliency, config: LearnedConfig) -> float:
     return config.weight * above / float(np.log(config.unsure / config.calm))
 
 
-def _answer(view: View, refine: Refine) -> NDArray[np.float32]:
-    """Return the log odds that the refiner gives each pixel of the view."""
+def _answer(view: View, refine: Refine, mirrored: bool) -> NDArray[np.float32]:
+    """Return the log odds that the refiner gives each pixel of the view; `mirrored`: the mean of two looks."""
     height, width = view.size
     stacked = np.concatenate([view.image.astype(np.float32) / np.float32(255), view.saliency[..., None]], axis=2)
-    padded = cv2.copyMakeBorder(stacked, 0, -height % STRIDE, 0, -width % STRIDE, cv2.BORDER_REPLICATE)
-    batch = padded.transpose(2, 0, 1)[None]
-    answer = _log_odds(refine(np.ascontiguousarray(batch))[0])
-    return answer[:height, :width]
+    looks = [stacked, stacked[:, ::-1]] if mirrored else [stacked]
+    answers = []
+    for look in looks:  # one by one: two together would take twice the memory and no less time
+        padded = cv2.copyMakeBorder(
+            np.ascontiguousarray(look), 0, -height % STRIDE, 0, -width % STRIDE, cv2.BORDER_REPLICATE
+        )
+        answers.append(_log_odds(refine(np.ascontiguousarray(padded.transpose(2, 0, 1)[None]))[0])[:height, :width])
+    if mirrored:
+        answers[0] += answers[1][:, ::-1]
+        answers[0] /= 2
+    return answers[0]
 
 
 def _log_odds(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -54,7 +54,7 @@ class MatteConfig:
 PRESETS: dict[str, MatteConfig] = {
     "fast": MatteConfig(grabcut=None, see_through=False),
     "balanced": MatteConfig(grabcut=None, see_through=False, learned=LearnedConfig()),
-    "best": MatteConfig(grabcut=None, see_through=False, learned=LearnedConfig(side_px=1024)),
+    "best": MatteConfig(grabcut=None, see_through=False, learned=LearnedConfig(mirrored=True)),
 }
 CLASSIC: dict[str, MatteConfig] = {
     "fast": PRESETS["fast"],

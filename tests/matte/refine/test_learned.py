@@ -66,6 +66,39 @@ def test_the_weight_mixes_both_answers() -> None:
     assert outcomes[0] == pytest.approx(0.3) and outcomes[0] < outcomes[1] < outcomes[2]
 
 
+@pytest.mark.parametrize("size", [(64, 96), (50, 67)])
+def test_a_network_that_knows_no_left_and_right_answers_alike_with_and_without_the_mirror(
+    size: tuple[int, int],
+) -> None:
+    image, alpha = scene(*size)
+    looked = []
+
+    def network(batch: Floats) -> Floats:
+        looked.append(batch)
+        return bright_is_object(batch)
+
+    once, twice = (
+        refine_saliency(image, alpha, network, LearnedConfig(weight=1.0, unsure=0.0, mirrored=mirrored))
+        for mirrored in (False, True)
+    )
+    assert np.array_equal(once, twice) and len(looked) == 3
+    width = size[1]
+    assert np.array_equal(looked[2][..., : size[0], :width], looked[1][..., : size[0], width - 1 :: -1])
+
+
+def test_of_two_looks_that_differ_the_mean_counts() -> None:
+    image, alpha = scene(64, 64)
+    guess = np.full_like(alpha, 0.5)
+
+    def left_is_object(batch: Floats) -> Floats:
+        answer = np.full_like(batch[:, 3], 0.1)
+        answer[..., :32] = 0.9
+        return answer
+
+    config = LearnedConfig(weight=1.0, unsure=0.0, mirrored=True)
+    assert np.allclose(refine_saliency(image, guess, left_is_object, config), 0.5)
+
+
 def test_the_surer_the_guess_the_less_the_network_moves() -> None:
     image, alpha = scene(64, 64)
     config = LearnedConfig()
