@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
+from PIL import ImageOps
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
@@ -30,6 +31,7 @@ from backend.images.decoding.image_header import ImageFormat, ImageHeader, Image
 from backend.images.decoding.jpeg_header import check_jpeg_scans
 from backend.images.decoding.pixel_modes import split_alpha
 from backend.images.decoding.png_color import PngColor, color_of_cicp, png_to_srgb, read_png_color
+from backend.images.metadata import exif_of_tiff
 
 
 def _open_avif(file: io.BytesIO) -> ImageFile:
@@ -51,6 +53,7 @@ _DECODERS: dict[ImageFormat, Callable[[io.BytesIO], ImageFile]] = {
     "jpeg": JpegImageFile, "png": PngImageFile, "webp": WebPImageFile, "avif": _open_avif, "heic": _open_heic,
     "tiff": TiffImageFile, "gif": GifImageFile, "bmp": BmpImageFile,
 }  # fmt: skip
+_PHOTOMETRIC = 262  # a TIFF's tag: 0 where zero is white
 _WIDE_MODES = {"F": "floating-point values", "I": "32-bit values", "LAB": "L*a*b* colours"}  # of a TIFF
 
 # Pillow prints warnings about odd metadata to stderr. This is the only process-wide setting changed here.
@@ -108,7 +111,8 @@ def read_picture(data: bytes, limits: ImageLimits, *, as_data: bool = False) -> 
     source_size = (header.height, header.width)
     if header.format in ("avif", "heic"):  # the boxes may give a padded size
         source_size = color.size[1], color.size[0]
-    density = decoded.density if orientation < 5 or decoded.density is None else decoded.density[::-1]
+    lying = max(orientation, header.orientation if header.format == "tiff" else 1) >= 5
+    density = decoded.density[::-1] if lying and decoded.density is not None else decoded.density
     notes = _notes(decoded.frames, profile_use)
     exif = decoded.metadata.get("exif", b"")
     return Picture(image, alpha, header.format, source_size, facts, notes, density, exif)
@@ -133,9 +137,15 @@ def _decode(data: bytes, header: ImageHeader) -> _Decoded:
         frame.load()
         _check_frame(frame, header)
         color, alpha = split_alpha(frame, header.bit_depth)
+        if _shows_white_as_zero(frame):
+            color = ImageOps.invert(color)
     except (MemoryError, UnsupportedImageTypeError):
         raise
     except Exception as error:  # a decoder may raise anything for untrusted bytes
+        if isinstance(error, SyntaxError) and "unknown pixel mode" in str(error):
+            raise UnsupportedImageTypeError(
+                "This is a TIFF of values that are not read here; save it as RGB or grey with 8 or 16 bits a channel."
+            ) from error
         raise ImageCorruptError("The picture is truncated or broken and cannot be decoded.") from error
     frames = int(getattr(frame, "n_frames", 1)) if header.frames is None else header.frames
     return _Decoded(color, alpha, frame.mode, frames, _metadata(frame), _density(frame))
@@ -159,6 +169,11 @@ def _check_frame(frame: ImageFile, header: ImageHeader) -> None:
         )
 
 
+def _shows_white_as_zero(frame: ImageFile) -> bool:
+    """Whether a TIFF's grey of 16 bits is stored as ink: Pillow turns that of 8 bits around and leaves this."""
+    return isinstance(frame, TiffImageFile) and frame.mode == "I;16" and frame.tag_v2.get(_PHOTOMETRIC) == 0
+
+
 def _told_color(data: bytes, header: ImageHeader, decoded: "_Decoded") -> PngColor | None:
     """Return the colours that the file names by numbers, where they are not sRGB's."""
     if header.format == "png":
@@ -170,7 +185,8 @@ def _told_color(data: bytes, header: ImageHeader, decoded: "_Decoded") -> PngCol
 
 def _metadata(frame: ImageFile) -> dict[str, bytes]:
     # A PNG's text chunks are in the same dictionary, as str, under names that their writer chose.
-    return {key: frame.info[key] for key in ("exif", "icc_profile") if isinstance(frame.info.get(key), bytes)}
+    found = {key: frame.info[key] for key in ("exif", "icc_profile") if isinstance(frame.info.get(key), bytes)}
+    return {**found, "exif": exif_of_tiff(frame)} if isinstance(frame, TiffImageFile) else found
 
 
 def _density(frame: ImageFile) -> tuple[int, int] | None:

@@ -13,6 +13,11 @@ _UNTRUE = (  # of the pixels that we write
 # The sizes are another picture's; a maker's note is full of places in its own file.
 _UNTRUE_INSIDE = (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight, ExifTags.Base.MakerNote)
 _INCH = 2
+_TOLD_BY_A_TIFF = (  # its other tags say where its pixels are
+    ExifTags.Base.ImageDescription, ExifTags.Base.Make, ExifTags.Base.Model, ExifTags.Base.Software,
+    ExifTags.Base.DateTime, ExifTags.Base.Artist, ExifTags.Base.Copyright,
+)  # fmt: skip
+_BROKEN = (ValueError, TypeError, KeyError, OverflowError, SyntaxError, OSError, struct.error)  # by a stranger's EXIF
 
 
 def exif_to_keep(exif: bytes) -> bytes:
@@ -32,9 +37,26 @@ def exif_to_keep(exif: bytes) -> bytes:
         if not inside and not place and not set(kept) - {ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo}:
             return b""
         packed = kept.tobytes()  # the first directory and what hangs on it: the thumbnail's is the second
-    except (ValueError, TypeError, KeyError, OverflowError, SyntaxError, OSError, struct.error):  # of a broken one
+    except _BROKEN:
         return b""
     return packed if len(packed) <= MAX_EXIF_BYTES else b""
+
+
+def exif_of_tiff(opened: PillowImage.Image) -> bytes:
+    """Return what a TIFF says in its own directory of photo and place, as an EXIF block; b"" where nothing is."""
+    kept, filled = PillowImage.Exif(), False
+    try:
+        told = opened.getexif()
+        for tag in _TOLD_BY_A_TIFF:
+            if tag in told:
+                kept[tag] = told[tag]
+        for group in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
+            if found := told.get_ifd(group):
+                kept.get_ifd(group).update(found)
+                filled = True
+        return kept.tobytes() if filled or len(kept) else b""
+    except _BROKEN:
+        return b""
 
 
 def exif_of_density(density: tuple[int, int], kept: bytes = b"") -> bytes:

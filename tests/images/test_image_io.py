@@ -1,19 +1,22 @@
 """Any bytes come out as an upright RGB image or as one of the caller's errors."""
 
+import io
 import subprocess
 import sys
 import zlib
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import ExifTags, Image
 
 from backend.contract.errors import CallerError, ImageCorruptError, TooManyPixelsError, UnsupportedImageTypeError
 from backend.images import image_io
 from backend.images.decoding.image_header import ImageHeader, ImageLimits, read_header
 from backend.images.image_io import Picture, read_picture
+from backend.images.metadata import exif_to_keep
 from tests.helpers import heic_files
 from tests.helpers.picture_claims import heif
 from tests.helpers.picture_files import (
@@ -255,6 +258,48 @@ def test_a_tiff_of_any_usual_kind_is_read(mode: str) -> None:
 def test_a_tiff_that_has_no_eight_bits_is_refused_by_what_it_is(mode: str, name: str) -> None:
     with pytest.raises(UnsupportedImageTypeError, match=name):
         read(saved(Image.new(mode, (9, 9)), "TIFF"))
+
+
+def tiff(pixels: np.ndarray, **options: object) -> bytes:
+    data = io.BytesIO()
+    tifffile.imwrite(data, pixels, **options)
+    return data.getvalue()
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_a_grey_tiff_of_sixteen_bits_that_stores_ink_is_turned_around(compression: str | None) -> None:
+    ink = 65535 - np.linspace(0, 65535, 12 * 20).reshape(12, 20).astype(np.uint16)
+    read = read_picture(tiff(ink, photometric="miniswhite", compression=compression), LIMITS)
+    np.testing.assert_allclose(read.image[..., 0], (65535 - ink) / 257, atol=1)
+
+
+def test_planes_of_sixteen_bits_are_read_right_or_refused() -> None:
+    wide = scene().astype(np.uint16) * 257
+    planes = np.ascontiguousarray(np.moveaxis(wide, -1, 0))
+    packed = tiff(planes, photometric="rgb", planarconfig="separate", compression="zlib")
+    np.testing.assert_array_equal(read_picture(packed, LIMITS).image, scene())
+    with pytest.raises(UnsupportedImageTypeError, match="separate planes"):
+        read_picture(tiff(planes, photometric="rgb", planarconfig="separate"), LIMITS)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int16])
+def test_a_tiff_of_other_values_is_named_and_not_called_broken(kind: type) -> None:
+    with pytest.raises(UnsupportedImageTypeError, match="TIFF of values"):
+        read_picture(tiff(scene().astype(kind), photometric="rgb"), LIMITS)
+
+
+def test_a_turned_tiff_keeps_its_densities_and_what_it_tells_of_the_photo() -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation], exif[ExifTags.Base.Make] = 6, "Maker"
+    exif.get_ifd(ExifTags.IFD.GPSInfo).update({1: "N", 2: (52.0, 30.0, 0.0)})
+    lying = np.ascontiguousarray(np.rot90(scene()))
+    read = read_picture(saved(lying, "TIFF", exif=exif.tobytes(), dpi=(300, 150)), LIMITS)
+    np.testing.assert_array_equal(read.image, scene())
+    assert read.density == (5906, 11811)
+    kept = Image.Exif()
+    kept.load(exif_to_keep(read.exif))
+    assert kept[ExifTags.Base.Make] == "Maker" and kept.get_ifd(ExifTags.IFD.GPSInfo)[1] == "N"
+    assert exif_to_keep(read_picture(saved(scene(), "TIFF"), LIMITS).exif) == b""
 
 
 def test_a_mask_in_a_gif_is_read_like_any_other() -> None:

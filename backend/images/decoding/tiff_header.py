@@ -7,6 +7,7 @@ from backend.contract.errors import ImageCorruptError, UnsupportedImageTypeError
 
 MAX_PAGES = 1000  # counted; more are told as so many
 _INTEGER_BYTES = {1: 1, 3: 2, 4: 4}  # BYTE, SHORT and LONG
+_COMPRESSION, _PLANES, _SEPARATE = 259, 284, 2
 _KIND, _WIDTH, _HEIGHT, _BITS, _ORIENTATION, _TILE_WIDTH, _TILE_HEIGHT, _DNG = 254, 256, 257, 258, 274, 322, 323, 50706
 
 
@@ -25,7 +26,7 @@ def read_tiff_header(data: bytes) -> TiffHeader:
     """Return the header of the first picture in `data`.
 
     Raises ImageCorruptError where it gives no size, and UnsupportedImageTypeError for a camera's raw file, which begins
-    as a TIFF of its preview.
+    as a TIFF of its preview, and for planes that the decoder misreads.
     """
     order: Literal["little", "big"] = "little" if data.startswith(b"II") else "big"
 
@@ -43,6 +44,10 @@ def read_tiff_header(data: bytes) -> TiffHeader:
         entries.setdefault(number(entry, 2), number(entry + 8 if inline else number(entry + 8, 4), width))
     if _DNG in entries or entries.get(_KIND, 0) & 1 or data[8:10] == b"CR":
         raise UnsupportedImageTypeError("This is a camera's raw file; save it as JPEG, PNG or WebP.")
+    if entries.get(_PLANES) == _SEPARATE and entries.get(_BITS) == 16 and entries.get(_COMPRESSION, 1) == 1:
+        raise UnsupportedImageTypeError(  # Pillow would read the bytes of each plane as two pixels
+            "This is a TIFF of 16 bits in separate planes without compression; save it compressed, or as a PNG."
+        )
     size = entries.get(_HEIGHT, 0), entries.get(_WIDTH, 0)
     if not all(size):
         raise ImageCorruptError("The picture's header gives no size.")
