@@ -195,7 +195,7 @@ def reconstruct(
     scale = FOREGROUND_RATIO / options.foreground_ratio  # the size of an object does not follow its framing
     delivered = deliver(built.mesh, options, trace, scale=scale)
     with trace.stage("measure"):
-        figures = measure(built.mesh, framed, delivered.placed, built.guessed)
+        figures = measure(built.mesh, framed, delivered.placed, built.guessed, scorecard.doubted)
     note_thin_walls(figures, delivered.placed, trace)
     _note_a_lost_texture(options, trace)
     for sentence in figures.advice:

@@ -142,7 +142,7 @@ class MeshFigures(SolidFigures):
 
     grade: Grade
     points: int = Field(ge=0, le=100, description="the grade is made of them")
-    ready: bool = Field(description="closed, without a flaw, and nothing of the shape is guessed")
+    ready: bool = Field(description="closed, without a flaw, no guess in the shape, no doubt in the mask")
     verdict: str = Field(description="the scorecard in a few words", examples=["Closed and ready to use"])
     guessed: str = Field(description="what of the shape is a guess, not a prediction; empty when nothing is")
     loose_parts: int = Field(description="connected parts beyond those that the matte has")

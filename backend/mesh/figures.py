@@ -1,5 +1,7 @@
 """Mesh and the matte that it was made from -> the mesh figures of the report, with its scorecard."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +14,16 @@ from backend.mesh.framing import Framed
 from backend.mesh.mesh import Mesh
 from backend.mesh.placing import Placed, place
 from backend.mesh.raster import fragments
-from backend.mesh.scorecard import Facts, judge
+from backend.mesh.scorecard import MIN_WALL, Facts, judge
 from backend.mesh.topology import Topology, Welded, topology, weld
 from backend.mesh.walls import wall_thickness
 
+WALL_RAYS = 192  # along the longest side
 MAX_VIEW_PX, MIN_VIEW_PX = 1024, 512  # sides of the picture in which silhouettes are compared
 PART_SHARE = 0.001  # smallest place of the matte that a mesh may not lose, as a share of the matte's area
 RIM_PX = 2  # pixels of the matte that are nearer to the mesh than this are not lost: rims differ
 DEEP_SHARE = 0.01  # of the picture's side: how far a lost place reaches away from the mesh at least
-MIN_WALL = 0.008  # thickness as a share of the extent; below it a wall counts as thin
+ADDED_SHARE, FAR_SHARE = 0.005, 0.02  # as PART_SHARE and DEEP_SHARE, of what the mesh has beyond the matte
 
 
 def measure_solid(placed: Placed) -> SolidFigures:
@@ -28,11 +31,13 @@ def measure_solid(placed: Placed) -> SolidFigures:
     return _solid(placed)[0]
 
 
-def measure(mesh: Mesh, framed: Framed, placed: Placed | None = None, guessed: str = "") -> MeshFigures:
+def measure(
+    mesh: Mesh, framed: Framed, placed: Placed | None = None, guessed: str = "", doubted: bool = False
+) -> MeshFigures:
     """Return the figures and the scorecard of a mesh that was made from a framed object.
 
     Lengths and bounds are those of the mesh as it is `placed` in its file; None: with y up and in world units.
-    `guessed` says what of the shape is a guess.
+    `guessed` says what of the shape is a guess; `doubted`, that the matte's own segmenter distrusts it.
     Raises ValueError for a mesh without faces."""
     placed = placed or place(mesh)
     solid, found = _solid(placed)
@@ -42,7 +47,8 @@ def measure(mesh: Mesh, framed: Framed, placed: Placed | None = None, guessed: s
     thickness = _thickness(mesh, len(framed.alpha))
     seen = thickness > 0.0
     matte = _matte(framed.alpha, len(seen))
-    lost_parts, lost_share = _lost(seen, matte)
+    lost_parts, lost_share = _apart(matte, seen, PART_SHARE, DEEP_SHARE)
+    added_parts, added_share = _apart(seen, matte, ADDED_SHARE, FAR_SHARE)
     extent = max(float(np.ptp(points, axis=0).max()), 1e-9)
     mean = float(thickness[seen].mean()) if seen.any() else 0.0
     facts = Facts(
@@ -52,11 +58,17 @@ def measure(mesh: Mesh, framed: Framed, placed: Placed | None = None, guessed: s
         thickness=mean / extent,
         thin_share=float((thickness[seen] < MIN_WALL * extent).mean()) if seen.any() else 0.0,
         iou=_iou(seen, matte),
-        loose_parts=max(0, found.components - max(1, _count(matte))),
+        loose_parts=max(0, found.components - max(1, _count(matte, seen))),
         lost_parts=lost_parts,
         lost_share=lost_share,
         guessed=guessed,
+        added_parts=added_parts,
+        added_share=added_share,
+        doubted=doubted,
     )
+    if judge(facts)["ready"]:  # the camera sees no wall from its edge, and these rays cost time
+        wall = wall_thickness(mesh, WALL_RAYS)
+        facts = replace(facts, wall=None if wall is None else wall / extent)
     return MeshFigures(
         **solid.model_dump(),
         **judge(facts),
@@ -134,22 +146,25 @@ def _iou(seen: Mask, inside: Mask) -> float:
     return float((seen & inside).sum() / max(1, (seen | inside).sum()))
 
 
-def _lost(seen: Mask, inside: Mask) -> tuple[int, float]:
-    """Return how many places of the matte the mesh does not cover, and their share of the matte's area."""
-    away = cv2.distanceTransform((~seen).astype(np.uint8), cv2.DIST_L2, 5)
-    far = inside & (away > RIM_PX)
-    _, places, stats, _ = cv2.connectedComponentsWithStats((inside & ~seen).astype(np.uint8), connectivity=8)
+def _apart(shape: Mask, other: Mask, least_share: float, least_depth: float) -> tuple[int, float]:
+    """Return how many places of `shape` the `other` does not cover, and their share of the shape's area. They have
+    `least_share` of it at least, and reach away from the other by `least_depth` of the picture's side."""
+    away = cv2.distanceTransform((~other).astype(np.uint8), cv2.DIST_L2, 5)
+    far = shape & (away > RIM_PX)
+    _, places, stats, _ = cv2.connectedComponentsWithStats((shape & ~other).astype(np.uint8), connectivity=8)
     deep = np.zeros(len(stats), bool)
-    deep[np.unique(places[inside & (away > DEEP_SHARE * len(seen))])] = True
+    deep[np.unique(places[shape & (away > least_depth * len(other))])] = True
     deep[0] = False
     areas = np.bincount(places[far], minlength=len(stats))[deep]
-    large = areas >= PART_SHARE * np.count_nonzero(inside)
-    return int(large.sum()), float(areas[large].sum() / max(1, np.count_nonzero(inside)))
+    large = areas >= least_share * np.count_nonzero(shape)
+    return int(large.sum()), float(areas[large].sum() / max(1, np.count_nonzero(shape)))
 
 
-def _count(inside: Mask) -> int:
-    """Return the number of the matte's parts, however small."""
-    return int(cv2.connectedComponents(inside.astype(np.uint8), connectivity=4)[0]) - 1
+def _count(inside: Mask, seen: Mask) -> int:
+    """Return the number of the matte's parts that the mesh covers somewhere, however small: a speck that it does not
+    have is no reason for a loose piece elsewhere."""
+    parts = cv2.connectedComponents(inside.astype(np.uint8), connectivity=4)[1]
+    return int(np.count_nonzero(np.unique(parts[inside & seen])))
 
 
 def _flatness(welded: Welded) -> float:

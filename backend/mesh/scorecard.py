@@ -10,6 +10,8 @@ MIN_FLATNESS = 0.06  # below it a mesh counts as paper-thin; a coin has 0.08
 MIN_THICKNESS = 0.04  # mean thickness as a share of the extent; below it a mesh counts as paper-thin
 MIN_IOU = 0.85  # below it the advice names the overlap; a good mesh and its matte differ in rim pixels only
 MAX_THIN_SHARE = 0.02  # of the silhouette, where the mesh is thinner than a wall should be
+MIN_WALL = 0.008  # thickness as a share of the extent; below it a wall counts as thin
+DOUBTED = "The mask itself is in doubt: check it, and make the mesh again from a better one."
 
 
 @dataclass(frozen=True)
@@ -26,21 +28,27 @@ class Facts:
     lost_parts: int
     lost_share: float  # of the matte
     guessed: str  # what of the shape is a guess; "" where it was predicted
+    added_parts: int = 0  # places of the silhouette beside the matte
+    added_share: float = 0.0  # of the silhouette
+    doubted: bool = False  # the segmenter distrusts the mask that the mesh was made from
+    wall: float | None = None  # the walls' thickness as a share of the extent; None: not measured, or there are none
 
 
 def judge(facts: Facts) -> dict[str, Any]:
     """Return `points`, `grade`, `ready`, `verdict` and `advice` of a mesh.
 
-    A shape that is guessed comes first in the advice; its grade is then C at best and it is never ready.
+    A shape that is guessed, and a mask in doubt, come first in the advice; the grade is then C at best and the mesh is
+    never ready.
     """
     losses = _losses(facts)
     points = max(0, round(100.0 - sum(loss for loss, _ in losses)))
-    if facts.guessed:
+    doubts = [facts.guessed] * bool(facts.guessed) + [DOUBTED] * facts.doubted
+    if doubts:
         points = min(points, MAX_POINTS_IN_DOUBT)
     grade = grade_of(points)
     sound = facts.found.closed and facts.found.consistent and not facts.inside_out
-    ready = sound and not losses and not facts.guessed
-    advice = ([facts.guessed] if facts.guessed else []) + [sentence for _, sentence in losses]
+    ready = sound and not losses and not doubts
+    advice = doubts + [sentence for _, sentence in losses]
     return {
         "points": points,
         "grade": grade,
@@ -55,7 +63,8 @@ def _verdict(facts: Facts, sound: bool, ready: bool, flawed: bool) -> str:
         return "Has open edges" if facts.found.open_edges else "Not a solid"
     if ready:
         return "Closed and ready to use"
-    return ("Closed, with flaws" if flawed else "Closed") + ("; the back is guessed" if facts.guessed else "")
+    doubt = "; the back is guessed" if facts.guessed else "; the mask is in doubt" if facts.doubted else ""
+    return ("Closed, with flaws" if flawed else "Closed") + doubt
 
 
 def _losses(facts: Facts) -> list[tuple[float, str]]:
@@ -83,12 +92,21 @@ def _losses(facts: Facts) -> list[tuple[float, str]]:
         )
     elif facts.thin_share > MAX_THIN_SHARE:
         take(15.0, f"{facts.thin_share:.0%} of the mesh is so thin that it may break in print; scale it up.")
+    elif facts.wall is not None and facts.wall < MIN_WALL:
+        take(15.0, "Some walls of the mesh are so thin that they may break in print; scale it up.")
     if facts.lost_parts:
         places, verb = ("One place", "is") if facts.lost_parts == 1 else (f"{facts.lost_parts} places", "are")
         take(
             min(15.0 + 500.0 * facts.lost_share, 40.0),
             f"{places} of the mask, {facts.lost_share:.1%} of its area, {verb} missing in the mesh; allow more faces "
             "or a finer resolution, or crop the photo closer.",
+        )
+    if facts.added_parts:
+        places, verb = ("One place", "lies") if facts.added_parts == 1 else (f"{facts.added_parts} places", "lie")
+        take(
+            min(15.0 + 100.0 * facts.added_share, 40.0),
+            f"{places} of the mesh, {facts.added_share:.1%} of its outline, {verb} beyond the mask; look at it from "
+            "all sides before you use it.",
         )
     if facts.loose_parts:
         pieces = "One piece hangs" if facts.loose_parts == 1 else f"{facts.loose_parts} pieces hang"

@@ -18,12 +18,13 @@ OPPOSITE = -0.7  # largest cosine between the normals of the two sides of a wall
 THIN_SHARE = 0.01  # of the surface: a rim is thin without being weak
 
 
-def wall_thickness(mesh: Mesh) -> float | None:
-    """Return the thickness, in the mesh's own units, that all but the thinnest hundredth of its surface exceed.
+def wall_thickness(mesh: Mesh, side: int = SIDE) -> float | None:
+    """Return the thickness, in the mesh's own units, that all but the thinnest hundredth of its surface exceed. `side`
+    rays go along its longest side.
 
     None where there is no wall.
     """
-    found = [pair for axis in range(3) for pair in _along(mesh, axis)]
+    found = [pair for axis in range(3) for pair in _along(mesh, axis, side)]
     thickness, area = (np.concatenate([pair[k] for pair in found] or [np.zeros(0)]) for k in range(2))
     if not len(thickness):
         return None
@@ -32,11 +33,11 @@ def wall_thickness(mesh: Mesh) -> float | None:
     return float(thickness[order][np.searchsorted(reached, THIN_SHARE * reached[-1])])
 
 
-def _along(mesh: Mesh, axis: int) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+def _along(mesh: Mesh, axis: int, side: int) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Yield the thickness and the area of each piece of surface that rays along the axis meet steeply."""
     others = [k for k in range(3) if k != axis]
     points = mesh.vertices.astype(np.float64)
-    low, step = points.min(axis=0), max(float(np.ptp(points, axis=0).max()), 1e-12) / SIDE
+    low, step = points.min(axis=0), max(float(np.ptp(points, axis=0).max()), 1e-12) / side
     corners = (points[:, others] - low[others]) / step
     width, height = (int(size) + 1 for size in corners.max(axis=0))
     a, b, c = (points[mesh.faces[:, k]] for k in range(3))

@@ -135,6 +135,42 @@ def test_parts_beyond_those_of_the_matte_are_loose():
     assert measure(two, framed(alpha)).loose_parts == 0
 
 
+def test_specks_that_the_mesh_does_not_have_excuse_no_loose_pieces():
+    behind = trimesh.creation.icosphere(2, 0.05).apply_translation((-0.8, 0, 0))  # where the camera does not see it
+    two = mesh_of(trimesh.util.concatenate([trimesh.creation.icosphere(4, 0.5), behind]))
+    alpha = ball_picture(0.5)
+    alpha[5, 5] = 1.0
+    figures = measure(two, framed(alpha))
+    assert figures.loose_parts == 1 and not figures.ready
+
+
+def test_what_the_mesh_has_beyond_the_matte_is_a_flaw_a_rim_is_not():
+    alpha = ball_picture(0.5)
+    assert measure(mesh_of(trimesh.creation.icosphere(5, 0.505)), framed(alpha)).ready
+    spiked = mesh_of(trimesh.creation.icosphere(5, 0.5))
+    spiked.vertices[spiked.vertices[:, 1] > 0.47, 1] += 0.35
+    figures = measure(spiked, framed(alpha))
+    assert not figures.ready and any("beyond the mask" in sentence for sentence in figures.advice)
+
+
+def test_a_wall_that_the_camera_sees_from_its_edge_is_thin_all_the_same():
+    """A block whose back half is squeezed to a fin along the camera's rays: they go a long way through it."""
+    block = trimesh.creation.box((1.2, 0.6, 0.6)).subdivide().subdivide()
+    finned = mesh_of(block)
+    finned.vertices[finned.vertices[:, 0] < -0.1, 1] *= 0.005
+    places = np.abs((np.arange(512) + 0.5) / 512 * 2 - 1) * HALF_HEIGHT * 1.3 < 0.3  # its front is 1.3 away
+    alpha = np.outer(places, places).astype(np.float32)
+    assert measure(mesh_of(block), framed(alpha)).ready
+    figures = measure(finned, framed(alpha))
+    assert figures.silhouette_iou > 0.98 and figures.components == 1
+    assert not figures.ready and any("walls" in sentence for sentence in figures.advice)
+
+
+def test_a_matte_in_doubt_makes_no_mesh_ready():
+    figures = measure(mesh_of(trimesh.creation.icosphere(3, 0.5)), framed(ball_picture(0.5)), doubted=True)
+    assert not figures.ready and "in doubt" in figures.verdict
+
+
 def test_lengths_are_those_of_a_scaled_file():
     ball = mesh_of(trimesh.creation.icosphere(3, 0.5))
     plain, twice = (measure(ball, framed(ball_picture(0.5)), place(ball, scale=scale)) for scale in (1.0, 2.0))

@@ -28,6 +28,13 @@ def test_a_guessed_shape_is_at_best_a_c_and_says_so_first():
     assert card["verdict"] == "Closed; the back is guessed"
 
 
+def test_a_mesh_from_a_doubtful_mask_is_at_best_a_c_and_never_ready():
+    card = judge(replace(SOUND, doubted=True))
+    assert card["grade"] == "C" and not card["ready"] and card["verdict"] == "Closed; the mask is in doubt"
+    assert len(card["advice"]) == 1 and "in doubt" in card["advice"][0]
+    assert judge(replace(SOUND, doubted=True, guessed=GUESSED))["verdict"] == "Closed; the back is guessed"
+
+
 FLAWS = {
     "cut open": {"found": Topology(False, False, 12, 1)},
     "more than two": {"found": Topology(False, False, 0, 1)},
@@ -37,6 +44,8 @@ FLAWS = {
     "are missing": {"lost_parts": 2, "lost_share": 0.004},
     "loose": {"loose_parts": 1},
     "covers the mask": {"iou": 0.6},
+    "beyond the mask": {"added_parts": 1, "added_share": 0.03},
+    "walls": {"wall": 0.002},
 }
 
 

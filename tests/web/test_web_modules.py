@@ -543,12 +543,20 @@ def test_a_mesh_is_ready_only_where_its_scorecard_says_so() -> None:
     const { meshVerdict, meshFigures } = await import(`${WEB}/words.js`);
     const cards = JSON.parse(process.argv[1]);
     const shown = cards.map((card) => [meshVerdict(card).title, meshVerdict(card).tone, ...meshFigures(card).slice(3)]);
+    const byColour = { segmenter: { name: "border" }, background: { uniform: false } };
+    const byNetwork = { segmenter: { name: "u2net" } };
+    for (const matte of [byColour, byNetwork]) {
+      const { title, tone } = meshVerdict(cards[0], matte);
+      shown.push([title, tone]);
+    }
     console.log(JSON.stringify(shown));
     """
     size = ["Width × height × depth", "1.00 × 1.20 × 0.50 m"]
     assert node(script, json.dumps([sound, guessed])) == [
         ["Closed and ready to use", "good", size, ["Silhouette match", "98%"]],
         ["Closed; the back is guessed", "fair", size, ["Shape", "guessed"]],
+        ["Closed; the cutout is a first guess", "fair"],
+        ["Closed and ready to use", "good"],
     ]
 
 

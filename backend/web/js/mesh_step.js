@@ -93,7 +93,7 @@ function showReport(photo) {
   const report = isDone(job) ? job.report : null;
   const key = report ? job.id : "";
   fill(byId("mesh-verdict"), key, () =>
-    report ? verdictCard(meshVerdict(report.mesh), meshFigures(report.mesh)) : [],
+    report ? verdictCard(meshVerdict(report.mesh, photo.matte?.report), meshFigures(report.mesh)) : [],
   );
   fill(byId("mesh-made-by"), key, () => (report ? madeBy(report, report.engine, job.cache === "hit") : []));
   fill(byId("mesh-purposes"), key, () => (report ? meshPurposes(photo).map(downloadButton) : []));

@@ -66,9 +66,11 @@ export function matteFigures(report) {
 /** @returns {[string, string]} */
 const gradeOf = ({ grade, points }) => [t("figure.grade"), t("figure.points", { grade, points })];
 
-/** @param {any} figures `report.mesh` @returns {{title: string, tone: string, more: string[]}} */
-export function meshVerdict(figures) {
+/** @param {any} figures `report.mesh` @param {any} [matte] the report of the matte that it was made from @returns {Verdict} */
+export function meshVerdict(figures, matte = null) {
   const tone = TONES[figures.grade] ?? "fair";
+  if (figures.ready && matte && isGuess(matte))
+    return { title: t("verdict.of-guess"), tone: "fair", own: [t("verdict.by-colour")], more: figures.advice };
   return { title: figures.verdict, tone: figures.ready ? "good" : tone === "good" ? "fair" : tone, more: figures.advice };
 }
 
