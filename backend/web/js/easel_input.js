@@ -3,9 +3,15 @@
 const PRESSURE_STEP = 0.15; // a pen's radius changes in these steps; each is a stroke of its own
 const CLICK_PX = 5; // a press that moves less is a click
 
+/** The brush of a lasso: its line; what it encloses is painted, too. */
+export const LASSO = { radius: 1, hardness: 1, filled: true };
+
+/** Whether a stroke paints anything: the line of a lasso that encloses nothing does not. */
+export const isWhole = ({ points, filled }) => !filled || points.length > 2;
+
 /**
  * @param {import("./easel.js").Easel} easel
- * @param {{tool: () => string, brush: () => {radius: number, hardness: number}, onStrokes: (strokes: any[]) => void,
+ * @param {{tool: () => string, brush: () => {radius: number, hardness: number, filled: boolean}, onStrokes: (strokes: any[]) => void,
  *   onClick: (x: number, y: number, mode: string) => void}} hand
  */
 export function listenToHand(easel, hand) {
@@ -16,7 +22,7 @@ export function listenToHand(easel, hand) {
   let pressed = null;
 
   const mode = () => (hand.tool().endsWith("remove") ? "remove" : "add");
-  const isBrush = () => ["add", "remove"].includes(hand.tool());
+  const isBrush = () => /^(lasso-)?(add|remove)$/.test(hand.tool());
   const isPan = (event) => hand.tool() === "pan" || event.button === 1 || event.buttons === 4;
 
   function showCursor(event) {
@@ -26,9 +32,10 @@ export function listenToHand(easel, hand) {
     easel.drawSoon();
   }
   function addPoint(event) {
-    const { radius, hardness } = hand.brush();
+    const { radius, hardness, filled } = hand.brush();
     const point = easel.place(event.clientX, event.clientY).map((value) => Math.round(value * 10) / 10);
-    const pressure = event.pointerType === "pen" && event.pressure > 0 ? 0.3 + 0.7 * event.pressure : 1;
+    const presses = event.pointerType === "pen" && event.pressure > 0 && !filled; // a lasso stays one line
+    const pressure = presses ? 0.3 + 0.7 * event.pressure : 1;
     const current = strokes.at(-1);
     const wanted = radius * pressure;
     if (current) {
@@ -40,7 +47,7 @@ export function listenToHand(easel, hand) {
       }
       current.points.push(point);
     }
-    strokes.push({ points: [point], radius: Math.max(0.5, wanted), hardness, mode: mode() });
+    strokes.push({ points: [point], radius: Math.max(0.5, wanted), hardness, mode: mode(), filled });
   }
   function dropStroke() {
     if (strokes) easel.live([]);

@@ -1,10 +1,10 @@
 // Keyboard input on the easel: arrow keys move the brush, the space bar paints or clicks; held with arrows it draws.
 
-const TOOLS = { b: "add", e: "remove", k: "click-keep", r: "click-remove", h: "pan" };
+const TOOLS = { b: "add", e: "remove", k: "click-keep", r: "click-remove", l: "lasso-add", x: "lasso-remove", h: "pan" };
 
 /**
  * @param {import("./easel.js").Easel} easel
- * @param {{tool: () => string, setTool: (tool: string) => void, brush: () => {radius: number, hardness: number},
+ * @param {{tool: () => string, setTool: (tool: string) => void, brush: () => {radius: number, hardness: number, filled: boolean},
  *   resize: (steps: number) => void, undo: () => void, redo: () => void,
  *   onStrokes: (strokes: any[]) => void, onClick: (x: number, y: number, mode: string) => void}} hand
  */
@@ -42,7 +42,7 @@ export function listenToKeys(easel, hand) {
     const tool = hand.tool();
     if (tool.startsWith("click")) hand.onClick(at[0], at[1], tool.replace("click-", ""));
     else if (tool !== "pan" && !stroke) {
-      stroke = { points: [at], ...hand.brush(), mode: tool };
+      stroke = { points: [at], ...hand.brush(), mode: tool.replace("lasso-", "") };
       easel.live([stroke]);
     }
     showCursor();

@@ -5,7 +5,7 @@ import { Problem } from "./api.js";
 import { byId, choose, chosen, say } from "./dom.js";
 import { Easel } from "./easel.js";
 import { clicked, edited, wordOn } from "./edit_requests.js";
-import { listenToHand } from "./easel_input.js";
+import { isWhole, LASSO, listenToHand } from "./easel_input.js";
 import { listenToKeys } from "./easel_keys.js";
 import { Edits } from "./edits.js";
 import { fileOf } from "./files.js";
@@ -29,7 +29,7 @@ export function startFixStep() {
   const hand = {
     tool: () => chosen("tool"),
     setTool: (tool) => choose("tool", tool),
-    brush,
+    brush: () => (chosen("tool").startsWith("lasso") ? LASSO : { ...brush(), filled: false }),
     resize,
     undo: () => step("undo"),
     redo: () => step("redo"),
@@ -39,10 +39,9 @@ export function startFixStep() {
   };
   listenToHand(easel, hand);
   listenToKeys(easel, hand);
-  byId("undo").addEventListener("click", hand.undo);
-  byId("redo").addEventListener("click", hand.redo);
-  byId("zoom-in").addEventListener("click", () => easel.zoomBy(1.4));
-  byId("zoom-out").addEventListener("click", () => easel.zoomBy(1 / 1.4));
+  for (const way of ["undo", "redo"]) byId(way).addEventListener("click", hand[way]);
+  for (const [id, by] of Object.entries({ "zoom-in": 1.4, "zoom-out": 1 / 1.4 }))
+    byId(id).addEventListener("click", () => easel.zoomBy(by));
   byId("zoom-fit").addEventListener("click", () => easel.fit());
   byId("snap").addEventListener("click", () => ask(t("fix.snapping"), { refine: true }));
   byId("fix-done").addEventListener("click", () => go("matte"));
@@ -115,8 +114,10 @@ function showBrush() {
   document.querySelector('label[for="brush-hardness"] output').textContent = percent(brush().hardness);
 }
 
-function addStrokes(strokes) {
+function addStrokes(drawn) {
   if (!work?.edits) return;
+  const strokes = drawn.filter(isWhole);
+  if (strokes.length === 0) return easel.live([]);
   forgetMarks();
   work.edits.push({ strokes });
   redraw();

@@ -5,7 +5,7 @@ const RINGS = 20;
 
 /**
  * @param {CanvasRenderingContext2D} context of a canvas whose transparency is the mask
- * @param {{points: number[][], radius: number, hardness: number, mode: string}} stroke in pixels of the picture
+ * @param {{points: number[][], radius: number, hardness: number, mode: string, filled?: boolean}} stroke in pixels of the picture
  * @param {number} scale pixels of the canvas for one of the picture
  */
 export function paintStroke(context, stroke, scale) {
@@ -17,6 +17,11 @@ export function paintStroke(context, stroke, scale) {
   context.save();
   Object.assign(context, { lineCap: "round", lineJoin: "round", strokeStyle: "#fff" });
   context.globalCompositeOperation = mode === "add" ? "source-over" : "destination-out";
+  if (stroke.filled) {
+    path.closePath();
+    context.fillStyle = "#fff";
+    context.fill(path);
+  }
   for (const { distance, share } of rings(radius, hardness)) {
     context.lineWidth = 2 * distance;
     context.globalAlpha = share;
