@@ -522,12 +522,14 @@ def test_a_matte_that_nothing_vouches_for_has_no_grade_and_no_confidence() -> No
     assert verdicts(
         report_of("own-mask", grade="A", points=100),
         report_of("own-alpha", grade="A", points=100),
+        report_of("paper", grade="A"),
         report_of("border", doubted=True, grade="C"),
         report_of("border", uniform=False, grade="A"),
         report_of("border", grade="A", touches=[], parts=1, holes=0),
     ) == [
         ["Edited by you, not graded", "calm", plain],
         ["The photo’s own transparency, not graded", "calm", plain],
+        ["Only the ink, not graded", "calm", plain],  # of what does not look like ink on paper
         ["Doubtful: check before you use it", "poor", plain],
         ["A first guess", "fair", plain],
         ["Clean", "good", "Grade,Share of the photo,Edge sharpness,Confidence"],

@@ -17,8 +17,13 @@ const sides = new Intl.ListFormat(LANGUAGE, { type: "conjunction" });
 /** Whether a matte is the stand-in's guess before a background of several colours. @param {any} report */
 const isGuess = (report) => report.segmenter.name === "border" && !report.background?.uniform;
 
+/** The key of the verdict on a matte that nobody grades: a hand’s, the photo’s own, ink where none was expected.
+ * @param {any} report */
+const ungraded = ({ segmenter: { name }, background }) =>
+  name === "paper" && !background?.ink ? "verdict.ink" : UNGRADED[name];
+
 /** Whether the figures of a matte say how sure its segmenter is. @param {any} report */
-const isGraded = (report) => !UNGRADED[report.segmenter.name] && !report.mask.doubted && !isGuess(report);
+const isGraded = (report) => !ungraded(report) && !report.mask.doubted && !isGuess(report);
 
 /**
  * The scorecard of a matte as one line and a tone.
@@ -29,8 +34,8 @@ export function verdictOf(report) {
   const card = report.mask;
   const isDocument = report.options?.mode === "document"; // its parts and openings are letters and do not count
   if (!card.found) return { title: t("verdict.nothing"), tone: "poor", more: card.advice };
-  if (UNGRADED[report.segmenter.name])
-    return { title: t(UNGRADED[report.segmenter.name]), tone: "calm", more: card.advice };
+  const key = ungraded(report);
+  if (key) return { title: t(key), tone: "calm", more: card.advice };
   if (card.doubted) return { title: t("verdict.doubtful"), tone: "poor", more: card.advice };
   if (isGuess(report)) return { title: t("verdict.guess"), tone: "fair", own: [t("verdict.by-colour")], more: card.advice };
   const parts = [t(`grade.${card.grade}`)];
@@ -46,6 +51,7 @@ export function verdictOf(report) {
 /** The grade of a matte in a word; empty while there is none. @param {any} report @returns {string} */
 export function shortGrade(report) {
   if (!report?.mask) return "";
+  if (!report.mask.found) return t("grade.short-nothing");
   if (report.segmenter.name === "own-mask") return t("grade.short-edited");
   if (report.mask.doubted) return t("grade.short-doubtful");
   if (isGuess(report)) return t("grade.short-guess");
