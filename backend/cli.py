@@ -7,6 +7,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any, cast
@@ -24,6 +25,7 @@ from backend.contract.mesh_formats import MESH_FORMATS
 from backend.contract.options import MaskOptions, MatteOptions, MeshOptions
 from backend.contract.settings import Settings, invalid_settings
 from backend.contract.versions import __version__
+from backend.contract.work import File
 
 COMMANDS: dict[type[MatteOptions], str] = {MaskOptions: "remove-bg", MeshOptions: "generate-mesh"}
 
@@ -92,7 +94,7 @@ def _add_picture_command(commands: Any, kind: type[MatteOptions], about: str, ou
 
 def _run_picture(parsed: argparse.Namespace) -> int:
     from backend.bundles.debug_bundle import Bundle
-    from backend.bundles.inputs import run_inputs, store_files
+    from backend.bundles.inputs import failure_report, run_inputs, store_files
     from backend.bundles.tape import RunTape
     from backend.commands.mesh_files import write_mesh
     from backend.commands.progress import shown_progress
@@ -122,13 +124,28 @@ def _run_picture(parsed: argparse.Namespace) -> int:
     tape = None if bundle is None else RunTape(bundle)
     trace = Trace(None if bundle is None else bundle.add, tape=tape)
     engines, azimuths = Engines(settings), [azimuth for _, azimuth in getattr(parsed, "view", ())]
+
+    def keep_bundle(file: File | None, report: dict[str, Any]) -> None:
+        if bundle is None or tape is None:
+            return
+        stored = store_files(bundle, sent)
+        given = run_inputs(COMMANDS[kind], options, stored, tape, run.models, settings, file, azimuths)
+        with translate_write_errors(parsed.debug):
+            bundle.finish(file, {**report, "inputs": given.model_dump(mode="json")})
+            bundle.unpack(parsed.debug)
+
     with shown_progress(trace, quiet=parsed.quiet), engines.stages.run("avoid") as run:
         more: dict[str, Any] = {"mask": sent.get("mask"), "engines": engines, "trace": trace}
-        if kind is MaskOptions:
-            result: Any = cut_out(sent["file"], cast(MaskOptions, options), **more)
-        else:
-            views = [(sent[f"view-{number}"], azimuth) for number, azimuth in enumerate(azimuths, 1)]
-            result = reconstruct(sent["file"], cast(MeshOptions, options), views=views, **more)
+        try:
+            if kind is MaskOptions:
+                result: Any = cut_out(sent["file"], cast(MaskOptions, options), **more)
+            else:
+                views = [(sent[f"view-{number}"], azimuth) for number, azimuth in enumerate(azimuths, 1)]
+                result = reconstruct(sent["file"], cast(MeshOptions, options), views=views, **more)
+        except Exception as error:  # whatever it was: the bundle is what a report of it needs
+            with suppress(MattemeshError):
+                keep_bundle(None, failure_report(error, trace))
+            raise
     file, report = result.file, result.report.as_json()
     written: tuple[Path, ...] = ()
     if parsed.out == STREAM:
@@ -138,12 +155,7 @@ def _run_picture(parsed: argparse.Namespace) -> int:
         written = write_mesh(parsed.out, file, inputs)
     if parsed.report:
         write_result(parsed.report, json.dumps(report, indent=2).encode())
-    if bundle is not None and tape is not None:
-        stored = store_files(bundle, sent)
-        given = run_inputs(COMMANDS[kind], options, stored, tape, run.models, settings, file, azimuths)
-        with translate_write_errors(parsed.debug):
-            bundle.finish(file, {**report, "inputs": given.model_dump(mode="json")})
-            bundle.unpack(parsed.debug)
+    keep_bundle(file, report)
     for sentence in [*trace.notes, *trace.degradations]:
         print(f"note: {sentence}", file=sys.stderr)
     if isinstance(result, Reconstruction) and not parsed.quiet:

@@ -84,14 +84,15 @@ class Bundle:
         except OSError as error:
             self._fault = error
 
-    def finish(self, file: File, report: Mapping[str, Any]) -> None:
-        """Add the rest. Raises OSError, also one that `add` met."""
+    def finish(self, file: File | None, report: Mapping[str, Any]) -> None:
+        """Add the rest; there is no result where the run failed. Raises OSError, also one that `add` met."""
         if self._fault is not None:
             raise self._fault
         if self._tiles:
             self._zip.writestr(zipfile.ZipInfo("overview.png"), encode_rgb_png(overview(self._tiles)))
         self._zip.writestr("report.json", json.dumps(report, indent=2))
-        self._zip.writestr(zipfile.ZipInfo(file.name), file.data)
+        if file is not None:
+            self._zip.writestr(zipfile.ZipInfo(file.name), file.data)
         self._zip.close()
         self._file.flush()
         self.finished = True

@@ -3,7 +3,9 @@
 import hashlib
 import platform
 import sys
+import traceback
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -11,7 +13,9 @@ import cv2
 from backend.bundles.debug_bundle import Bundle
 from backend.bundles.tape import RunTape
 from backend.cache.identity import ABSENT, EMBEDDED, NEUTRAL, REMOTE, build_fingerprint, files_of
+from backend.contract.errors import MattemeshError, problem_of
 from backend.contract.options import WorkOptions
+from backend.contract.report import base_report
 from backend.contract.run_inputs import (
     FORM,
     HANDED_TO,
@@ -22,7 +26,8 @@ from backend.contract.run_inputs import (
     first_reader,
     last_stage,
 )
-from backend.contract.settings import Settings
+from backend.contract.settings import REPOSITORY, Settings
+from backend.contract.trace import Trace
 from backend.contract.work import File
 from backend.weights.digests import digest_of
 
@@ -42,10 +47,13 @@ def run_inputs(
     tape: RunTape,
     models: Mapping[str, str],
     settings: Settings,
-    result: File,
+    result: File | None,
     azimuths: Iterable[float] = (),
 ) -> RunInputs:
-    """Return what the run was given that ended with `result`. `models`: the fingerprints of the networks in it."""
+    """Return what the run was given that ended with `result`, None where it failed.
+
+    `models`: the fingerprints of the networks that took part.
+    """
     values = options.model_dump(mode="json", exclude={"debug"})
     last = RUN_STAGES.index(last_stage(type(options)))
     stages = {
@@ -69,8 +77,21 @@ def run_inputs(
         models={name: _digests(name, stamp, settings) for name, stamp in models.items() if stamp != EMBEDDED},
         build=build_fingerprint(),
         machine=machine(),
-        result=StoredFile(name=result.name, bytes=result.size, sha256=hashlib.sha256(result.data).hexdigest()),
+        result=None if result is None else _result(result),
     )
+
+
+def _result(file: File) -> StoredFile:
+    return StoredFile(name=file.name, bytes=file.size, sha256=hashlib.sha256(file.data).hexdigest())
+
+
+def failure_report(error: Exception, trace: Trace) -> dict[str, Any]:
+    """Return what report.json says of a run that failed: the error, a bug's with its traceback but no home folder."""
+    told = {"code": problem_of(error).code, "detail": str(error)}
+    if not isinstance(error, MattemeshError):
+        lines = "".join(traceback.format_exception(error))
+        told["traceback"] = lines.replace(f"{REPOSITORY}/", "").replace(str(Path.home()), "~")
+    return {"error": told, **base_report(trace), "stages": [stage.name for stage in trace.stages]}
 
 
 def recorded_settings(settings: Settings) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class Replayed:
     inputs: RunInputs
     trace: Trace
     taken: tuple[str, ...]  # what earlier stages had handed on
-    same: bool  # whether the file has the bytes of the bundle's
+    same: bool | None  # whether the file has the bytes of the bundle's; None where that run had failed
     differences: tuple[str, ...]  # why it may have others, where no option was changed
 
 
@@ -80,7 +80,7 @@ def replay(
         )
         computed = [name for name in tape.made if name.partition("-")[0] in wanted]
         differences = tuple(_differences(inputs, now, old_versions, computed, all_models=start == "segment"))
-        same = now.result.sha256 == inputs.result.sha256
+        same = None if inputs.result is None else now.result == inputs.result
         return Replayed(made.file, made.report, now, trace, tuple(tape.taken), same, differences)
 
 

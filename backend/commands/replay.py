@@ -86,7 +86,9 @@ def _tell(made: Any, changes: dict[str, str]) -> None:
     print(f"replay: from the bundle: {', '.join(['what was sent', *made.taken])}.", file=sys.stderr)
     for sentence in made.differences:
         print(f"replay: {sentence}.", file=sys.stderr)
-    if made.same:
+    if made.same is None:
+        verdict = "The bundle's run had failed, and this one has not."
+    elif made.same:
         verdict = "The result has the same bytes as the bundle's."
     elif changes:
         options = ", ".join(f"{name}={value}" for name, value in changes.items())

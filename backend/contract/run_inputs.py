@@ -88,4 +88,4 @@ class RunInputs(_Part):
     models: dict[str, dict[str, str]] = Field(description="networks that took part: their files' sha256")
     build: str = Field(description="digest of the code, its own networks and the libraries")
     machine: dict[str, str]
-    result: StoredFile
+    result: StoredFile | None = Field(description="what came out, to compare; null where the run failed")

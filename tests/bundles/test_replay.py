@@ -371,6 +371,41 @@ def test_the_command_never_replaces_anything_unasked(
             main(wrong)
 
 
+def test_a_run_that_fails_leaves_a_bundle_that_fails_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CHECKPOINTS_DIR", str(tmp_path / "weights"))
+    photo, folder, out = tmp_path / "photo.png", tmp_path / "bundle", tmp_path / "model.glb"
+    photo.write_bytes(encoded(np.full((40, 60, 3), 120, np.uint8)))
+    call = ["generate-mesh", str(photo), "-o", str(out), "--debug", str(folder), "--quiet", "--model", "border"]
+    assert main(call) == 1 and not out.exists()
+    report = json.loads((folder / "report.json").read_text())
+    assert report["error"]["code"] == "no-subject" and report["inputs"]["result"] is None
+    assert {"guess", "subject", "fused"} <= set(report["inputs"]["handed"])
+    capsys.readouterr()
+    for stage in MESHED:
+        assert main(["replay", str(folder), "--from", stage, "-o", str(out), "--quiet"]) == 1
+        assert capsys.readouterr().err.startswith("no-subject: ") and not out.exists()
+
+
+def test_a_bug_leaves_its_traceback_in_the_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHECKPOINTS_DIR", str(tmp_path / "weights"))
+    photo, folder, out = tmp_path / "photo.png", tmp_path / "bundle", tmp_path / "mask.png"
+    photo.write_bytes(PHOTO)
+
+    def broken(*_: object) -> bytes:
+        raise ZeroDivisionError("a bug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("backend.pipeline.encode_file", broken)
+        with pytest.raises(ZeroDivisionError):
+            main(["remove-bg", str(photo), "-o", str(out), "--debug", str(folder), "--quiet", "--model", "border"])
+    error = json.loads((folder / "report.json").read_text())["error"]
+    assert "ZeroDivisionError: a bug" in error["traceback"] and str(REPOSITORY) not in error["traceback"]
+    made = replay(folder, "fuse", {}, Settings(checkpoints_dir=tmp_path / "weights"))
+    assert made.same is None and made.file.name == "mask.png"
+
+
 def test_options_without_a_stage_are_those_of_the_segmenter() -> None:
     fields = {**MaskOptions.model_fields, **MeshOptions.model_fields}
     assert {name for name in fields if first_reader(name) == "segment"} == {
