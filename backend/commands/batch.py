@@ -9,7 +9,7 @@ import sys
 from collections.abc import Coroutine, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -32,8 +32,11 @@ from backend.folders.batch.progress import choose_display, shown, summary, table
 from backend.folders.batch.report import report_page
 from backend.folders.batch.run import BatchRun
 from backend.folders.batch.watch import Resting, waves
+from backend.folders.runner import MEMORY_A_JOB
 
-MEMORY_A_JOB = {"mask": 3e9, "mesh": 8e9}  # bytes per process, with the default weights
+if TYPE_CHECKING:
+    from backend.cluster.folder import ClusterRun
+
 MAX_JOBS = 8
 NOTHING = Handling()
 
@@ -65,8 +68,8 @@ def _check_goes_together(parsed: argparse.Namespace) -> None:
         raise InvalidParameterError("--quality-handling compares all pictures; it does not go with --watch.")
     local = isinstance(parsed.folder, Path) and isinstance(parsed.out, Path)
     for flag, given in (("--watch", parsed.watch), ("--quality-handling", parsed.quality_handling)):
-        if given and not local:
-            raise InvalidParameterError(f"{flag} needs folders of this machine; it does not go with buckets.")
+        if given and (parsed.cluster or not local):
+            raise InvalidParameterError(f"{flag} needs folders of this machine, without --cluster.")
 
 
 def check_kind(manifest: Manifest, kind: str) -> None:
@@ -153,7 +156,21 @@ class _Session:
         finally:
             await run.close()
 
-    def _new_run(self) -> BatchRun:
+    def _new_run(self) -> "BatchRun | ClusterRun":
+        if self._parsed.cluster:
+            from backend.cluster.folder import ClusterRun
+
+            return ClusterRun(
+                self._parsed.cluster,
+                self._config,
+                self._settings,
+                self._parsed.jobs,
+                (self._parsed.folder, self._parsed.out),
+                self._source,
+                self._out,
+                self._manifest,
+                self._display,
+            )
         return BatchRun(
             self._config, self._settings, self._jobs, self._source, self._out, self._manifest, self._display
         )

@@ -25,7 +25,17 @@ def add_batch(commands: Any) -> None:
         "-o", "--out", type=_address, required=True, metavar="OUT_DIR", help="where the results go, also a bucket"
     )
     command.add_argument("--kind", choices=list(BATCH_KINDS), default="remove-bg", help="(default: remove-bg)")
-    command.add_argument("--jobs", type=_count, metavar="N", help="processes (default: by cores and memory)")
+    command.add_argument(
+        "--jobs",
+        type=_count,
+        metavar="N",
+        help="processes, of all nodes (default: by cores and memory)",
+    )
+    command.add_argument(
+        "--cluster",
+        metavar="auto|HOST:PORT",
+        help="do the work on the nodes of this Ray cluster, which see the same folders or buckets (docs/cluster.md)",
+    )
     command.add_argument(
         "--min-grade", choices=["A", "B", "C", "D"], help="results with a worse grade go to OUT_DIR/review"
     )

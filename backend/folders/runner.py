@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 POLICY = RestartPolicy(first_rest_s=0.5, longest_rest_s=2.0)  # short: no client is waiting for an answer
 MAX_RESTS = 10  # of all workers in a row, before the run is given up
+MEMORY_A_JOB = {"mask": 3e9, "mesh": 8e9}  # bytes per process, with the default weights
 READ_AHEAD = 2  # pieces of work that wait for a free worker, ready to begin
 FOREVER_S = 1e7  # work may wait as long as its workers need to start
 Item = TypeVar("Item")

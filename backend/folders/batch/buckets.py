@@ -170,25 +170,27 @@ class ManifestParts:
             return
         self._lines.append(line)
         if time.monotonic() - self._stored > PART_EVERY_S or sum(map(len, self._lines)) > PART_BYTES:
-            self._store()
+            self.flush()
+
+    def flush(self) -> None:
+        """Store the next part, if there is one."""
+        if not self._lines:
+            return
+        self._number += 1
+        if not self._bucket.create(_part_name(self._number), b"".join(self._lines)):
+            raise InvalidParameterError(f"Another run is writing to {self._bucket.url}.", parameter="out")
+        self._lines.clear()
+        self._stored = time.monotonic()
 
     def close(self, lines: Iterator[bytes]) -> None:
         """Store what is left, write `lines` as manifest.jsonl and remove the parts."""
-        if self._lines:
-            self._store()
+        self.flush()
         if self._number == self._merged:
             return
         header = {"manifest": "mattemesh batch", "version": 1, "parts": self._number}
         self._bucket.write(MANIFEST, _joined(json.dumps(header).encode() + b"\n", lines))
         self._merged = self._number
         self._bucket.remove([_part_name(number) for number in self._parts() if number <= self._number])
-
-    def _store(self) -> None:
-        self._number += 1
-        if not self._bucket.create(_part_name(self._number), b"".join(self._lines)):
-            raise InvalidParameterError(f"Another run is writing to {self._bucket.url}.", parameter="out")
-        self._lines.clear()
-        self._stored = time.monotonic()
 
     def _parts(self) -> list[int]:
         names = (PART_NAME.fullmatch(each.name) for each in self._bucket.listed(f"{PARTS}/"))

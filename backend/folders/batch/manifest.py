@@ -6,7 +6,7 @@ and ended before the next one is written. The file may come from elsewhere: a re
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import field, fields
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal
@@ -110,6 +110,13 @@ class Manifest:
         with self._lock:
             self._log.append(_line_of_record(record), sync=record.state != "working")
             self.records[record.input] = record
+
+    def announce(self, records: Sequence[Record]) -> None:
+        """Append `records` of work that will begin: after a kill the next run knows whose its results are."""
+        with self._lock:
+            self._log.append(b"".join(map(_line_of_record, records)), sync=True)
+            self._log.flush()
+            self.records.update((record.input, record) for record in records)
 
     def close(self) -> None:
         """End the writing. Raises InvalidParameterError or StorageFailedError where records are not stored yet."""

@@ -145,6 +145,9 @@ class ManifestFile:
             if sync:
                 os.fsync(self._file.fileno())
 
+    def flush(self) -> None:
+        """Every line is in the file."""
+
     def close(self, lines: Iterator[bytes]) -> None:
         """End the writing; all `lines` are there already."""
         self._file.close()

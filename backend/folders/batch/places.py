@@ -36,6 +36,10 @@ class ManifestLog(Protocol):
         """Append a whole line or nothing; `sync`: it matters to the next run."""
         ...
 
+    def flush(self) -> None:
+        """Make sure that a killed process leaves what was appended with `sync`."""
+        ...
+
     def close(self, lines: Iterator[bytes]) -> None:
         """End the writing; `lines` are the records of all pictures."""
         ...

@@ -205,6 +205,20 @@ def test_a_killed_run_leaves_parts_which_the_next_run_reads_and_joins(
     assert {name: record.state for name, record in last.records.items()} == {"a/x.jpg": "failed", "c.jpg": "done"}
 
 
+@pytest.mark.usefixtures("no_drawings")
+def test_what_a_killed_run_has_written_keeps_its_name(stand_in: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in.objects["in/x.png"] = PNG
+    monkeypatch.setattr(buckets.ManifestParts, "close", lambda *_: None)  # and with it the last part is lost
+    assert run("s3://photos/in", "s3://photos/cut", "--quiet") == 0
+    monkeypatch.undo()
+    for name, value in stand_in.environment.items():
+        monkeypatch.setenv(name, value)
+    assert "cut/x.png" in stand_in.objects
+    assert [record.state for record in opened().records.values()] == ["working"]
+    assert run("s3://photos/in", "s3://photos/cut", "--quiet") == 0
+    assert {name for name in results(stand_in) if name.endswith("png")} == {"x.png"}
+
+
 def test_a_manifest_that_nothing_was_added_to_is_not_written_again(stand_in: Bucket) -> None:
     first = opened()
     first.append(RECORD)
@@ -218,7 +232,7 @@ def test_two_runs_at_once_do_not_lose_each_others_records(stand_in: Bucket) -> N
     one, two = opened(), opened()
     one.append(RECORD)
     two.append(Record("b.jpg", "done", "b.png"))
-    one._log._store()  # type: ignore[attr-defined]
+    one._log.flush()
     with pytest.raises(InvalidParameterError, match="Another run is writing to s3://photos/cut"):
         two.close()
     assert list(opened().records) == ["a/x.jpg"]
