@@ -537,28 +537,45 @@ def test_a_matte_that_nothing_vouches_for_has_no_grade_and_no_confidence() -> No
 
 
 def test_a_mesh_is_ready_only_where_its_scorecard_says_so() -> None:
-    sound = {"grade": "A", "points": 100, "ready": True, "verdict": "Closed and ready to use", "guessed": "",
-             "faces": 1200, "watertight": True, "bounds": [[-0.5, 0, -0.25], [0.5, 1.2, 0.25]],
+    sound = {"grade": "A", "points": 100, "ready": True, "guessed": "", "faces": 1200, "watertight": True,
+             "winding_consistent": True, "volume": 0.2, "bounds": [[-0.5, 0, -0.25], [0.5, 1.2, 0.25]],
              "silhouette_iou": 0.98, "advice": []}  # fmt: skip
-    guessed = {**sound, "grade": "C", "ready": False, "verdict": "Closed; the back is guessed", "guessed": "So."}
+    flawed = {**sound, "grade": "C", "ready": False, "advice": ["Thin."]}
+    cards = [
+        sound,
+        {**flawed, "guessed": "So.", "advice": ["So."]},
+        {**flawed, "guessed": "So.", "advice": ["So.", "Thin."]},
+        flawed,
+        {**flawed, "winding_consistent": False},
+        {**flawed, "volume": -0.2},
+        {**flawed, "watertight": False, "volume": None},
+    ]
     script = """
     const { meshVerdict, meshFigures } = await import(`${WEB}/words.js`);
     const cards = JSON.parse(process.argv[1]);
     const shown = cards.map((card) => [meshVerdict(card).title, meshVerdict(card).tone, ...meshFigures(card).slice(3)]);
     const byColour = { segmenter: { name: "border" }, background: { uniform: false } };
     const byNetwork = { segmenter: { name: "u2net" } };
-    for (const matte of [byColour, byNetwork]) {
-      const { title, tone } = meshVerdict(cards[0], matte);
+    const doubted = { ...byNetwork, mask: { doubted: true } };
+    for (const [card, matte] of [[cards[0], byColour], [cards[0], byNetwork], [cards[2], doubted]]) {
+      const { title, tone } = meshVerdict({ ...card, guessed: "" }, matte);
       shown.push([title, tone]);
     }
     console.log(JSON.stringify(shown));
     """
     size = ["Width × height × depth", "1.00 × 1.20 × 0.50 m"]
-    assert node(script, json.dumps([sound, guessed])) == [
-        ["Closed and ready to use", "good", size, ["Silhouette match", "98%"]],
-        ["Closed; the back is guessed", "fair", size, ["Shape", "guessed"]],
+    match, guess = ["Outline match", "98%"], ["Shape", "guessed"]
+    assert node(script, json.dumps(cards)) == [
+        ["Closed and ready to use", "good", size, match],
+        ["Closed; the back is guessed", "fair", size, guess],
+        ["Closed, with flaws; the back is guessed", "fair", size, guess],
+        ["Closed, with flaws", "fair", size, match],
+        ["Some triangles face inward", "fair", size, match],
+        ["Some triangles face inward", "fair", size, match],
+        ["Not closed", "fair", size, match],
         ["Closed; the cutout is a first guess", "fair"],
         ["Closed and ready to use", "good"],
+        ["Closed, with flaws; the cutout is in doubt", "fair"],
     ]
 
 

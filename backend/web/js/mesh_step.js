@@ -5,7 +5,7 @@ import { byId, choose, chosen, fill, showPicture } from "./dom.js";
 import { meshDownloads, meshPurposes, saveMesh } from "./downloads.js";
 import { urlOf } from "./files.js";
 import { cancel, makeMesh } from "./jobs.js";
-import { fileSize } from "./language.js";
+import { fileSize, LANGUAGE, t } from "./language.js";
 import { downloadButton, working } from "./matte_step.js";
 import { startMeshLook } from "./mesh_look.js";
 import { readOptions, same, showValues, writeOptions } from "./options.js";
@@ -21,6 +21,8 @@ let shownFor = null;
 
 export function startMeshStep() {
   const form = byId("mesh-options");
+  for (const option of byId("target-faces").options)
+    if (option.value) option.textContent = Number(option.value).toLocaleString(LANGUAGE);
   form.addEventListener("input", () => {
     showValues(form);
     allowAgain();
@@ -76,8 +78,8 @@ function isDue(photo) {
 
 function waysOut(photo, problem) {
   if (!photo.blob) return [];
-  const again = { label: "Try again", act: () => makeMesh(photo, readOptions(byId("mesh-options"))) };
-  const fix = { label: "Fix the matte", act: () => go("fix") };
+  const again = { label: t("do.again"), act: () => makeMesh(photo, readOptions(byId("mesh-options"))) };
+  const fix = { label: t("mesh.fix"), act: () => go("fix") };
   return problem?.code === "no-subject" ? [fix, again] : [again];
 }
 
@@ -103,7 +105,7 @@ function showReport(photo) {
   offerAr(photo);
   byId("mesh-made-by").hidden = !report;
   byId("mesh-badge").hidden = !report?.mesh.guessed;
-  byId("mesh-badge").textContent = report?.mesh.guessed ? "Stand-in: the back is a guess" : "";
+  byId("mesh-badge").textContent = report?.mesh.guessed ? t("mesh.badge") : "";
   byId("mesh-download-card").hidden = !report;
 }
 

@@ -4,6 +4,7 @@
 
 import { byId, element } from "./dom.js";
 import { fileOf } from "./files.js";
+import { t } from "./language.js";
 import { alphaBox, maskCanvas } from "./mask_canvas.js";
 
 const DISTANCE = 1.9;
@@ -29,7 +30,7 @@ export async function showOverlay(place, viewer, photo, stillWanted) {
   if (!stillWanted()) return;
   const canvas = element("canvas", { className: "over" });
   canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", "The photo over the mesh");
+  canvas.setAttribute("aria-label", t("mesh.seen-overlay"));
   place.append(canvas);
   const veil = veilOver(mask, getComputedStyle(canvas).color);
   drawFramed(canvas, [image, veil], alphaBox(mask), ratio);

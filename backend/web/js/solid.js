@@ -101,10 +101,10 @@ function allow(ways) {
 
 function noteOf(view, canView) {
   if (view === "overlay")
-    return "The mesh from the camera’s position with the photo over it. Areas outside the matte are red.";
+    return t("mesh.note-overlay");
   if (view === "turntable" && !canView) {
-    const why = state.page.viewer === null ? "The 3D viewer is not installed: npm was missing at set-up. " : "";
-    return `${why}The service rendered these views. Drag to turn.`;
+    const why = state.page.viewer === null ? `${t("mesh.note-no-viewer")} ` : "";
+    return why + t("mesh.note-pictures");
   }
-  return "Drag to turn. Scroll or pinch to zoom.";
+  return t("mesh.note-turn");
 }

@@ -2,6 +2,7 @@
 
 import { element } from "./dom.js";
 import { urlOf } from "./files.js";
+import { t } from "./language.js";
 import { orbit } from "./orbit.js";
 
 /**
@@ -19,7 +20,7 @@ export async function showTurntable(place, job, stillWanted) {
   const image = element("img", { className: "whole", alt: "", draggable: false });
   const turner = element("div", { className: "turner", tabIndex: 0 }, image);
   turner.setAttribute("role", "slider");
-  turner.setAttribute("aria-label", "The mesh from all sides. The left and right arrow keys turn it.");
+  turner.setAttribute("aria-label", t("mesh.seen-views"));
   turner.setAttribute("aria-valuemin", "0");
   turner.setAttribute("aria-valuemax", "359");
   const step = (2 * Math.PI) / urls.length;
@@ -29,7 +30,7 @@ export async function showTurntable(place, job, stillWanted) {
     image.src = urls[index];
     const degrees = Math.round((360 * index) / urls.length);
     turner.setAttribute("aria-valuenow", String(degrees));
-    turner.setAttribute("aria-valuetext", `${degrees} degrees`);
+    turner.setAttribute("aria-valuetext", t("mesh.degrees", { count: degrees }));
   };
   orbit(turner, view, show, step);
   place.replaceChildren(turner);

@@ -1,6 +1,7 @@
 // The mesh viewer (model-viewer): loaded when the first mesh is shown, then kept on the stage.
 
 import { element } from "./dom.js";
+import { t } from "./language.js";
 
 const EXPOSURE = 0.62; // the photo's colours already contain its lighting
 const REDRAW_MS = 250; // for a frame at full scale
@@ -32,7 +33,7 @@ export async function loadViewer(place, url, source, stillWanted) {
   if (!viewer) {
     const noBar = element("div", { slot: "progress-bar" }); // the page shows its own progress
     viewer = element("model-viewer", {
-      alt: "The mesh. The arrow keys turn it.",
+      alt: t("mesh.seen-solid"),
       "camera-controls": "",
       "interaction-prompt": "none",
       "tone-mapping": "neutral",

@@ -1,6 +1,6 @@
 // The figures of a report in words.
 
-import { LANGUAGE, percent, t } from "./language.js";
+import { fixed, LANGUAGE, percent, t } from "./language.js";
 
 const TONES = { A: "good", B: "good", C: "fair", D: "poor", E: "poor" };
 const UNGRADED = { "own-mask": "verdict.edited", "own-alpha": "verdict.own-alpha" };
@@ -72,12 +72,25 @@ export function matteFigures(report) {
 /** @returns {[string, string]} */
 const gradeOf = ({ grade, points }) => [t("figure.grade"), t("figure.points", { grade, points })];
 
-/** @param {any} figures `report.mesh` @param {any} [matte] the report of the matte that it was made from @returns {Verdict} */
+/** The scorecard of a mesh in a few words; its own `verdict` has no code, so they are taken from the same facts.
+ * @param {any} figures `report.mesh` @param {any} [matte] the report of the matte that it was made from @returns {Verdict} */
 export function meshVerdict(figures, matte = null) {
-  const tone = TONES[figures.grade] ?? "fair";
+  const tone = TONES[figures.grade];
   if (figures.ready && matte && isGuess(matte))
     return { title: t("verdict.of-guess"), tone: "fair", own: [t("verdict.by-colour")], more: figures.advice };
-  return { title: figures.verdict, tone: figures.ready ? "good" : tone === "good" ? "fair" : tone, more: figures.advice };
+  const doubts = [];
+  if (figures.guessed) doubts.push(t("verdict.mesh-guessed"));
+  if (matte?.mask?.doubted) doubts.push(t("verdict.mesh-doubted"));
+  const isFlawed = figures.advice.length > doubts.length; // each doubt is a sentence of advice itself
+  const title = [t(`verdict.mesh-${stateOf(figures, isFlawed)}`), ...doubts].join("; ");
+  return { title, tone: figures.ready ? "good" : tone === "good" ? "fair" : tone, more: figures.advice };
+}
+
+function stateOf({ ready, watertight, winding_consistent: isConsistent, volume }, isFlawed) {
+  if (!watertight) return "open";
+  if (!isConsistent || volume < 0) return "inward";
+  if (ready) return "ready";
+  return isFlawed ? "flawed" : "closed";
 }
 
 /** @param {number[][]} bounds lowest and highest x, y, z of the file, y up @returns {number[]} width, height, depth */
@@ -86,7 +99,7 @@ const extentOf = ([low, high]) => high.map((top, axis) => top - low[axis]);
 /** Lengths in metres in the unit in which they read best. @param {number[]} metres @param {"mm" | "m"} unit of the file */
 function lengthsOf(metres, unit) {
   const [name, scale] = unit === "mm" ? ["mm", 1000] : Math.max(...metres) < 0.9 ? ["cm", 100] : ["m", 1];
-  return `${metres.map((length) => (length * scale).toFixed(name === "m" ? 2 : 0)).join(" × ")} ${name}`;
+  return `${metres.map((length) => fixed(length * scale, name === "m" ? 2 : 0)).join(" × ")} ${name}`;
 }
 
 /**
@@ -104,11 +117,11 @@ export function presetSize(bounds, { height_m: height, unit }) {
 /** @param {any} figures `report.mesh` @returns {[string, string][]} */
 export const meshFigures = (figures) => [
   gradeOf(figures),
-  ["Faces", figures.faces.toLocaleString("en")],
-  ["Watertight", figures.watertight ? "yes" : "no"],
-  ["Width × height × depth", lengthsOf(extentOf(figures.bounds), "m")],
+  [t("figure.faces"), figures.faces.toLocaleString(LANGUAGE)],
+  [t("figure.watertight"), t(figures.watertight ? "figure.yes" : "figure.no")],
+  [t("figure.size"), lengthsOf(extentOf(figures.bounds), "m")],
   // An outline that was taken from the matte says nothing of the shape.
-  figures.guessed ? ["Shape", "guessed"] : ["Silhouette match", percentOf(figures.silhouette_iou)],
+  figures.guessed ? [t("figure.shape"), t("figure.guessed")] : [t("figure.silhouette"), percentOf(figures.silhouette_iou)],
 ];
 
 /** A share that is 100 % only if nothing is missing. @param {number} share @returns {string} */

@@ -1,0 +1,109 @@
+"""The page in German, at the width of a phone: no English is left, nothing is cut off, and everybody can use it."""
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.web.test_first_step import AXE, violations
+from tests.web.test_page_in_browser import matte_of
+from tests.web.test_words import LISTS
+
+# Whatever a person may read or hear of the document, also what is hidden now; the service's own words are marked.
+READ = """() => {
+  const theirs = (element) => element.closest("[lang=en], code, noscript, #version, #language, section[data-step=background]");
+  const texts = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) if (!theirs(walker.currentNode.parentElement)) texts.push(walker.currentNode.data);
+  for (const element of document.querySelectorAll("body *"))
+    for (const name of ["alt", "title", "placeholder", "aria-label", "aria-valuetext", "aria-roledescription"])
+      if (element.hasAttribute(name) && !theirs(element)) texts.push(element.getAttribute(name));
+  return texts;
+}"""
+CUT_OFF = """() => [...document.querySelectorAll("button, label, legend, summary, h1, h2, p, li, dt, dd, a, span, b")]
+  .filter((element) => {
+    if (!element.checkVisibility() || element.closest(".out-of-sight, .strip li")) return false;
+    if (!element.textContent.trim() || getComputedStyle(element).clipPath !== "none") return false;
+    const box = element.getBoundingClientRect();
+    const scrolls = element.closest(".views, .strip ul, #tools");
+    const isWide = element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).display !== "inline";
+    return isWide || (!scrolls && (box.right > innerWidth + 0.5 || box.left < -0.5));
+  })
+  .map((element) => element.outerHTML.slice(0, 160))"""
+
+
+def words_of(language: str) -> set[str]:
+    """Return the words of a language's sentences, in lower case."""
+    text = " ".join(str(entry) for entry in LISTS[language].values())
+    return set(re.findall(r"[^\W\d_]{3,}", re.sub(r"\{\w+\}", " ", text).lower()))
+
+
+def faults(page: Any) -> dict[str, list[str]]:
+    """Return what is wrong with the page as it is shown."""
+    english = words_of("en") - words_of("de")
+    texts = page.evaluate(READ)
+    named = re.compile(r"\b[a-z0-9]+(?:[.-][a-z0-9]+)+\b")  # remove.bg, isnet-general-use
+    left = [text for text in texts if english & set(re.findall(r"[^\W\d_]{3,}", named.sub("", text).lower()))]
+    found = {"English": left, "cut off": page.evaluate(CUT_OFF), "axe": violations(page)}
+    if page.evaluate("document.documentElement.scrollWidth") > 390:
+        found["wide"] = ["the document"]
+    return {kind: places for kind, places in found.items() if places}
+
+
+@pytest.fixture
+def german(open_page: Any) -> Any:
+    """The page in German at the width of a phone."""
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed (npm ci)")
+    page = open_page(locale="de-DE", viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page.wait_for_selector("#engines-open:not([hidden])")
+    return page
+
+
+@pytest.fixture
+def jug(photo: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(photo, tmp_path / "krug.jpg"))
+
+
+def unfold(page: Any, step: str) -> None:
+    page.locator(f"section[data-step={step}] details").evaluate_all(
+        "(folds) => folds.forEach((fold) => (fold.open = true))"
+    )
+
+
+def test_the_first_step_is_german_and_fits(german: Any) -> None:
+    assert faults(german) == {}
+    german.set_input_files("#pick", {"name": "notiz.jpg", "mimeType": "image/jpeg", "buffer": b"kein Bild"})
+    german.wait_for_selector("#photo-problem h2")
+    assert faults(german) == {}
+    german.click("#engines-open")
+    german.wait_for_selector("#engines[open] .engine-row")
+    assert faults(german) == {}
+
+
+def test_the_cutout_and_its_correction_are_german_and_fit(german: Any, jug: Path) -> None:
+    matte_of(german, jug)
+    unfold(german, "matte")
+    assert faults(german) == {}
+    german.click(".steps [data-step=fix]")
+    german.wait_for_function("() => document.querySelector('#easel').width > 300")
+    assert faults(german) == {}
+    german.click("[data-keys]:visible")
+    assert faults(german) == {}
+
+
+def test_the_model_is_german_and_fits(german: Any, jug: Path) -> None:
+    matte_of(german, jug)
+    german.click(".steps [data-step=mesh]")
+    german.wait_for_selector("#mesh-verdict b")
+    unfold(german, "mesh")
+    assert faults(german) == {}
+
+
+def test_the_queue_is_german_and_fits(german: Any, jug: Path) -> None:
+    german.set_input_files("#pick", [str(jug), str(jug)])
+    german.wait_for_function("() => document.querySelectorAll('.strip li[data-state=\"matte-ready\"]').length === 2")
+    german.click("#queue-open")
+    assert faults(german) == {}
