@@ -13,7 +13,7 @@ from tests.web.test_words import LISTS
 
 # Whatever a person may read or hear of the document, also what is hidden now; the service's own words are marked.
 READ = """() => {
-  const theirs = (element) => element.closest("[lang=en], code, noscript, #version, #language, section[data-step=background]");
+  const theirs = (element) => element.closest("[lang=en], code, noscript, #version, #language");
   const texts = [];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) if (!theirs(walker.currentNode.parentElement)) texts.push(walker.currentNode.data);
@@ -91,6 +91,16 @@ def test_the_cutout_and_its_correction_are_german_and_fit(german: Any, jug: Path
     german.wait_for_function("() => document.querySelector('#easel').width > 300")
     assert faults(german) == {}
     german.click("[data-keys]:visible")
+    assert faults(german) == {}
+
+
+def test_the_background_is_german_and_fits(german: Any, jug: Path) -> None:
+    matte_of(german, jug)
+    german.click(".steps [data-step=background]")
+    german.wait_for_selector("#background-view:not([hidden])")
+    for kind in ("gradient", "picture", "color"):
+        german.locator(f"input[name=backdrop][value={kind}]").check(force=True)
+        assert german.evaluate(CUT_OFF) == []
     assert faults(german) == {}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from backend.contract.settings import REPOSITORY
 from tests.web.test_web_modules import MODULES, WEB, node
 
 LISTS = {path.stem: json.loads(path.read_text()) for path in sorted((WEB / "words").glob("*.json"))}
@@ -47,6 +48,14 @@ def test_every_sentence_that_is_named_exists_and_every_one_is_used() -> None:
     assert named - set(LISTS["en"]) == set()
     unused = set(LISTS["en"]) - named - quoted - {"language", "name"}
     assert {key for key in unused if not key.startswith(tuple(families))} == set()
+
+
+def test_every_stage_of_the_service_has_a_name() -> None:
+    sources = "\n".join(path.read_text() for path in (REPOSITORY / "backend").rglob("*.py"))
+    stages = set(re.findall(r'\btrace\.stage\("([a-z ]+)"', sources))
+    named = {key.removeprefix("stage.") for key in LISTS["en"] if key.startswith("stage.")}
+    assert len(stages) > 40 and stages - named == set()
+    assert named - stages == {"starting"}
 
 
 def test_counts_numbers_and_sizes_are_written_as_the_language_does() -> None:
@@ -101,12 +110,7 @@ def literals(script: str) -> list[tuple[str, str]]:
     return found
 
 
-# The view whose sentences are still its own.
-LATER = {"background_step"}
-CONVERTED = [module for module in MODULES if module.stem not in LATER]
-
-
-@pytest.mark.parametrize("module", CONVERTED, ids=lambda path: path.name)
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.name)
 def test_no_module_holds_a_sentence_of_its_own(module: Path) -> None:
     script = module.read_text()
     shown = re.compile(
@@ -128,8 +132,7 @@ def test_the_index_holds_no_sentence_of_its_own() -> None:
     index = re.sub(
         r"<!--.*?-->|<code>.*?</code>|\{\{[\w.-]+\}\}", "", (WEB / "index.html").read_text(), flags=re.DOTALL
     )
-    index = re.sub(r'<section [^>]*data-step="background".*?</section>', "", index, flags=re.DOTALL)
     names = {"Mattemesh", "PNG", "WebP", "JPEG", "GLB"}
     texts = [text.strip() for text in re.findall(r">([^<]*)<", index)]
     texts += re.findall(r'\b(?:alt|title|placeholder|aria-label|aria-roledescription)="([^"]*)"', index)
-    assert [text for text in texts if re.search(r"[A-Za-z]{2}", text) and text not in names] == []
+    assert [text for text in texts if re.search(r"[A-Za-z]{3}", text) and text not in names] == []

@@ -6,7 +6,7 @@ import { backdropKey, backdropParts, drawBackdrop, showBackdrop, startBackdrop }
 import { byId, chosen, showPicture } from "./dom.js";
 import { blobUrl, fileName, fileOf, save, urlOf } from "./files.js";
 import { frameSize, spot } from "./frames.js";
-import { t } from "./language.js";
+import { percent, t } from "./language.js";
 import { alphaBox, maskCanvas } from "./mask_canvas.js";
 import { placing, showPlacing, startPlacing } from "./placing.js";
 import { problemPlace, showProblem } from "./problems.js";
@@ -70,7 +70,7 @@ function showSize() {
   button.querySelector("b").textContent = t("background.save", { type: chosen("format").toUpperCase() });
   button.querySelector("small").textContent = size;
   byId("margin-field").hidden = chosen("place-by") !== "margin";
-  document.querySelector('label[for="place-margin"] output').textContent = `${byId("place-margin").value} %`;
+  document.querySelector('label[for="place-margin"] output').textContent = percent(Number(byId("place-margin").value) / 100, 1);
   byId("jpeg-note").hidden = chosen("format") !== "jpeg" || chosen("backdrop") !== "clear";
   byId("background-frame").style.setProperty("--ratio", String(width / height));
   const box = boxes.get(state.current.matte);

@@ -24,7 +24,7 @@ export function showSave(photo) {
   if (!job) return;
   const { width, height } = job.report.image;
   byId("save-cutout").querySelector("b").textContent = t("matte.save", { type: chosen("save-type").toUpperCase() });
-  byId("save-cutout").querySelector("small").textContent = t("size.px", { width: String(width), height: String(height) });
+  byId("save-cutout").querySelector("small").textContent = t("size.px", { width, height });
 }
 
 /** Let the cutout be dragged to another program: as a file where the browser can, else as a picture. */
