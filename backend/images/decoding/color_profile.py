@@ -18,13 +18,16 @@ _SAME_WITHIN = 3  # of 255; encoders write sRGB in many slightly different ways
 def to_srgb(picture: Image.Image, profile: bytes | None) -> tuple[Image.Image, ProfileUse]:
     """Return `picture` (mode L, RGB or CMYK) as sRGB in mode RGB, and how its profile was used.
 
-    A profile that is broken, or made for another pixel mode, is ignored.
+    A profile that is broken, or made for another pixel mode, is ignored; a grey picture may have one for RGB.
     """
     if not profile:
         return _plain_rgb(picture), "none"
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if source.profile.xcolor_space.strip() != _SPACES[picture.mode]:
+        space = source.profile.xcolor_space.strip()
+        if picture.mode == "L" and space == "RGB":  # programs leave the profile where they take the colours away
+            picture = picture.convert("RGB")
+        if space != _SPACES[picture.mode]:
             return _plain_rgb(picture), "ignored"
         transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), picture.mode, "RGB")
         if _changes_nothing(transform, picture.mode):

@@ -31,6 +31,14 @@ def test_an_srgb_profile_leaves_the_pixels_alone() -> None:
     np.testing.assert_array_equal(np.asarray(picture), scene())
 
 
+@pytest.mark.parametrize("profile", [SRGB_PROFILE, display_p3_profile()])
+def test_a_grey_picture_may_have_a_profile_of_colours(profile: bytes) -> None:
+    grey = np.arange(256, dtype=np.uint8)[None]
+    picture, used = to_srgb(Image.fromarray(grey), profile)
+    assert used != "ignored"
+    np.testing.assert_allclose(np.asarray(picture), np.dstack([grey] * 3), atol=1)  # both have sRGB's curve
+
+
 def test_display_p3_becomes_srgb() -> None:
     wide = np.array([[[0, 0, 0], [255, 255, 255], [128, 128, 128], [200, 100, 50], [60, 180, 90], [90, 70, 200]]])
     picture, use = to_srgb(Image.fromarray(wide.astype(np.uint8)), display_p3_profile())
@@ -49,9 +57,8 @@ def test_a_broken_profile_is_ignored(profile: bytes) -> None:
     np.testing.assert_array_equal(np.asarray(picture), scene())
 
 
-@pytest.mark.parametrize("mode", ["L", "CMYK"])
-def test_a_profile_for_another_kind_of_pixel_is_ignored(mode: str) -> None:
-    plain = Image.fromarray(scene()).convert(mode)
+def test_a_profile_for_another_kind_of_pixel_is_ignored() -> None:
+    plain = Image.fromarray(scene()).convert("CMYK")
     picture, use = to_srgb(plain, SRGB_PROFILE)
     assert use == "ignored"
     np.testing.assert_array_equal(np.asarray(picture), np.asarray(plain.convert("RGB")))
