@@ -87,9 +87,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.jobs.hold()
     tempfile.gettempdir()  # chosen while there is room: Python skips a full one without a word
     app.state.runner.start()
+    sources = Sources.from_environment(order=settings.model_sources)
+    names = models_to_fetch(settings) if settings.fetch_weights else ()  # more as the owner asks for them
+    app.state.fetching = BackgroundFetch(
+        settings.checkpoints_dir, _announce, names, sources, allow_noncommercial=settings.allow_noncommercial
+    )
     if settings.fetch_weights:
-        sources = Sources.from_environment(order=settings.model_sources)
-        app.state.fetching = BackgroundFetch(settings.checkpoints_dir, _announce, models_to_fetch(settings), sources)
         app.state.fetching.start()
     engines = describe_engines(settings, {}, {})
     logger.info("engines: %s", ", ".join(f"{role} {engine['auto']}" for role, engine in engines.items()))
@@ -101,8 +104,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     logging_progress.cancel()
     await app.state.jobs.stop(_time_left(app.state.stopping, settings))
     app.state.runner.close()
-    if app.state.fetching is not None:
-        app.state.fetching.stop()
+    app.state.fetching.stop()
 
 
 def _time_left(stopping: Stopping, settings: Settings) -> float:
@@ -113,10 +115,10 @@ def _time_left(stopping: Stopping, settings: Settings) -> float:
     return max(0.0, settings.stop_deadline_s - gone)
 
 
-async def _log_progress(fetching: BackgroundFetch | None) -> None:
+async def _log_progress(fetching: BackgroundFetch) -> None:
     """Log the progress of the weights to the terminal: every change of state, and every tenth."""
     logged: dict[str, tuple[str, int]] = {}
-    while fetching is not None:
+    while True:
         for name, row in fetching.status().items():
             tenth = 10 * row.bytes_done // max(row.bytes_total, 1)
             if row.state != "waiting" and logged.get(name) != (row.state, tenth):

@@ -101,6 +101,10 @@ class CrossSiteError(CallerError):
     """The request comes from another site's page."""
 
 
+class OwnerOnlyError(CallerError):
+    """The request changes the service itself and does not come from whoever runs it."""
+
+
 class HostNotAllowedError(CallerError):
     """The request names a host that the service does not answer to."""
 
@@ -236,6 +240,7 @@ PROBLEMS: dict[type[MattemeshError], Problem] = {
     NoSubjectError: Problem(422, "no-subject", "Nothing was found to cut out"),
     UnauthorizedError: Problem(401, "unauthorized", "An API key is required"),
     CrossSiteError: Problem(403, "cross-site", "Requests from other sites are not allowed"),
+    OwnerOnlyError: Problem(403, "owner-only", "Only whoever runs the service may do this"),
     HostNotAllowedError: Problem(421, "host-not-allowed", "The service does not answer to this name"),
     RateLimitedError: Problem(429, "rate-limited", "Too many requests"),
     NotFoundError: Problem(404, "not-found", "Nothing found at this address"),

@@ -165,7 +165,7 @@ class _StoppedError(Exception):
 
 
 class BackgroundFetch:
-    """Fetches models one after the other in a daemon thread; errors show in `status` and are never raised.
+    """Fetches models one after the other in a daemon thread; errors show in `status` and are never raised there.
 
     `on_complete` is called in that thread with the name of each model as it becomes whole; models that are complete
     already are skipped. What failed is tried again after `pause_s`, then after twice that, and so on up to an hour.
@@ -179,20 +179,48 @@ class BackgroundFetch:
         sources: Sources | None = None,
         config: DownloadConfig | None = None,
         pause_s: float = 60.0,
+        allow_noncommercial: bool = False,
     ) -> None:
+        self._allow_noncommercial = allow_noncommercial
         self._checkpoints, self._on_complete = checkpoints, on_complete
         self._sources, self._config, self._pause_s = sources, config, pause_s
-        self._stop = threading.Event()
+        self._stop, self._wake, self._lock = threading.Event(), threading.Event(), threading.Lock()
         self._status = {name: FetchStatus("waiting", 0, find_model(name, checkpoints).size_bytes) for name in names}
-        self._thread = threading.Thread(target=self._run, name="fetch-weights", daemon=True)
+        self._running = False
+        self._thread = self._new_thread()
+
+    def _new_thread(self) -> threading.Thread:
+        return threading.Thread(target=self._run, name="fetch-weights", daemon=True)
 
     def start(self) -> None:
         """Begin; returns at once."""
+        self._running = True
         self._thread.start()
+
+    def request(self, name: str) -> FetchStatus:
+        """Fetch `name`, too; what failed is tried again without a pause. Returns its state, at once.
+
+        Raises InvalidParameterError for an unknown name and ModelUnavailableError for a model that may not be fetched
+        or has no download.
+        """
+        model = find_model(name, self._checkpoints)
+        check_permission(model, self._allow_noncommercial)
+        if any(file.origin == "own" for file in model.files):
+            raise ModelUnavailableError(f"{name} has no download. {how_to_get(model)}", model=name)
+        with self._lock:
+            row = self._status.get(name)
+            if row is None or row.state not in ("waiting", "fetching"):
+                self._status[name] = FetchStatus("waiting", 0, model.size_bytes)
+            self._wake.set()
+            if not self._running and not self._stop.is_set():
+                self._running, self._thread = True, self._new_thread()
+                self._thread.start()
+            return self._status[name]
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """Ask the thread to end between two pieces and wait for it; the part is kept and resumed the next time."""
         self._stop.set()
+        self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 
@@ -202,18 +230,25 @@ class BackgroundFetch:
 
     def _run(self) -> None:
         pause_s = self._pause_s
-        while left := [name for name, row in self._status.items() if row.state != "complete"]:
+        while left := self._left():
             for name in left:
                 if not self._stop.is_set():
                     self._fetch(name)
+            failed = any(row.state == "failed" for row in self._status.values())
+            asked = failed and self._wake.wait(pause_s)
+            pause_s = self._pause_s if asked else min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _left(self) -> list[str]:
+        """Return what is to be fetched. When there is nothing, or all shall stop, the thread ends with that."""
+        with self._lock:
+            self._wake.clear()
+            left = [name for name, row in self._status.items() if row.state != "complete"]
             if self._stop.is_set():
                 for name in left:
-                    if self._status[name].state != "complete":
-                        self._update(name, state="stopped")
-                return
-            if any(row.state == "failed" for row in self._status.values()) and self._stop.wait(pause_s):
-                return
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+                    self._update(name, state="stopped")
+                left = []
+            self._running = bool(left)
+            return left
 
     def _fetch(self, name: str) -> None:
         model = find_model(name, self._checkpoints)
@@ -222,7 +257,14 @@ class BackgroundFetch:
             return
         try:
             self._update(name, state="fetching", error=None)
-            fetch(name, self._checkpoints, self._progress_of(name), sources=self._sources, config=self._config)
+            fetch(
+                name,
+                self._checkpoints,
+                self._progress_of(name),
+                allow_noncommercial=self._allow_noncommercial,
+                sources=self._sources,
+                config=self._config,
+            )
             self._on_complete(name)
             self._update(name, state="complete")
         except MattemeshError as error:

@@ -622,6 +622,29 @@ def test_the_background_fetch_can_be_stopped(server: WeightsServer, tmp_path: Pa
     assert not (tmp_path / "u2netp.onnx").exists()
 
 
+def test_a_model_is_fetched_on_request_and_one_that_failed_at_once_again(server: WeightsServer, tmp_path: Path) -> None:
+    sources = Sources(server.address, server.address)
+    background = BackgroundFetch(tmp_path, lambda _: None, (), sources, HASTY, pause_s=3600.0)
+    assert background.status() == {}
+    assert background.request("u2netp").state in ("waiting", "fetching", "complete")
+    wait_for(background, "complete")
+    background.request("twofold")  # the thread had ended: nothing was left
+    wait_for(background, "complete", "failed")
+    server.files |= {f"{REVISION}/config.yaml": SETTINGS, f"{REVISION}/model.ckpt": WEIGHTS}
+    background.request("twofold")  # long before its pause is over
+    wait_for(background, "complete", "complete")
+    background.stop()
+
+
+def test_a_request_for_what_cannot_be_fetched_is_refused(server: WeightsServer, tmp_path: Path) -> None:
+    background = BackgroundFetch(tmp_path, lambda _: None, (), Sources(server.address), HASTY)
+    with pytest.raises(InvalidParameterError):
+        background.request("../etc/passwd")
+    with pytest.raises(ModelUnavailableError):
+        background.request("bria-rmbg")
+    assert background.status() == {} and server.requests == []
+
+
 def test_stopping_before_the_start_is_harmless(tmp_path: Path) -> None:
     background = BackgroundFetch(tmp_path, lambda name: None, ("u2netp",))
     background.stop()

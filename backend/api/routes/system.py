@@ -2,19 +2,29 @@
 
 import time
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from backend.api.metrics.scraped import Snapshot, exposition
+from backend.api.owner import check_owner, is_owner
 from backend.api.problems import documented
-from backend.contract.errors import NotReadyError, StorageFailedError, StorageFullError
+from backend.contract.errors import (
+    InvalidParameterError,
+    ModelUnavailableError,
+    NotReadyError,
+    OwnerOnlyError,
+    StorageFailedError,
+    StorageFullError,
+)
 from backend.contract.runner import Runner, RunnerStatus
 from backend.contract.settings import Settings
 from backend.contract.versions import versions
 from backend.weights.availability import describe
+from backend.weights.fetch import BackgroundFetch, FetchStatus
 from backend.weights.listing import ModelRow, list_models
 from backend.weights.remote_services import with_keys
 
@@ -41,11 +51,11 @@ async def readyz(request: Request) -> dict[str, str]:
 
 @router.get("/health", summary="What runs where")
 async def health(request: Request) -> dict[str, Any]:
-    """Returns the engines and their devices, why a stand-in is in use, the queues, workers, fetches and limits."""
+    """Returns the engines and their devices, why a stand-in is in use, the queues, workers, fetches, whether the caller
+    may ask for a fetch, and limits."""
     state = request.app.state
     runner: Runner = state.runner
     status = runner.status()
-    fetching = state.fetching
     return {
         "status": "ok",
         "uptime_s": round(time.monotonic() - state.started, 1),
@@ -53,7 +63,8 @@ async def health(request: Request) -> dict[str, Any]:
         "lanes": [asdict(lane) for lane in status.lanes],
         "workers": [asdict(worker) for worker in status.workers],
         "cache": {"store": "none", "why": ""} if state.cache is None else state.cache.describe(),
-        "fetching": {} if fetching is None else {name: asdict(row) for name, row in fetching.status().items()},
+        "fetching": {name: asdict(row) for name, row in state.fetching.status().items()},
+        "may_fetch": is_owner(request, state.settings),
         "limits": {
             "upload_bytes": state.settings.max_upload_bytes,
             "pixels": state.settings.max_pixels,
@@ -76,6 +87,22 @@ async def models(request: Request) -> list[ModelRow]:
     """Returns each model: task, licence, whether commercial use is allowed, size, and its state on this machine."""
     settings: Settings = request.app.state.settings
     return list_models(settings.checkpoints_dir, with_keys(settings))
+
+
+@router.post(
+    "/models/{name}/fetch",
+    status_code=202,
+    summary="Fetch a model",
+    responses=documented(OwnerOnlyError, InvalidParameterError, ModelUnavailableError),
+)
+async def fetch_model(request: Request, name: Annotated[str, Path(max_length=64)]) -> FetchStatus:
+    """Begins to fetch a model's weights, or tries again at once where that failed; /health has the progress.
+
+    For whoever runs the service: with an API key, or where none is set from the machine itself.
+    """
+    check_owner(request, request.app.state.settings)
+    fetching: BackgroundFetch = request.app.state.fetching
+    return await run_in_threadpool(fetching.request, name)
 
 
 @router.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)

@@ -4,10 +4,12 @@ import { callJson, Problem } from "./api.js";
 import { showEngineStates, startControls } from "./controls.js";
 import { byId, element } from "./dom.js";
 import { fileSize, percent, t, translated } from "./language.js";
+import { fetchButton, showMissing } from "./missing_models.js";
 import { shareOf, showModels, startModelMenu } from "./model_menu.js";
 import { sentenceParts } from "./report_views.js";
 
 const REFRESH_MS = 15000; // while weights are being fetched
+const CLOSE_REFRESH_MS = 1500; // while somebody looks
 
 let timer;
 let shownModels = ""; // the fetches' states when the menu was last drawn
@@ -15,8 +17,8 @@ let shownModels = ""; // the fetches' states when the menu was last drawn
 export async function startEngines() {
   startModelMenu();
   startControls();
-  for (const id of ["engines-open", "engines-open-foot"])
-    byId(id).addEventListener("click", () => {
+  for (const button of document.querySelectorAll("[data-engines]"))
+    button.addEventListener("click", () => {
       byId("engines").showModal();
       shownModels = "";
       refresh();
@@ -35,15 +37,22 @@ async function refresh() {
       const models = await callJson("/models");
       showModels(models, health);
       showEngineStates(models, health);
+      showMissing(models, health, asked);
     }
     shownModels = key;
-    if (isFetching(health.fetching)) timer = setTimeout(refresh, REFRESH_MS);
+    if (isFetching(health.fetching)) timer = setTimeout(refresh, byId("engines").open ? CLOSE_REFRESH_MS : REFRESH_MS);
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem; // what was shown stays; the next job reports the problem
   }
 }
 
-function showHealth({ engines, fetching }) {
+/** Show at once that a model was asked for. */
+function asked() {
+  shownModels = "";
+  refresh();
+}
+
+function showHealth({ engines, fetching, may_fetch: mayFetch }) {
   const roles = Object.entries(engines);
   const standIns = roles.filter(([, engine]) => engine.why).length;
   const coming = Object.entries(fetching).find(([, row]) => row.state === "fetching");
@@ -54,7 +63,7 @@ function showHealth({ engines, fetching }) {
   byId("engines-open").querySelector(".lamp").dataset.tone = standIns ? "fair" : "good";
   const rows = roles.map(([role, engine]) => engineRow(role, engine));
   const byHand = standIns ? [element("p", { className: "small soft" }, ...sentenceParts(t("engines.by-hand")))] : [];
-  byId("engines-list").replaceChildren(...rows, ...fetchingRows(fetching), ...byHand);
+  byId("engines-list").replaceChildren(...rows, ...fetchingRows(fetching, mayFetch), ...byHand);
 }
 
 function engineRow(role, { auto, device, why }) {
@@ -80,12 +89,13 @@ export const fetchingWords = ([name, row]) => t("engines.fetching", { name, shar
 
 const isFetching = (fetching) => Object.values(fetching).some(({ state }) => ["waiting", "fetching"].includes(state));
 
-function fetchingRows(fetching) {
+function fetchingRows(fetching, mayFetch) {
   return Object.entries(fetching).map(([name, { state, error, bytes_done: done, bytes_total: total }]) => {
     const bar = element("progress", { max: Math.max(total, 1), value: done, "aria-label": name });
     const standing = translated(`fetch.${state}`, state);
     const words = t("fetch.row", { name, state: standing, done: fileSize(done), total: fileSize(total) });
-    const why = error ? element("span", { lang: "en", textContent: `. ${error}` }) : null; // the service's word on it
-    return element("div", { className: "engine-row" }, element("p", { className: "small" }, words, why), bar);
+    const why = error ? element("p", { className: "small soft", lang: "en", textContent: error }) : null; // the service's word
+    const again = mayFetch && state === "failed" ? fetchButton(name, "do.again", asked) : null;
+    return element("div", { className: "engine-row" }, element("p", { className: "small" }, words), bar, why, again);
   });
 }
