@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     add_replay(commands)
     add_batch(commands)
     _add_serve(commands)
+    _add_cluster(commands)
     _add_models(commands)
     add_analyze(commands)
     add_evaluate(commands)
@@ -204,13 +205,39 @@ def _add_serve(commands: Any) -> None:
         default=None,
         help="fetch the default weights (about 2 GB) while the service runs",
     )
+    command.add_argument(
+        "--cluster", metavar="ADDRESS", help="work on a Ray cluster: auto, or HOST:PORT of its head (docs/cluster.md)"
+    )
     command.set_defaults(run=_serve)
 
 
 def _serve(parsed: argparse.Namespace) -> int:
     from backend.commands.serve import serve
 
-    return serve(parsed.host, parsed.port, parsed.fetch)
+    return serve(parsed.host, parsed.port, parsed.fetch, parsed.cluster)
+
+
+def _add_cluster(commands: Any) -> None:
+    command = commands.add_parser("cluster", help="the replicas on a Ray cluster: show, deploy or remove them")
+    actions = command.add_subparsers(required=True, metavar="ACTION")
+    for action, about in (
+        ("status", "show nodes and replicas; status 1 where one kind has none"),
+        ("deploy", "have the replicas run as the settings CLUSTER_… say, one after the other"),
+        ("remove", "end the replicas, after what they do now"),
+    ):
+        parser = actions.add_parser(action, help=about, description=about)
+        parser.add_argument(
+            "--cluster", metavar="ADDRESS", help="auto, or HOST:PORT of the head (default: CLUSTER, or auto)"
+        )
+        parser.set_defaults(run=_cluster, action=action)
+
+
+def _cluster(parsed: argparse.Namespace) -> int:
+    from backend.commands import cluster
+
+    chosen = parsed.cluster or Settings().cluster or "auto"
+    actions = {"status": cluster.status, "deploy": cluster.deploy_all, "remove": cluster.remove_all}
+    return actions[parsed.action](Settings(cluster=chosen))
 
 
 def _add_models(commands: Any) -> None:

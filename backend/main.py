@@ -27,6 +27,7 @@ from backend.api.startup import StartError, check_choices, check_folders, keep_f
 from backend.api.streams import Streams
 from backend.cache.cache import open_cache
 from backend.cache.results import CachingRunner
+from backend.cluster.bridge import load as load_bridge
 from backend.contract.machine import about_max_pixels
 from backend.contract.runner import Runner
 from backend.contract.settings import Settings, invalid_settings
@@ -61,7 +62,7 @@ def create_app(settings: Settings | None = None, runner: Runner | None = None) -
     app.state.settings = settings
     app.state.metrics = Metrics()
     app.state.cache = open_cache(settings)
-    app.state.runner = MeteredRunner(runner or ProcessRunner(settings), app.state.metrics)
+    app.state.runner = MeteredRunner(runner or _runner(settings), app.state.metrics)
     if app.state.cache is not None:
         app.state.runner = CachingRunner(app.state.runner, app.state.cache, settings)
     app.state.jobs = Jobs(settings, app.state.runner)
@@ -78,6 +79,11 @@ def create_app(settings: Settings | None = None, runner: Runner | None = None) -
     complete_openapi(app, settings)
     add_middleware(app, settings, app.state.metrics.request, app.state.uploads, app.state.stopping)
     return app
+
+
+def _runner(settings: Settings) -> Runner:
+    """Return worker processes: of this machine, or with CLUSTER one before its replicas."""
+    return ProcessRunner(settings, drive=None if settings.cluster is None else load_bridge)
 
 
 @asynccontextmanager

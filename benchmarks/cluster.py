@@ -1,28 +1,45 @@
-"""Two services behind nginx: what clients see while one of them is killed and under overload, and their shared jobs.
+"""Two services behind nginx: what clients see while one of them is killed and under overload, and their shared jobs;
+and one service before two nodes of Ray.
 
-    python benchmarks/cluster.py [requests] [overload] [jobs]
+    python benchmarks/cluster.py [requests] [overload] [jobs] [ray]
 
 Each service is the real server with a runner that sleeps (tests/helpers/front.py), so that counts, not cores, are
 measured: two services have four places. Needs nginx, PostgreSQL and requirements-cluster.txt. About four minutes.
 """
 
+import asyncio
+import os
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
+
+import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from load_figures import flood
 
+from backend.cluster.bridge import load as load_bridge
+from backend.contract.options import MaskOptions
+from backend.contract.settings import Settings
+from backend.contract.work import Work
+from backend.workers.process import Load
+from backend.workers.process_runner import ProcessRunner
 from tests.helpers.clients import Plan, Seen, begun, percentile
+from tests.helpers.doers import load_told
 from tests.helpers.front import FRONT
 from tests.helpers.loads import STUB, answers, forms
 from tests.helpers.nginx import nginx_before
 from tests.helpers.postgres import PostgresServer
-from tests.helpers.real_service import RealService
+from tests.helpers.ray_cluster import DEPLOY, TwoNodes, two_nodes
+from tests.helpers.real_service import RealService, running
 from tests.service.test_shared_jobs import Front, each_is_killed_once, shared_jobs
 
 CLIENTS, EACH = 5, 200
@@ -109,7 +126,108 @@ def jobs_row(folder: Path) -> None:
     line(f"`jobs`, {JOBS} of two services, {seconds:.0f} s", told, "none lost, at most 2 ×", max(tries) <= 2)
 
 
-ROWS = {"requests": requests_row, "overload": overload_row, "jobs": jobs_row}
+def ray_row(folder: Path) -> None:
+    """One service before two nodes of Ray: what passing on adds, what a second node brings, what is lost with parts."""
+    with two_nodes() as nodes:
+        os.environ.update(nodes.environment)
+        settings = {"CLUSTER_MASK_REPLICAS": "1", "CLUSTER_MASK_CPUS": "0.5", "CLUSTER_MESH_CPUS": "0.5"}
+        nodes.run("-c", DEPLOY, **settings).check_returncode()
+        own = asyncio.run(added(Settings(data_dir=folder / "own"), None))
+        passed = asyncio.run(added(Settings(data_dir=folder / "passed", cluster=nodes.address), load_bridge))
+        line("`ray`, CPU added to a mask of 20 kB", f"{passed[0] - own[0]:.1f} ms", "15 ms", passed[0] - own[0] <= 15)
+        line("time added", f"{passed[1] - own[1]:.1f} ms (medians)", "10 ms", passed[1] - own[1] <= 10)
+        environment = {**settings, **nodes.environment, "CLUSTER": nodes.address, "MAX_WAITING": "64"}
+        with running(folder / "front", **environment) as front:
+            one = rate(front)
+            nodes.run("-c", DEPLOY, **{**settings, "CLUSTER_MASK_REPLICAS": "2"}).check_returncode()
+            front.until(lambda: len(idle_replicas(front)) == 2)
+            two = rate(front)
+            line("two nodes, sleeping work", f"{two / one:.2f} × one", "1.95 ×", two / one >= 1.95)
+            incidents_row(front, nodes)
+
+
+async def added(settings: Settings, drive: Load | None) -> tuple[float, float]:
+    """Return the CPU of all processes and the median time of a piece of work that does nothing, in ms."""
+    runner = ProcessRunner(settings, load_told, drive=drive)
+    runner.start()
+    try:
+        while not runner.status().ready:
+            await asyncio.sleep(0.1)
+        work = Work("remove-bg", {"file": b"where:0\n" + bytes(20_000)}, MaskOptions())
+        times: list[float] = []
+        for count in (20, 300):
+            cpu, times = cpu_s(), []
+            for _ in range(count):
+                began = time.monotonic()
+                await runner.run(work)
+                times.append(time.monotonic() - began)
+        return (cpu_s() - cpu) / count * 1e3, percentile(times, 0.5) * 1e3
+    finally:
+        runner.close()
+
+
+def cpu_s() -> float:
+    """Return the CPU that this process and all that it has started have used, idle Ray included."""
+    used = 0.0
+    for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
+        with suppress(psutil.Error):
+            used += sum(process.cpu_times()[:2])
+    return used
+
+
+def idle_replicas(front: RealService) -> list[dict[str, Any]]:
+    rows = front.get("/health").json()["workers"]
+    return [row for row in rows if row["lane"] == "mask" and row["node"] and row["state"] in ("idle", "busy")]
+
+
+def rate(front: RealService, seconds: float = 15.0) -> float:
+    """Return how many pieces of work that sleep 0.15 s are done in a second."""
+    end, done = time.monotonic() + seconds, 0
+
+    def client(_: int) -> int:
+        count = 0
+        while time.monotonic() < end:
+            count += front.post("/remove-bg", {"file": b"where:0.15\n"}).status == 200
+        return count
+
+    with ThreadPoolExecutor(8) as clients:
+        done = sum(clients.map(client, range(8)))
+    return done / seconds
+
+
+def incidents_row(front: RealService, nodes: TwoNodes) -> None:
+    """1,000 requests; a worker, a replica and a node are killed (-9) on the way."""
+    seen: list[tuple[tuple[int, str], float]] = []
+
+    def kill_worker(parent: bool) -> None:
+        worker = psutil.Process(idle_replicas(front)[0]["pid"])
+        (worker.parent() if parent else worker).kill()
+
+    incidents = {200: partial(kill_worker, False), 400: partial(kill_worker, True), 700: partial(nodes.do, "kill")}
+    numbers = iter(range(CLIENTS * EACH))
+
+    def client(_: int) -> None:
+        for number in numbers:
+            if number in incidents:
+                incidents[number]()
+                continue
+            answer = front.post("/remove-bg", {"file": b"where:0.05\n"})
+            seen.append((answer.outcome, answer.seconds))
+
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        list(clients.map(client, range(CLIENTS)))
+    told = Counter(f"{status} {code}" for (status, code), _ in seen)
+    again = front.output().count("work is done again")
+    seconds = [one for _, one in seen]
+    over = max(seconds) - percentile(seconds, 0.5)
+    figure = ", ".join(f"{count:,} × {answer}" for answer, count in sorted(told.items()))
+    only = set(told) <= {"200 ok", "503 worker-lost"}
+    line("a worker, a replica and a node killed", figure, "200; 503 for the worker's own", only)
+    line("slowest over the median", f"{over:.1f} s", "10 s", over <= 10)
+    line("done again", str(again), "1 %", again <= len(seen) / 100)
+
+
+ROWS = {"requests": requests_row, "overload": overload_row, "jobs": jobs_row, "ray": ray_row}
 
 
 if __name__ == "__main__":

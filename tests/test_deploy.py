@@ -19,7 +19,7 @@ from backend.api.metrics.recorded import Metrics
 from backend.api.metrics.scraped import Snapshot, exposition
 from backend.api.routes import system
 from backend.cli import main as command_line
-from backend.contract.runner import LaneStatus, RunnerStatus, WorkerStatus
+from backend.contract.runner import LaneStatus, NodeStatus, RunnerStatus, WorkerStatus
 from backend.contract.settings import REPOSITORY, Settings
 from backend.contract.work import KINDS, Done, Stage
 
@@ -51,8 +51,8 @@ def metric_names() -> set[str]:
     metrics.finished("remove-bg", Done((), (Stage("segment", 0.1, "cpu"),)), 0.1)
     metrics._requests.labels("GET", "/", "200").inc()
     metrics._request_seconds.labels("GET", "/").observe(0.1)
-    worker = WorkerStatus("mask", 0, "idle", memory_bytes=1, gpu_bytes=1)
-    runner = RunnerStatus(True, "", (LaneStatus("mask", 0, 0, 1, 16),), (worker,))
+    worker = WorkerStatus("mask", 0, "idle", memory_bytes=1, gpu_bytes=1, node="one")
+    runner = RunnerStatus(True, "", (LaneStatus("mask", 0, 0, 1, 16),), (worker,), (NodeStatus("one", 1, 0),))
     snapshot = Snapshot("1", runner, True, 0, 0, caches={("result", "hit"): 1}, jobs={"queued": 0})
     text = (metrics.exposition() + exposition(snapshot)).decode()
     return {sample.name for family in text_string_to_metric_families(text) for sample in family.samples}
@@ -224,6 +224,30 @@ def test_kubernetes_knows_the_settings_the_probes_and_the_metric(monkeypatch: py
     (trigger,) = parts["ScaledObject"]["triggers"]
     assert used_metrics(trigger["metadata"]["query"])
     assert used_metrics(trigger["metadata"]["query"]) <= metric_names()
+
+
+def test_the_ray_cluster_has_a_head_without_work_and_ports_for_its_own_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray, front, service, *policies = yaml.safe_load_all((KUBERNETES.parent / "raycluster.yaml").read_text())
+    head, (workers,) = ray["spec"]["headGroupSpec"], ray["spec"]["workerGroupSpecs"]
+    assert head["rayStartParams"]["num-cpus"] == "0"
+    for group in (head, workers):
+        (container,) = group["template"]["spec"]["containers"]
+        assert {"name": "RAY_USAGE_STATS_ENABLED", "value": "0"} in container["env"]
+    pod = front["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    for row in container["env"]:
+        assert row["name"] in SETTINGS or row["name"].startswith("RAY_")
+        monkeypatch.setenv(row["name"], row.get("value", "a secret of some length"))
+    settings = Settings(cluster=f"{ray['metadata']['name']}-head-svc:6379")
+    assert settings.cluster is not None and settings.cluster in container["args"][0]
+    assert pod["terminationGracePeriodSeconds"] > settings.drain_s + settings.stop_deadline_s
+    assert front["spec"]["template"]["metadata"]["labels"] == service["spec"]["selector"]
+    for policy in policies:
+        peers = [peer["podSelector"]["matchLabels"] for peer in policy["spec"]["ingress"][0]["from"]]
+        assert peers == [{"ray.io/cluster": ray["metadata"]["name"]}, service["spec"]["selector"]]
+    assert [rule for policy in policies for rule in policy["spec"]["ingress"] if "from" not in rule] == [
+        {"ports": [{"port": service["spec"]["ports"][0]["targetPort"]}]}
+    ]
 
 
 @pytest.mark.parametrize(("status", "exit_status"), [(200, 0), (503, 1)])

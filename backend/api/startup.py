@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 from backend.contract.errors import is_disk_full
@@ -33,9 +34,11 @@ def check_folders(settings: Settings) -> None:
 
 
 def check_choices(settings: Settings) -> None:
-    """Raise StartError where SEGMENTER names no segmenter that `auto` may mean."""
+    """Raise StartError where SEGMENTER names no segmenter that `auto` may mean, or CLUSTER needs what is not here."""
     if mistake := check_segmenter(settings):
         raise StartError(mistake)
+    if settings.cluster is not None and find_spec("ray") is None:
+        raise StartError("CLUSTER needs Ray: pip install -c constraints.txt -r requirements-cluster.txt")
 
 
 def _check(variable: str, folder: Path, why_written: str, below: str = "", full_is_fatal: bool = False) -> None:

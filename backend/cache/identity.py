@@ -33,6 +33,8 @@ NEUTRAL = frozenset({
     "upload_deadline_s", "upload_patience_s", "min_bytes_per_s", "answer_patience_s", "max_uploads_bytes",
     "max_answers_bytes", "answer_deadline_s", "max_connections_per_address", "max_streams_per_client", "drain_s",
     "stop_deadline_s", "max_queued_jobs", "result_ttl_s", "result_bytes", "jobs_url", "files_url",
+    "cluster", "cluster_mask_replicas", "cluster_mesh_replicas", "cluster_mask_cpus", "cluster_mesh_cpus",
+    "cluster_mask_gpus", "cluster_mesh_gpus",
     *(service.key_setting for service in REMOTE_SERVICES.values()),
     *(service.url_setting for service in REMOTE_SERVICES.values()),
 })  # fmt: skip

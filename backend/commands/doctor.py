@@ -5,7 +5,9 @@ import platform
 import shutil
 from pathlib import Path
 
+from backend.commands.cluster import show
 from backend.commands.summary import service_lines
+from backend.contract.errors import MattemeshError
 from backend.contract.machine import about_max_pixels
 from backend.contract.settings import Settings
 from backend.contract.versions import versions
@@ -31,6 +33,11 @@ def examine(settings: Settings) -> int:
     print("Optional segmenters")
     for line in (_mask_rcnn(), *_services(settings)):
         print(f"  {line}")
+    if settings.cluster is not None:
+        try:
+            show(settings.cluster)
+        except MattemeshError as error:
+            problems.append(f"CLUSTER: {error.detail}")
     print("Problems" if problems else "No problems found.")
     for line in problems:
         print(f"  {line}")

@@ -5,6 +5,7 @@ import logging
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 from backend.api.logs import set_up_logging
 from backend.api.server.open_files import allow_open_files
@@ -19,9 +20,10 @@ from backend.main import create_app
 logger = logging.getLogger("mattemesh")
 
 
-def serve(host: str, port: int, fetch: bool | None) -> int:
-    """Serve until a signal and return the exit status. `fetch` None: as FETCH_WEIGHTS says."""
-    settings = Settings() if fetch is None else Settings(fetch_weights=fetch)
+def serve(host: str, port: int, fetch: bool | None, cluster: str | None = None) -> int:
+    """Serve until a signal and return the exit status. `fetch` and `cluster` None: as the environment says."""
+    chosen: dict[str, Any] = {"fetch_weights": fetch, "cluster": cluster}
+    settings = Settings(**{name: value for name, value in chosen.items() if value is not None})
     try:
         listening = bind(host, port)  # first, before anything is loaded or announced
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The interface to whatever runs work: worker processes of this machine (`backend.workers`), later a cluster.
+"""The interface to whatever runs work: worker processes (`backend.workers`) of this machine, or before a cluster.
 
 Masks and meshes have separate lanes, so that a mesh never delays a preview; masks by a remote service, which may be
 slow, have a third. A lane queues a bounded number; work that is abandoned or past its deadline stops at its next stage
@@ -31,6 +31,16 @@ class WorkerStatus:
     gpu_bytes: int | None = None
     loaded: Mapping[str, str] = field(default_factory=dict)  # networks in use -> device
     broken: Mapping[str, str] = field(default_factory=dict)  # networks that cannot be used -> why
+    node: str = ""  # the name of its node, where it is one of a cluster's
+
+
+@dataclass(frozen=True)
+class NodeStatus:
+    """A machine of the cluster that the runner works on."""
+
+    name: str  # its address, and the first letters of Ray's id: one machine may be several nodes
+    cpus: float  # that it offers to replicas
+    gpus: float
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,7 @@ class RunnerStatus:
     why: str  # why it is not ready, or ""
     lanes: tuple[LaneStatus, ...]
     workers: tuple[WorkerStatus, ...]
+    nodes: tuple[NodeStatus, ...] = ()  # the living machines of a cluster; none where the workers are this machine's
 
 
 class AbandonedError(Exception):

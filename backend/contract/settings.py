@@ -64,6 +64,20 @@ def _is_an_address(value: str) -> str:
     return value.rstrip("/")
 
 
+def _replicas(value: object) -> object:
+    """Return the least and the most from "4" or "1..16"; anything else as it is. Raises ValueError."""
+    if not isinstance(value, str | int):
+        return value
+    numbers = re.fullmatch(r"(\d{1,4})(?:\.\.(\d{1,4}))?", str(value))
+    if numbers is None:
+        raise ValueError("write a number, as 4, or the least and the most, as 1..16")
+    least, most = int(numbers[1]), int(numbers[2] or numbers[1])
+    if not 1 <= least <= most:
+        raise ValueError("the least is 1 or more, and the most no less than that")
+    return least, most
+
+
+Replicas = Annotated[tuple[int, int], NoDecode, BeforeValidator(_replicas)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Key = Annotated[SecretStr, AfterValidator(_holds_a_key)]
 Address = Annotated[str, AfterValidator(_is_an_address)]
@@ -163,6 +177,17 @@ class Settings(BaseSettings):
         description="size of all results, the oldest removed first; the same for waiting photos",
     )
 
+    # A cluster of Ray; see docs/cluster.md.
+    cluster: str | None = Field(
+        None, description="auto or HOST:PORT of a head of Ray: masks and meshes are made on its machines"
+    )
+    cluster_mask_replicas: Replicas = Field((1, 1), description="replicas that make masks: 4, or 1..16 by the load")
+    cluster_mesh_replicas: Replicas = Field((1, 1), description="replicas that make meshes: 4, or 1..16 by the load")
+    cluster_mask_cpus: float = Field(1.0, ge=0, le=256, description="cores that a replica for masks reserves")
+    cluster_mesh_cpus: float = Field(2.0, ge=0, le=256, description="cores that a replica for meshes reserves")
+    cluster_mask_gpus: float = Field(0.0, ge=0, le=16, description="GPUs of a replica for masks; 0.5: two share one")
+    cluster_mesh_gpus: float = Field(0.0, ge=0, le=16, description="GPUs of a replica for meshes; 0.5: two share one")
+
     jobs_url: SecretStr | None = Field(
         None, description="postgresql://…: jobs live there instead of in DATA_DIR, for several services"
     )
@@ -261,6 +286,13 @@ class Settings(BaseSettings):
     def _is_a_postgresql_url(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not re.fullmatch(r"postgres(ql)?://[^\s\x00]+", value.get_secret_value()):
             raise ValueError("write postgresql://user:password@name/database")
+        return value
+
+    @field_validator("cluster")
+    @classmethod
+    def _is_a_head(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"auto|([\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}", value):
+            raise ValueError("write auto, or HOST:PORT of the head, as 10.0.0.1:6379")
         return value
 
     @field_validator("files_url")

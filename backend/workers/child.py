@@ -11,6 +11,7 @@ import os
 import pickle
 import socket
 import threading
+import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -26,6 +27,8 @@ from backend.workers.messages import (
     LENGTH,
     Begin,
     Cancel,
+    Changed,
+    Facts,
     Failed,
     Finished,
     Handler,
@@ -38,6 +41,7 @@ from backend.workers.messages import (
 )
 
 logger = logging.getLogger("mattemesh")
+LOOK_S = 1.0  # between two looks at places that may change
 NICENESS = 5  # on busy cores the scheduler then prefers the process that answers requests
 
 
@@ -77,10 +81,20 @@ class WorkLoop:
     def _load(self, hello: Hello) -> None:
         try:
             self._handler = hello.load(hello.settings, hello.lane, hello.skip_networks)
-            self.send(Ready(self._handler.facts()))
+            facts = self._handler.facts()
+            self.send(Ready(facts))
+            if facts.places is not None:
+                threading.Thread(target=self._watch, args=(facts,), daemon=True).start()
         except BaseException:  # without a handler there is no work: report why and let the service restart the worker
             self.send(LogLine(logging.ERROR, traceback.format_exc()))
             os._exit(1)
+
+    def _watch(self, facts: Facts) -> None:
+        while True:
+            time.sleep(LOOK_S)
+            known, facts = facts, self._handler.facts()
+            if facts != known:
+                self.send(Changed(facts))
 
     def _do(self, begin: Begin) -> None:
         unwanted = self._unwanted[begin.number]
@@ -88,7 +102,8 @@ class WorkLoop:
         def on_stage(stage: str) -> None:
             if unwanted.is_set():
                 raise AbandonedError(stage)
-            self.send(StageBegan(begin.number, stage))
+            if stage:
+                self.send(StageBegan(begin.number, stage))
 
         try:
             on_stage("begin") if unwanted.is_set() else None

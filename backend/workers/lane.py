@@ -16,6 +16,7 @@ from backend.contract.errors import OverloadedError, TimedOutError
 from backend.contract.runner import LaneStatus, WorkerStatus
 from backend.contract.work import Done, Lane, OnStage, Work
 from backend.workers.fair_queue import FairQueue
+from backend.workers.messages import Facts
 from backend.workers.process import WorkerConfig
 from backend.workers.running import BystanderError, Running
 
@@ -25,6 +26,10 @@ class Worker(Protocol):
 
     config: WorkerConfig
     on_change: Callable[[], None]  # called when a slot becomes free, and when it goes to rest
+    facts: Facts
+
+    @property
+    def places(self) -> int: ...  # pieces of work at the same time
 
     @property
     def free_slots(self) -> int: ...
@@ -71,7 +76,6 @@ class LaneQueue:
     ) -> None:
         self.lane, self.workers = lane, workers
         self._max_waiting, self._queue_deadline_s, self._deadline_s = max_waiting, queue_deadline_s, deadline_s
-        self._capacity = sum(worker.config.concurrency for worker in workers)
         self._queue = FairQueue[_Waiter]()
         self._running: Counter[str] = Counter()  # by client; abandoned work no longer counts
         self._begun = self._refused = 0
@@ -97,7 +101,7 @@ class LaneQueue:
             self.lane,
             len(self._queue),
             self._running.total(),
-            sum(worker.config.concurrency for worker in self.workers if worker.rest_s is None),
+            sum(worker.places for worker in self.workers if worker.rest_s is None),
             self._max_waiting,
             self._begun,
             self._refused,
@@ -152,7 +156,8 @@ class LaneQueue:
         return self._full() if self._is_full() and self._giving(client) is None else None
 
     def _is_full(self) -> bool:
-        return len(self._queue) + self._running.total() >= self._max_waiting + self._capacity
+        capacity = sum(worker.places for worker in self.workers)
+        return len(self._queue) + self._running.total() >= self._max_waiting + capacity
 
     def _full(self) -> OverloadedError:
         waiting = len(self._queue)

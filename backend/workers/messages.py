@@ -13,22 +13,25 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from backend.contract.errors import rebuild
+from backend.contract.runner import NodeStatus, WorkerStatus
 from backend.contract.settings import Settings
 from backend.contract.work import Done, Lane, OnStage, Work
 
 LENGTH = struct.Struct("!Q")
-TRUSTED = ("backend.contract.errors", "backend.contract.work", __name__)  # modules whose classes an answer may contain
+# The modules whose classes an answer may contain.
+TRUSTED = ("backend.contract.errors", "backend.contract.runner", "backend.contract.work", __name__)
 
 
 class Handler(Protocol):
     """Does a worker's work, loaded and warm."""
 
     def perform(self, work: Work, on_stage: OnStage) -> Done:
-        """Return the result of `work`; `on_stage` is called as each stage begins and may raise."""
+        """Return the result of `work`. `on_stage` is called as each stage begins and raises where nobody wants the
+        work any more; called with "" it only does the latter."""
         ...
 
     def facts(self) -> "Facts":
-        """Return what is loaded; called after each piece of work."""
+        """Return what is loaded; called after each piece of work, and every second where it names `places`."""
         ...
 
 
@@ -40,6 +43,9 @@ class Facts:
     broken: dict[str, str] = field(default_factory=dict)  # name -> why it cannot be used
     why: str = ""  # what went wrong at the warm-up; "" when nothing did
     gpu_bytes: int | None = None
+    places: int | None = None  # pieces of work at the same time, where that changes: replicas come and go
+    remote: tuple[WorkerStatus, ...] = ()  # the workers that this one passes its work on to, on other machines
+    nodes: tuple[NodeStatus, ...] = ()  # these machines
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,13 @@ class Ready:
 
 
 @dataclass(frozen=True)
+class Changed:
+    """From a worker: its places, or what else of its facts has changed."""
+
+    facts: Facts
+
+
+@dataclass(frozen=True)
 class StageBegan:
     """From a worker."""
 
@@ -119,7 +132,7 @@ class LogLine:
     text: str
 
 
-FromWorker = Ready | StageBegan | Finished | Failed | LogLine
+FromWorker = Ready | Changed | StageBegan | Finished | Failed | LogLine
 
 
 class WorkerFaultError(Exception):

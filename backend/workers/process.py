@@ -23,6 +23,7 @@ from backend.workers.messages import (
     LENGTH,
     Begin,
     Cancel,
+    Changed,
     Facts,
     Failed,
     Finished,
@@ -42,6 +43,7 @@ from backend.workers.spawn import describe_ending, memory_bytes, spawn
 
 logger = logging.getLogger("mattemesh")
 START_DEADLINE_S = 300.0  # for loading and warming up
+GAP_S = 10.0  # a restart that takes longer is no short gap any more
 MAX_PATIENCE_S = 10.0  # before a worker that ignores a cancel is killed
 SKIP_NETWORKS_AFTER = 2  # deaths in a row before it was ready
 Load = Callable[[Settings, Lane, bool], Handler]
@@ -55,6 +57,7 @@ class WorkerConfig:
     index: int  # number of the worker in its lane, from 0
     concurrency: int  # pieces of work at the same time
     load: Load  # makes the handler inside the process
+    drives: bool = False  # a cluster: it keeps Ray's variables, which hold the token
     grace_s: float = 0.8  # from the cancel of late work until the process is killed
     policy: RestartPolicy = field(default_factory=RestartPolicy)  # when it restarts after a crash
 
@@ -75,6 +78,7 @@ class WorkerProcess:
         self._life: asyncio.Task[None] | None = None
         self._restarts = Restarts(config.policy)
         self._rests_until = 0.0
+        self._down_since = 0.0
         self._killed = False  # whether the service ended the present process
         self._warm = False  # has been ready, and has not rested since
         self._early_deaths = 0
@@ -95,15 +99,22 @@ class WorkerProcess:
             self._spool.remove()
 
     @property
+    def places(self) -> int:
+        """Pieces of work that it does at the same time."""
+        places = self.facts.places
+        return self.config.concurrency if places is None else min(places, self.config.concurrency)
+
+    @property
     def free_slots(self) -> int:
-        return (
-            self.config.concurrency - len(self._running) if self._state in ("idle", "busy") and not self._killed else 0
-        )
+        up = self._state in ("idle", "busy") and not self._killed
+        return max(self.places - len(self._running), 0) if up else 0
 
     @property
     def ready(self) -> bool:
         """Whether it is up; the short gap after one crash or a kill does not count."""
-        return self._warm and self._state not in ("resting", "stopped")
+        if self._state == "starting" and time.monotonic() - self._down_since > GAP_S:
+            return False
+        return self._warm and self._state not in ("resting", "stopped") and self.places > 0
 
     @property
     def rest_s(self) -> float | None:
@@ -164,12 +175,13 @@ class WorkerProcess:
         if self._state == "resting":
             return f"The worker crashed {self._crashes} times and is paused for {self.rest_s:.0f} s more."
         if self._state == "starting":
-            return "The worker is loading its engines."
+            return "The cluster is being reached." if self.config.drives else "The worker is loading its engines."
         return "The worker is stopped." if self._state == "stopped" else self.facts.why
 
     async def _live(self) -> None:
         while self._state != "stopped":
             self._state, self._killed, began = "starting", False, time.monotonic()
+            self._down_since = began
             try:
                 await self._one_process(began)
             except Exception:  # a malformed message, or a bug: counts as a crash, and a new worker is started
@@ -191,7 +203,7 @@ class WorkerProcess:
         """Start a process and read its messages until it ends."""
         self._starts += 1
         try:
-            self._process, ours = spawn(self.settings.cuda_devices, self.config.index)
+            self._process, ours = spawn(self.settings.cuda_devices, self.config.index, self.config.drives)
         except OSError as error:  # no memory, no descriptors: counts as a crash
             logger.error("no worker can be started: %s", error.strerror)
             return
@@ -266,6 +278,9 @@ class WorkerProcess:
         elif isinstance(message, Ready):
             self.facts, self._state, self._warm, self._early_deaths = message.facts, "idle", True, 0
             logger.info("%s worker %d is ready after %.1f s", self.config.lane, self.config.index, self._start_s)
+            self.on_change()
+        elif isinstance(message, Changed):
+            self.facts = message.facts
             self.on_change()
         elif isinstance(message, Finished | Failed):
             self.facts = message.facts

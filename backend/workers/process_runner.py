@@ -1,6 +1,7 @@
 """The runner of the service: lanes for masks, meshes and masks by remote services, each with its own processes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from backend.contract.runner import RunnerStatus, ignore_stage
 from backend.contract.settings import Settings
@@ -14,7 +15,7 @@ from backend.workers.restarts import RestartPolicy
 
 class ProcessRunner:
     """Runs work in processes. `load` makes the handler inside the worker; it travels by name, so it is a module's
-    function."""
+    function. With `drive` masks and meshes have one worker each, whose handler passes them on to a cluster."""
 
     def __init__(
         self,
@@ -22,12 +23,24 @@ class ProcessRunner:
         load: Load = load,
         policy: RestartPolicy | None = None,
         make_worker: Callable[[WorkerConfig, Settings], Worker] = WorkerProcess,
+        drive: Load | None = None,
     ) -> None:
         self._closing = False
         policy = policy or RestartPolicy()
 
         def lane(name: Lane, workers: int, deadline_s: float, concurrency: int) -> LaneQueue:
-            configs = [WorkerConfig(name, i, concurrency, load, policy=policy) for i in range(workers)]
+            return queue(
+                name, [WorkerConfig(name, i, concurrency, load, policy=policy) for i in range(workers)], deadline_s
+            )
+
+        def driven(name: Lane, load: Load, most: int, deadline_s: float) -> LaneQueue:
+            # A replica has one piece of work waiting, and ends what is late: this deadline is for one that does not.
+            # It ends when the cluster is lost, which may be back at any moment.
+            often = replace(policy, longest_rest_s=min(policy.first_rest_s, policy.longest_rest_s))
+            config = WorkerConfig(name, 0, most * (settings.batch_size + 1), load, drives=True, policy=often)
+            return queue(name, [config], 2 * deadline_s)
+
+        def queue(name: Lane, configs: list[WorkerConfig], deadline_s: float) -> LaneQueue:
             return LaneQueue(
                 name,
                 [make_worker(config, settings) for config in configs],
@@ -36,10 +49,17 @@ class ProcessRunner:
                 deadline_s=deadline_s,
             )
 
-        self._lanes: dict[Lane, LaneQueue] = {
-            "mask": lane("mask", settings.mask_workers, settings.mask_deadline_s, settings.batch_size),
-            "mesh": lane("mesh", settings.mesh_workers, settings.mesh_deadline_s, settings.batch_size),
-        }
+        self._lanes: dict[Lane, LaneQueue] = (
+            {
+                "mask": lane("mask", settings.mask_workers, settings.mask_deadline_s, settings.batch_size),
+                "mesh": lane("mesh", settings.mesh_workers, settings.mesh_deadline_s, settings.batch_size),
+            }
+            if drive is None
+            else {
+                "mask": driven("mask", drive, settings.cluster_mask_replicas[1], settings.mask_deadline_s),
+                "mesh": driven("mesh", drive, settings.cluster_mesh_replicas[1], settings.mesh_deadline_s),
+            }
+        )
         if settings.remote_workers and with_keys(settings):
             # One at a time each: a bystander of a killed worker would be sent, and paid for, twice.
             self._lanes["remote"] = lane("remote", settings.remote_workers, settings.mask_deadline_s, 1)
@@ -68,12 +88,14 @@ class ProcessRunner:
         self._lanes[lane].admit(client)
 
     def status(self) -> RunnerStatus:
-        workers = tuple(worker.status() for worker in self._workers)
+        workers = tuple(row for worker in self._workers for row in (worker.status(), *worker.facts.remote))
+        nodes = {node.name: node for worker in self._workers for node in worker.facts.nodes}
         why = "The service is stopping." if self._closing else ""
         for lane in self._lanes.values():
             if not why and lane.workers and not any(worker.ready for worker in lane.workers):
                 why = next(row.why for row in workers if row.lane == lane.lane) or "A worker is starting."
-        return RunnerStatus(not why, why, tuple(lane.status() for lane in self._lanes.values()), workers)
+        lanes = tuple(lane.status() for lane in self._lanes.values())
+        return RunnerStatus(not why, why, lanes, workers, tuple(nodes.values()))
 
     def close(self) -> None:
         """See `backend.contract.runner.Runner`."""

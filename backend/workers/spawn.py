@@ -15,9 +15,10 @@ from backend.contract.settings import REPOSITORY
 WITHHELD = frozenset({"API_KEY", "JOBS_URL", "FILES_URL", "RATE_LIMIT_URL"})  # FILES_URL is refused without JOBS_URL
 
 
-def spawn(devices: Sequence[str], index: int) -> tuple[subprocess.Popen[bytes], socket.socket]:
+def spawn(devices: Sequence[str], index: int, drives: bool = False) -> tuple[subprocess.Popen[bytes], socket.socket]:
     """Start worker number `index` and return it with our end of its socket. Raises OSError when it cannot start.
 
+    `drives`: it passes its work on to a cluster, so it needs the token of that.
     Its output goes to our stderr. `-P` keeps modules of the current folder from shadowing the installed ones.
     """
     ours, theirs = socket.socketpair()
@@ -26,7 +27,7 @@ def spawn(devices: Sequence[str], index: int) -> tuple[subprocess.Popen[bytes], 
     try:
         with _interrupts_blocked():
             process = subprocess.Popen(
-                command, pass_fds=(fd,), stdin=subprocess.DEVNULL, stdout=2, env=_environment(devices, index)
+                command, pass_fds=(fd,), stdin=subprocess.DEVNULL, stdout=2, env=_environment(devices, index, drives)
             )
     except OSError:
         ours.close()
@@ -62,13 +63,14 @@ def memory_bytes(pid: int) -> int | None:
         return None
 
 
-def _environment(devices: Sequence[str], index: int) -> dict[str, str]:
+def _environment(devices: Sequence[str], index: int, drives: bool = False) -> dict[str, str]:
     """Return the worker's environment: our modules, one GPU where there are several, and no key that it has no use for:
-    a decoder that a picture has taken over must not reach the jobs of others."""
+    a decoder that a picture has taken over must not reach the jobs of others, or the other machines of a cluster."""
+    families = ("AWS_",) if drives else ("AWS_", "RAY_")
     environment = {
         name: value
         for name, value in os.environ.items()
-        if name.upper() not in WITHHELD and not name.upper().startswith("AWS_")
+        if name.upper() not in WITHHELD and not name.upper().startswith(families)
     }
     path = [*filter(None, sys.path)]  # "" is the working directory, where this process found us: REPOSITORY
     ours = [] if str(REPOSITORY) in path else [str(REPOSITORY)]  # installed, it never goes before the standard library

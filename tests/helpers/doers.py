@@ -8,9 +8,11 @@ import socket
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from backend.contract.errors import NoSubjectError
+from backend.contract.runner import NodeStatus, WorkerStatus
 from backend.contract.settings import Settings
 from backend.contract.work import Done, File, Lane, OnStage, Work
 from backend.folders.runner import FolderWork
@@ -42,6 +44,11 @@ class Doer:
     def environment(self, work: Work, on_stage: OnStage, name: str) -> Done:
         return Done((), report={"value": os.environ.get(name)})
 
+    def ask(self, work: Work, on_stage: OnStage) -> Done:
+        """Only ask whether anybody wants this."""
+        on_stage("")
+        return Done(())
+
     def where(self, work: Work, on_stage: OnStage, seconds: str) -> Done:
         time.sleep(float(seconds))
         return Done((), report={"pid": os.getpid()})
@@ -63,7 +70,7 @@ class Doer:
     def first(self, work: Work, on_stage: OnStage, file: str) -> Done:
         """Go on for ten minutes the first time; be done at once when begun again."""
         if not Path(file).exists():
-            Path(file).touch()
+            Path(file).write_text(str(os.getpid()))
             self.stages(work, on_stage, "600")
         return Done(())
 
@@ -130,6 +137,35 @@ def load_no_network(settings: Settings, lane: Lane, skip_networks: bool) -> Hand
 
 def load_never(settings: Settings, lane: Lane, skip_networks: bool) -> Handler:
     os.abort()
+
+
+class ToldDoer(Doer):
+    """Does what the first line of the file says: over HTTP the name is the request's own."""
+
+    def perform(self, work: Work, on_stage: OnStage) -> Done:
+        done = super().perform(replace(work, name=work.files["file"].partition(b"\n")[0].decode()), on_stage)
+        return done if done.files else replace(done, files=(File("mask.png", "image/png", str(os.getpid()).encode()),))
+
+
+def load_told(settings: Settings, lane: Lane, skip_networks: bool) -> Handler:
+    return ToldDoer()
+
+
+class CountedDoer(Doer):
+    """Has as many places as the file of its folder says, on machines of a cluster."""
+
+    def __init__(self, settings: Settings, lane: Lane) -> None:
+        self.file, self.lane = settings.data_dir / "places", lane
+
+    def facts(self) -> Facts:
+        places = int(self.file.read_text())
+        remote = tuple(WorkerStatus(self.lane, index + 1, "idle", node="10.0.0.2") for index in range(places))
+        why = "" if places else "No replica."
+        return Facts(why=why, places=places, remote=remote, nodes=(NodeStatus("10.0.0.2", 4, 0),))
+
+
+def load_counted(settings: Settings, lane: Lane, skip_networks: bool) -> Handler:
+    return CountedDoer(settings, lane)
 
 
 def load_slowly(settings: Settings, lane: Lane, skip_networks: bool) -> Handler:

@@ -11,6 +11,7 @@ from backend.contract.runner import AbandonedError, WorkerStatus
 from backend.contract.settings import Settings
 from backend.contract.work import Done, OnStage, Work
 from backend.engines.registry import Engines
+from backend.workers.messages import Facts
 from backend.workers.perform import perform
 from backend.workers.process import WorkerConfig
 from backend.workers.process_runner import ProcessRunner
@@ -27,6 +28,7 @@ class ThreadWorker:
         self.on_change: Callable[[], None] = lambda: None
         self.ready, self.rest_s = True, None
         self.free_slots = config.concurrency
+        self.places, self.facts = config.concurrency, Facts()
         self._threads = ThreadPoolExecutor(config.concurrency)
 
     def begin(self, work: Work, on_stage: OnStage) -> Running:

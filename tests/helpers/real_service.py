@@ -68,9 +68,7 @@ class RealService:
     cwd: Path = REPOSITORY
 
     def __post_init__(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         for name in ("data", "logs", "checkpoints", "tmp"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         self.process: subprocess.Popen[bytes]
@@ -269,6 +267,13 @@ def running(
     finally:
         service.end()
         shutil.rmtree(folder / "tmp", ignore_errors=True)
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def form(files: Files, **options: str) -> tuple[bytes, dict[str, str]]:

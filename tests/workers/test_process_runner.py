@@ -25,6 +25,7 @@ from backend.contract.runner import LaneStatus, WorkerStatus
 from backend.contract.settings import Settings
 from backend.contract.spool import INLINE_BYTES, SpooledFile
 from backend.contract.work import Done, File, Work
+from backend.workers import process
 from backend.workers.messages import WorkerFaultError
 from backend.workers.process import Load
 from backend.workers.process_runner import ProcessRunner
@@ -47,12 +48,13 @@ def play(
     scene: Callable[[ProcessRunner], Awaitable[Any]],
     load: Load = doers.load,
     policy: RestartPolicy = PATIENT,
+    drive: Load | None = None,
     **settings: Any,
 ) -> Any:
     """Run `scene` on a runner of its own, and see to it that no process is left."""
 
     async def whole() -> Any:
-        runner = ProcessRunner(Settings(**settings), load, policy)
+        runner = ProcessRunner(Settings(**settings), load, policy, drive=drive)
         runner.start()
         try:
             async with asyncio.timeout(PATIENCE_S):
@@ -353,6 +355,64 @@ def test_the_key_stays_in_the_service_and_each_worker_sees_one_device(monkeypatc
         assert values <= {"2", "5", None} and values & {"2", "5"}
 
     play(scene, mask_workers=2, cuda_devices="2,5")
+
+
+def test_a_stage_without_a_name_is_not_heard() -> None:
+    async def scene(runner: ProcessRunner) -> list[str]:
+        heard: list[str] = []
+        await runner.run(work("ask"), heard.append)
+        return heard
+
+    assert play(scene) == ["start", "ask"]
+
+
+def test_the_places_of_a_cluster_come_and_go_with_its_replicas(tmp_path: Path) -> None:
+    places = tmp_path / "places"
+    places.write_text("2")
+
+    async def scene(runner: ProcessRunner) -> None:
+        await until(lambda: runner.status().ready)
+        assert masks(runner).capacity == 2
+        assert [row.node for row in runner.status().workers if row.lane == "mask"] == ["", "10.0.0.2", "10.0.0.2"]
+        assert [node.name for node in runner.status().nodes] == ["10.0.0.2"]
+        running = [asyncio.ensure_future(runner.run(work("stages:600"))) for _ in range(4)]
+        await until(lambda: (masks(runner).running, masks(runner).waiting) == (2, 2))
+        places.write_text("3")
+        await until(lambda: (masks(runner).running, masks(runner).waiting) == (3, 1))
+        for task in running:
+            task.cancel()
+        places.write_text("0")
+        await until(lambda: not runner.status().ready)
+        assert runner.status().why == "No replica."
+        assert masks(runner).capacity == 0
+
+    play(scene, drive=doers.load_counted, data_dir=tmp_path, cluster_mask_replicas="1..4")
+
+
+def test_the_token_of_a_cluster_is_known_to_its_driver_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "secret")
+    (tmp_path / "places").write_text("1")
+
+    async def scene(runner: ProcessRunner) -> object:
+        return (await runner.run(work("environment:RAY_AUTH_TOKEN"))).report["value"]
+
+    assert play(scene) is None
+    assert play(scene, drive=doers.load_counted, data_dir=tmp_path) == "secret"
+
+
+@pytest.mark.parametrize("gap_s", [0.0, 600.0])
+def test_a_restart_that_takes_long_is_no_short_gap(gap_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "GAP_S", gap_s)
+
+    async def scene(runner: ProcessRunner) -> bool:
+        await until(lambda: runner.status().ready)
+        os.kill(worker(runner).pid or 0, signal.SIGKILL)
+        await until(lambda: worker(runner).state == "starting")
+        ready = runner.status().ready
+        await until(lambda: worker(runner).state == "idle" and runner.status().ready)
+        return ready
+
+    assert play(scene, doers.load_slowly) is (gap_s > 0)
 
 
 def test_work_that_shares_a_worker_with_what_kills_it_runs_again(tmp_path: Path) -> None:

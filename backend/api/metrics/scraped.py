@@ -3,6 +3,7 @@
 The runner, the caches and the job store keep the counts; this module only reports them.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -50,6 +51,7 @@ class _Families:
         yield _gauge("upload_bytes", "Bytes received for those requests.", [((), snapshot.upload_bytes)])
         yield from _lanes(snapshot.runner)
         yield from _workers(snapshot.runner)
+        yield from _nodes(snapshot.runner)
         yield _counter(
             "cache_requests", "Cache look-ups by cache and outcome.", snapshot.caches.items(), ("cache", "outcome")
         )
@@ -93,6 +95,13 @@ def _workers(runner: RunnerStatus) -> Iterator[Metric]:
     yield _gauge("memory_bytes", "Resident memory by process.", [server, *memory], ("process",))
     gpu = [(key, worker.gpu_bytes) for key, worker in workers if worker.gpu_bytes is not None]
     yield _gauge("gpu_memory_bytes", "GPU memory held by the worker's networks.", gpu, label)
+
+
+def _nodes(runner: RunnerStatus) -> Iterator[Metric]:
+    if runner.nodes:
+        yield _gauge("nodes", "Living machines of the cluster.", [((), len(runner.nodes))])
+    working = [(row.lane, row.node) for row in runner.workers if row.node and row.state in ("idle", "busy")]
+    yield _gauge("replicas", "Replicas of the cluster that take work.", Counter(working).items(), ("lane", "node"))
 
 
 def _gauge(name: str, about: str, samples: Samples, labels: Sequence[str] = ()) -> GaugeMetricFamily:

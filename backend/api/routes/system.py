@@ -62,6 +62,7 @@ async def health(request: Request) -> dict[str, Any]:
         "engines": _engines(state.settings, status),
         "lanes": [asdict(lane) for lane in status.lanes],
         "workers": [asdict(worker) for worker in status.workers],
+        "nodes": [asdict(node) for node in status.nodes],
         "cache": {"store": "none", "why": ""} if state.cache is None else state.cache.describe(),
         "fetching": {name: asdict(row) for name, row in state.fetching.status().items()},
         "may_fetch": is_owner(request, state.settings),
