@@ -56,7 +56,7 @@ function showControls() {
   }
   const title = document.querySelector(`#mesh-engines input[value="${auto?.mesh}"]`)?.closest("label").textContent;
   const sentences = [chosen("engine") === "auto" && title ? t("matte.uses", { name: title.trim() }) : "", ...coming];
-  fill(byId("mesh-engines-about"), sentences.join(" "), () => sentences.filter(Boolean).flatMap(sentenceParts));
+  fill(byId("mesh-engines-about"), sentences.join(" "), () => sentences.filter(Boolean).flatMap((one) => [...sentenceParts(one), " "]));
 }
 
 const namedOr = (id, role) => (byId(id).value === "auto" ? auto?.[role] : byId(id).value);
