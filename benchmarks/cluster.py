@@ -1,13 +1,14 @@
 """Two services behind nginx: what clients see while one of them is killed and under overload, and their shared jobs;
-and one service before two nodes of Ray.
+and one service before two nodes of Ray, and a folder on two.
 
-    python benchmarks/cluster.py [requests] [overload] [jobs] [ray]
+    python benchmarks/cluster.py [requests] [overload] [jobs] [ray] [folder]
 
 Each service is the real server with a runner that sleeps (tests/helpers/front.py), so that counts, not cores, are
 measured: two services have four places. Needs nginx, PostgreSQL and requirements-cluster.txt. About four minutes.
 """
 
 import asyncio
+import json
 import os
 import sys
 import tempfile
@@ -40,10 +41,14 @@ from tests.helpers.nginx import nginx_before
 from tests.helpers.postgres import PostgresServer
 from tests.helpers.ray_cluster import DEPLOY, TwoNodes, two_nodes
 from tests.helpers.real_service import RealService, running
+from tests.helpers.two_nodes import PICTURE, made_from
+from tests.helpers.two_nodes import two_nodes as two_nodes_of_batch
+from tests.helpers.waiting import until
 from tests.service.test_shared_jobs import Front, each_is_killed_once, shared_jobs
 
 CLIENTS, EACH = 5, 200
 JOBS = 500
+PICTURES = 2000
 
 
 @contextmanager
@@ -227,7 +232,52 @@ def incidents_row(front: RealService, nodes: TwoNodes) -> None:
     line("done again", str(again), "1 %", again <= len(seen) / 100)
 
 
-ROWS = {"requests": requests_row, "overload": overload_row, "jobs": jobs_row, "ray": ray_row}
+def folder_row(folder: Path) -> None:
+    """2,000 pictures on two nodes: the driver is killed (-9) at a third, a node at two thirds; and once more."""
+    source, out = folder / "in", folder / "out"
+    source.mkdir()
+    files = {f"p{index:04d}.png": PICTURE + str(index).encode() for index in range(PICTURES)}
+    for name, data in files.items():
+        (source / name).write_bytes(data)
+
+    def results() -> list[Path]:
+        return list(out.glob("*.png"))
+
+    began = time.monotonic()
+    with two_nodes_of_batch({}, work_s=0.05) as cluster:
+        killed = cluster.start(source, out, "--quiet")
+        until(lambda: len(results()) > PICTURES // 3, 300)
+        killed.kill()
+        killed.wait()
+        at_kill = len(cluster.begun())
+        following = cluster.start(source, out, "--quiet")
+        until(lambda: len(results()) > PICTURES * 2 // 3, 300)
+        cluster.kill_node()
+        following.wait(600)
+        begun_before = len(cluster.begun())
+        last = cluster.start(source, out, "--quiet")
+        last.wait(300)
+        begun_times = Counter(cluster.begun())
+    seconds = time.monotonic() - began
+    lines = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()[1:]]
+    states = {line["input"]: line["state"] for line in lines}
+    done = sum(state == "done" for state in states.values())
+    whole = sum((out / name).is_file() and (out / name).read_bytes() == made_from(data) for name, data in files.items())
+    line(
+        f"`folder`, {PICTURES:,} on two nodes, {seconds:.0f} s",
+        f"{done:,} done, {whole:,} whole",
+        "all",
+        done == whole == PICTURES,
+    )
+    others = len(results()) - whole + len(list((out / ".mattemesh" / "partial").iterdir()))
+    line("half files and orphans", str(others), "0", others == 0)
+    twice = begun_times.total() - PICTURES
+    line("begun twice, driver and node", f"{twice}; {at_kill:,} begun at the first kill", "24", twice <= 24)
+    new = begun_times.total() - begun_before
+    line("done once more by the same line", f"{new}, exit status {last.returncode}", "0", new == last.returncode == 0)
+
+
+ROWS = {"requests": requests_row, "overload": overload_row, "jobs": jobs_row, "ray": ray_row, "folder": folder_row}
 
 
 if __name__ == "__main__":

@@ -58,14 +58,14 @@ def test_driver_and_node_are_killed_and_nothing_is_lost_or_done_twice_but_what_w
     for name, data in (files | ends).items():
         (pictures / name).write_bytes(data)
 
-    first = cluster.start(pictures, out)
+    first = cluster.start(pictures, out, "--json")
     until(lambda: len(list(out.glob("deep/*.png"))) >= COUNT // 3, PATIENCE_S)
     first.kill()
     first.communicate()
     kept = {name for name, record in records(out).items() if record.state == "done"}
     begun_first = Counter(cluster.begun())
 
-    second = cluster.start(pictures, out)
+    second = cluster.start(pictures, out, "--json")
     until(lambda: len(list(out.glob("deep/*.png"))) >= COUNT * 2 // 3, PATIENCE_S)
     cluster.kill_node()
     printed, said = second.communicate(timeout=PATIENCE_S)
@@ -95,7 +95,7 @@ def test_a_bucket_into_a_bucket_and_again(cluster: TwoNodes, stand_in: Bucket) -
     files = {f"p{index:02d}.png": PICTURE + f"b{index}".encode() for index in range(20)}
     stand_in.objects |= {f"in/{name}": data for name, data in files.items()}
     for new in (20, 0):
-        run = cluster.start("s3://photos/in", "s3://photos/cut")
+        run = cluster.start("s3://photos/in", "s3://photos/cut", "--json")
         printed, said = run.communicate(timeout=PATIENCE_S)
         assert run.returncode == 0, said
         last = json.loads(printed.splitlines()[-1])

@@ -90,9 +90,9 @@ class TwoNodes:
         return subprocess.Popen(command, cwd=REPOSITORY, env=self._environment, text=True, **pipes)  # type: ignore[call-overload, no-any-return]
 
     def start(self, source: Path | str, out: Path | str, *options: str) -> "subprocess.Popen[str]":
-        """Start `batch` on the cluster; its lines for programs come on stdout."""
+        """Start `batch` on the cluster."""
         command = [sys.executable, "-m", "backend", "batch", str(source), "-o", str(out), "--cluster", self.address]
-        return self._popen([*command, "--json", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return self._popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def begun(self) -> list[bytes]:
         """Return the pictures that a worker began, each time."""
