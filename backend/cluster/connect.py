@@ -6,9 +6,11 @@ cluster has to want a token, unless it is named by an address that only this mac
 
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
@@ -48,6 +50,7 @@ def connect(address: str) -> str:
             "get-auth-token --generate`, copy ~/.ray/auth_token to every machine and start Ray again.",
             parameter="cluster",
         )
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=found, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError) as error:
@@ -55,6 +58,8 @@ def connect(address: str) -> str:
             f"The cluster at {found} does not let this process in: it wants another token (~/.ray/auth_token, "
             f"RAY_AUTH_TOKEN), or has another Ray or Python. {str(error).partition('.')[0][:200]}."
         ) from error
+    if threading.current_thread() is threading.main_thread() and on_sigterm is not None:
+        signal.signal(signal.SIGTERM, on_sigterm)  # Ray's would end the process in the middle of its tidying up
     return found
 
 

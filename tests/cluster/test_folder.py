@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,6 +90,20 @@ def test_driver_and_node_are_killed_and_nothing_is_lost_or_done_twice_but_what_w
     in_work = settings.batch_size + 2  # of one hand
     again = sum(begun[data] - 1 for data in files.values())
     assert again <= 2 * in_work + 2 * 3 * in_work  # driver and node; the bomb's three hands, perhaps in each run
+
+
+def test_a_stop_keeps_what_is_done_and_says_so(cluster: TwoNodes, tmp_path: Path) -> None:
+    pictures, out = tmp_path / "in", tmp_path / "out"
+    pictures.mkdir()
+    for index in range(400):
+        (pictures / f"p{index:03d}.png").write_bytes(PICTURE + f"s{index}".encode())
+    run = cluster.start(pictures, out, "--quiet")
+    until(lambda: len(list(out.glob("*.png"))) >= 10, PATIENCE_S)
+    run.send_signal(signal.SIGTERM)
+    _, said = run.communicate(timeout=PATIENCE_S)
+    assert run.returncode == 130 and "Traceback" not in said
+    done = [name for name, record in records(out).items() if record.state == "done"]
+    assert 5 <= len(done) < 400 and (out / "report.html").is_file()
 
 
 def test_a_bucket_into_a_bucket_and_again(cluster: TwoNodes, stand_in: Bucket) -> None:
