@@ -95,10 +95,10 @@ def test_a_mesh_for_a_purpose_says_its_size_and_is_not_made_again(open_page: Any
     low, high = job["report"]["mesh"]["bounds"]
     width = round(100 * (high[0] - low[0]) / (high[1] - low[1]))
     purposes = dict(text.split("\n") for text in page.locator("#mesh-purposes button").all_inner_texts())
-    assert list(purposes) == ["Blender", "Unity", "Unreal", "Web", "3D print", "AR"]
-    assert purposes["3D print"].startswith(f"3MF, {width} × 100 × ") and purposes["3D print"].endswith(" mm")
-    assert " × 30 × " in purposes["AR"] and purposes["AR"].endswith(" cm")
-    assert " × 1.00 × " in purposes["Unity"] and purposes["Unity"].endswith(" m")
+    assert list(purposes) == ["Blender GLB", "Unity OBJ", "Unreal GLB", "Web GLB", "3D print 3MF", "AR USDZ"]
+    assert purposes["3D print 3MF"].startswith(f"{width} × 100 × ") and purposes["3D print 3MF"].endswith(" mm")
+    assert " × 30 × " in purposes["AR USDZ"] and purposes["AR USDZ"].endswith(" cm")
+    assert " × 1.00 × " in purposes["Unity OBJ"] and purposes["Unity OBJ"].endswith(" m")
     assert saved(page, "#mesh-purposes button", has_text="3D print").suggested_filename == "jug-print.3mf"
     page.click("#mesh-download-card summary")
     choose(page, "up", "z")

@@ -73,7 +73,7 @@ def test_an_example_becomes_a_matte_and_a_mesh_to_turn_around(open_page: Any) ->
         page.click("#mesh-cameras button:has-text('Side')")
         page.wait_for_function("() => document.querySelector('model-viewer').getCameraOrbit().theta > 1.5")
         page.fill("#mesh-light", "150")
-        assert page.evaluate("document.querySelector('model-viewer').exposure") == "0.93"
+        assert float(page.evaluate("document.querySelector('model-viewer').exposure")) == pytest.approx(0.93)
         with page.expect_download() as picture:
             page.click("#mesh-picture")
         box = page.locator("#solid").bounding_box()
@@ -93,7 +93,7 @@ def test_an_example_becomes_a_matte_and_a_mesh_to_turn_around(open_page: Any) ->
         "3MF",
         "USDZ",
         "Cutout",
-        "Matte",
+        "Mask",
         "Debug bundle",
     ]
     page.click("#mesh-download-card summary")

@@ -45,8 +45,8 @@ async function another(photo, options, ending) {
 /** The mesh for each purpose. @param {import("./store.js").Photo} photo @returns {Download[]} */
 export const meshPurposes = (photo) =>
   state.page.mesh_presets.map((preset) => ({
-    label: translated(`preset.${preset.name}`, preset.title),
-    about: `${preset.format.toUpperCase()}, ${presetSize(photo.mesh.report.mesh.bounds, preset)}`,
+    label: [translated(`preset.${preset.name}`, preset.title), preset.format.toUpperCase()].join(" "),
+    about: presetSize(photo.mesh.report.mesh.bounds, preset),
     act: () => meshFile(photo, { preset: preset.name }, `${preset.name}.${preset.ending}`),
   }));
 

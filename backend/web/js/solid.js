@@ -47,7 +47,8 @@ export async function showSolid(photo, view) {
   byId("mesh-view-note").textContent = noteOf(view, canView);
   if (shown === `${job.id} ${view}`) return;
   shown = `${job.id} ${view}`;
-  lookLater();
+  if (view === "overlay") lookWith(null);
+  else lookLater();
   const place = byId("solid");
   place.hidden = false;
   place.classList.toggle("arriving", seen !== job.id);

@@ -61,7 +61,7 @@ export function lookFreely(viewer) {
   Object.assign(viewer, {
     cameraControls: true,
     cameraTarget: "auto auto auto",
-    cameraOrbit: "-20deg 80deg 118%",
+    cameraOrbit: "-20deg 80deg 132%",
     fieldOfView: "auto",
     maxFieldOfView: "auto",
     minCameraOrbit: "auto auto auto",
@@ -83,7 +83,7 @@ export const lookerOf = (viewer) => ({
     viewer.resetTurntableRotation(0);
   },
   lookFrom(side) {
-    Object.assign(viewer, { autoRotate: false, cameraOrbit: `${SIDES[side]} 118%` });
+    Object.assign(viewer, { autoRotate: false, cameraOrbit: `${SIDES[side]} 132%` });
     viewer.resetTurntableRotation(0);
   },
   setLight: (share) => (viewer.exposure = String(EXPOSURE * share)),
