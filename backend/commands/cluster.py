@@ -21,7 +21,7 @@ def deploy_all(settings: Settings) -> int:
     except RuntimeError as error:  # they do not come up; Serve's sentence says where its logs are
         print(error)
         return 1
-    return int(not show(address))
+    return int(not _show(address))
 
 
 def remove_all(settings: Settings) -> int:
@@ -37,7 +37,11 @@ def show(address: str) -> bool:
 
     Raises the errors of `connect`.
     """
-    print(f"Cluster {connect(address)}")
+    return _show(connect(address))
+
+
+def _show(address: str) -> bool:
+    print(f"Cluster {address}")
     for node in nodes():
         gpus = f", {node.gpus:g} GPUs" if node.gpus else ""
         print(f"  node {node.name}: {node.cpus:g} CPUs{gpus}")
