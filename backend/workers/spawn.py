@@ -13,6 +13,7 @@ import psutil
 from backend.contract.settings import REPOSITORY
 
 WITHHELD = frozenset({"API_KEY", "JOBS_URL", "FILES_URL", "RATE_LIMIT_URL"})  # FILES_URL is refused without JOBS_URL
+BUCKETS = ("AWS_", "GOOGLE_", "AZURE_")  # how the names of the keys to buckets begin
 
 
 def spawn(devices: Sequence[str], index: int, drives: bool = False) -> tuple[subprocess.Popen[bytes], socket.socket]:
@@ -66,7 +67,7 @@ def memory_bytes(pid: int) -> int | None:
 def _environment(devices: Sequence[str], index: int, drives: bool = False) -> dict[str, str]:
     """Return the worker's environment: our modules, one GPU where there are several, and no key that it has no use for:
     a decoder that a picture has taken over must not reach the jobs of others, or the other machines of a cluster."""
-    families = ("AWS_",) if drives else ("AWS_", "RAY_")
+    families = BUCKETS if drives else (*BUCKETS, "RAY_")
     environment = {
         name: value
         for name, value in os.environ.items()

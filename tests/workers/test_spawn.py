@@ -61,6 +61,8 @@ def test_a_worker_whose_service_has_gone_ends_at_once() -> None:
 
 
 def test_a_worker_is_given_no_key_to_the_service_or_to_the_jobs_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("API_KEY", "JOBS_URL", "FILES_URL", "RATE_LIMIT_URL", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+    services = ("API_KEY", "JOBS_URL", "FILES_URL", "RATE_LIMIT_URL")
+    buckets = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "GOOGLE_APPLICATION_CREDENTIALS", "AZURE_STORAGE_KEY")
+    for name in (*services, *buckets):
         monkeypatch.setenv(name, "secret")
     assert "secret" not in _environment((), 0).values()
