@@ -62,6 +62,9 @@ NEEDS = {  # a word of a command: what it needs and is not here
     "model=removebg": "needs a key of another company",
     "--model isnet-general-use": HUB,
     "om=true -F model=u2net": HUB,
+    "cluster status": "needs a Ray cluster; tests/cluster has one",
+    "--cluster ": "needs a Ray cluster; tests/cluster has one",
+    "s3://": "needs a bucket; tests/folders/batch/test_buckets.py has one",
 }
 BY_HAND = "./setup.sh"  # minutes, and an environment of its own
 
@@ -118,8 +121,17 @@ BLOCKS = [block for document in DOCUMENTS for block in blocks_of(document)]
 ALL = [command for block in BLOCKS for command in block.commands]
 
 
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A debug bundle, as a zip."""
+    place = tmp_path_factory.mktemp("bundle")
+    photo = str(REPOSITORY / "examples" / "jug.jpg")
+    assert main(["remove-bg", photo, "-o", str(place / "mask.png"), "--debug", str(place / "kept")]) == 0
+    return Path(shutil.make_archive(str(place / "bundle"), "zip", place / "kept"))
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, bundle: Path) -> Path:
     """A folder that has the files which the commands name."""
     folder = tmp_path
     (folder / "examples").mkdir()
@@ -142,6 +154,7 @@ def folder(tmp_path: Path) -> Path:
     for name in ("deploy", "integrations"):
         shutil.copytree(REPOSITORY / name, folder / name)
     shutil.copy(REPOSITORY / "LICENSE", folder)
+    shutil.copy(bundle, folder / "bundle.zip")
     (folder / "photos").mkdir()
     shutil.copy(folder / "photo.jpg", folder / "photos")
     return folder
@@ -200,7 +213,7 @@ def run_in_shell(command: str, folder: Path, service: RealService) -> None:
         [newest] = service.get("/jobs?limit=1").json()["jobs"]  # its events end with it
         command = command.replace("/jobs/ID", f"/jobs/{newest['id']}")
     command = re.sub(r"^curl ", "curl --fail-with-body --silent --show-error --retry 200 --retry-delay 1 ", command)
-    command = re.sub(r"^python ", f"{shlex.quote(sys.executable)} ", command).replace("/tmp/", f"{folder}/")
+    command = re.sub(r"^python ", f"{shlex.quote(sys.executable)} ", command.replace("/tmp/", f"{folder}/"))
     done = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, errors="replace")
     assert done.returncode == 0, command + done.stderr + done.stdout[-2000:]
 

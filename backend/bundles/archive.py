@@ -27,6 +27,7 @@ MAX_ENTRIES = 1000
 END_BYTES, COMMENT_BYTES, ZIP64_BYTES = 22, 65_535, 20  # of a zip's end record, its comment, and the locator before it
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 HEADER_BYTES = 4096  # of an .npy, more than ours have
+PLAIN = (0, 0o100000, 0o040000)  # kinds of entries: not said, a file, a folder
 
 
 class Archive:
@@ -35,11 +36,13 @@ class Archive:
     def __init__(self, path: Path) -> None:
         self._folder: ConfinedFolder | None = None
         self._zip: zipfile.ZipFile | None = None
+        self._top = ""  # of a zip: what stands before all of its names, a folder that was packed as a whole
         try:
             if path.is_dir():
                 self._folder = ConfinedFolder(path)
             else:
                 self._zip = _open_zip(path)
+                self._top = _top(self._zip)
         except OSError as error:
             raise _wrong(f"{path} cannot be read: {error.strerror}.") from error
 
@@ -68,7 +71,7 @@ class Archive:
         if self._folder is not None:
             return self._folder.read(name, at_most)
         assert self._zip is not None
-        info = self._zip.getinfo(name)
+        info = self._zip.getinfo(self._top + name)
         if info.file_size >= at_most:  # else the bytes that are there decide: a header may lie
             return bytes(at_most)
         with self._zip.open(info) as file:
@@ -157,7 +160,7 @@ def _open_zip(path: Path) -> zipfile.ZipFile:
         raise _wrong(f"{path.name} is no debug bundle: it is no zip that can be read.") from error
     entries = archive.infolist()
     twice = [name for name, count in Counter(entry.filename for entry in entries).items() if count > 1]
-    linked = [entry.filename for entry in entries if (entry.external_attr >> 16) & 0o170000 not in (0, 0o100000)]
+    linked = [entry.filename for entry in entries if (entry.external_attr >> 16) & 0o170000 not in PLAIN]
     packed = [entry for entry in entries if entry.flag_bits & 1 or entry.compress_type not in COMPRESSIONS]
     if twice or linked or packed:
         archive.close()
@@ -166,6 +169,12 @@ def _open_zip(path: Path) -> zipfile.ZipFile:
             "another way than ours."
         )
     return archive
+
+
+def _top(archive: zipfile.ZipFile) -> str:
+    """Return the folder, with its slash, that a zipped folder's report stands in; empty where it stands freely."""
+    found = [name for name in archive.namelist() if name.endswith("/report.json") and name.count("/") == 1]
+    return found[0].removesuffix("report.json") if len(found) == 1 and "report.json" not in archive.namelist() else ""
 
 
 def _check_end(file: IO[bytes]) -> None:

@@ -94,6 +94,19 @@ def test_a_good_one_is_read_as_zip_and_as_folder(tmp_path: Path, settings: Setti
     assert "inputs/file cannot be read" in refusal(tmp_path / "folder", settings)
 
 
+def test_a_folder_that_somebody_zipped_is_read(tmp_path: Path, settings: Settings, good: Files) -> None:
+    plain = replay(written(tmp_path / "plain.zip", good), "refine", {}, settings)
+    for top in ("", "kept/"):
+        path = written(tmp_path / "zipped.zip", {top + name: data for name, data in good.items()})
+        with zipfile.ZipFile(path, "a") as archive:
+            for folder in {top, f"{top}inputs/"} - {""}:
+                archive.writestr(zipfile.ZipInfo(folder), b"")
+        assert replay(path, "refine", {}, settings).file.data == plain.file.data
+    two = {f"{top}/{name}": data for top in ("a", "b") for name, data in good.items()}
+    with pytest.raises(InvalidParameterError, match=r"report\.json"):
+        replay(written(tmp_path / "two.zip", two), "refine", {}, settings)
+
+
 @pytest.mark.parametrize("name", ["report.json", "inputs/file", "inputs/guess.npy"])
 def test_a_missing_file_is_named(tmp_path: Path, settings: Settings, good: Files, name: str) -> None:
     files = {other: data for other, data in good.items() if other != name}
