@@ -136,7 +136,8 @@ def folder(tmp_path: Path, bundle: Path) -> Path:
     folder = tmp_path
     (folder / "examples").mkdir()
     small = Image.open(REPOSITORY / "examples" / "jug.jpg").resize((160, 120))
-    for name in ("photo", "examples/jug", "input", "front", "right", "back", "beach"):
+    examples = [f"examples/{path.stem}" for path in (REPOSITORY / "examples").glob("*.jpg")]
+    for name in ("photo", *examples, "input", "front", "right", "back", "beach"):
         small.save(folder / f"{name}.jpg")
     ink = Image.new("RGB", (160, 120), (240, 238, 230))
     ink.paste((20, 30, 90), (40, 50, 120, 56))

@@ -24,3 +24,10 @@ def test_a_named_file_exists(document: Path) -> None:
 def test_a_link_leads_somewhere(document: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text())
     assert not [link for link in links if not (document.parent / link).exists()]
+
+
+def test_the_gallery_shows_each_of_its_pictures_and_stays_light() -> None:
+    shown = set(re.findall(r"!\[[^]]+\]\(gallery/([^)]+)\)", (REPOSITORY / "docs" / "gallery.md").read_text()))
+    stored = {path.name: path.stat().st_size for path in (REPOSITORY / "docs" / "gallery").iterdir()}
+    assert shown == set(stored)
+    assert sum(stored.values()) < 600_000
