@@ -39,10 +39,8 @@ from tests.helpers.front import FRONT
 from tests.helpers.loads import STUB, answers, forms
 from tests.helpers.nginx import nginx_before
 from tests.helpers.postgres import PostgresServer
-from tests.helpers.ray_cluster import DEPLOY, TwoNodes, two_nodes
 from tests.helpers.real_service import RealService, running
-from tests.helpers.two_nodes import PICTURE, made_from
-from tests.helpers.two_nodes import two_nodes as two_nodes_of_batch
+from tests.helpers.two_nodes import PICTURE, TwoNodes, made_from, two_nodes
 from tests.helpers.waiting import until
 from tests.service.test_shared_jobs import Front, each_is_killed_once, shared_jobs
 
@@ -136,15 +134,15 @@ def ray_row(folder: Path) -> None:
     with two_nodes() as nodes:
         os.environ.update(nodes.environment)
         settings = {"CLUSTER_MASK_REPLICAS": "1", "CLUSTER_MASK_CPUS": "0.5", "CLUSTER_MESH_CPUS": "0.5"}
-        nodes.run("-c", DEPLOY, **settings).check_returncode()
+        nodes.deploy(**settings)
         own = asyncio.run(added(Settings(data_dir=folder / "own"), None))
         passed = asyncio.run(added(Settings(data_dir=folder / "passed", cluster=nodes.address), load_bridge))
         line("`ray`, CPU added to a mask of 20 kB", f"{passed[0] - own[0]:.1f} ms", "15 ms", passed[0] - own[0] <= 15)
         line("time added", f"{passed[1] - own[1]:.1f} ms (medians)", "10 ms", passed[1] - own[1] <= 10)
-        environment = {**settings, **nodes.environment, "CLUSTER": nodes.address, "MAX_WAITING": "64"}
+        environment = {**nodes.environment, **settings, "CLUSTER": nodes.address, "MAX_WAITING": "64"}
         with running(folder / "front", **environment) as front:
             one = rate(front)
-            nodes.run("-c", DEPLOY, **{**settings, "CLUSTER_MASK_REPLICAS": "2"}).check_returncode()
+            nodes.deploy(**{**settings, "CLUSTER_MASK_REPLICAS": "2"})
             front.until(lambda: len(idle_replicas(front)) == 2)
             two = rate(front)
             line("two nodes, sleeping work", f"{two / one:.2f} × one", "1.95 ×", two / one >= 1.95)
@@ -244,18 +242,18 @@ def folder_row(folder: Path) -> None:
         return list(out.glob("*.png"))
 
     began = time.monotonic()
-    with two_nodes_of_batch({}, work_s=0.05) as cluster:
-        killed = cluster.start(source, out, "--quiet")
+    with two_nodes(work_s=0.05) as cluster:
+        killed = cluster.batch(source, out, "--quiet")
         until(lambda: len(results()) > PICTURES // 3, 300)
         killed.kill()
         killed.wait()
         at_kill = len(cluster.begun())
-        following = cluster.start(source, out, "--quiet")
+        following = cluster.batch(source, out, "--quiet")
         until(lambda: len(results()) > PICTURES * 2 // 3, 300)
-        cluster.kill_node()
+        cluster.do("kill")
         following.wait(600)
         begun_before = len(cluster.begun())
-        last = cluster.start(source, out, "--quiet")
+        last = cluster.batch(source, out, "--quiet")
         last.wait(300)
         begun_times = Counter(cluster.begun())
     seconds = time.monotonic() - began
