@@ -48,7 +48,7 @@ from backend.mesh.framing import Framed, frame_object, on_grey
 from backend.mesh.mesh import Mesh
 from backend.mesh.preview import contact_sheet
 from backend.mesh.read_glb import read_glb
-from backend.mesh.repaint import repaint
+from backend.mesh.repaint import parts_left_out, repaint
 
 if TYPE_CHECKING:
     from backend.engines.form.engine import FormEngine
@@ -229,6 +229,8 @@ def convert_mesh(
         read = read_glb(data, ImageLimits(settings.max_pixels, settings.max_side_px))
     with trace.stage("repaint"):
         mesh = repaint(read.mesh, options.target_faces, options.texture)
+        if sentence := parts_left_out(read.mesh, mesh):
+            trace.note(sentence)
     delivered = deliver(mesh, options, trace, sized=read.sized, unlit=read.unlit)
     with trace.stage("measure"):
         figures = measure_solid(delivered.placed)

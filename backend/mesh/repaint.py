@@ -6,11 +6,12 @@ from typing import Literal
 
 import numpy as np
 
-from backend.mesh.decimate import decimate
+from backend.mesh.decimate import PART_FACES, decimate
 from backend.mesh.mesh import Mesh
 from backend.mesh.sampling import texture_colors
 from backend.mesh.surface_colors import surface_colors
 from backend.mesh.texture import BakeConfig, bake_texture
+from backend.mesh.topology import topology, weld
 
 
 def repaint(mesh: Mesh, target_faces: int | None = None, texture: Literal["auto", "vertex", "baked"] = "auto") -> Mesh:
@@ -35,3 +36,16 @@ def repaint(mesh: Mesh, target_faces: int | None = None, texture: Literal["auto"
         return light
     longest = BakeConfig.size_px if mesh.texture is None else max(mesh.texture.image.shape)
     return bake_texture(light, color_at, BakeConfig(min(BakeConfig.size_px, longest)))
+
+
+def parts_left_out(mesh: Mesh, light: Mesh) -> str | None:
+    """Return a sentence about the loose parts of `mesh` for which its lighter form had no faces; None if it has all."""
+    if len(light.faces) >= len(mesh.faces):
+        return None
+    before, after = (topology(weld(each)).components for each in (mesh, light))
+    if after >= before:
+        return None
+    return (
+        f"{before - after:,} of {before:,} loose parts were left out, the smallest first: there are too few faces "
+        f"for all: target_faces={PART_FACES * before} keeps them."
+    )

@@ -177,3 +177,20 @@ def test_quantised_numbers_read_back_within_their_step():
 def test_what_a_format_cannot_hold_is_told():
     _, trace = converted(format="stl", quantize=True, shading="unlit", texture_format="webp")
     assert sum("was ignored" in note for note in trace.notes) == 3
+
+
+def test_loose_parts_for_which_there_are_too_few_faces_are_told():
+    balls = []
+    for number in range(20):
+        ball = trimesh.creation.icosphere(2, 0.02 + 0.01 * number)
+        ball.apply_translation((number, 0, 1))
+        balls.append(ball)
+    shape = trimesh.util.concatenate(balls)
+    data = export_mesh(place(Mesh(np.asarray(shape.vertices, np.float32), np.asarray(shape.faces, np.int64))))
+    for faces, kept in ((100, 12), (160, 20)):
+        trace = Trace()
+        made = convert_mesh(data, MeshFileOptions(target_faces=faces), engines=Engines(SETTINGS), trace=trace)
+        assert made.report.mesh.components == kept
+        told = [note for note in trace.notes if "left out" in note]
+        assert [note.split(",")[0] for note in told] == ([] if kept == 20 else ["8 of 20 loose parts were left out"])
+        assert not told or "target_faces=160 keeps them" in told[0]

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,29 @@ def test_a_shop_picture_has_its_size_and_margin_and_says_so(open_page: Any, phot
         settled(page)
         assert saved(page).size == size
         assert "{} × {} px".format(*size) in page.inner_text("#background-note")
+
+
+def test_a_choice_is_drawn_until_the_service_answers_and_can_be_tried_again(open_page: Any, photo: Path) -> None:
+    page = background_of(open_page(), photo)
+    page.watch.expected = ("503",)
+    asked: list[Any] = []
+    page.route("**/add-background", lambda route: asked.append(route))
+    page.locator("#swatches input").nth(4).check(force=True)
+    choose(page, "frame", "1000")
+    page.wait_for_selector("#background-live:not([hidden])")
+    color = page.evaluate("document.querySelector('#swatches input:checked').parentElement.style.background")
+    assert page.evaluate("document.querySelector('#background-live').style.background") == color
+    assert page.evaluate("document.querySelector('#color-tile').style.background") == color
+    box = page.locator("#background-live").bounding_box()
+    assert box["width"] == pytest.approx(box["height"], abs=1)
+    problem = {"code": "timed-out", "title": "too long", "detail": "It waited.", "status": 503}
+    asked[-1].fulfill(status=503, content_type="application/problem+json", body=json.dumps(problem))
+    page.wait_for_selector('[data-problem="background"] button')
+    page.unroute("**/add-background")
+    page.click('[data-problem="background"] button')
+    settled(page)
+    assert page.is_hidden("#background-live") and page.is_hidden('[data-problem="background"] button')
+    assert saved(page).size == (1000, 1000)
 
 
 def test_the_object_is_moved_scaled_and_put_back(open_page: Any, photo: Path) -> None:

@@ -1,5 +1,6 @@
 """The page in a real browser: how a mesh is looked at, and what is kept of it."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,8 @@ def test_a_mesh_is_seen_as_clay_by_its_normals_and_edges_by_everybody_and_turns_
 def test_a_mesh_for_a_purpose_says_its_size_and_is_not_made_again(open_page: Any, photo: Path) -> None:
     page = mesh_of(open_page(viewport=SMALL, prepare=without_viewer), photo)
     assert page.is_hidden("#mesh-ar")  # this browser has none
+    assert re.fullmatch(r"[1-9]\d* kB", page.inner_text("#save-mesh small"))
+    assert page.text_content('label[for="foreground-ratio"] output') == "85%"
     job = newest_job(page)
     low, high = job["report"]["mesh"]["bounds"]
     width = round(100 * (high[0] - low[0]) / (high[1] - low[1]))

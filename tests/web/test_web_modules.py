@@ -596,3 +596,12 @@ def test_the_brush_on_the_page_has_the_coverage_of_the_service() -> None:
     exact = coverage_at(distances, 60.0, 0.25)
     assert np.abs((1 - clear) - exact).max() < 1.5 * step / 45 + 0.01
     assert math.isclose(float(1 - clear[0]), 1.0, abs_tol=1e-6)
+
+
+def test_a_finished_stage_is_listed_once_and_never_beside_its_being_under_way() -> None:
+    script = """
+    const { finished } = await import(`${WEB}/progress.js`);
+    const stages = ["decode", "load u2net", "segment", "decode"].map((name) => ({ name }));
+    console.log(JSON.stringify([finished(stages, "segment"), finished(stages, "refine"), finished([], undefined)]));
+    """
+    assert node(script) == [["decode"], ["decode", "segment"], []]

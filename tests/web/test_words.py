@@ -64,7 +64,7 @@ def test_counts_numbers_and_sizes_are_written_as_the_language_does() -> None:
     const seen = [
       t("intake.refused", { count: 1 }), t("intake.refused", { count: 1200 }), t("photo.limit", { size: "5 MB" }),
       translated("example.duck", "other"), translated("example.never", "a word of the service"),
-      percent(0.41), percent(0.998, 1), fileSize(4.6e6), fileSize(1.23e9),
+      percent(0.41), percent(0.998, 1), fileSize(0), fileSize(412345), fileSize(4.6e6), fileSize(1.23e9),
     ];
     console.log(JSON.stringify(seen));
     """
@@ -76,6 +76,8 @@ def test_counts_numbers_and_sizes_are_written_as_the_language_does() -> None:
         "a word of the service",
         "41%",
         "99.8%",
+        "0 MB",
+        "412 kB",
         "5 MB",
         "1.2 GB",
     ]

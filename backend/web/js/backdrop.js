@@ -96,6 +96,7 @@ function show() {
   for (const part of document.querySelectorAll("[data-backdrop]"))
     part.hidden = part.dataset.backdrop !== chosen("backdrop");
   byId("fit").hidden = !picture;
+  byId("color-tile").style.background = chosen("color");
   document.querySelector('label[for="backdrop-blur"] output').textContent = `${byId("backdrop-blur").value}`;
 }
 

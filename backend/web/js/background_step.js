@@ -1,5 +1,5 @@
 // The step Background: what lies behind the object, the size of the picture and the object's place in it. The service
-// composes it, so what is shown is the file; only while a hand moves the object the page draws it itself.
+// composes it, so what is shown is the file; only until it is there the page draws it itself.
 
 import { callBlob, formOf, Problem } from "./api.js";
 import { backdropKey, backdropParts, drawBackdrop, showBackdrop, startBackdrop } from "./backdrop.js";
@@ -23,7 +23,7 @@ const boxes = new WeakMap(); // matte -> the object's box in the photo
 
 export function startBackgroundStep() {
   startBackdrop(compose);
-  startPlacing(byId("background-frame"), { onMove: draw, onDone: compose });
+  startPlacing(byId("background-frame"), { onMove: follow, onDone: compose });
   const form = byId("background-form");
   form.addEventListener("change", ({ target }) => {
     if (target.name === "frame" && Number(target.value)) {
@@ -78,14 +78,22 @@ function showSize() {
   byId("background-note").textContent = factor > 1.25 ? `${size}. ${t("background.enlarged", { factor: Math.round(10 * factor) / 10 })}` : size;
 }
 
-/** Draw the object where the hand has it. */
+/** Follow the hand that moves the object. */
+function follow() {
+  if (!boxes.has(state.current.matte)) return;
+  asking.abort(); // what it would bring is elsewhere by now
+  askedFor = null;
+  byId("background-form").querySelector('[type="submit"]').disabled = true;
+  showPlacing();
+  showSize();
+  draw();
+}
+
+/** Draw what is chosen, but for its shadow. */
 async function draw() {
   const { current } = state;
   const box = boxes.get(current.matte);
   if (!box) return;
-  asking.abort(); // what it would bring is elsewhere by now
-  askedFor = null;
-  byId("background-form").querySelector('[type="submit"]').disabled = true;
   const { width, height } = frame();
   const { factor, left, top } = spot(box, photoSize(), { width, height }, { margin: margin(), ...placing() });
   const [live, object] = [byId("background-live"), byId("live-object")];
@@ -94,8 +102,6 @@ async function draw() {
   object.style.top = `${(100 * top) / height}%`;
   object.style.width = `${(100 * factor * photoSize().width) / width}%`;
   live.hidden = false;
-  showPlacing();
-  showSize();
   object.src = await urlOf(current.matte, "cutout.png");
 }
 
@@ -133,7 +139,7 @@ async function compose() {
     if (signal.aborted) return;
     if (!(problem instanceof Problem)) throw problem;
     askedFor = null; // allows the same request again
-    showProblem(problemPlace("background"), problem);
+    showProblem(problemPlace("background"), problem, [{ label: t("do.again"), act: compose }]);
   } finally {
     clearTimeout(late);
     if (!signal.aborted) {
@@ -143,11 +149,14 @@ async function compose() {
   }
 }
 
-/** A card before the first picture; later a word, so that the last one stays in sight. */
+/** A card before the first picture; later a word, over what is coming. */
 function showWait(place) {
   if (byId("background-view").hidden) {
     showProgress(place, { state: "running", progress: { stage: t("background.composing") } });
-  } else byId("background-busy").hidden = false;
+    return;
+  }
+  byId("background-busy").hidden = false;
+  draw();
 }
 
 /** Find the object's box in the photo. */

@@ -34,8 +34,10 @@ export const percent = (share, digits = 0) =>
 export const fixed = (value, digits) =>
   value.toLocaleString(LANGUAGE, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
-/** @param {number} bytes @param {number} [digits] of megabytes, behind the point @returns {string} "5 MB", "1.2 GB" */
+/** @param {number} bytes @param {number} [digits] of megabytes, behind the point @returns {string} "400 kB", "5 MB", "1.2 GB" */
 export function fileSize(bytes, digits = 0) {
-  const [unit, size, maximumFractionDigits] = bytes < 1e9 ? ["megabyte", 1e6, digits] : ["gigabyte", 1e9, 1];
+  const small = bytes > 0 && bytes < 1e6; // 0 MB is what has not begun to arrive
+  const [unit, size, maximumFractionDigits] =
+    bytes >= 1e9 ? ["gigabyte", 1e9, 1] : small ? ["kilobyte", 1e3, 0] : ["megabyte", 1e6, digits];
   return (bytes / size).toLocaleString(LANGUAGE, { style: "unit", unit, maximumFractionDigits });
 }

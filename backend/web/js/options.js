@@ -46,6 +46,7 @@ export function showValues(place) {
 /** The value of a slider with its unit. @param {any} slider @returns {string} */
 function valueOf({ value, dataset: { unit } }) {
   if (unit === "%") return percent(Number(value) / 100);
+  if (unit === "share") return percent(Number(value));
   const number = Number(value).toLocaleString(LANGUAGE);
   return unit ? `${number} ${unit}` : number;
 }

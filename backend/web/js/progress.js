@@ -23,7 +23,7 @@ export function showProgress(place, job, onCancel) {
   const { stage, stages = [] } = job.progress ?? {};
   const word = job.state === "queued" ? t(job.id ? "progress.waiting" : "progress.uploading") : stageName(stage ?? "starting");
   place.querySelector(".work-word").textContent = word;
-  const done = stages.map(({ name }) => name).filter((name) => !name.startsWith("load "));
+  const done = finished(stages, stage);
   const list = place.querySelector("ol");
   fill(list, done.join(), () => done.slice(-4).map((name) => element("li", { textContent: stageName(name) })));
   say(word);
@@ -31,6 +31,14 @@ export function showProgress(place, job, onCancel) {
   place.ticking = setInterval(tick, TICK_MS);
   tick();
 }
+
+/**
+ * The names of the finished stages, each once: a page that was reloaded has them from the job and again from its events.
+ * @param {{name: string}[]} stages
+ * @param {string} [current]
+ */
+export const finished = (stages, current) =>
+  [...new Set(stages.map(({ name }) => name))].filter((name) => name !== current && !name.startsWith("load "));
 
 /** Advance the bar and the time left between two events of the service. */
 function showTime(place, progress) {
