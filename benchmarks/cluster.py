@@ -139,13 +139,15 @@ def ray_row(folder: Path) -> None:
         passed = asyncio.run(added(Settings(data_dir=folder / "passed", cluster=nodes.address), load_bridge))
         line("`ray`, CPU added to a mask of 20 kB", f"{passed[0] - own[0]:.1f} ms", "15 ms", passed[0] - own[0] <= 15)
         line("time added", f"{passed[1] - own[1]:.1f} ms (medians)", "10 ms", passed[1] - own[1] <= 10)
+        line("idle, for each of two nodes", idle(15.0), "none", True)
         environment = {**nodes.environment, **settings, "CLUSTER": nodes.address, "MAX_WAITING": "64"}
         with running(folder / "front", **environment) as front:
             one = rate(front)
             nodes.deploy(**{**settings, "CLUSTER_MASK_REPLICAS": "2"})
             front.until(lambda: len(idle_replicas(front)) == 2)
             two = rate(front)
-            line("two nodes, sleeping work", f"{two / one:.2f} × one", "1.95 ×", two / one >= 1.95)
+            figure = f"{two / one:.2f} × one ({one:.1f} and {two:.1f} a second)"
+            line("two nodes, sleeping work", figure, "1.95 ×", two / one >= 1.95)
             incidents_row(front, nodes)
 
 
@@ -176,6 +178,18 @@ def cpu_s() -> float:
         with suppress(psutil.Error):
             used += sum(process.cpu_times()[:2])
     return used
+
+
+def idle(seconds: float) -> str:
+    """Return what Ray and one replica of each lane use while they do nothing, of two nodes half of it each."""
+    before = cpu_s()
+    time.sleep(seconds)
+    cores = (cpu_s() - before) / seconds
+    memory = 0
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            memory += process.memory_full_info().uss
+    return f"{cores / 2:.0%} of a core, {memory / 2 / 1e9:.2f} GB"
 
 
 def idle_replicas(front: RealService) -> list[dict[str, Any]]:
