@@ -2,7 +2,6 @@
 
 import inspect
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, get_args
@@ -16,7 +15,6 @@ from backend.contract.options import MaskOptions, MeshOptions
 from backend.contract.settings import Settings
 from backend.main import create_app
 from tests.helpers.drawn import iou, toy
-from tests.helpers.in_process import InProcessRunner
 from tests.helpers.on_a_socket import on_a_socket
 from tests.helpers.packed import imported
 from tests.helpers.scripted_runner import ScriptedRunner, endless
@@ -82,14 +80,6 @@ def comfy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Comfy:
 @pytest.fixture
 def nodes(comfy: Comfy, tmp_path: Path) -> Any:
     return imported("comfyui", tmp_path / "package")
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("service")
-    settings = Settings(data_dir=folder / "data", logs_dir=folder / "logs", checkpoints_dir=folder, api_key="secret")
-    with on_a_socket(create_app(settings, InProcessRunner(settings))) as address:
-        yield address
 
 
 @pytest.fixture

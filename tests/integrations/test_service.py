@@ -1,7 +1,6 @@
 """What Blender and ComfyUI ask the service with: jobs, refusals, a cancel, an outage."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from backend.main import create_app
 from tests.helpers import fake_service
 from tests.helpers.drawn import encoded, toy
 from tests.helpers.fake_service import answer, cut_off
-from tests.helpers.in_process import InProcessRunner
 from tests.helpers.on_a_socket import on_a_socket
 from tests.helpers.packed import service_module
 from tests.helpers.scripted_runner import ScriptedRunner, endless
@@ -26,14 +24,6 @@ ours = service_module()
 
 def unheard(fraction: float, stage: str) -> None:
     pass
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("service")
-    settings = Settings(data_dir=folder / "data", logs_dir=folder / "logs", checkpoints_dir=folder, api_key="secret")
-    with on_a_socket(create_app(settings, InProcessRunner(settings))) as address:
-        yield address
 
 
 @pytest.fixture

@@ -9,6 +9,17 @@ from tests.helpers.real_service import running
 from tests.web.test_page_in_browser import choose, drag, mask_of, matte_of
 
 
+def cut_by_hand(page: Any) -> None:
+    """Take something away from the matte in Fix, and use it."""
+    page.click(".steps [data-step=fix]")
+    page.wait_for_function("() => document.querySelector('#easel').width > 400")
+    page.wait_for_timeout(300)
+    choose(page, "tool", "remove")
+    drag(page, "#easel", (0.45, 0.4), (0.55, 0.6))
+    page.click("#fix-done")
+    page.wait_for_selector("#matte-verdict b:has-text('Edited by you')")
+
+
 def test_an_outage_and_a_reload_in_the_middle_lose_nothing_and_start_nothing_twice(
     open_page: Any, photo: Path, tmp_path: Path
 ) -> None:
@@ -65,13 +76,7 @@ def test_a_mesh_under_way_survives_a_reload_a_second_tab_and_a_killed_service(
 
 def test_a_mesh_whose_mask_is_slow_to_come_is_started_once(open_page: Any, photo: Path) -> None:
     page = matte_of(open_page(), photo)
-    page.click(".steps [data-step=fix]")
-    page.wait_for_function("() => document.querySelector('#easel').width > 400")
-    page.wait_for_timeout(300)
-    choose(page, "tool", "remove")
-    drag(page, "#easel", (0.45, 0.4), (0.55, 0.6))
-    page.click("#fix-done")
-    page.wait_for_selector("#matte-verdict b:has-text('Edited by you')")
+    cut_by_hand(page)
     started = []
     page.on("request", lambda request: started.append(request) if request.method == "POST" else None)
 
@@ -149,13 +154,7 @@ def test_an_edit_can_be_undone_after_it_was_used(open_page: Any, photo: Path) ->
     page = matte_of(open_page(), photo)
     before = mask_of(page)
     assert page.is_hidden("#undo-edit")
-    page.click(".steps [data-step=fix]")
-    page.wait_for_function("() => document.querySelector('#easel').width > 400")
-    page.wait_for_timeout(300)
-    choose(page, "tool", "remove")
-    drag(page, "#easel", (0.45, 0.4), (0.55, 0.6))
-    page.click("#fix-done")
-    page.wait_for_selector("#matte-verdict b:has-text('Edited by you')")
+    cut_by_hand(page)
     assert (mask_of(page) != before).any()
     page.click("#undo-edit")
     page.wait_for_selector("#matte-verdict b:has-text('A first guess')")

@@ -1,7 +1,6 @@
 """Make the weights of the learned refiner.
 
 python -m training.refiner SHARED WORK --backbone FILE.pth    # composites, answers of the networks, training, export
-python -m training.refiner SHARED WORK --backbone FILE.pth --only composites    # only that step, which needs no network
 
 SHARED holds `photos/` and `train/` (training/README.md); WORK is a folder for what is in between, which a second run
 does not make again. The networks must be in the checkpoints folder.
@@ -44,13 +43,10 @@ def main() -> None:
     parser.add_argument("--composites", type=int, default=9000)
     parser.add_argument("--workers", type=int, default=2, help="processes that make composites and crops")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--only", choices=("composites",), help="end after this step")
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     options = parser.parse_args()
     torch.set_flush_denormal(True)
     make_composites(options.shared, options.work / "exact", options.composites, options.workers)
-    if options.only:
-        return
     keep_photos(options.shared, options.work / "photos")
     for name in NETWORKS:
         ask(name, options.work, options.device)
