@@ -37,6 +37,8 @@ def connect(address: str) -> str:
     if _has_token():
         os.environ.setdefault("RAY_AUTH_MODE", "token")  # else Ray looks for a token only at the address "auto"
     import ray
+    from ray._raylet import GcsClient
+    from ray.exceptions import AuthenticationError, RpcError
 
     found = _find(address)
     host, port = _host_and_port(found)
@@ -50,13 +52,22 @@ def connect(address: str) -> str:
             "get-auth-token --generate`, copy ~/.ray/auth_token to every machine and start Ray again.",
             parameter="cluster",
         )
+    try:
+        GcsClient(address=found)  # ray.init would show a wrong token 20 times, for 20 s
+    except AuthenticationError as error:
+        raise NotReadyError(
+            f"The cluster at {found} wants another token: give this process the head's, in ~/.ray/auth_token or "
+            "RAY_AUTH_TOKEN."
+        ) from error
+    except RpcError as error:
+        raise NotReadyError(f"No Ray cluster answers at {found}, though something listens there.") from error
     on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=found, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError) as error:
         raise NotReadyError(
-            f"The cluster at {found} does not let this process in: it wants another token (~/.ray/auth_token, "
-            f"RAY_AUTH_TOKEN), or has another Ray or Python. {str(error).partition('.')[0][:200]}."
+            f"The cluster at {found} does not let this process in: it may have another Ray or Python. "
+            f"{str(error).partition('.')[0][:200]}."
         ) from error
     if threading.current_thread() is threading.main_thread() and on_sigterm is not None:
         signal.signal(signal.SIGTERM, on_sigterm)  # Ray's would end the process in the middle of its tidying up

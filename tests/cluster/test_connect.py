@@ -43,6 +43,26 @@ def test_auto_where_no_ray_runs_says_how_to_start_it(monkeypatch: pytest.MonkeyP
         connect("auto")
 
 
+@pytest.mark.parametrize(
+    ("error", "said"), [("AuthenticationError", "wants another token"), ("RpcError", "though something listens")]
+)
+def test_a_head_that_refuses_is_asked_once(error: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray", reason="ray is not installed; requirements-cluster.txt has it")
+    asked: list[str] = []
+
+    def refuse(address: str) -> None:
+        asked.append(address)
+        raise getattr(ray.exceptions, error)("no")
+
+    monkeypatch.setattr("ray._raylet.GcsClient", refuse)
+    monkeypatch.setattr(ray, "init", lambda **_: pytest.fail("Ray would try it for 20 s"))
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        address = f"127.0.0.1:{head.getsockname()[1]}"
+        with pytest.raises(NotReadyError, match=said):
+            connect(address)
+    assert asked == [address]
+
+
 def test_usage_is_reported_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ray", reason="ray is not installed; requirements-cluster.txt has it")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "1")
