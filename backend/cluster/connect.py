@@ -37,7 +37,7 @@ def connect(address: str) -> str:
     if _has_token():
         os.environ.setdefault("RAY_AUTH_MODE", "token")  # else Ray looks for a token only at the address "auto"
     import ray
-    from ray._raylet import GcsClient
+    from ray._private.services import GcsClient
     from ray.exceptions import AuthenticationError, RpcError
 
     found = _find(address)

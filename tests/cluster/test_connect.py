@@ -54,7 +54,7 @@ def test_a_head_that_refuses_is_asked_once(error: str, said: str, monkeypatch: p
         asked.append(address)
         raise getattr(ray.exceptions, error)("no")
 
-    monkeypatch.setattr("ray._raylet.GcsClient", refuse)
+    monkeypatch.setattr("ray._private.services.GcsClient", refuse)
     monkeypatch.setattr(ray, "init", lambda **_: pytest.fail("Ray would try it for 20 s"))
     with socket.create_server(("127.0.0.1", 0)) as head:
         address = f"127.0.0.1:{head.getsockname()[1]}"
