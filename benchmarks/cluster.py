@@ -25,7 +25,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from load_figures import flood
+from load_figures import flood, rate
 
 from backend.cluster.bridge import load as load_bridge
 from backend.contract.options import MaskOptions
@@ -33,18 +33,19 @@ from backend.contract.settings import Settings
 from backend.contract.work import Work
 from backend.workers.process import Load
 from backend.workers.process_runner import ProcessRunner
-from tests.helpers.clients import Plan, Seen, begun, percentile
+from tests.helpers.clients import Plan, Seen, ask_many, begun, percentile
 from tests.helpers.doers import load_told
 from tests.helpers.front import FRONT
 from tests.helpers.loads import STUB, answers, forms
 from tests.helpers.nginx import nginx_before
 from tests.helpers.postgres import PostgresServer
-from tests.helpers.real_service import RealService, running
+from tests.helpers.real_service import RealService, form, running
 from tests.helpers.two_nodes import PICTURE, TwoNodes, made_from, two_nodes
 from tests.helpers.waiting import until
 from tests.service.test_shared_jobs import Front, each_is_killed_once, shared_jobs
 
 CLIENTS, EACH = 5, 200
+CLIENTS_OF_RAY, SETTLE_S = 8, 2.0
 JOBS = 500
 PICTURES = 2000
 
@@ -142,10 +143,10 @@ def ray_row(folder: Path) -> None:
         line("idle, for each of two nodes", idle(15.0), "none", True)
         environment = {**nodes.environment, **settings, "CLUSTER": nodes.address, "MAX_WAITING": "64"}
         with running(folder / "front", **environment) as front:
-            one = rate(front)
+            one = worked(front.port, "where:0.15")
             nodes.deploy(**{**settings, "CLUSTER_MASK_REPLICAS": "2"})
             front.until(lambda: len(idle_replicas(front)) == 2)
-            two = rate(front)
+            two = worked(front.port, "where:0.15")
             figure = f"{two / one:.2f} × one ({one:.1f} and {two:.1f} a second)"
             line("two nodes, sleeping work", figure, "1.95 ×", two / one >= 1.95)
             incidents_row(front, nodes)
@@ -197,19 +198,10 @@ def idle_replicas(front: RealService) -> list[dict[str, Any]]:
     return [row for row in rows if row["lane"] == "mask" and row["node"] and row["state"] in ("idle", "busy")]
 
 
-def rate(front: RealService, seconds: float = 15.0) -> float:
-    """Return how many pieces of work that sleep 0.15 s are done in a second."""
-    end, done = time.monotonic() + seconds, 0
-
-    def client(_: int) -> int:
-        count = 0
-        while time.monotonic() < end:
-            count += front.post("/remove-bg", {"file": b"where:0.15\n"}).status == 200
-        return count
-
-    with ThreadPoolExecutor(8) as clients:
-        done = sum(clients.map(client, range(8)))
-    return done / seconds
+def worked(port: int, told: str, seconds: float = 20.0) -> float:
+    """Return how many pieces of work that do what `told` says are done in a second."""
+    body, headers = form({"file": f"{told}\n".encode()})
+    return rate(ask_many(Plan(port, CLIENTS_OF_RAY, seconds), [body], headers), SETTLE_S, seconds)
 
 
 def incidents_row(front: RealService, nodes: TwoNodes) -> None:

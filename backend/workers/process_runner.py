@@ -12,6 +12,10 @@ from backend.workers.lane import LaneQueue, Worker, stopping
 from backend.workers.process import Load, WorkerConfig, WorkerProcess
 from backend.workers.restarts import RestartPolicy
 
+# Of a cluster: two threads each. Its handler says how many there are; another service may have deployed the replicas,
+# so the settings of this one do not bound them.
+MOST_PLACES = 1024
+
 
 class ProcessRunner:
     """Runs work in processes. `load` makes the handler inside the worker; it travels by name, so it is a module's
@@ -33,11 +37,11 @@ class ProcessRunner:
                 name, [WorkerConfig(name, i, concurrency, load, policy=policy) for i in range(workers)], deadline_s
             )
 
-        def driven(name: Lane, load: Load, most: int, deadline_s: float) -> LaneQueue:
+        def driven(name: Lane, load: Load, deadline_s: float) -> LaneQueue:
             # A replica has one piece of work waiting, and ends what is late: this deadline is for one that does not.
             # It ends when the cluster is lost, which may be back at any moment.
             often = replace(policy, longest_rest_s=min(policy.first_rest_s, policy.longest_rest_s))
-            config = WorkerConfig(name, 0, most * (settings.batch_size + 1), load, drives=True, policy=often)
+            config = WorkerConfig(name, 0, MOST_PLACES, load, drives=True, policy=often)
             return queue(name, [config], 2 * deadline_s)
 
         def queue(name: Lane, configs: list[WorkerConfig], deadline_s: float) -> LaneQueue:
@@ -56,8 +60,8 @@ class ProcessRunner:
             }
             if drive is None
             else {
-                "mask": driven("mask", drive, settings.cluster_mask_replicas[1], settings.mask_deadline_s),
-                "mesh": driven("mesh", drive, settings.cluster_mesh_replicas[1], settings.mesh_deadline_s),
+                "mask": driven("mask", drive, settings.mask_deadline_s),
+                "mesh": driven("mesh", drive, settings.mesh_deadline_s),
             }
         )
         if settings.remote_workers and with_keys(settings):

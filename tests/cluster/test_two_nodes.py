@@ -58,7 +58,8 @@ def cluster(stand_in: Bucket) -> Iterator[TwoNodes]:
 def service(cluster: TwoNodes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealService]:
     cluster.deploy(**SETTINGS)
     folder = tmp_path_factory.mktemp("front")
-    with running(folder, **{**cluster.environment, "CLUSTER": cluster.address, **SETTINGS}) as service:
+    own = {**SETTINGS, "CLUSTER_MASK_REPLICAS": "1"}  # what is deployed counts
+    with running(folder, **{**cluster.environment, "CLUSTER": cluster.address, **own}) as service:
         yield service
 
 

@@ -386,7 +386,7 @@ def test_the_places_of_a_cluster_come_and_go_with_its_replicas(tmp_path: Path) -
         assert runner.status().why == "No replica."
         assert masks(runner).capacity == 0
 
-    play(scene, drive=doers.load_counted, data_dir=tmp_path, cluster_mask_replicas="1..4")
+    play(scene, drive=doers.load_counted, data_dir=tmp_path)
 
 
 def test_the_token_of_a_cluster_is_known_to_its_driver_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
