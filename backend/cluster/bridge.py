@@ -31,6 +31,7 @@ POLL_S = 0.25  # how soon a client that has left is noticed
 PAUSE_S = 1.0  # before work is sent again that a pausing replica refused
 LOOK_S = 2.0  # between two looks at the replicas
 RECONNECT_S = 5.0
+NOT_DEPLOYED = ("", "DELETING", "DEPLOY_FAILED", "NOT_STARTED")  # states from which no replica comes by itself
 
 
 class LostError(Exception):
@@ -100,7 +101,7 @@ class Bridge:
         assert self._settings.cluster is not None
         try:
             connect(self._settings.cluster)
-            if deployed(self._lane) in ("", "DELETING", "DEPLOY_FAILED", "NOT_STARTED"):
+            if deployed(self._lane) in NOT_DEPLOYED:
                 deploy(self._settings, [self._lane], wait=False)
             self._handle = handle(self._lane).options(method_name="run", stream=True)
             self._facts = Facts(places=0, why=self._none_is_ready())
@@ -108,7 +109,7 @@ class Bridge:
             why = error.detail if isinstance(error, MattemeshError) else f"{type(error).__name__}: {error}"
             if why != self._facts.why:
                 logger.error("the cluster cannot be used: %s", why)
-            self._facts = Facts(places=0, why=why)
+            self._facts = Facts(places=0, why=why, rest_s=RECONNECT_S)
             if "ray" in sys.modules and sys.modules["ray"].is_initialized():
                 os._exit(1)  # Ray cannot be left in a state from which it connects anew
 
@@ -133,6 +134,7 @@ class Bridge:
             {name: why for row in rows for name, why in row.broken.items()},
             next((row.why for row in rows if row.why), "") if rows else self._none_is_ready(),
             places=places * sum(row.state in ("idle", "busy") for row in rows),
+            rest_s=None if rows or deployed(self._lane) not in NOT_DEPLOYED else LOOK_S,
             remote=self._numbered(rows),
             nodes=nodes(),
         )

@@ -38,10 +38,14 @@ def deploy(
     This process is a driver of the cluster. `load` makes the handler in their workers. Raises RuntimeError where
     replicas do not come up, with `wait`.
     """
+    from ray.exceptions import ActorAlreadyExistsError
     from ray.serve import RunTarget
 
     serve = _serve()
-    serve.start(proxy_location="Disabled")
+    try:
+        serve.start(proxy_location="Disabled")
+    except ActorAlreadyExistsError:  # the bridge of the other lane has started it at the same moment
+        serve.start(proxy_location="Disabled")
     targets = [RunTarget(_application(settings, lane, load), name=app_name(lane), route_prefix=None) for lane in lanes]
     serve.run_many(targets, wait_for_applications_running=wait)
 

@@ -178,10 +178,11 @@ class LaneQueue:
         rests = [worker.rest_s for worker in self.workers]
         return min((rest for rest in rests if rest is not None), default=None) if None not in rests else None
 
-    @staticmethod
-    def _resting(rest_s: float) -> OverloadedError:
+    def _resting(self, rest_s: float) -> OverloadedError:
         # Not worker-lost: the work has not begun, so a job that meets this keeps its attempt.
-        error = OverloadedError("The worker crashed several times and is paused; try again later.")
+        away = any(worker.facts.rest_s is not None for worker in self.workers)
+        what = "The cluster cannot be used" if away else "The worker crashed several times and is paused"
+        error = OverloadedError(f"{what}; try again later.")
         error.retry_after_s = math.ceil(rest_s) or 1
         return error
 

@@ -44,6 +44,7 @@ class Facts:
     why: str = ""  # what went wrong at the warm-up; "" when nothing did
     gpu_bytes: int | None = None
     places: int | None = None  # pieces of work at the same time, where that changes: replicas come and go
+    rest_s: float | None = None  # seconds until a cluster that does no work is looked at again: no work waits for it
     remote: tuple[WorkerStatus, ...] = ()  # the workers that this one passes its work on to, on other machines
     nodes: tuple[NodeStatus, ...] = ()  # these machines
 

@@ -118,8 +118,9 @@ class WorkerProcess:
 
     @property
     def rest_s(self) -> float | None:
-        """Seconds until it takes work again, after crashing too often; None when it does not rest."""
-        return max(self._rests_until - time.monotonic(), 0.0) if self._state == "resting" else None
+        """Seconds until it may take work again, after crashing too often or without its cluster; None when it does not
+        rest."""
+        return max(self._rests_until - time.monotonic(), 0.0) if self._state == "resting" else self.facts.rest_s
 
     def status(self) -> WorkerStatus:
         process = self._process

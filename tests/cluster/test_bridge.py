@@ -12,7 +12,7 @@ from backend.cluster import bridge as module
 from backend.cluster.bridge import Bridge
 from backend.cluster.deploy import common, replicas
 from backend.cluster.replica import REFUSED, Beat
-from backend.contract.errors import NoSubjectError, TimedOutError, WorkerLostError
+from backend.contract.errors import NoSubjectError, NotReadyError, TimedOutError, WorkerLostError
 from backend.contract.options import MaskOptions
 from backend.contract.runner import AbandonedError, WorkerStatus
 from backend.contract.settings import Settings
@@ -137,6 +137,28 @@ def test_what_ray_loses_is_done_again_three_times(bridge: Bridge) -> None:
     assert done == DONE and len(handle.calls) == 3
     with pytest.raises(WorkerLostError):
         perform(bridge, *[[ActorDiedError()] for _ in range(3)])
+
+
+def test_no_work_waits_for_a_cluster_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_there(address: str) -> None:
+        raise NotReadyError("No Ray cluster answers.")
+
+    monkeypatch.setattr(module, "connect", none_there)
+    monkeypatch.setattr(Bridge, "_watch", lambda self: None)
+    facts = Bridge(Settings(cluster="auto"), "mask").facts()
+    assert (facts.places, facts.why) == (0, "No Ray cluster answers.") and facts.rest_s
+
+
+@pytest.mark.parametrize(("state", "waits"), [("", False), ("DELETING", False), ("DEPLOYING", True), ("RUNNING", True)])
+def test_work_waits_for_replicas_that_are_on_their_way(
+    bridge: Bridge, state: str, waits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "replicas", lambda handle, known: [])
+    monkeypatch.setattr(module, "nodes", tuple)
+    monkeypatch.setattr(module, "deployed", lambda lane: state)
+    bridge._look()
+    facts = bridge.facts()
+    assert facts.places == 0 and (facts.rest_s is None) == waits
 
 
 def test_replicas_keep_their_numbers_and_give_them_back(bridge: Bridge) -> None:

@@ -389,6 +389,29 @@ def test_the_places_of_a_cluster_come_and_go_with_its_replicas(tmp_path: Path) -
     play(scene, drive=doers.load_counted, data_dir=tmp_path)
 
 
+def test_no_work_waits_for_a_cluster_that_is_away(tmp_path: Path) -> None:
+    places = tmp_path / "places"
+    places.write_text("1")
+
+    async def scene(runner: ProcessRunner) -> None:
+        await until(lambda: runner.status().ready)
+        running, waiting = [asyncio.ensure_future(runner.run(work("stages:600"))) for _ in range(2)]
+        await until(lambda: (masks(runner).running, masks(runner).waiting) == (1, 1))
+        places.write_text("away")
+        with pytest.raises(OverloadedError, match="cluster cannot be used") as refused:
+            await waiting
+        assert refused.value.retry_after_s == 5
+        with pytest.raises(OverloadedError, match="cluster cannot be used"):
+            runner.admit("mask", "")
+        assert runner.status().why == "No cluster."
+        running.cancel()
+        places.write_text("1")
+        await until(lambda: runner.status().ready)
+        await runner.run(work("ask"))
+
+    play(scene, drive=doers.load_counted, data_dir=tmp_path)
+
+
 def test_the_token_of_a_cluster_is_known_to_its_driver_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_TOKEN", "secret")
     (tmp_path / "places").write_text("1")
