@@ -63,6 +63,22 @@ def test_a_view_is_never_replaced(photo: Path, tmp_path: Path, capsys: pytest.Ca
     assert side.read_bytes() == photo.read_bytes()
 
 
+@pytest.mark.parametrize("command", ["remove-bg", "generate-mesh"])
+@pytest.mark.parametrize("mine", ["out", "report"])
+def test_a_result_that_is_named_never_replaces_the_photo(
+    photo: Path, tmp_path: Path, command: str, mine: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ending = ".png" if command == "remove-bg" else ".glb"
+    kept, other = tmp_path / f"kept{ending}", tmp_path / f"other{ending}"
+    kept.write_bytes(photo.read_bytes())
+    (tmp_path / "new").mkdir()
+    same = str(tmp_path / "new" / ".." / kept.name)
+    named = ["-o", same] if mine == "out" else ["-o", str(other), "--report", same]
+    assert main([command, str(kept), "--model", "border", *named]) == 1
+    assert "is your own file and would be replaced" in capsys.readouterr().err
+    assert kept.read_bytes() == photo.read_bytes()
+
+
 def test_debug_leaves_the_bundle_in_the_folder(photo: Path, tmp_path: Path) -> None:
     main(["remove-bg", str(photo), "-o", str(tmp_path / "m.png"), "--debug", str(tmp_path / "bundle")])
     assert (tmp_path / "bundle" / "overview.png").exists()

@@ -30,6 +30,7 @@ def _run(parsed: argparse.Namespace) -> int:
     from backend.commands.mesh_files import write_mesh
     from backend.commands.streams import (
         STREAM,
+        check_overwrites,
         check_result_argument,
         read_picture_argument,
         write_result,
@@ -45,6 +46,7 @@ def _run(parsed: argparse.Namespace) -> int:
             f"{parsed.out.name} names no format: it ends in none of {endings}.", parameter="out"
         )
     options = options_of(parsed, MeshFileOptions)
+    check_overwrites(parsed)
     check_result_argument(parsed.out)
     settings, trace = Settings(), Trace()
     source = read_picture_argument(parsed.mesh, settings.max_upload_bytes)

@@ -93,10 +93,17 @@ def check_result_argument(path: Path) -> None:
 
 
 def check_overwrites(parsed: argparse.Namespace) -> None:
-    """Raise InvalidParameterError where a result that was not named with -o, or a report, would replace an input."""
-    written = {"out": None if parsed.out else parsed.default_out, "report": parsed.report}
+    """Raise InvalidParameterError where the result or its report would replace an input.
+
+    A mask alone is replaced where -o names it: that is how one is refined in its place.
+    """
+    kept = [getattr(parsed, name, None) for name in ("picture", "mesh")] + [
+        path for path, _ in getattr(parsed, "view", ())
+    ]
+    mask = getattr(parsed, "mask", None)
+    written = {"out": parsed.out or parsed.default_out, "report": parsed.report}
     for parameter, path in written.items():
-        for given in (parsed.picture, parsed.mask, *(path for path, _ in getattr(parsed, "view", ()))):
+        for given in kept if parameter == "out" and parsed.out else [*kept, mask]:
             if path is None or given is None or STREAM in (path, given) or not path.exists() or not given.exists():
                 continue
             if path.samefile(given):

@@ -46,6 +46,16 @@ def test_what_lies_beside_an_obj_never_replaces_an_input(tmp_path: Path, capsys:
     assert model.read_bytes() == small_glb() and [path.name for path in tmp_path.iterdir()] == [model.name]
 
 
+def test_a_converted_mesh_never_replaces_the_one_it_is_made_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "model.glb"
+    model.write_bytes(small_glb())
+    assert main(["convert", str(model), "-o", str(model), "--up", "z"]) == 1
+    assert "would be replaced" in capsys.readouterr().err
+    assert model.read_bytes() == small_glb()
+
+
 def test_a_size_that_was_asked_for_stays_in_another_unit(tmp_path: Path) -> None:
     sized, out = tmp_path / "sized.glb", tmp_path / "out.stl"
     model = tmp_path / "model.glb"
