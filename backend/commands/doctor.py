@@ -12,7 +12,7 @@ from backend.contract.machine import about_max_pixels
 from backend.contract.settings import Settings
 from backend.contract.versions import versions
 from backend.engines.torchvision_operators import HOW_TO_INSTALL, prepare_torchvision
-from backend.weights.availability import check_segmenter
+from backend.weights.availability import check_segmenter, damaged_models
 from backend.weights.remote_services import REMOTE_SERVICES, with_keys
 
 
@@ -62,8 +62,8 @@ def _mask_rcnn() -> str:
     return {
         "absent": f"Mask R-CNN: torchvision is not installed. {HOW_TO_INSTALL}",
         "compiled": "Mask R-CNN: torchvision with its own compiled operators",
-        "stand-ins": "Mask R-CNN: torchvision, whose compiled operators do not load with this torch; plain PyTorch "
-        "replaces nms and roi_align",
+        "stand-ins": "Mask R-CNN: plain PyTorch replaces torchvision's compiled operators, which do not load with this "
+        "torch",
     }[prepare_torchvision()]
 
 
@@ -78,7 +78,7 @@ def _services(settings: Settings) -> list[str]:
 def _problems(settings: Settings) -> list[str]:
     import cv2
 
-    found = [mistake for mistake in (check_segmenter(settings),) if mistake]
+    found = [mistake for mistake in (check_segmenter(settings), *damaged_models(settings)) if mistake]
     if not hasattr(cv2, "ximgproc"):
         found.append(
             "OpenCV lacks ximgproc: another OpenCV package overwrote opencv-contrib-python-headless; reinstall it."

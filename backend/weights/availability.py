@@ -13,7 +13,7 @@ from backend.weights.catalogue import (
     EMBEDDED_ENGINES,
     EMBEDDED_SEGMENTER,
 )
-from backend.weights.on_disk import check_permission, find_model, how_to_get, model_state, require_model
+from backend.weights.on_disk import check_permission, find_model, how_to_get, model_state, require_model, what_is_wrong
 from backend.weights.remote_services import REMOTE_SERVICES
 
 
@@ -45,6 +45,12 @@ def check_segmenter(settings: Settings) -> str:
     except MattemeshError as error:
         return f"SEGMENTER={name}: {error.detail}"
     return "" if model.task == "segmentation" else f"SEGMENTER={name}: {name} is not a segmenter."
+
+
+def damaged_models(settings: Settings) -> list[str]:
+    """Return a sentence for each model of the catalogue whose files are seen to be damaged without reading them."""
+    damaged = [model for model in CATALOGUE.values() if model_state(model, settings.checkpoints_dir) == "broken"]
+    return [what_is_wrong(model, "broken") for model in damaged]
 
 
 def models_to_fetch(settings: Settings) -> tuple[str, ...]:
@@ -92,7 +98,8 @@ def why_not(name: str, settings: Settings, broken: Mapping[str, str]) -> str:
         model = find_model(name, settings.checkpoints_dir)
     except MattemeshError as error:  # a mistake in SEGMENTER or models.toml
         return error.detail
-    return f"The weights of {name} are not on this machine. {how_to_get(model)}"
+    state = model_state(model, settings.checkpoints_dir)
+    return what_is_wrong(model, "absent" if state == "complete" else state)  # complete since the line above
 
 
 def describe(settings: Settings, loaded: Mapping[str, str], broken: Mapping[str, str]) -> dict[str, dict[str, str]]:

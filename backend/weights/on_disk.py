@@ -6,6 +6,7 @@ Hashing gigabytes takes seconds, so it is done once while the file stays untouch
 
 import logging
 import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
@@ -39,8 +40,11 @@ def find_model(name: str, checkpoints: Path) -> Model:
         return custom.models[name]
     if name in custom.problems:
         raise ModelUnavailableError(custom.problems[name], model=name)
-    known = ", ".join([*CATALOGUE, *custom.models, *REMOTE_SERVICES])
-    raise InvalidParameterError(f"Unknown model. Known models: {known}.", parameter="model")
+    alike = " or ".join(get_close_matches(name, [*CATALOGUE, *custom.models, *REMOTE_SERVICES], n=2))
+    meant = f"Did you mean {alike}? " if alike else ""
+    raise InvalidParameterError(
+        f"There is no model of that name. {meant}All names: python -m backend models list", parameter="model"
+    )
 
 
 def _other_session(name: str, checkpoints: Path) -> Model:
@@ -59,7 +63,7 @@ def _other_session(name: str, checkpoints: Path) -> Model:
     about = "A session of rembg, over a file that you put into the checkpoints folder."
     model = Model(name, "segmentation", "unknown", False, (file,), about, needs_permission=True, runner="rembg")
     if not (checkpoints / file.path).is_file():  # a name that a request invents leaves nothing behind
-        raise ModelUnavailableError(f"{_WHAT_IS_WRONG['absent'].format(name=name)} {how_to_get(model)}", model=name)
+        raise ModelUnavailableError(what_is_wrong(model, "absent"), model=name)
     return model
 
 
@@ -118,8 +122,13 @@ def require_model(name: str, checkpoints: Path, allow_noncommercial: bool = Fals
             raise ModelUnavailableError(f"The weights of {name} cannot be read.", model=name) from error
         state = model_state(model, checkpoints)
     if state != "complete":
-        raise ModelUnavailableError(f"{_WHAT_IS_WRONG[state].format(name=name)} {how_to_get(model)}", model=name)
+        raise ModelUnavailableError(what_is_wrong(model, state), model=name)
     return {Path(file.path).name: checkpoints / file.path for file in model.files}
+
+
+def what_is_wrong(model: Model, state: ModelState) -> str:
+    """Return the sentences that say what a model in a state other than complete lacks, and how to get it."""
+    return f"{_WHAT_IS_WRONG[state].format(name=model.name)} {how_to_get(model)}"
 
 
 def how_to_get(model: Model) -> str:

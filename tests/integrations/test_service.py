@@ -52,7 +52,7 @@ def test_an_own_mask_is_what_counts(address: str) -> None:
     ("photo", "options", "key", "sentence"),
     [
         (b"no picture", QUICK, "secret", "not a JPEG, PNG"),
-        (PHOTO, {"model": "nothing-like-it"}, "secret", "Unknown model"),
+        (PHOTO, {"model": "nothing-like-it"}, "secret", "no model of that name"),
         (PHOTO, {"quality": "none"}, "secret", "quality"),
         (PHOTO, QUICK, "", "key"),
         (PHOTO, QUICK, "wrong", "key"),

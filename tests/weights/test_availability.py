@@ -12,11 +12,13 @@ from backend.engines.depth_anything import SIZES, _empty_network
 from backend.engines.registry import Engines
 from backend.weights.availability import (
     check_segmenter,
+    damaged_models,
     describe,
     find_depth_weights,
     has_depth_weights,
     models_to_fetch,
     original_file,
+    why_not,
 )
 from backend.weights.catalogue import AUTO_SEGMENTERS, CATALOGUE, DEFAULT_DEPTH, DEFAULT_MODELS
 from backend.weights.listing import list_models
@@ -124,6 +126,16 @@ def test_what_cannot_be_a_default_is_said_at_the_start(name: str, tmp_path: Path
     with pytest.raises(StartError, match=f"SEGMENTER={name}"):
         check_choices(settings)
     assert Engines(settings).segmenter("auto").name == "border"
+
+
+def test_damaged_weights_are_told_from_absent_and_from_partial_ones(tmp_path: Path) -> None:
+    settings = Settings(checkpoints_dir=tmp_path)
+    assert damaged_models(settings) == []
+    (tmp_path / "u2net.onnx.part").write_bytes(b"the first bytes")
+    (tmp_path / "u2netp.onnx").write_bytes(b"a download that another program broke off")
+    assert "are only partly on this machine. Fetch them with" in why_not("u2net", settings, {})
+    assert "damaged" in why_not("u2netp", settings, {})
+    assert damaged_models(settings) == [why_not("u2netp", settings, {})]
 
 
 def test_what_is_fetched_follows_the_operators_choice(tmp_path: Path) -> None:

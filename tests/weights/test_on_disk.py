@@ -113,6 +113,15 @@ def test_a_request_can_only_give_names_of_the_catalogue(name: str, tmp_path: Pat
     assert "isnet-general-use" in caught.value.detail and str(tmp_path) not in caught.value.detail
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"), [("u2nett", "Did you mean u2net or u2netp? "), ("triposrr", "Did you mean triposr? "), ("?", "")]
+)
+def test_a_name_that_is_none_is_refused_with_those_that_are_like_it(name: str, meant: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidParameterError) as refused:
+        find_model(name, tmp_path)
+    assert refused.value.detail == f"There is no model of that name. {meant}All names: python -m backend models list"
+
+
 def test_a_model_goes_from_absent_over_partial_to_complete(two_files: Model, tmp_path: Path) -> None:
     assert model_state(two_files, tmp_path) == "absent"
     part = put(tmp_path, "twofold/model.ckpt.part", b"by")
