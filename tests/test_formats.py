@@ -36,6 +36,11 @@ READ, WRITTEN, MESHES = (
 )
 
 
+def test_the_promise_of_what_is_read_names_every_format() -> None:
+    promise = (REPOSITORY / "SECURITY.md").read_text().partition("It reads pictures")[2].partition(". The header")[0]
+    assert [name for name in get_args(ImageFormat) if name not in promise.lower()] == []
+
+
 def test_every_format_has_its_row() -> None:
     assert set(READ) == set(get_args(ImageFormat))
     assert list(WRITTEN) == list(PICTURE_FORMATS)
