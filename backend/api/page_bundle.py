@@ -67,6 +67,8 @@ def _assembled(web: Path, stamps: tuple[tuple[Path, int], ...]) -> Page:
     index = (web / "index.html").read_text()
     modules = {path.stem: path.read_text() for path in web.glob("js/*.js")}
     lists = {path.stem: json.loads(path.read_text()) for path in sorted(web.glob("words/*.json"))}
+    for path in web.glob("words/service/*.json"):
+        lists[path.stem]["service"] = json.loads(path.read_text())
     styles = STYLES.search(index)
     if styles is None or SCRIPT not in index:
         raise ValueError("index.html names no style sheets or not the entry script")

@@ -32,6 +32,12 @@ def test_the_sentences_of_a_language_take_the_place_of_the_english_ones() -> Non
     assert 'const sentences = {"a": "„Krüge“"};' in made and "import" not in made
 
 
+def test_only_other_languages_have_the_service_s_sentences() -> None:
+    scripts = {language: read_page(WEB).files[f"page.{language}.js"].data.decode() for language in ("en", "de")}
+    assert "Es wurde nichts verändert." in scripts["de"]
+    assert "Nothing was changed." in scripts["de"] and "Nothing was changed." not in scripts["en"]
+
+
 def test_a_mark_without_a_sentence_is_named_and_sentences_are_text() -> None:
     assert with_sentences('<p title="{{a.b}}">{{c}}</p>', {"a.b": '"', "c": "<&"}) == '<p title="&quot;">&lt;&amp;</p>'
     with pytest.raises(KeyError, match="absent"):

@@ -9,9 +9,10 @@ import pytest
 
 from tests.web.test_first_step import AXE, violations
 from tests.web.test_page_in_browser import matte_of
+from tests.web.test_service_words import LISTS as SERVICE
 from tests.web.test_words import LISTS
 
-# Whatever a person may read or hear of the document, also what is hidden now; the service's own words are marked.
+# Whatever a person may read or hear of the document, also what is hidden now; but for what is marked.
 READ = """() => {
   const theirs = (element) => element.closest("[lang=en], code, noscript, #version, #language");
   const texts = [];
@@ -22,6 +23,9 @@ READ = """() => {
       if (element.hasAttribute(name) && !theirs(element)) texts.push(element.getAttribute(name));
   return texts;
 }"""
+# What the service says and no line has.
+MARKED = """() => [...document.querySelectorAll("[lang=en]:not(option)")].map((element) => element.textContent.trim())
+  .filter(Boolean)"""
 CUT_OFF = """() => [...document.querySelectorAll("button, label, legend, summary, h1, h2, p, li, dt, dd, a, span, b")]
   .filter((element) => {
     if (!element.checkVisibility() || element.closest(".out-of-sight, .strip li")) return false;
@@ -36,7 +40,7 @@ CUT_OFF = """() => [...document.querySelectorAll("button, label, legend, summary
 
 def words_of(language: str) -> set[str]:
     """Return the words of a language's sentences, in lower case."""
-    text = " ".join(str(entry) for entry in LISTS[language].values())
+    text = " ".join(str(entry) for entry in [*LISTS[language].values(), *SERVICE.get(language, {}).values()])
     return set(re.findall(r"[^\W\d_]{3,}", re.sub(r"\{\w+\}", " ", text).lower()))
 
 
@@ -46,6 +50,7 @@ def faults(page: Any) -> dict[str, list[str]]:
     texts = page.evaluate(READ)
     named = re.compile(r"\b[a-z0-9]+(?:[.-][a-z0-9]+)+\b")  # remove.bg, isnet-general-use
     left = [text for text in texts if english & set(re.findall(r"[^\W\d_]{3,}", named.sub("", text).lower()))]
+    left += page.evaluate(MARKED)
     found = {"English": left, "cut off": page.evaluate(CUT_OFF), "axe": violations(page)}
     if page.evaluate("document.documentElement.scrollWidth") > 390:
         found["wide"] = ["the document"]

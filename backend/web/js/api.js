@@ -1,12 +1,12 @@
 // Every request to the service goes through here: the API key is added, and an error becomes a Problem.
 
 import { askForKey, key } from "./key.js";
-import { LANGUAGE, t, translated } from "./language.js";
+import { LANGUAGE, ofService, t, translated } from "./language.js";
 
 /** An error as the service reports it (RFC 9457). */
 export class Problem extends Error {
   /**
-   * The title is translated by the code. The detail has none: the service's own is shown as it came, in English.
+   * The title is translated by the code; of the details a few are, and the others shown as they came, in English.
    * @param {{code: string, title?: string, detail?: string, status?: number}} body the page's own have no status
    */
   constructor(body) {
@@ -14,9 +14,8 @@ export class Problem extends Error {
     super(body.detail || title);
     this.code = body.code;
     this.title = title;
-    this.detail = body.detail ?? "";
     this.status = body.status ?? 0;
-    this.language = this.status ? "en" : LANGUAGE;
+    [this.detail, this.language] = this.status ? ofService(body.detail ?? "") : [body.detail ?? "", LANGUAGE];
   }
 }
 

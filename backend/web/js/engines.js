@@ -6,7 +6,7 @@ import { byId, element } from "./dom.js";
 import { fileSize, percent, t, translated } from "./language.js";
 import { fetchButton, showMissing } from "./missing_models.js";
 import { shareOf, showModels, startModelMenu } from "./model_menu.js";
-import { sentenceParts } from "./report_views.js";
+import { sentenceParts, served } from "./report_views.js";
 
 const REFRESH_MS = 15000; // while weights are being fetched
 const CLOSE_REFRESH_MS = 1500; // while somebody looks
@@ -80,7 +80,7 @@ function engineRow(role, { auto, device, why }) {
       element("b", { textContent: words }),
       isThere ? element("span", { className: "soft small", textContent: device }) : null,
     ),
-    why ? element("p", { className: "small soft", lang: "en" }, ...sentenceParts(why)) : null,
+    why ? served("p", "small soft", why) : null,
   );
 }
 
@@ -94,7 +94,7 @@ function fetchingRows(fetching, mayFetch) {
     const bar = element("progress", { max: Math.max(total, 1), value: done, "aria-label": name });
     const standing = translated(`fetch.${state}`, state);
     const words = t("fetch.row", { name, state: standing, done: fileSize(done), total: fileSize(total) });
-    const why = error ? element("p", { className: "small soft", lang: "en", textContent: error }) : null; // the service's word
+    const why = error ? served("p", "small soft", error) : null;
     const again = mayFetch && state === "failed" ? fetchButton(name, "do.again", asked) : null;
     return element("div", { className: "engine-row" }, element("p", { className: "small" }, words), bar, why, again);
   });

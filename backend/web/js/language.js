@@ -26,6 +26,46 @@ export function t(key, values = {}) {
  * @param {string} key @param {string} english @returns {string} */
 export const translated = (key, english) => (key in sentences ? t(key) : english);
 
+const NUMBER = /^\d[\d,]*(\.\d+)?( ?%)?$/;
+
+/**
+ * What the service says, in the page's language, and the language that it is in now: English where the list has no such
+ * sentence. The list is by the service's own sentences; a place may hold a number, a sentence of the list or a name.
+ * @param {string} english
+ * @returns {[string, string]}
+ */
+export function ofService(english) {
+  const own = inOwnWords(english);
+  return own === undefined ? [english, "en"] : [own, LANGUAGE];
+}
+
+/** @param {string} english @returns {string | undefined} */
+function inOwnWords(english) {
+  if (NUMBER.test(english)) return ownNumber(english);
+  for (const { pattern, names, own } of patterns()) {
+    const found = pattern.exec(english);
+    if (found) return own.replace(/\{(\w+)\}/g, (_, name) => inOwnWords(found[names.indexOf(name) + 1]) ?? found[names.indexOf(name) + 1]);
+  }
+}
+
+/** @param {string} english as 1,200 or 4.1% @returns {string} */
+function ownNumber(english) {
+  const digits = english.match(/\.(\d+)/)?.[1].length ?? 0;
+  const value = Number(english.replace(/[, %]/g, ""));
+  return english.endsWith("%") ? percent(value / 100, digits) : fixed(value, digits);
+}
+
+/** @type {{pattern: RegExp, names: string[], own: string}[]} */
+let made;
+
+/** The service's sentences as patterns; `sentences.service` is put in for other languages than English. */
+const patterns = () =>
+  (made ??= Object.entries(sentences.service ?? {}).map(([english, own]) => ({
+    pattern: new RegExp(`^${english.replace(/[.*+?^$()[\]|\\]/g, "\\$&").replace(/\{\w+\}/g, "(.+?)")}$`),
+    names: [...english.matchAll(/\{(\w+)\}/g)].map(([, name]) => name),
+    own,
+  })));
+
 /** @param {number} share @param {number} [digits] behind the point @returns {string} */
 export const percent = (share, digits = 0) =>
   share.toLocaleString(LANGUAGE, { style: "percent", minimumFractionDigits: digits, maximumFractionDigits: digits });

@@ -4,6 +4,7 @@ import { callJson, Problem } from "./api.js";
 import { byId, element, fill } from "./dom.js";
 import { fileSize, t } from "./language.js";
 import { problemPlace, showProblem } from "./problems.js";
+import { served } from "./report_views.js";
 
 const MISSING = ["absent", "partial", "broken"];
 
@@ -31,7 +32,7 @@ function rowOf({ name, size_bytes: bytes, about, commercial_use: mayBeSold }, ma
     "div",
     {},
     element("p", {}, element("b", { textContent: name }), " ", element("span", { className: "small soft", textContent: size })),
-    element("p", { className: "small soft", lang: "en", textContent: about }),
+    served("p", "small soft", about),
   );
   return element("div", { className: "missing-row" }, words, mayFetch ? fetchButton(name, "engines.fetch", onAsked) : null);
 }

@@ -1,7 +1,7 @@
 // The menu of segmenters: each with its state on this machine; those that cannot run are disabled and say why.
 
 import { byId, element, fill } from "./dom.js";
-import { fileSize, LANGUAGE, percent, t } from "./language.js";
+import { fileSize, LANGUAGE, ofService, percent, t } from "./language.js";
 import { onChange, state } from "./store.js";
 
 let about = {}; // value of an option -> the sentence below the menu and its language
@@ -23,7 +23,7 @@ export function showModels(models, health) {
     .map((model) => ({ ...model, ...availability(model, health) }))
     .sort((one, other) => Number(other.usable) - Number(one.usable));
   const auto = { name: "auto", usable: true, words: t("matte.model-auto") };
-  about = Object.fromEntries(rows.map((row) => [row.name, [row.about, "en"]])); // the service's words
+  about = Object.fromEntries(rows.map((row) => [row.name, ofService(row.about)]));
   about.auto = [t("matte.uses", { name: health.engines.segmenter.auto }), LANGUAGE];
   fill(select, JSON.stringify([auto, ...rows]), () => [auto, ...rows].map(optionOf));
   select.value = wanted;

@@ -1,7 +1,7 @@
 // A report on the panel: the verdict with its advice, the figures, and the engine with its licences.
 
 import { element, icon } from "./dom.js";
-import { fixed, t, translated } from "./language.js";
+import { fixed, ofService, t, translated } from "./language.js";
 import { state } from "./store.js";
 
 const STAND_INS = ["border", "form", "relief"];
@@ -21,7 +21,7 @@ export function verdictCard({ title, tone, own = [], more }, figures) {
   const mark = element("span", { className: "mark", dataset: { tone } }, icon({ good: "check", calm: "info" }[tone] ?? "warn"));
   const advice = [
     ...own.map((sentence) => element("li", {}, ...sentenceParts(sentence))),
-    ...more.map((sentence) => element("li", { lang: "en" }, ...sentenceParts(sentence))),
+    ...more.map((sentence) => served("li", "", sentence)),
   ];
   return [
     element("p", { className: "verdict-title" }, mark, element("b", { textContent: title })),
@@ -72,8 +72,14 @@ function licences(models) {
   return element("p", { className: "soft small", textContent: words.join(" · ") });
 }
 
-/** A note of the service; it has no code to translate it by. */
-const noteLine = (sentence) => element("p", { className: "note small", lang: "en" }, ...sentenceParts(sentence));
+/** A note of the service. @param {string} sentence */
+const noteLine = (sentence) => served("p", "note small", sentence);
+
+/** An element with a sentence of the service. @param {string} tag @param {string} className @param {string} english */
+export function served(tag, className, english) {
+  const [sentence, lang] = ofService(english);
+  return element(tag, { className, lang }, ...sentenceParts(sentence));
+}
 
 const COMMAND = / ?(python -m backend [a-z0-9 ._-]*[a-z0-9])/;
 

@@ -11,7 +11,7 @@ const sides = new Intl.ListFormat(LANGUAGE, { type: "conjunction" });
  * @property {string} title  in the page's language
  * @property {string} tone  good, fair, poor or calm
  * @property {string[]} [own]  sentences of the page
- * @property {string[]} more  the service's advice; it has no codes to translate it by and is shown in English
+ * @property {string[]} more  the service's advice, as it came: report_views.js shows it in the page's language
  */
 
 /** Whether a matte is the stand-in's guess before a background of several colours. @param {any} report */
