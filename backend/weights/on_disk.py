@@ -40,7 +40,7 @@ def find_model(name: str, checkpoints: Path) -> Model:
         return custom.models[name]
     if name in custom.problems:
         raise ModelUnavailableError(custom.problems[name], model=name)
-    alike = " or ".join(get_close_matches(name, [*CATALOGUE, *custom.models, *REMOTE_SERVICES], n=2))
+    alike = " or ".join(get_close_matches(name.lower(), [*CATALOGUE, *custom.models, *REMOTE_SERVICES], n=2))
     meant = f"Did you mean {alike}? " if alike else ""
     raise InvalidParameterError(
         f"There is no model of that name. {meant}All names: python -m backend models list", parameter="model"

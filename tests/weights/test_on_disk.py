@@ -110,11 +110,12 @@ def test_the_command_that_fetches_a_model_is_complete() -> None:
 def test_a_request_can_only_give_names_of_the_catalogue(name: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidParameterError) as caught:
         find_model(name, tmp_path)
-    assert "isnet-general-use" in caught.value.detail and str(tmp_path) not in caught.value.detail
+    assert "no model of that name" in caught.value.detail and str(tmp_path) not in caught.value.detail
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"), [("u2nett", "Did you mean u2net or u2netp? "), ("triposrr", "Did you mean triposr? "), ("?", "")]
+    ("name", "meant"),
+    [("u2nett", "Did you mean u2net or u2netp? "), ("U2NETP", "Did you mean u2netp or u2net? "), ("?", "")],
 )
 def test_a_name_that_is_none_is_refused_with_those_that_are_like_it(name: str, meant: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidParameterError) as refused:
