@@ -25,6 +25,7 @@ from backend.contract.spool import INLINE_BYTES, spool_path
 from backend.contract.work import Done, File
 from backend.workers.messages import (
     LENGTH,
+    TAKE_BACK_S,
     Begin,
     Cancel,
     Changed,
@@ -52,6 +53,7 @@ class WorkLoop:
         self._connection = connection
         self._sending = threading.Lock()
         self._unwanted: dict[int, threading.Event] = {}
+        self._passes_on = False  # to other machines
         self._handler: Handler
         self._spool: Path
 
@@ -77,6 +79,10 @@ class WorkLoop:
                 unwanted = self._unwanted.get(message.number)  # one look-up: the work may end meanwhile
                 if unwanted is not None:
                     unwanted.set()
+        if self._passes_on:  # else that work would go on there
+            for unwanted in list(self._unwanted.values()):
+                unwanted.set()
+            time.sleep(TAKE_BACK_S)
 
     def _load(self, hello: Hello) -> None:
         try:
@@ -84,6 +90,7 @@ class WorkLoop:
             facts = self._handler.facts()
             self.send(Ready(facts))
             if facts.places is not None:
+                self._passes_on = True
                 threading.Thread(target=self._watch, args=(facts,), daemon=True).start()
         except BaseException:  # without a handler there is no work: report why and let the service restart the worker
             self.send(LogLine(logging.ERROR, traceback.format_exc()))

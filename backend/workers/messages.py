@@ -18,6 +18,7 @@ from backend.contract.settings import Settings
 from backend.contract.work import Done, Lane, OnStage, Work
 
 LENGTH = struct.Struct("!Q")
+TAKE_BACK_S = 1.0  # for a process that passes work on to tell other machines, at its end, that nobody wants it any more
 # The modules whose classes an answer may contain.
 TRUSTED = ("backend.contract.errors", "backend.contract.runner", "backend.contract.work", __name__)
 

@@ -7,9 +7,11 @@ no lock, semaphore or shared memory is left behind.
 import asyncio
 import logging
 import pickle
+import socket
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
@@ -21,6 +23,7 @@ from backend.contract.spool import SpooledFile, WorkerSpool
 from backend.contract.work import Done, File, Lane, OnStage, Work, check_result
 from backend.workers.messages import (
     LENGTH,
+    TAKE_BACK_S,
     Begin,
     Cancel,
     Changed,
@@ -93,6 +96,8 @@ class WorkerProcess:
         """End the process and start no other."""
         if self._state != "stopped":
             self._state = "stopped"
+            if self.config.drives:
+                self._let_go()
             self._kill()
             if self._life is not None:
                 self._life.cancel()
@@ -171,6 +176,13 @@ class WorkerProcess:
         self._killed = True
         if self._process is not None:
             self._process.kill()
+
+    def _let_go(self) -> None:
+        """Let a process that passes work on take it back."""
+        if self._process is not None and self._writer is not None:
+            self._writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(TAKE_BACK_S + 1.0)
 
     def _why(self) -> str:
         if self._state == "resting":

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from backend.contract.errors import NoSubjectError
-from backend.contract.runner import NodeStatus, WorkerStatus
+from backend.contract.runner import AbandonedError, NodeStatus, WorkerStatus
 from backend.contract.settings import Settings
 from backend.contract.work import Done, File, Lane, OnStage, Work
 from backend.folders.runner import FolderWork
@@ -53,6 +53,12 @@ class Doer:
         time.sleep(float(seconds))
         return Done((), report={"pid": os.getpid()})
 
+    def noted(self, work: Work, on_stage: OnStage, file: str, seconds: str) -> Done:
+        """Leave a byte in `file`, which so tells how often this was begun."""
+        with Path(file).open("ab") as begun:
+            begun.write(b".")
+        return self.where(work, on_stage, seconds)
+
     def stages(self, work: Work, on_stage: OnStage, seconds: str) -> Done:
         """Go on for so long in short stages."""
         end = time.monotonic() + float(seconds)
@@ -73,6 +79,14 @@ class Doer:
             Path(file).write_text(str(os.getpid()))
             self.stages(work, on_stage, "600")
         return Done(())
+
+    def told(self, work: Work, on_stage: OnStage, file: str) -> Done:
+        """Go on until nobody wants it any more, and make `file` then."""
+        try:
+            return self.stages(work, on_stage, "600")
+        except AbandonedError:
+            Path(file).touch()
+            raise
 
     def hang(self, work: Work, on_stage: OnStage) -> Done:
         """Stand still in native code that keeps the interpreter to itself."""

@@ -412,6 +412,20 @@ def test_no_work_waits_for_a_cluster_that_is_away(tmp_path: Path) -> None:
     play(scene, drive=doers.load_counted, data_dir=tmp_path)
 
 
+def test_work_that_was_passed_on_is_taken_back_at_the_end(tmp_path: Path) -> None:
+    (tmp_path / "places").write_text("1")
+
+    async def scene(runner: ProcessRunner) -> None:
+        running = asyncio.ensure_future(runner.run(work(f"told:{tmp_path / 'left'}")))
+        await until(lambda: masks(runner).running == 1)
+        runner.close()
+        assert (tmp_path / "left").exists()
+        with pytest.raises(WorkerLostError):
+            await running
+
+    play(scene, drive=doers.load_counted, data_dir=tmp_path)
+
+
 def test_the_token_of_a_cluster_is_known_to_its_driver_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_TOKEN", "secret")
     (tmp_path / "places").write_text("1")
