@@ -2,6 +2,10 @@
 and one service before two nodes of Ray, and a folder on two.
 
     python benchmarks/cluster.py [requests] [overload] [jobs] [ray] [folder]
+    python benchmarks/cluster.py [head] [no-redis] [cable] [flood] [bodies] [stop]
+
+The second line's rows are of a service before Ray on four machines (ray_machines.py); they need root, Redis and about
+twelve minutes. Ctrl-C ends what they started.
 
 Each service is the real server with a runner that sleeps (tests/helpers/front.py), so that counts, not cores, are
 measured: two services have four places. Needs nginx, PostgreSQL and requirements-cluster.txt. About four minutes.
@@ -10,12 +14,13 @@ measured: two services have four places. Needs nginx, PostgreSQL and requirement
 import asyncio
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -26,6 +31,7 @@ import psutil
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from load_figures import flood, rate
+from ray_machines import OWN, RAY, Machine, Machines, alone
 
 from backend.cluster.bridge import load as load_bridge
 from backend.contract.options import MaskOptions
@@ -36,10 +42,10 @@ from backend.workers.process_runner import ProcessRunner
 from tests.helpers.clients import Plan, Seen, ask_many, begun, percentile
 from tests.helpers.doers import load_told
 from tests.helpers.front import FRONT
-from tests.helpers.loads import STUB, answers, forms
+from tests.helpers.loads import STUB, Forms, answers, forms
 from tests.helpers.nginx import nginx_before
 from tests.helpers.postgres import PostgresServer
-from tests.helpers.real_service import RealService, form, running
+from tests.helpers.real_service import Answer, RealService, form, running
 from tests.helpers.two_nodes import PICTURE, TwoNodes, made_from, two_nodes
 from tests.helpers.waiting import until
 from tests.service.test_shared_jobs import Front, each_is_killed_once, shared_jobs
@@ -281,10 +287,255 @@ def folder_row(folder: Path) -> None:
     line("done once more by the same line", f"{new}, exit status {last.returncode}", "0", new == last.returncode == 0)
 
 
+REPLICAS = {"CLUSTER_MASK_REPLICAS": "2", "CLUSTER_MASK_CPUS": "3", "CLUSTER_MESH_CPUS": "0.5"}  # one a node
+
+
+@contextmanager
+def before(machines: Machines, folder: Path, **settings: str) -> Iterator[RealService]:
+    """A service before `machines`, with a replica for masks on each node."""
+    machines.on()
+    machines.deploy(**REPLICAS)
+    service = machines.service(folder / "front", **REPLICAS, **settings)
+    try:
+        service.start()
+        both_work(service)
+        yield service
+    finally:
+        service.end()
+
+
+def both_work(service: RealService) -> float:
+    """Wait for a replica on each node and return the seconds it took."""
+    return service.until(lambda: len({row["node"] for row in idle_replicas(service)}) == 2, 120.0)
+
+
+def noted(folder: Path, seconds: float) -> Forms:
+    """Return a request whose work sleeps and leaves a byte in `folder` / "noted" each time that it is begun."""
+    body, headers = form({"file": f"noted:{folder / 'noted'}:{seconds}\n".encode()})
+    return [body], headers
+
+
+def begun_again(folder: Path, seen: list[Seen]) -> int:
+    return (folder / "noted").stat().st_size - sum(one.status == 200 for one in seen)
+
+
+def figures(name: str, folder: Path, seen: list[Seen]) -> None:
+    over, again = slowest_over_normal(seen), begun_again(folder, seen)
+    whole = answers(seen) == {"200 ok": CLIENTS * EACH}
+    line(name, counted(seen), "200", whole)
+    line("slowest over the median", f"{over:.1f} s", "10 s", over <= 10)
+    line("done again", str(again), "1 %", again <= len(seen) / 100)
+
+
+def head_row(folder: Path) -> None:
+    """The head is killed whole at a third of 1,000 requests, with its state in a Redis, and is on again 10 s later."""
+    at = f"{OWN}:6380"
+    redis = ["--port", "6380", "--bind", OWN, "--requirepass", "secret", "--appendonly", "yes"]
+    machines = Machines(folder, ["--redis-password=secret"], {"RAY_REDIS_ADDRESS": at})
+    with subprocess.Popen(["redis-server", *redis], cwd=folder, stdout=subprocess.DEVNULL) as server:
+        with before(machines, folder) as service:
+            with begun(load_of(service.port), *noted(folder, 0.1)) as clients:
+                service.until(lambda: begun_at(service) > CLIENTS * EACH // 3)
+                off = time.monotonic()
+                machines.head.off()
+                time.sleep(10.0)
+                machines.head.on()
+                away = time.monotonic() - off
+                seen = clients.seen()
+            figures(f"`head` killed, Redis, away {away:.0f} s", folder, seen)
+        server.kill()
+
+
+def no_redis_row(folder: Path) -> None:
+    """The same without a Redis: nodes end after 10 s, and are started again after the head."""
+    machines = Machines(folder, RAY_gcs_rpc_server_reconnect_timeout_s="10")
+    with before(machines, folder) as service:
+        with begun(Plan(service.port, CLIENTS, 60.0, pause_s=1.0), *noted(folder, 0.1)) as clients:
+            service.until(lambda: begun_at(service) > CLIENTS * EACH // 3)
+            machines.head.off()
+            until(lambda: service.get("/readyz").status == 503)
+            why = service.get("/readyz").json()["detail"]
+            seen = clients.seen()
+        only = set(answers(seen)) <= {"200 ok", "503 worker-lost", "503 overloaded"}
+        line("`no-redis`: the head killed and away", counted(seen), "200 or 503", only)
+        over = max(one.seconds for one in seen if one.status == 503)
+        line("slowest 503; `/readyz` says", f"{over:.1f} s; {why}", "10 s", over <= 10)
+        machines.head.on()
+        for machine in (machines.own, *machines.nodes):
+            machine.start_ray()
+        seconds = service.until(lambda: service.get("/readyz").status == 200, 120.0)
+        same = service.process.poll() is None
+        line("ready again after the last node's start", f"{seconds:.0f} s, the same process", "", same)
+
+
+def cable_row(folder: Path) -> None:
+    """A node's cable is cut for 30 s in the middle of 1,000 requests."""
+    machines = Machines(folder)
+    node = machines.nodes[1]
+    with before(machines, folder) as service:
+        with begun(load_of(service.port), *noted(folder, 0.1)) as clients:
+            service.until(lambda: begun_at(service) > CLIENTS * EACH // 3)
+            cut = time.monotonic()
+            node.cable(False)
+            service.until(lambda: len(service.get("/health").json()["nodes"]) == 3)
+            dropped = time.monotonic() - cut
+            time.sleep(max(0.0, cut + 30.0 - time.monotonic()))
+            node.cable(True)
+            seen = clients.seen()
+        figures("`cable` cut for 30 s", folder, seen)
+        until(lambda: not ours(node))
+        line("the node is left out after", f"{dropped:.0f} s", "30 s", dropped <= 30)
+        node.start_ray()
+        line("and works again after its `ray start`", f"{both_work(service):.0f} s", "", True)
+
+
+def flood_row(folder: Path) -> None:
+    """Three times the capacity for a minute."""
+    with before(Machines(folder), folder) as service:
+        seen = flood(service, noted(folder, 0.1), seconds=60.0, settle_s=5.0, clients=8)
+    only = set(seen.answers) <= {"200 ok", "503 overloaded"}
+    told = ", ".join(f"{count:,} × {answer}" for answer, count in sorted(seen.answers.items()))
+    line(f"`flood`, capacity {seen.capacity:.1f} a second", told, "200 or 503", only)
+    line("accepted", f"{seen.kept:.0%} of the capacity", "90 %", seen.kept >= 0.9)
+    line("refused, p99", f"{seen.refused_p99_s * 1e3:.0f} ms", "100 ms", seen.refused_p99_s < 0.1)
+
+
+# The service with workers of its machine that do what doers do.
+ON_ONE_MACHINE = """
+import sys
+from backend.cli import main
+from backend.commands import serve
+from backend.main import create_app
+from backend.workers.process_runner import ProcessRunner
+from tests.helpers.doers import load_told
+serve.create_app = lambda settings: create_app(settings, ProcessRunner(settings, load_told))
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def bodies_row(folder: Path) -> None:
+    """20 bodies of 20 MiB at once that come back as they are, on one machine and over the cluster."""
+    machines = Machines(folder)
+    photo = b"echo\n" + os.urandom(20 * 2**20 - 5)
+    wide = {"MAX_WAITING": "64"}
+    one = {**wide, "MASK_WORKERS": "2"}
+    with running(folder / "one", program=(sys.executable, "-c", ON_ONE_MACHINE), **one) as service:
+        own_s, own = bodies(service, photo, service.pid)
+    with before(machines, folder, **wide) as service:
+        seconds, grown = bodies(service, photo, service.children()[0].pid)
+        spilled = [path for path in folder.rglob("ray_spilled*/*") if path.is_file()]
+    line("`bodies`: 20 of 20 MiB at once, all back whole", f"{seconds:.1f} s; {own_s:.1f} s on one machine", "", True)
+    figure = f"+{grown / 1e6:.0f} MB; +{own / 1e6:.0f} MB on one machine"
+    line("memory of the HTTP process", figure, "+50 MB more", grown <= own + 50e6)
+    line("files that Ray spilled", str(len(spilled)), "0", not spilled)
+
+
+def bodies(service: RealService, photo: bytes, pid: int) -> tuple[float, int]:
+    """Send 20 at once, twice; return the seconds of the second time and the growth of the process `pid` since the
+    start of the first."""
+    most = before = psutil.Process(pid).memory_info().rss
+    with ThreadPoolExecutor(20) as clients:
+        for _ in range(2):
+            began = time.monotonic()
+            futures = [clients.submit(service.post, "/remove-bg", {"file": photo}) for _ in range(20)]
+            while not all(future.done() for future in futures):
+                most = max(most, psutil.Process(pid).memory_info().rss)
+                time.sleep(0.05)
+            told = Counter(future.result().outcome for future in futures)
+            assert told == {(200, "ok"): 20}, told
+            assert all(future.result().body == photo for future in futures)
+            seconds = time.monotonic() - began
+    return seconds, most - before
+
+
+STATES = """
+import json, os
+from backend.cluster.connect import connect
+from backend.cluster.deploy import handle, replicas
+connect(os.environ["CLUSTER"])
+print(json.dumps([row.state for row in replicas(handle("mask"))]))
+"""
+
+
+def stop_row(folder: Path) -> None:
+    """The service, the replicas and the nodes are stopped, each with four requests running."""
+    machines = Machines(folder)
+    with before(machines, folder) as service, ThreadPoolExecutor(4) as clients:
+
+        def under_way(told: bytes) -> list[Future[Answer]]:
+            asked = [clients.submit(service.post, "/remove-bg", {"file": told}) for _ in range(4)]
+            service.until(lambda: service.lane()["running"] == 4)
+            return asked
+
+        def ended(name: str, began: float, asked: list[Future[Answer]], machines_: list[Machine], left: int) -> None:
+            until(lambda: not any(map(ours, machines_)))
+            seconds = time.monotonic() - began
+            told = ", ".join(f"{n} × {s} {code}" for (s, code), n in Counter(a.result().outcome for a in asked).items())
+            left += sum(len(files_of(machine)) for machine in machines.nodes)
+            line(name, f"gone after {seconds:.1f} s; {told}; {left} files left", "30 s, 0", seconds <= 30 and not left)
+
+        asked, began = under_way(b"stages:600\n"), time.monotonic()
+        service.children()[0].terminate()
+        ended("`stop`: SIGTERM, endless requests", began, asked, [machines.own], len(service.left_over()))
+        until(lambda: json.loads(machines.own.run("-c", STATES).splitlines()[-1]) == ["idle", "idle"])
+        line("and no replica goes on with them", f"{time.monotonic() - began:.0f} s after the signal", "30 s", True)
+
+        service.process.wait()
+        service.start()
+        both_work(service)
+        asked, began = under_way(b"where:3\n"), time.monotonic()
+        machines.own.run("-m", "backend", "cluster", "remove")
+        ended("`cluster remove`, requests of 3 s", began, asked, machines.nodes, 0)
+        service.until(lambda: service.get("/readyz").status == 503)
+        refused = service.post("/remove-bg", {"file": b"echo\n"})
+        line(
+            "a request then", f"{refused.status} {refused.code}, {refused.seconds:.1f} s", "503", refused.status == 503
+        )
+
+        machines.deploy(**REPLICAS)
+        both_work(service)
+        asked, began = under_way(b"stages:600\n"), time.monotonic()
+        for node in machines.nodes:
+            node.run("-c", RAY, "stop")
+        until(lambda: not any(node.processes() for node in machines.nodes))
+        ended("`ray stop` on both nodes, endless requests", began, asked, machines.nodes, 0)
+
+
+def ours(machine: Machine) -> list[psutil.Process]:
+    """Return the processes of `machine` that are a service, its bridges, replicas, or their workers."""
+    found = []
+    for process in machine.processes():
+        with suppress(psutil.Error):
+            if "backend" in process.cmdline() or "backend.workers" in process.cmdline() or "Replica" in process.name():
+                found.append(process)
+    return found
+
+
+def files_of(machine: Machine) -> list[Path]:
+    """Return what replicas have left in the temporary folder of `machine` and among its results."""
+    places = [machine.folder / "tmp", machine.folder / "data"]
+    return [path for place in places for path in place.rglob("*") if path.is_file()]
+
+
 ROWS = {"requests": requests_row, "overload": overload_row, "jobs": jobs_row, "ray": ray_row, "folder": folder_row}
+MACHINE_ROWS = {
+    "head": head_row,
+    "no-redis": no_redis_row,
+    "cable": cable_row,
+    "flood": flood_row,
+    "bodies": bodies_row,
+    "stop": stop_row,
+}
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or ROWS:
-        with tempfile.TemporaryDirectory() as folder:
-            ROWS[name](Path(folder))
+    if sys.argv[1:2] == ["inside"]:
+        MACHINE_ROWS[sys.argv[2]](Path(sys.argv[3]))
+        sys.exit()
+    for name in sys.argv[1:] or [*ROWS, *MACHINE_ROWS]:
+        # Short, since Ray's sockets lie in it; what is killed may write into it a moment longer.
+        with tempfile.TemporaryDirectory(prefix="mm", dir="/tmp", ignore_cleanup_errors=True) as folder:
+            if name in ROWS:
+                ROWS[name](Path(folder))
+            elif alone([sys.executable, __file__, "inside", name, folder]):
+                sys.exit(1)
