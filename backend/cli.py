@@ -18,6 +18,7 @@ from backend.commands.batch_options import add_batch
 from backend.commands.convert import add_convert
 from backend.commands.datasets import add_analyze, add_evaluate
 from backend.commands.options import add_option, options_of, result_ending
+from backend.commands.parser import Parser
 from backend.commands.replay import add_replay
 from backend.contract.errors import MattemeshError, problem_of
 from backend.contract.files import translate_write_errors
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     installed = Path(sys.argv[0]).stem == "mattemesh"
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="mattemesh" if installed else "python -m backend",
         description="One photo in, a clean matte and a mesh out.",
     )

@@ -6,6 +6,7 @@ For each picture: NAME-mask.png, NAME-cutout.png, NAME.glb, NAME-mesh.png (the m
     ./setup.sh demo [PICTURE ...]
 """
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -58,7 +59,9 @@ def show(picture: Path, engines: Engines) -> None:
 
 
 def main() -> int:
-    pictures = [Path(name) for name in sys.argv[1:]] or sorted((REPOSITORY / "examples").glob("*.jpg"))
+    parser = argparse.ArgumentParser(prog="./setup.sh demo", description="Mattes and meshes into examples/output/.")
+    parser.add_argument("picture", type=Path, nargs="*", help="a photo; without any the example pictures")
+    pictures = parser.parse_args().picture or sorted((REPOSITORY / "examples").glob("*.jpg"))
     OUTPUT.mkdir(parents=True, exist_ok=True)
     engines = Engines(Settings())
     failed = False

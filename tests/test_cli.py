@@ -143,10 +143,23 @@ def test_doctor_takes_a_folder_that_will_be_made_for_writable(
     assert "LOGS_DIR" not in capsys.readouterr().out
 
 
-def test_a_wrong_call_is_a_usage_error() -> None:
+@pytest.mark.parametrize(
+    ("call", "what"),
+    [
+        ("remove-bg a.jpg --quality perfect", "remove-bg: argument --quality: invalid choice: 'perfect'"),
+        ("batch photos --min-grade Z", "batch: argument --min-grade: invalid choice: 'Z'"),
+        ("serve --prot 3", "serve: there is no --prot 3 here; did you mean --port?"),
+        ("models list more --like=this", "models list: there is no more --like=this here."),
+        ("", ": the following arguments are required: COMMAND"),
+    ],
+)
+def test_a_wrong_call_is_told_in_two_lines(call: str, what: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
-        main(["remove-bg", "a.jpg", "--quality", "perfect"])
+        main(call.split())
     assert stopped.value.code == 2
+    wrong, further = capsys.readouterr().err.splitlines()
+    assert what in wrong
+    assert further == f"All that it takes: {wrong.partition(':')[0]} --help"
 
 
 def test_a_taken_port_names_itself_and_the_option(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
