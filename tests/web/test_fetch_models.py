@@ -46,3 +46,19 @@ def test_others_see_what_is_missing_and_who_can_fetch_it(open_page: Any) -> None
     page.wait_for_selector(".missing-row")
     assert "Whoever runs this service" in page.inner_text("#engines-missing")
     assert page.locator(".missing-row button").count() == 0
+
+
+def test_a_long_list_can_be_closed_from_where_it_is_read(open_page: Any) -> None:
+    page = open_page(viewport={"width": 390, "height": 844})
+    page.click("#engines-open")
+    page.wait_for_selector(".missing-row")
+    assert page.locator("#engines").evaluate("(sheet) => sheet.scrollHeight > 1.5 * sheet.clientHeight")
+    inside = """(sheet) => {
+      const [own, button] = [sheet, sheet.querySelector("form.end button")].map((each) => each.getBoundingClientRect());
+      return button.top > own.top && button.bottom < own.bottom;
+    }"""
+    for share in (0, 0.5, 1):
+        page.locator("#engines").evaluate("(sheet, share) => (sheet.scrollTop = share * sheet.scrollHeight)", share)
+        assert page.locator("#engines").evaluate(inside), share
+    page.click("#engines form.end button")
+    page.wait_for_selector("#engines", state="hidden")
