@@ -81,6 +81,10 @@ install() { # install OPTION...: one file of many megabytes shows pip's own bar 
     elif pip_install --progress-bar off "$@" 2>&1 | show_packages; then
         return
     fi
+    # What pip says of a package that no index could give it ("conflicting dependencies") hides the reason.
+    if grep -qE 'NewConnectionError|NameResolutionError|ConnectTimeout|ProxyError' "$log"; then
+        say "pip did not reach a package index: see to the network, a proxy (HTTPS_PROXY) or PIP_INDEX_URL."
+    fi
     grep '^ERROR' "$log" | tail -n 3 >&2 || true
     fail "pip did not finish; run the same command again and it goes on from here. What else it said is in $log."
 }

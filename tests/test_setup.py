@@ -20,7 +20,7 @@ case "$*" in
     [ ! -e unreachable ] || { echo "u2netp: It could not be fetched: pip did not reach it." >&2; exit 1; }
     mkdir -p "${CHECKPOINTS_DIR:-checkpoints}" && touch "${CHECKPOINTS_DIR:-checkpoints}/u2netp.onnx" ;;
 *"pip install"*)
-    [ ! -e offline ] || { echo "ERROR: No matching distribution found for torch"; exit 1; }
+    [ ! -e offline ] || { cat offline; echo "ERROR: No matching distribution found for torch"; exit 1; }
     echo "Collecting torch==2.13.0 (from -r requirements.txt (line 3))"
     echo "  Downloading torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl (191.8 MB)"
     echo "Installing collected packages: torch" ;;
@@ -140,6 +140,9 @@ def test_a_failed_installation_says_why_and_is_not_taken_for_done(checkout: Chec
     assert failed.returncode == 1
     assert "ERROR: No matching distribution found for torch" in failed.stderr
     assert "goes on from here" in failed.stderr and "install.log" in failed.stderr
+    assert "did not reach" not in failed.stderr
+    (checkout.folder / "offline").write_text("WARNING: Retrying after 'NewConnectionError(…): Failed to establish'\n")
+    assert "did not reach a package index" in checkout.run("demo").stderr
     (checkout.folder / "offline").unlink()
     checkout.calls("")
     assert checkout.run("demo").returncode == 0
