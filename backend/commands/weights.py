@@ -37,30 +37,31 @@ def list_all(checkpoints: Path, as_json: bool, remote_keys: frozenset[str] = fro
 def fetch_all(names: list[str], settings: Settings) -> int:
     """Fetch the models called `names`, by default the default ones, and return the exit status.
 
-    One that fails does not stop the others.
+    One that fails does not stop the others. Raises InvalidParameterError for an unknown name before it fetches any.
     """
     failed = False
+    models = [find_model(name, settings.checkpoints_dir) for name in names or models_to_fetch(settings)]
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        for name in names or models_to_fetch(settings):
-            model = find_model(name, settings.checkpoints_dir)
-            bar = progress.add_task(name, total=model.size_bytes or None)
+        for model in models:
+            bar = progress.add_task(model.name, total=model.size_bytes or None)
 
             def show(done: int, total: int, bar: object = bar) -> None:
                 progress.update(bar, completed=done, total=max(done, total))  # type: ignore[arg-type]
 
             try:
                 fetch(
-                    name,
+                    model.name,
                     settings.checkpoints_dir,
                     show,
                     allow_noncommercial=settings.allow_noncommercial,
                     sources=Sources.from_environment(order=settings.model_sources),
                 )
-                print(f"{name}: complete")
+                print(f"{model.name}: complete")
             except MattemeshError as error:
                 failed = True
-                print(f"{name}: {error.detail}", file=sys.stderr)
+                progress.remove_task(bar)  # its last state would stand below the reason
+                print(f"{model.name}: {error.detail}", file=sys.stderr)
     return int(failed)
 
 
