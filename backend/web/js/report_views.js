@@ -50,7 +50,8 @@ export function madeBy(report, engine, isFromCache) {
   const device = engine.device ?? report.stages.find(({ name: stage }) => stage === "segment")?.device ?? "cpu";
   const time = isFromCache ? t("made.cached") : t("made.time", { seconds: fixed(report.seconds, 1), device });
   const isStandIn = STAND_INS.includes(engine.name);
-  const others = [...report.notes, ...report.degradations];
+  const { advice } = report.mesh ?? report.mask; // the verdict says it already
+  const others = [...report.notes, ...report.degradations].filter((sentence) => !advice.includes(sentence));
   return [
     element("h2", { textContent: t(isStandIn ? "made.by-stand-in" : "made.by", { name }) }),
     element("p", { className: "soft small", textContent: time }),
