@@ -115,6 +115,8 @@ def test_the_model_is_german_and_fits(german: Any, jug: Path) -> None:
     german.wait_for_selector("#mesh-verdict b")
     unfold(german, "mesh")
     assert faults(german) == {}
+    told = german.locator("section[data-step=mesh] .advice li, section[data-step=mesh] .note").all_inner_texts()
+    assert len(told) > 1 and len(set(told)) == len(told)
 
 
 def test_the_queue_is_german_and_fits(german: Any, jug: Path) -> None:
@@ -122,3 +124,29 @@ def test_the_queue_is_german_and_fits(german: Any, jug: Path) -> None:
     german.wait_for_function("() => document.querySelectorAll('.strip li[data-state=\"matte-ready\"]').length === 2")
     german.click("#queue-open")
     assert faults(german) == {}
+
+
+@pytest.mark.parametrize("language", ["de-DE", "en-US"])
+@pytest.mark.parametrize("width", [1100, 1280])
+def test_the_bar_keeps_its_one_line_while_a_model_with_a_long_name_comes(
+    open_page: Any, language: str, width: int
+) -> None:
+    coming = {"state": "fetching", "bytes_done": 45, "bytes_total": 100, "error": None}
+
+    def while_fetching(page: Any) -> None:
+        answer = {"fetching": {"depth-anything-v2-vits": coming}}
+        page.route("**/health", lambda route: route.fulfill(json={**route.fetch().json(), **answer}))
+
+    page = open_page(locale=language, viewport={"width": width, "height": 800}, prepare=while_fetching)
+    page.wait_for_selector("#engines-open:not([hidden])")
+    assert re.match(r"45\s?% (of|von) depth-anything", page.inner_text("#engines-word"))
+    lines = page.evaluate("""() => {
+      const range = document.createRange();
+      range.selectNodeContents(document.querySelector("#engines-word"));
+      return range.getClientRects().length;
+    }""")
+    inside = page.evaluate("""() => {
+      const [bar, button] = [".top", "#theme"].map((name) => document.querySelector(name).getBoundingClientRect());
+      return button.right <= bar.right && document.documentElement.scrollWidth <= innerWidth;
+    }""")
+    assert lines == 1 and inside

@@ -269,7 +269,7 @@ def test_the_lamp_says_which_network_comes_and_how_far_it_is() -> None:
     const { fetchingWords } = await import(`${WEB}/engines.js`);
     console.log(JSON.stringify(fetchingWords(["u2net", { state: "fetching", bytes_done: 72, bytes_total: 176 }])));
     """
-    assert node(script) == "Fetching u2net, 40%"
+    assert node(script) == "40% of u2net"
 
 
 @pytest.mark.parametrize("colored", [True, False])

@@ -59,6 +59,7 @@ function showHealth({ engines, fetching, may_fetch: mayFetch }) {
   const words = coming ? fetchingWords(coming) : t(standIns ? "engines.stand-ins" : "engines.ready");
   byId("engines-open").hidden = false;
   byId("engines-word").textContent = words;
+  byId("engines-open").title = words;
   byId("engines-open").setAttribute("aria-label", t("engines.label", { state: words }));
   byId("engines-open").querySelector(".lamp").dataset.tone = standIns ? "fair" : "good";
   const rows = roles.map(([role, engine]) => engineRow(role, engine));
