@@ -14,6 +14,7 @@ measured: two services have four places. Needs nginx, PostgreSQL and requirement
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -532,6 +533,7 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["inside"]:
         MACHINE_ROWS[sys.argv[2]](Path(sys.argv[3]))
         sys.exit()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that its folders go too
     for name in sys.argv[1:] or [*ROWS, *MACHINE_ROWS]:
         # Short, since Ray's sockets lie in it; what is killed may write into it a moment longer.
         with tempfile.TemporaryDirectory(prefix="mm", dir="/tmp", ignore_cleanup_errors=True) as folder:
