@@ -1,14 +1,15 @@
 """Two services behind nginx: what clients see while one of them is killed and under overload, and their shared jobs;
 and one service before two nodes of Ray, and a folder on two.
 
-    python benchmarks/cluster.py [requests] [overload] [jobs] [ray] [folder]
+    python benchmarks/cluster.py [requests] [overload] [jobs] [ray] [pinned] [folder]
     python benchmarks/cluster.py [head] [no-redis] [cable] [flood] [bodies] [stop]
 
 The second line's rows are of a service before Ray on four machines (ray_machines.py); they need root, Redis and about
 twelve minutes. Ctrl-C ends what they started.
 
 Each service is the real server with a runner that sleeps (tests/helpers/front.py), so that counts, not cores, are
-measured: two services have four places. Needs nginx, PostgreSQL and requirements-cluster.txt. About four minutes.
+measured: two services have four places. Needs nginx, PostgreSQL and requirements-cluster.txt. About four minutes,
+and five more for `pinned`, which wants cores that do nothing else.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ from tests.service.test_shared_jobs import Front, each_is_killed_once, shared_jo
 
 CLIENTS, EACH = 5, 200
 CLIENTS_OF_RAY, SETTLE_S = 8, 2.0
+TURNS, PACE_S = 3, 14.0
 JOBS = 500
 PICTURES = 2000
 
@@ -157,6 +159,84 @@ def ray_row(folder: Path) -> None:
             figure = f"{two / one:.2f} × one ({one:.1f} and {two:.1f} a second)"
             line("two nodes, sleeping work", figure, "1.95 ×", two / one >= 1.95)
             incidents_row(front, nodes)
+
+
+def pinned_row(folder: Path) -> None:
+    """Masks of 0.5 Mpx by one and by two nodes, each on a core of its own; and by workers without Ray on these cores.
+
+    Other work on the cores changes the gains, but not the share of the time in which workers have nothing to do.
+    """
+    common = {"THREADS": "1", "CACHE_BYTES": "0", "FETCH_WEIGHTS": "0", "CLUSTER_MESH_CPUS": "1"}
+    single = {"OMP_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
+    pictures = forms(16, (800, 600), model="border")
+    paces: dict[tuple[str, int], list[float]] = {}
+    without: dict[str, list[float]] = {"own": [], "ray": []}
+    with two_nodes(**single) as nodes, ExitStack() as services:
+
+        def service(name: str, **settings: str) -> RealService:
+            return services.enter_context(running(folder / name, **{**common, **single, **settings}))
+
+        def deploy(count: int) -> None:
+            done = nodes.run("-m", "backend", "cluster", "deploy", **common, CLUSTER_MASK_REPLICAS=str(count))
+            assert done.returncode == 0, done.stderr[-2000:]
+            front.until(lambda: len(idle_replicas(front)) == count)
+
+        own = {count: service(f"own{count}", MASK_WORKERS=str(count)) for count in (1, 2)}
+        front = service("front", **nodes.environment, CLUSTER=nodes.address)
+        deploy(2)
+        for core, pid in enumerate(mask_workers(front)):
+            pin(psutil.Process(pid).parents()[1], core)  # of worker, replica and node the last
+        for one in own.values():
+            for core, pid in enumerate(mask_workers(one)):
+                pin(psutil.Process(pid), core)
+        for _ in range(TURNS):
+            for count in (1, 2):
+                deploy(count)
+                for kind, one in (("own", own[count]), ("ray", front)):
+                    found, idle_share = pace(one, pictures)
+                    paces.setdefault((kind, count), []).append(found)
+                    without[kind].append(idle_share)
+    mean = {key: sum(found) / len(found) for key, found in paces.items()}
+    gain, own_gain = mean["ray", 2] / mean["ray", 1], mean["own", 2] / mean["own", 1]
+    spread = "; ".join(f"{kind} {count}: {min(each):.2f} to {max(each):.2f}" for (kind, count), each in paces.items())
+    figure = f"{gain:.2f} × one, without Ray {own_gain:.2f} × (a second: {spread})"
+    line("`pinned`, two nodes of a core each", figure, "0.95 of the latter", gain >= 0.95 * own_gain)
+    figure = f"{max(without['ray']):.1%}, without Ray {max(without['own']):.1%} (the most)"
+    line("time in which their workers had no work", figure, "none", True)
+
+
+def mask_workers(service: RealService) -> list[int]:
+    """Return the processes that make the masks of `service`, its own or those of replicas."""
+    rows = [row for row in service.get("/health").json()["workers"] if row["lane"] == "mask"]
+    return [row["pid"] for row in [row for row in rows if row["node"]] or rows]
+
+
+def pin(process: psutil.Process, core: int) -> None:
+    """Keep `process`, what it has started and what it will start on one core."""
+    for one in (process, *process.children(recursive=True)):
+        for thread in one.threads():
+            os.sched_setaffinity(thread.id, {core})
+
+
+def pace(service: RealService, pictures: Forms) -> tuple[float, float]:
+    """Return the masks a second of a service that has more than it can do, and the share of the time in which its
+    workers neither computed nor waited for their core."""
+    pids = mask_workers(service)
+    with begun(Plan(service.port, CLIENTS_OF_RAY, PACE_S), *pictures) as clients:
+        time.sleep(SETTLE_S)
+        began, before = time.monotonic(), sum(map(wanted_s, pids))
+        time.sleep(PACE_S - SETTLE_S - 1.0)
+        share = (sum(map(wanted_s, pids)) - before) / (time.monotonic() - began) / len(pids)
+        seen = clients.seen()
+    assert {one.status for one in seen} == {200}
+    ends = sorted(one.at + one.seconds for one in seen if SETTLE_S <= one.at + one.seconds < PACE_S)
+    return (len(ends) - 1) / (ends[-1] - ends[0]), max(0.0, 1.0 - share)
+
+
+def wanted_s(pid: int) -> float:
+    """Return the seconds in which the threads of a process ran or were ready to run."""
+    rows = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/schedstat")]
+    return sum(int(ran) + int(waited) for ran, waited, _ in rows) / 1e9
 
 
 async def added(settings: Settings, drive: Load | None) -> tuple[float, float]:
@@ -518,7 +598,14 @@ def files_of(machine: Machine) -> list[Path]:
     return [path for place in places for path in place.rglob("*") if path.is_file()]
 
 
-ROWS = {"requests": requests_row, "overload": overload_row, "jobs": jobs_row, "ray": ray_row, "folder": folder_row}
+ROWS = {
+    "requests": requests_row,
+    "overload": overload_row,
+    "jobs": jobs_row,
+    "ray": ray_row,
+    "pinned": pinned_row,
+    "folder": folder_row,
+}
 MACHINE_ROWS = {
     "head": head_row,
     "no-redis": no_redis_row,

@@ -201,6 +201,7 @@ def two_nodes(work_s: float = 0.05, **more: str) -> Iterator[TwoNodes]:
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_memory_monitor_refresh_ms": "0",
+        "RAY_worker_niceness": "0",  # else replicas get what other work on the machine leaves
         "RAY_gcs_rpc_server_reconnect_timeout_s": "5",
         "RAY_raylet_start_wait_time_s": "120",
         "RAY_health_check_initial_delay_ms": "1000",
