@@ -50,6 +50,8 @@ TRIES = 3  # of a picture whose hands are lost
 STARTS = 3  # of a hand in a row that is lost before it returns a record
 LOOK_EVERY_S = 5.0  # for nodes that come and go
 PATIENCE_S = 120.0  # without any hand at work
+ROOM_S = 10.0  # in which a hand has its cores, or a line says that it waits
+REPLICA = "SERVE_REPLICA::"  # begins the name of Ray Serve's actors
 Task = tuple[Item, Record | None]  # a picture and its record of the last run
 Outcome = tuple[Record, bool] | MattemeshError  # a record and whether it is new, or what every picture would meet
 
@@ -158,6 +160,7 @@ class _Node:
     gpus: int
     places: int  # hands that it has room for
     running: int = 0  # hands that it has
+    waits: bool = False  # whether a line has said that its cores are held
 
 
 @dataclass
@@ -290,7 +293,9 @@ class ClusterRun:
             starts += 1
             hand = self._new_hand(node)
             try:
-                if why_not := await hand.ready.remote():
+                if (why_not := await self._ready(hand, node)) is None:
+                    break
+                if why_not:
                     self._leave_out(node, why_not)
                     break
                 self._hands += 1
@@ -310,6 +315,41 @@ class ClusterRun:
             if starts == STARTS:
                 self._leave_out(node, self._why_not or "its hands end again and again")
         node.running -= 1
+
+    async def _ready(self, hand: Any, node: _Node) -> str | None:
+        """Return why `node` can take no part, "" when `hand` can work, None when all is done before it has cores."""
+        ready = asyncio.ensure_future(hand.ready.remote())
+        done = asyncio.create_task(self._until_done())
+        try:
+            if not (await asyncio.wait({ready, done}, timeout=ROOM_S, return_when=asyncio.FIRST_COMPLETED))[0]:
+                await self._say_what_is_held(node)
+                await asyncio.wait({ready, done}, return_when=asyncio.FIRST_COMPLETED)
+            return str(await ready) if ready.done() else None
+        finally:
+            ready.cancel()
+            done.cancel()
+
+    async def _until_done(self) -> None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._handed.done)
+
+    async def _say_what_is_held(self, node: _Node) -> None:
+        """Print once for each node that its cores are held, and by whom as far as Ray tells it."""
+        import ray
+
+        if node.waits:
+            return
+        node.waits = True
+        free_now, names = await asyncio.gather(
+            asyncio.to_thread(ray.available_resources),
+            asyncio.to_thread(ray.util.list_named_actors, all_namespaces=True),
+        )
+        replicas = any(each["name"].startswith(REPLICA) for each in names)
+        service, others = "Replicas of a service hold cores; `cluster status` shows them.", "Other programs hold cores."
+        cores = sum(each.cpus for each in self._nodes.values())
+        free = f"{free_now.get('CPU', 0):g} of the cluster's {cores} are free"
+        self._why_not = f"{node.address} waits for a core: {free}. {service if replicas else others}"
+        sys.stderr.write(f"{shown(self._why_not)}\n")
 
     def _leave_out(self, node: _Node, why: str) -> None:
         if node.places:

@@ -74,7 +74,7 @@ def _check_goes_together(parsed: argparse.Namespace) -> None:
 
 def check_kind(manifest: Manifest, kind: str) -> None:
     """Raise InvalidParameterError where the folder holds results of another kind: they would be replaced."""
-    others = {record.kind for record in manifest.records.values()} - {kind, ""}
+    others = manifest.kinds() - {kind}
     if others:
         raise InvalidParameterError(
             f"The folder holds results of {others.pop()}. Name another with -o.", parameter="out"
@@ -132,10 +132,10 @@ class _Session:
         try:
             return self._go(self._keep_watching())
         except KeyboardInterrupt:  # how this ends
-            return int(bool(self._display.tally.failed))
+            return int(bool(self._display.tally.states["failed"]))
 
     def _go(self, work: Coroutine[Any, Any, None]) -> int:
-        self._display = choose_display(self._quiet, self._json)
+        self._display = choose_display(self._quiet, self._json, recurring=self._parsed.watch)
         try:
             asyncio.run(_ending_at_a_signal(work))
         except MattemeshError:  # printed last; on a full disk there is no room for the report either
@@ -146,7 +146,7 @@ class _Session:
             self._finish()
             raise
         self._finish()
-        return int(bool(self._display.tally.failed))
+        return int(bool(self._display.tally.states["failed"]))
 
     async def _do(self, items: Iterable[Item]) -> None:
         run = self._new_run()
@@ -201,12 +201,11 @@ class _Session:
             await run.close()
 
     def _items(self, listed: list[str], found: Inputs, handling: dict[str, Handling]) -> Iterator[Item]:
-        owned = {record.input: record.name for record in self._manifest.records.values()}
-        names = name_results(listed, self._ending, owned, self._out.taken)
-        for each in listed:
+        manifest = self._manifest
+        for each, name in name_results(listed, self._ending, manifest.name_of, manifest.names(), self._out.taken):
             how = handling.get(each, NOTHING)
             why, stamp = found.unreadable.get(each, ""), found.stamps.get(each, "")
-            yield Item(each, names[each], why, stamp, how.findings, how.outlier, how.resize_plan)
+            yield Item(each, name, why, stamp, how.findings, how.outlier, how.resize_plan)
 
     def _print_skipped(self, found: Inputs) -> None:
         if self._quiet or self._json:
@@ -242,11 +241,11 @@ class _Session:
         )
         if self._manifest.skipped:
             print(f"records of {MANIFEST} skipped: {self._manifest.skipped}", file=sys.stderr)
-        if tally.failed:
-            print(table_of_reasons(tally.failed.values()), file=sys.stderr)
+        if tally.reasons:
+            print(table_of_reasons(tally), file=sys.stderr)
 
     def _write_report(self) -> None:
-        records = [self._manifest.records[name] for name in self._listed if name in self._manifest.records]
+        records = filter(None, map(self._manifest.records.get, self._listed))
         title = f"Results of {self._source.title}"
         read = self._out.read_thumbnail
         page = report_page(title, records, len(self._listed), lambda each: read(each.digest, each.key))

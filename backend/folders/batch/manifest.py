@@ -2,11 +2,12 @@
 
 Lines are only appended, so a killed run loses at most the line that it was writing; a truncated last line is ignored
 and ended before the next one is written. The file may come from elsewhere: a record that `Record` refuses is skipped.
+There may be a million records: their lines are in memory one at a time.
 """
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, fields
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal
@@ -15,9 +16,10 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
 from backend.contract.confined_folder import parts_of
-from backend.folders.batch.names import fold_name
+from backend.folders.batch.names import Hashes, fold_name
 from backend.folders.batch.out_folder import check_output_name, check_result_name, without_part
 from backend.folders.batch.places import Out
+from backend.folders.spilled import Spilled
 
 HEADER = {"manifest": "mattemesh batch", "version": 1}
 MAX_LINE_BYTES = 1024 * 1024  # of a record; a longer line is skipped unread
@@ -80,16 +82,37 @@ class Record:
     finished: str = ""  # UTC, ISO 8601
 
 
-class Manifest:
-    """The manifest of one output folder, in memory and on the disk. Appending is safe from several threads.
+class _Records(Mapping[str, Record]):
+    """Lines of the manifest, by picture, as records."""
 
-    `skipped` counts the records that are not used, and `sentences` says why, for the first `MAX_SENTENCES`.
+    def __init__(self, lines: Spilled) -> None:
+        self._lines = lines
+
+    def __getitem__(self, name: str) -> Record:
+        return Record(**json.loads(self._lines[name]))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._lines
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._lines)
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+
+class Manifest:
+    """The manifest of one output folder. Appending is safe from several threads.
+
+    `records` are the last ones of each picture. `skipped` counts the records that are not used, and `sentences` says
+    why, for the first `MAX_SENTENCES`. All methods raise InvalidParameterError, StorageFullError or StorageFailedError
+    when it, or a temporary file, cannot be used.
     """
 
     def __init__(self, out: Out) -> None:
-        """Read what is there. Raises InvalidParameterError, StorageFullError or StorageFailedError when it cannot be
-        used."""
-        self.records: dict[str, Record] = {}
+        """Read what is there."""
+        self._lines = Spilled()
+        self.records: Mapping[str, Record] = _Records(self._lines)
         self.skipped = 0
         self.sentences: list[str] = []
         self._lock = threading.Lock()
@@ -107,20 +130,35 @@ class Manifest:
 
     def append(self, record: Record) -> None:
         """Append `record`; unless its work has only begun, it is synced to the disk when this returns."""
+        line = _line_of_record(record)
         with self._lock:
-            self._log.append(_line_of_record(record), sync=record.state != "working")
-            self.records[record.input] = record
+            self._log.append(line, sync=record.state != "working")
+            self._lines[record.input] = line
 
     def announce(self, records: Sequence[Record]) -> None:
         """Append `records` of work that will begin: after a kill the next run knows whose its results are."""
+        lines = [_line_of_record(record) for record in records]
         with self._lock:
-            self._log.append(b"".join(map(_line_of_record, records)), sync=True)
+            self._log.append(b"".join(lines), sync=True)
             self._log.flush()
-            self.records.update((record.input, record) for record in records)
+            self._lines.update(zip((record.input for record in records), lines, strict=True))
+
+    def name_of(self, picture: str) -> str | None:
+        """Return the name of the picture's result, None without a record."""
+        line = self._lines.get(picture)
+        return None if line is None else str(json.loads(line)["name"])
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of all results."""
+        return (row["name"] for _, row in self._rows())
+
+    def kinds(self) -> set[str]:
+        """Return the kinds of work that are recorded."""
+        return {row["kind"] for _, row in self._rows() if "kind" in row}
 
     def close(self) -> None:
         """End the writing. Raises InvalidParameterError or StorageFailedError where records are not stored yet."""
-        self._log.close(map(_line_of_record, self.records.values()))
+        self._log.close(line for _, line in self._lines.entries())
 
     def _take(self, number: int, line: bytes | None) -> None:
         """Keep the record in `line`; skip the header, a truncated line and another program's."""
@@ -140,17 +178,23 @@ class Manifest:
             where = ".".join(str(each) for each in first["loc"])
             self._skip(f"line {number}: {where}: {first['msg'].removeprefix('Value error, ')}")
             return
-        self.records[record.input] = record
+        self._lines[record.input] = _line_of_record(record)
 
     def _drop_rivals(self) -> None:
         """Skip the records whose result has the name of another picture's: it would be removed with theirs."""
+        doubtful = Hashes(name for _, row in self._rows() for name in _claims(row)).repeated()
+        if not doubtful:
+            return
         owners: dict[str, str] = {}
-        for record in list(self.records.values()):
-            names = {fold_name(record.name), fold_name(without_part(record.output or record.name))}
-            if all(owners.setdefault(name, record.input) == record.input for name in names):
+        for picture, row in self._rows():
+            claims = {name for name in _claims(row) if hash(name) in doubtful}
+            if all(owners.setdefault(name, picture) == picture for name in claims):
                 continue
-            self._skip(f"the record of {record.input}: its result has the name of another picture's")
-            del self.records[record.input]
+            self._skip(f"the record of {picture}: its result has the name of another picture's")
+            del self._lines[picture]
+
+    def _rows(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        return ((picture, json.loads(line)) for picture, line in self._lines.entries())
 
     def _skip(self, sentence: str) -> None:
         self.skipped += 1
@@ -181,6 +225,11 @@ def _line_of(row: dict[str, Any]) -> bytes:
 
 def _line_of_record(record: Record) -> bytes:
     return _line_of({name: getattr(record, name) for name in _FIELDS})
+
+
+def _claims(row: dict[str, Any]) -> set[str]:
+    """Return the names that only the picture of a record may give, as far as they differ."""
+    return {fold_name(row["name"]), fold_name(without_part(row.get("output") or row["name"]))}
 
 
 def _refuse(constant: str) -> None:

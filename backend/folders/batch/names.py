@@ -6,10 +6,11 @@
 
 import hashlib
 import unicodedata
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count
 from pathlib import PurePosixPath
+
+import numpy as np
 
 from backend.folders.batch.out_folder import RESERVED
 
@@ -17,28 +18,57 @@ MAX_BYTES = 200  # of a file's name; file systems take 255
 
 
 def name_results(
-    inputs: Sequence[str], ending: str, owned: Mapping[str, str], is_taken: Callable[[str], bool]
-) -> dict[str, str]:
-    """Return the name of the result for each of `inputs`, with `ending` (".png").
+    inputs: Sequence[str],
+    ending: str,
+    owned: Callable[[str], str | None],
+    given: Iterable[str],
+    is_taken: Callable[[str], bool],
+) -> Iterator[tuple[str, str]]:
+    """Yield each of `inputs` with the name of its result, which has `ending` (".png").
 
-    `owned` are names given before, to these inputs or to others; `is_taken` says whether OUT_DIR has such a file
-    already. Names that differ only in case, or in how a letter is composed, count as the same.
+    `owned` returns the name that was given to an input before; `given` are all names given before, to these inputs or
+    to others; `is_taken` says whether OUT_DIR has such a file already. Names that differ only in case, or in how a
+    letter is composed, count as the same.
     """
-    names = {each: owned[each] for each in inputs if each in owned and owned[each].endswith(ending)}
-    used = {fold_name(name) for name in owned.values()}
-    used |= {fold_name(str(parent)) for each in inputs for parent in PurePosixPath(_moved(each)).parents}
-    wanted = Counter(fold_name(_candidates(each, ending)[0]) for each in inputs if each not in names)
+
+    def kept(each: str) -> str | None:
+        name = owned(each)
+        return name if name is not None and name.endswith(ending) else None
+
+    earlier = Hashes(map(fold_name, given))
+    plain = Hashes(fold_name(_candidates(each, ending)[0]) for each in inputs if kept(each) is None)
+    shared = plain.repeated()
+    folders = {folder for each in inputs for folder in PurePosixPath(_moved(each)).parents}
+    used = {hash(fold_name(str(folder))) for folder in folders}
     for each in inputs:
-        if each in names:
+        if before := kept(each):
+            yield each, before
             continue
-        plain, *others = _candidates(each, ending)
-        shared = wanted[fold_name(plain)] > 1
-        for name in _numbered([*others] if shared else [plain, *others], ending):
-            if fold_name(name) not in used and not is_taken(name):
-                break
-        names[each] = name
-        used.add(fold_name(name))
-    return names
+        first, *longer = _candidates(each, ending)
+        if (mark := hash(fold_name(first))) in shared or mark in used or mark in earlier or is_taken(first):
+            for name in _numbered(longer, ending):
+                mark = hash(fold_name(name))
+                if not (mark in used or mark in earlier or mark in plain or is_taken(name)):
+                    break
+            used.add(mark)
+            yield each, name
+        else:
+            yield each, first
+
+
+class Hashes:
+    """The hashes of many names, 8 bytes each: two names that differ are taken for one only by a rare chance."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._sorted = np.sort(np.fromiter(map(hash, names), np.int64))
+
+    def __contains__(self, mark: int) -> bool:
+        at = np.searchsorted(self._sorted, mark)
+        return bool(at < len(self._sorted) and self._sorted[at] == mark)
+
+    def repeated(self) -> set[int]:
+        """Return those that are there more than once."""
+        return set(self._sorted[1:][self._sorted[1:] == self._sorted[:-1]].tolist())
 
 
 def _candidates(each: str, ending: str) -> list[str]:

@@ -3,9 +3,8 @@
 import json
 import sys
 import time
-from collections import Counter, defaultdict, deque
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections import Counter, deque
+from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
 from rich.console import Console
@@ -15,6 +14,7 @@ from backend.folders.batch.manifest import Record
 
 LINE_EVERY_S = 5.0
 _WINDOW = 100  # pictures over which the rate is taken
+_NAMES = 3  # of pictures that failed for one reason
 
 
 def shown(name: str) -> str:
@@ -22,36 +22,58 @@ def shown(name: str) -> str:
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in name)
 
 
+@dataclass
+class Reason:
+    """Why pictures failed."""
+
+    detail: str | None  # of the first
+    count: int = 0
+    names: list[str] = field(default_factory=list)  # of some
+
+
 class Tally:
     """Counts, rate and time left."""
 
-    def __init__(self) -> None:
-        self.total = self.new = 0
-        self.failed: dict[str, Record] = {}  # by picture
-        self._states: dict[
-            str, str
-        ] = {}  # by picture: a watched picture that changes counts once, with its latest state
+    def __init__(self, recurring: bool = False) -> None:
+        """`recurring`: a watched picture that changes comes again and counts once, with its latest state."""
+        self.total = self.new = self.finished = 0
+        self.states = Counter[str]()
+        self.reasons: dict[str, Reason] = {}  # by code
+        self._last: dict[str, tuple[str, str]] | None = {} if recurring else None  # by picture: state and code
         self._times: deque[float] = deque(maxlen=_WINDOW)
         self._began = time.monotonic()
 
     def count(self, record: Record, new: bool) -> None:
-        if record.input in self._states:
-            self.total -= 1
-        self._states[record.input] = record.state
-        self.failed.pop(record.input, None)
+        code = record.code or ""
+        if self._last is not None:
+            self._forget(record.input)
+            self._last[record.input] = (record.state, code)
+        self.finished += 1
+        self.states[record.state] += 1
         if record.state == "failed":
-            self.failed[record.input] = record
+            reason = self.reasons.setdefault(code, Reason(record.detail))
+            reason.count += 1
+            if len(reason.names) < _NAMES:
+                reason.names.append(record.input)
         if new:
             self.new += 1
             self._times.append(time.monotonic())
 
-    @property
-    def finished(self) -> int:
-        return len(self._states)
-
-    @property
-    def states(self) -> Counter[str]:
-        return Counter(self._states.values())
+    def _forget(self, picture: str) -> None:
+        """Take back what was counted of a picture."""
+        assert self._last is not None
+        if picture not in self._last:
+            return
+        state, code = self._last[picture]
+        self.total -= 1
+        self.finished -= 1
+        self.states[state] -= 1
+        if state == "failed":
+            reason = self.reasons[code]
+            reason.count -= 1
+            reason.names = [name for name in reason.names if name != picture]
+            if not reason.count:
+                del self.reasons[code]
 
     @property
     def rate(self) -> float:
@@ -69,7 +91,7 @@ class Tally:
 
     def line(self) -> str:
         left = "" if self.left_s is None else f", {_duration(self.left_s)} left"
-        failed = f", {len(self.failed)} failed" if self.failed else ""
+        failed = f", {self.states['failed']} failed" if self.states["failed"] else ""
         return f"{self.rate:.2g} per second{left}{failed}"
 
 
@@ -88,8 +110,9 @@ class Display(Protocol):
 class Silent:
     """Counts and prints nothing."""
 
-    def __init__(self) -> None:
-        self.tally = Tally()
+    def __init__(self, recurring: bool = False) -> None:
+        """`recurring`: pictures may come again."""
+        self.tally = Tally(recurring)
 
     def expect(self, count: int) -> None:
         """Raise the total by `count` pictures."""
@@ -118,8 +141,8 @@ class Lines(Silent):
 class Bar(Silent):
     """A bar on a terminal."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, recurring: bool = False) -> None:
+        super().__init__(recurring)
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[line]}")
         self._progress = Progress(*columns, console=Console(stderr=True))
         self._bar: TaskID = self._progress.add_task("pictures", total=None, line="")
@@ -141,20 +164,20 @@ class JsonLines(Silent):
         super().add(record, new)
         tally = self.tally
         shown_fields = {name: value for name, value in asdict(record).items() if value not in (None, "", (), {})}
-        counts = {"finished": tally.finished, "total": tally.total, "failures": len(tally.failed)}
+        counts = {"finished": tally.finished, "total": tally.total, "failures": tally.states["failed"]}
         left = None if tally.left_s is None else round(tally.left_s, 1)
         line = {"event": "picture", **shown_fields, "new": new, **counts, "rate": round(tally.rate, 3), "left_s": left}
         sys.stdout.write(json.dumps(line) + "\n")
         sys.stdout.flush()
 
 
-def choose_display(quiet: bool, as_json: bool) -> Display:
-    """Return the display for how the command was called."""
+def choose_display(quiet: bool, as_json: bool, recurring: bool) -> Display:
+    """Return the display for how the command was called; `recurring`: pictures may come again."""
     if as_json:
-        return JsonLines()
+        return JsonLines(recurring)
     if quiet:
-        return Silent()
-    return Bar() if sys.stderr.isatty() else Lines()
+        return Silent(recurring)
+    return Bar(recurring) if sys.stderr.isatty() else Lines(recurring)
 
 
 def summary(tally: Tally, skipped_records: int) -> dict[str, int | float]:
@@ -165,16 +188,13 @@ def summary(tally: Tally, skipped_records: int) -> dict[str, int | float]:
     return {**counts_of_run, "seconds": round(tally.seconds, 1)}
 
 
-def table_of_reasons(failed: Iterable[Record]) -> str:
+def table_of_reasons(tally: Tally) -> str:
     """Return one line per error code: its count, the reason of one picture, and the names of up to three."""
-    groups = defaultdict(list)
-    for record in failed:
-        groups[record.code or ""].append(record)
     lines = []
-    for code, records in sorted(groups.items(), key=lambda item: -len(item[1])):
-        names = ", ".join(shown(record.input) for record in records[:3])
-        more = f" and {len(records) - 3} more" if len(records) > 3 else ""
-        lines.append(f"  {code:24s}{len(records):6d}  {records[0].detail} ({names}{more})")
+    for code, reason in sorted(tally.reasons.items(), key=lambda item: -item[1].count):
+        names = ", ".join(map(shown, reason.names))
+        more = f" and {reason.count - len(reason.names)} more" if reason.count > len(reason.names) else ""
+        lines.append(f"  {code:24s}{reason.count:6d}  {reason.detail} ({names}{more})")
     return "\n".join(lines)
 
 

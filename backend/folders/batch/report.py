@@ -1,8 +1,10 @@
 """The records of a folder -> report.html: one self-contained page, the pictures to check first."""
 
+import heapq
 import re
+from array import array
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
@@ -17,57 +19,86 @@ MAX_LETTERS = 60  # of a piece of advice, in the list that filters by it
 GRADE_TONES = {"A": "good", "B": "good", "C": "warn", "D": "bad", "E": "bad"}
 
 
-def report_page(title: str, records: Sequence[Record], total: int, thumbnail: Callable[[Record], bytes]) -> bytes:
-    """Return the page as HTML in UTF-8, on `records` of `total` pictures.
+def report_page(title: str, records: Iterable[Record], total: int, thumbnail: Callable[[Record], bytes]) -> bytes:
+    """Return the page as HTML in UTF-8, on `records` of `total` pictures; they are read once, `MAX_ROWS` stay.
 
     `thumbnail` gives the WebP of a record, or no bytes.
     """
-    done = [record for record in records if record.state == "done"]
-    kinds = sorted({record.kind for record in records if record.kind})
-    counted = f"{total:,} pictures" if len(records) == total else f"{len(records):,} of {total:,} pictures"
-    worst_first = sorted(records, key=lambda record: (record.state == "done", record.points or 0, record.input))
+    figures = _Figures()
+
+    def badness(record: Record) -> tuple[bool, int, str]:
+        return record.state == "done", record.points or 0, record.input
+
+    worst = heapq.nsmallest(MAX_ROWS, map(figures.add, records), key=badness)
+    counted = f"{total:,} pictures" if figures.records == total else f"{figures.records:,} of {total:,} pictures"
     values = {
         "title": title,
-        "subtitle": f"{counted}, {' and '.join(kinds) or 'none done yet'}.",
+        "subtitle": f"{counted}, {' and '.join(sorted(figures.kinds)) or 'none done yet'}.",
         "command": "batch",
-        "tiles": _tiles(records, done),
-        "advice": _advice(records, done),
-        "drawings": _drawings(records, done),
-        "rows": [_row(record, thumbnail(record)) for record in worst_first[:MAX_ROWS]],
-        "records": len(records),
+        "tiles": _tiles(figures),
+        "advice": _advice(figures),
+        "drawings": _drawings(figures),
+        "rows": [_row(record, thumbnail(record)) for record in worst],
+        "records": figures.records,
     }
     return render_page("batch.html", values)
 
 
-def _tiles(records: Sequence[Record], done: Sequence[Record]) -> list[tuple[int, str, str]]:
-    states = Counter(record.state for record in records)
-    good = sum(record.grade in ("A", "B") for record in done)
-    parts = Counter(_part(record) for record in done)
+class _Figures:
+    """What the page says of all records."""
+
+    def __init__(self) -> None:
+        self.records = 0
+        self.kinds = set[str]()
+        self.states, self.grades, self.parts = Counter[str](), Counter[str](), Counter[str]()  # parts: of OUT_DIR
+        self.codes, self.details = Counter[str](), dict[str, str | None]()  # of those that failed
+        self.sentences, self.findings = Counter[str](), Counter[str]()
+        self.points, self.coverage, self.seconds = array("d"), array("d"), array("d")  # of the results
+
+    def add(self, record: Record) -> Record:
+        """Count `record` and return it."""
+        self.records += 1
+        self.kinds |= {record.kind} - {""}
+        self.states[record.state] += 1
+        self.findings.update(record.findings)
+        if record.state == "failed":
+            self.codes[record.code or ""] += 1
+            self.details.setdefault(record.code or "", record.detail)
+        if record.state == "done":
+            self.grades[record.grade or "E"] += 1
+            self.parts[_part(record)] += 1
+            self.sentences.update(map(_without_figures, set(record.advice)))
+            self.points.append((record.points or 0) / 100)
+            self.coverage.append(record.coverage or 0.0)
+            self.seconds.append(max(record.seconds or 0.0, 0.001))
+        return record
+
+
+def _tiles(figures: _Figures) -> list[tuple[int, str, str]]:
+    states, done = figures.states, figures.states["done"]
+    good = figures.grades["A"] + figures.grades["B"]
     seldom = [
-        (parts[REVIEW], "in review/"),
-        (parts[OUTLIERS], "in outliers/"),
+        (figures.parts[REVIEW], "in review/"),
+        (figures.parts[OUTLIERS], "in outliers/"),
         (states["refused"], "refused: too small"),
         (states["working"], "started, not finished"),
     ]
     return [
-        (len(done), "results", "good" if done else "warn"),
+        (done, "results", "good" if done else "warn"),
         (good, "of grade A or B", "good" if good else ""),
         (states["failed"], "failed", "bad" if states["failed"] else "good"),
         *((count, words, "warn") for count, words in seldom if count),
     ]
 
 
-def _advice(records: Sequence[Record], done: Sequence[Record]) -> list[tuple[str, str, str, str]]:
+def _advice(figures: _Figures) -> list[tuple[str, str, str, str]]:
     """Return (tone, what is wrong, what to do, tag), the most frequent of each kind first."""
     items = []
-    failed = [record for record in records if record.state == "failed"]
-    for code, count in Counter(record.code for record in failed).most_common():
-        detail = next(record.detail for record in failed if record.code == code)
-        items.append(("bad", f"{_pictures(count)} failed: {code}", detail or "", str(code)))
-    sentences = Counter(_without_figures(sentence) for record in done for sentence in set(record.advice))
-    for sentence, count in sentences.most_common(MAX_ADVICE):
+    for code, count in figures.codes.most_common():
+        items.append(("bad", f"{_pictures(count)} failed: {code}", figures.details[code] or "", code))
+    for sentence, count in figures.sentences.most_common(MAX_ADVICE):
         items.append(("warn", _pictures(count), sentence, _short(sentence)))
-    for finding, count in Counter(finding for record in records for finding in record.findings).most_common():
+    for finding, count in figures.findings.most_common():
         items.append(("", f"{_pictures(count)}: {finding}", "`analyze` says what to do about it.", finding))
     return items or [("good", "Nothing to do.", "Every picture has a result and needs no advice.", "")]
 
@@ -84,23 +115,19 @@ def _short(sentence: str) -> str:
     return sentence if len(sentence) <= MAX_LETTERS else f"{sentence[: MAX_LETTERS - 1]}…"
 
 
-def _drawings(records: Sequence[Record], done: Sequence[Record]) -> list[tuple[Drawing, str]]:
+def _drawings(figures: _Figures) -> list[tuple[Drawing, str]]:
     drawn = []
-    if done:
-        grades = Counter(record.grade or "E" for record in done)
-        drawn.append((bars("grades", {each: grades[each] for each in "ABCDE"}, "pictures"), "Grades."))
-        points = [(record.points or 0) / 100 for record in done]
-        drawn.append((histogram("points", {"points": points}, "points, of 1",
+    if figures.points:
+        grades = {each: figures.grades[each] for each in "ABCDE"}
+        drawn.append((bars("grades", grades, "pictures"), "Grades."))
+        drawn.append((histogram("points", {"points": figures.points}, "points, of 1",
                                 "pictures"), "Points, which give the grade."))  # fmt: skip
-        coverage = [record.coverage or 0.0 for record in done]
         words = "share of the picture that the object covers"
-        drawn.append((histogram("coverage", {"coverage": coverage}, words, "pictures"), "Coverage."))
-        seconds = [max(record.seconds or 0.0, 0.001) for record in done]
-        drawn.append((histogram("seconds", {"seconds": seconds}, "seconds", "pictures", log=True),
+        drawn.append((histogram("coverage", {"coverage": figures.coverage}, words, "pictures"), "Coverage."))
+        drawn.append((histogram("seconds", {"seconds": figures.seconds}, "seconds", "pictures", log=True),
                       "Seconds per picture, several pictures at a time."))  # fmt: skip
-    failed = Counter(record.code or "" for record in records if record.state == "failed")
-    if failed:
-        drawn.append((bars("failures", dict(failed.most_common(12)), "pictures"), "Why pictures failed."))
+    if figures.codes:
+        drawn.append((bars("failures", dict(figures.codes.most_common(12)), "pictures"), "Why pictures failed."))
     return drawn
 
 

@@ -35,4 +35,4 @@ def _threads_for_processes(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def no_drawings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the drawings out of the report: a second for each run that they do not concern."""
-    monkeypatch.setattr("backend.folders.batch.report._drawings", lambda records, done: [])
+    monkeypatch.setattr("backend.folders.batch.report._drawings", lambda figures: [])

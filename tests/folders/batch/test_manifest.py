@@ -1,6 +1,7 @@
 """The manifest: what is written is found again, and a torn line costs itself alone."""
 
 import json
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,6 +55,20 @@ def test_wherever_the_file_is_cut_off_only_the_last_record_is_lost(tmp_path: Pat
             replace(RECORD, input="c.jpg", name="c.png", output="c.png")
         )  # is not glued to the torn line
         assert {"a/x.jpg", "c.jpg"} <= set(opened(tmp_path).records)
+
+
+def test_memory_does_not_grow_with_the_records(tmp_path: Path) -> None:
+    manifest = opened(tmp_path)
+    manifest.append(RECORD)
+    tracemalloc.start()
+    try:
+        for number in range(500):
+            manifest.append(replace(RECORD, input=f"{number}.jpg", state="working", advice=(f"Look at {number}." * 9,)))
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(manifest.records) == 501 and manifest.name_of("7.jpg") == RECORD.name
+    assert kept < 200_000  # bytes; the lines have 300,000
 
 
 def test_lines_of_others_are_passed_over(tmp_path: Path) -> None:
