@@ -22,11 +22,11 @@ from backend.engines.registry import Engines
 from backend.engines.rembg_session import Prompt, RembgSegmenter
 from backend.images.arrays import Alpha, Image, Saliency
 from backend.images.image_io import Picture
-from backend.images.transparency import outlines, without_clear_pixels
+from backend.images.transparency import outlines, partly_clear, without_clear_pixels
 from backend.matte.configs import matte_config
 from backend.matte.handovers import GUESS, Asked, Subject
 from backend.matte.refine.components import ComponentsConfig
-from backend.matte.refine.enclosed import open_enclosed, settle_enclosed
+from backend.matte.refine.enclosed import Enclosed, open_enclosed, settle_enclosed
 from backend.matte.refine.evidence import Evidence, moved_share, unsureness
 from backend.matte.refine.exact import keep_exact
 from backend.matte.refine.refine_matte import Facts, MatteConfig, refine_matte
@@ -36,6 +36,7 @@ from backend.weights.catalogue import ANY_OBJECT, EMBEDDED_SEGMENTER, SECOND_OPI
 SAME_SHAPE = 0.01  # a mask may have another size than the picture, but aspect ratios must match within 1 %
 CHOICE_OPTIONS = frozenset({"score_threshold", "classes"})
 PROMPT_OPTIONS = frozenset({"cloth", "points"})
+OPAQUE = 0.5  # alpha from which a pixel belongs to the mask
 WHITE_RIM = 0.98  # share of a mask's rim that is white where its meaning is probably the other way round
 VOUCHED = 0.1  # disagreement up to which a network's opinion outweighs the doubts of a guess by colours
 MIN_TOLD = 0.004  # smallest share of enclosed areas, of the object, that gets a note
@@ -64,7 +65,10 @@ def find_subject(
         )
         inside = replace(picture, image=without_clear_pixels(picture.image, picture.alpha))
         subject = _segment(inside, options, engines, trace)
-        return replace(subject, alpha=subject.alpha * picture.alpha)
+        if (subject.alpha >= OPAQUE).any() or not partly_clear(picture.alpha):
+            return replace(subject, alpha=subject.alpha * picture.alpha)
+        trace.note("Nothing was found inside it, so the transparency is the mask after all.")
+        return Subject(picture.alpha, "own-alpha")
     if picture.alpha is not None and options.use_alpha:
         trace.note("The picture's own transparency is the mask; set use_alpha=false to segment it instead.")
         return Subject(picture.alpha, "own-alpha")
@@ -88,6 +92,7 @@ def _segment(picture: Picture, options: MatteOptions, engines: Engines, trace: T
     asked = trace.handed(GUESS, lambda: _ask(picture.image, options, engines, trace), picture.image.shape[:2])
     found, stand_in = asked.found, asked.stand_in
     del asked  # its saliency is megabytes, and may be replaced
+    said = None if found.guess.by_color else found.guess.saliency
     if options.model == "auto" and not options.multi_scale:
         found = _with_exact_outline(found, picture.image, config, engines, trace)
     name, guess = found.name, found.guess
@@ -103,7 +108,7 @@ def _segment(picture: Picture, options: MatteOptions, engines: Engines, trace: T
         config = replace(config, components=None)
     elif isinstance(options.instances, int):
         config = replace(config, components=ComponentsConfig(count=options.instances))
-    saliency, enclosed = _settle_enclosed(picture.image, guess, config, trace)
+    saliency, enclosed = _settle_enclosed(picture.image, guess, said, config, trace)
     if guess.exact and config.rembg_matting is None:
         matte = keep_exact(picture.image, saliency, config, trace)
     else:
@@ -111,11 +116,11 @@ def _segment(picture: Picture, options: MatteOptions, engines: Engines, trace: T
         matte = refine_matte(picture.image, saliency, config, trace, refiner)
     if opened := matte.facts.get("holes_opened"):
         trace.note(f"Opened {_areas(int(opened))} in the backdrop's colour inside the object; holes=keep leaves them.")
-    facts = {**guess.facts, **enclosed, **matte.facts}
+    facts = {**guess.facts, **(enclosed.facts if guess.by_color or enclosed.opened else {}), **matte.facts}
     if not guess.by_color and not guess.exact:
         facts["moved_share"] = round(moved_share(saliency, matte.alpha), 4)
     doubts = () if _vouched(guess) else guess.notes
-    return Subject(matte.alpha, name, doubts, _evidence(guess, facts), facts)
+    return Subject(matte.alpha, name, doubts, _evidence(guess, enclosed, facts), facts)
 
 
 def _ask(image: Image, options: MatteOptions, engines: Engines, trace: Trace) -> Asked:
@@ -140,7 +145,7 @@ def _vouched(guess: FirstGuess) -> bool:
     return guess.by_color and not guess.exact and apart is not None and float(apart) <= VOUCHED
 
 
-def _evidence(guess: FirstGuess, facts: Facts) -> Evidence:
+def _evidence(guess: FirstGuess, enclosed: Enclosed, facts: Facts) -> Evidence:
     disagreement = facts.get("backdrop_disagreement" if guess.exact else "disagreement")
     separation = facts.get("separation") if guess.by_color and not guess.exact else None
     return Evidence(
@@ -149,17 +154,24 @@ def _evidence(guess: FirstGuess, facts: Facts) -> Evidence:
         float(facts.get("parts_dropped_share", 0)),
         None if separation is None else float(separation),
         see_through=float(facts.get("see_through_share", 0)),
+        enclosed=enclosed.doubtful if guess.exact else 0.0,
+        cast=float(facts.get("cast_shadow_share", 0)),
         moved=float(facts.get("moved_share", 0)),
     )
 
 
-def _settle_enclosed(image: Image, guess: FirstGuess, config: MatteConfig, trace: Trace) -> tuple[Saliency, Facts]:
-    """Return the saliency with the areas that the object encloses closed or opened by the policy, and the figures."""
+def _settle_enclosed(
+    image: Image, guess: FirstGuess, said: Saliency | None, config: MatteConfig, trace: Trace
+) -> tuple[Saliency, Enclosed]:
+    """Return the saliency with the areas that the object encloses closed or opened by the policy, and what was done.
+
+    `said` is a network's saliency, where one was asked beside a guess by colours.
+    """
     if not guess.by_color and config.holes.policy != "open":
-        return guess.saliency, {}
+        return guess.saliency, Enclosed()
     with trace.stage("enclosed areas"):
         if guess.by_color:
-            saliency, found = settle_enclosed(guess.saliency, config.holes)
+            saliency, found = settle_enclosed(guess.saliency, config.holes, said)
         else:
             saliency, found = open_enclosed(image, guess.saliency)
     if found.closed_share >= MIN_TOLD:
@@ -172,7 +184,7 @@ def _settle_enclosed(image: Image, guess: FirstGuess, config: MatteConfig, trace
             f"Left {_areas(found.opened)} in the backdrop's colour open ({found.opened_share:.1%} of the object); "
             + ("MAX_HOLE_SHARE allows no more." if config.holes.policy == "fill" else "holes=fill closes them.")
         )
-    return saliency, found.facts
+    return saliency, found
 
 
 def _areas(count: int) -> str:
@@ -215,7 +227,7 @@ def _with_exact_outline(found: Opinion, image: Image, config: MatteConfig, engin
         plain = border.predict_plain(image) if isinstance(border, BorderSegmenter) else None
         if plain is None:
             return found
-        settled = replace(plain, saliency=settle_enclosed(plain.saliency, config.holes)[0])
+        settled = replace(plain, saliency=settle_enclosed(plain.saliency, config.holes, found.guess.saliency)[0])
         chosen = with_exact_outline(found, settled)
         if not chosen.guess.exact:
             return chosen
@@ -249,7 +261,9 @@ def mask_as_alpha(mask: Picture, picture: Picture, trace: Trace) -> Alpha:
 
     Raises InvalidParameterError when its aspect ratio is not the picture's.
     """
-    alpha = mask.alpha if mask.alpha is not None and outlines(mask.alpha) else _told(_luma(mask), trace)
+    luma = _luma(mask)
+    by_alpha = mask.alpha is not None and (partly_clear(mask.alpha) or luma.min() == luma.max())
+    alpha = mask.alpha if mask.alpha is not None and by_alpha else _told(luma, trace)
     height, width = picture.image.shape[:2]
     own_height, own_width = alpha.shape
     if (own_height, own_width) == (height, width):

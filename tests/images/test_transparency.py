@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from backend.images.transparency import outlines, without_clear_pixels
+from backend.images.transparency import outlines, partly_clear, without_clear_pixels
 
 
 def rounded(side: int, radius: int) -> np.ndarray:
@@ -21,6 +21,38 @@ def speck() -> np.ndarray:
 def disc() -> np.ndarray:
     rows, columns = np.mgrid[0:100, 0:100]
     return (np.hypot(rows - 50, columns - 50) < 40).astype(np.float32)
+
+
+def margins(top: int, left: int, bottom: int, right: int) -> np.ndarray:
+    alpha = np.zeros((200, 240), np.float32)
+    alpha[top : 200 - bottom, left : 240 - right] = 1
+    return alpha
+
+
+def watermark() -> np.ndarray:
+    alpha = np.ones((200, 240), np.float32)
+    alpha[80:120, 40:200] = 0
+    return alpha
+
+
+def vignette(edge: float) -> np.ndarray:
+    rows, columns = np.mgrid[0:200, 0:240]
+    away = np.hypot((rows - 100) / 100, (columns - 120) / 120)
+    return np.clip((edge - away) / 0.8, 0, 1).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "alpha",
+    [margins(0, 0, 8, 0), margins(9, 9, 9, 9), margins(0, 110, 0, 0), rounded(200, 60), watermark(), vignette(1.0)],
+)
+def test_clear_margins_a_watermark_and_a_vignette_outline_nothing(alpha: np.ndarray) -> None:
+    assert partly_clear(alpha)
+    assert not outlines(alpha)
+
+
+@pytest.mark.parametrize("alpha", [margins(30, 40, 30, 60), margins(60, 80, 0, 80), 0.4 * disc()])
+def test_a_box_in_clear_surroundings_a_cut_body_and_flat_glass_are_cutouts(alpha: np.ndarray) -> None:
+    assert outlines(alpha.astype(np.float32))
 
 
 @pytest.mark.parametrize("alpha", [speck(), np.full((50, 60), 254 / 255, np.float32), rounded(200, 12)])

@@ -4,7 +4,7 @@ A plain backdrop is fitted and taken away to the pixel (`plain_cut`); any other 
 more or less connected to the border.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -23,6 +23,7 @@ from backend.engines.border.superpixels import split_superpixels
 from backend.engines.first_guess import FirstGuess
 from backend.images.arrays import Image, Mask, Saliency, check_image
 from backend.images.guided_filter import guided_upsample
+from backend.images.pixel_art import is_pixel_art
 from backend.images.resize import rescale
 
 
@@ -41,7 +42,9 @@ class BorderConfig:
 
 
 DOUBT = "The object hardly stands out from its background for the border segmenter: do not trust this mask."
+PIXEL = 8  # side of the area that a pixel of a small hard-edged drawing becomes
 GLASS = "The backdrop shows through {share:.0%} of the object; if that is glass, it was kept opaque."
+CAST = "{share:.0%} of the object may be a cast shadow: it has the backdrop's tint, only darker, and a sharp end."
 
 
 class BorderSegmenter:
@@ -86,6 +89,8 @@ class BorderSegmenter:
         """Return the exact saliency of what stands on a plain backdrop, None where `image` has no such backdrop."""
         if min(image.shape[:2]) < self._config.min_side_px:
             return None
+        if max(image.shape[:2]) <= self._config.plain_px // PIXEL and is_pixel_art(image):
+            return self._predict_pixels(image)
         x0, y0, x1, y1 = find_content_box(image)
         content = image[y0:y1, x0:x1]
         plain = self._cut_plain(content)
@@ -94,6 +99,14 @@ class BorderSegmenter:
         saliency = np.zeros(image.shape[:2], np.float32)
         saliency[y0:y1, x0:x1] = read_alpha(plain, content)
         return _on_plain_ground(saliency, plain, self._config)
+
+    def _predict_pixels(self, image: Image) -> FirstGuess | None:
+        """Return what is said of the drawing `image` with pixels large enough to be areas: each is object or not."""
+        guess = self.predict_plain(np.repeat(np.repeat(image, PIXEL, axis=0), PIXEL, axis=1))
+        if guess is None:
+            return None
+        reduced = cv2.resize(guess.saliency, image.shape[1::-1], interpolation=cv2.INTER_AREA)
+        return replace(guess, saliency=np.clip(reduced, 0, 1))
 
     def _copy(self, image: Image, longest_px: int) -> Image:
         """Return `image` reduced to `longest_px`, or less far where it would become too narrow to show anything."""
@@ -111,7 +124,7 @@ class BorderSegmenter:
 def _packed(cut: PlainCut | None) -> Arrays:
     if cut is None:
         return (np.zeros(0),) * 4
-    numbers = np.array((cut.departure, cut.glass, cut.shadow_share, cut.noise, cut.share), np.float64)
+    numbers = np.array((cut.departure, cut.glass, cut.shadow_share, cut.noise, cut.share, cut.cast), np.float64)
     return cut.mask.view(np.uint8), cut.front, cut.back, numbers
 
 
@@ -124,9 +137,13 @@ def _on_plain_ground(saliency: Saliency, cut: PlainCut, config: BorderConfig) ->
         "separation": round(separation, 3),
         "shadow_share": round(cut.shadow_share, 3),
         "see_through_share": round(cut.glass, 3),
+        "cast_shadow_share": round(cut.cast, 3),
     }
     notes = (DOUBT,) if separation < config.decided else ()
-    remarks = (GLASS.format(share=cut.glass),) if cut.glass else ()
+    remarks = (
+        *((GLASS.format(share=cut.glass),) if cut.glass else ()),
+        *((CAST.format(share=cut.cast),) if cut.cast else ()),
+    )
     return FirstGuess(saliency, notes, facts, remarks, exact=True, by_color=True)
 
 

@@ -18,6 +18,7 @@ STEP_SHARE = 0.8  # of that row's samples must do so; dark corners of a picture 
 MAX_BAR = 0.45  # longest bar, as a share of the side: what is left is still a picture
 DARK = 30  # 8-bit levels up to which a grainy bar is one: a lighter grain is a photographed backdrop's
 GRAIN = 1.0  # 8-bit levels: deviation within a drawn bar
+ROUND = 0.98  # of the picture's side between two bars that has their colour: a margin around what is on it
 RETURNS = 0.3  # of what lies between the bars has their colour: they are the backdrop of a long thing
 MARGIN = 0.004  # of the side cut off with a bar: the blur and the JPEG ripples between bar and picture
 
@@ -31,8 +32,23 @@ def find_content_box(image: Image) -> Box:
     x0, x1 = _trim(_squeeze(image[y0:y1].transpose(1, 0, 2)))
     if (y0, y1) != (0, height) and (x0, x1) != (0, width):
         return whole
+    if _goes_round(image, (x0, y0, x1, y1)):
+        return whole
     bars = (image[:y0], image[y1:], image[:, :x0], image[:, x1:])
     return (x0, y0, x1, y1) if all(_is_drawn(bar) for bar in bars if bar.size) else whole
+
+
+def _goes_round(image: Image, box: Box) -> bool:
+    """Return whether the bars' colour goes on along a whole side of the picture between them: it is a backdrop's."""
+    x0, y0, x1, y1 = box
+    if (x0, x1) != (0, image.shape[1]):
+        bar, ends = image[:, :x0] if x0 else image[:, x1:], (image[0, x0:x1], image[-1, x0:x1])
+    elif (y0, y1) != (0, image.shape[0]):
+        bar, ends = image[:y0] if y0 else image[y1:], (image[y0:y1, 0], image[y0:y1, -1])
+    else:
+        return False
+    color = np.median(bar, axis=(0, 1))
+    return any(bool((np.abs(end - color).max(axis=1) <= FLATNESS).mean() > ROUND) for end in ends)
 
 
 def _is_drawn(bar: NDArray[np.uint8]) -> bool:

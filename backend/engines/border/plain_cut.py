@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from backend.engines.border.backdrop import find_things, fit_backdrop, measure_departure
 from backend.engines.border.glass import see_through_share
-from backend.engines.border.soft_edges import find_soft_places
+from backend.engines.border.soft_edges import cast_shadow_share, find_soft_places
 from backend.images.arrays import Image, Mask, Saliency
 
 Floats = NDArray[np.float32]
@@ -32,6 +32,7 @@ class PlainCut:
     shadow_share: float  # soft shadows and spots of light that were left out, as a share of the object
     noise: float  # Lab: deviation of the backdrop from a smooth one
     share: float  # of the frame that the backdrop has
+    cast: float = 0.0  # share of the object that may be a shadow with a sharp end
 
 
 def cut_plain(small: Image) -> PlainCut | None:
@@ -53,6 +54,7 @@ def cut_plain(small: Image) -> PlainCut | None:
     return PlainCut(
         mask, front, back, float(apart.mean()), see_through_share(lab, backdrop.color, mask),
         float(np.count_nonzero(places)) / area, backdrop.noise, backdrop.share,
+        cast_shadow_share(lab, backdrop.color, mask),
     )  # fmt: skip
 
 

@@ -23,6 +23,11 @@ GAPS = (1, 4, 12, 28)  # pixels: half the gaps closed in the outline, each where
 DEEP = (0.45, 14.0)  # lightness of a place over the backdrop's and Lab of tint, beyond which it is a gap's or an object
 GAP_PX = 15  # widest gap below an object
 LEAST_END_PX = 60  # area of a sharp end, three pixels wide inside
+CAST = (0.04, 0.6)  # of the object: area of what may be a shadow with a sharp end
+CAST_LIGHT = 0.97  # lightness over the backdrop's, below which a place is darker
+CAST_WIDTH = 0.05  # of the root of the object's area: narrower places are its blurred rim
+CAST_RIM = 0.25  # least share of its outline that lies on the backdrop
+CAST_SLOPE = 2.5  # Lab a pixel: greatest median slope inside; what is livelier has a texture of its own
 MOST = 0.5  # of what stands out: a larger place is the object itself
 
 
@@ -53,6 +58,32 @@ def find_soft_places(lab: Floats, ground: Floats, things: Mask, noise: float) ->
         if np.count_nonzero(places) <= MOST * np.count_nonzero(things):
             return places & ~_own_parts(places, things, sharp, _is_deep(light), fine)
     return nothing
+
+
+def cast_shadow_share(lab: Floats, ground: Floats, mask: Mask) -> float:
+    """Return the share of the object in `mask` that may be a shadow although it ends sharply, 0 to 1.
+
+    Such a part is the backdrop times one factor, without a texture, and lies beside something that is not.
+    """
+    area = np.count_nonzero(mask)
+    if area == 0:
+        return 0.0
+    light = _light(lab, ground)
+    dimmed = _is_tinted(light, ground) & mask & (light[1] < CAST_LIGHT)
+    side = max(5, round(CAST_WIDTH * np.sqrt(area)))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    places = cv2.morphologyEx(dimmed.view(np.uint8), cv2.MORPH_OPEN, disc)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(places, connectivity=8)
+    beside, slope = _grown(~mask, 4), _slope(lab, FINE)
+    found = 0
+    for one in range(1, count):
+        if stats[one, cv2.CC_STAT_AREA] < CAST[0] * area:
+            continue
+        place = labels == one
+        rim = place & _grown(~place, 1)
+        if beside[rim].mean() >= CAST_RIM and np.median(slope[place]) <= CAST_SLOPE:
+            found += int(stats[one, cv2.CC_STAT_AREA])
+    return found / area if found <= CAST[1] * area else 0.0
 
 
 def _own_parts(places: Mask, things: Mask, sharp: Mask, deep: Mask, slope: Floats) -> Mask:

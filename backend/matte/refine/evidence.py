@@ -16,6 +16,8 @@ SIDE_PX = 512  # longer side of the copy on which the saliency is judged
 LEFT_OUT, MOST_LEFT_OUT = 60.0, 30.0  # points for each object's area left out, and at most
 LEAST_TOLD = 1.0  # a loss of fewer points is none
 GLASS = 16.0  # points where the backdrop shows through a part of the object: no A
+CAST = 16.0  # points where a part of the object may be its cast shadow: no A
+ENCLOSED, MOST_ENCLOSED = 160.0, 20.0  # points for each object's area that colours leave open or printed, and at most
 MINGLED = 45.0  # points where object and background have the same colours
 
 
@@ -46,6 +48,8 @@ class Evidence:
     left_out: float = 0.0  # parts that were found and dropped
     separation: float | None = None  # of a guess by colours: how far apart those of object and background are, 0 to 1
     see_through: float = 0.0  # of a plain backdrop's object: where its shades go on inside
+    cast: float = 0.0  # of a plain backdrop's object: what may be its shadow
+    enclosed: float = 0.0  # areas in the backdrop's colour inside the object that no network agrees about
     moved: float = 0.0  # 1 - IoU of a network's mask before and after the refinement
 
 
@@ -75,6 +79,12 @@ def losses(evidence: Evidence) -> list[tuple[float, str]]:
     found = [(min(LEFT_OUT * evidence.left_out, MOST_LEFT_OUT), told_left_out)]
     if evidence.see_through:
         found.append((GLASS, f"{evidence.see_through:.0%} of the object may be glass; it was kept opaque."))
+    if evidence.cast:
+        found.append(
+            (CAST, f"{evidence.cast:.0%} of the object may be its cast shadow; softer light shows the outline.")
+        )
+    told = f"Areas in the backdrop's colour inside the object ({evidence.enclosed:.0%} of it) may be open or printed."
+    found.append((min(ENCLOSED * evidence.enclosed, MOST_ENCLOSED), f"{told} holes=fill or holes=keep decides."))
     by_color, alone = evidence.separation is not None, evidence.disagreement is None
     if evidence.disagreement is not None:
         told = f"A second opinion differs in {evidence.disagreement:.0%} of the object."

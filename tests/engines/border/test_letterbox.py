@@ -69,3 +69,11 @@ def test_a_blank_picture_has_no_bars() -> None:
 def test_a_grey_array_is_refused() -> None:
     with pytest.raises(ValueError, match="an image is"):
         find_content_box(np.zeros((5, 5), np.uint8))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_card_that_nearly_reaches_two_sides_stands_on_a_backdrop(turned: bool) -> None:
+    picture = np.full((500, 360, 3), (200, 215, 225), np.uint8)
+    picture[40:460, 60:300] = (252, 252, 252)
+    picture = np.ascontiguousarray(picture.swapaxes(0, 1)) if turned else picture
+    assert find_content_box(picture) == (0, 0, picture.shape[1], picture.shape[0])

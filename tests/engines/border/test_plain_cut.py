@@ -110,3 +110,14 @@ def test_a_scene_is_not_taken_for_a_plain_backdrop() -> None:
     rng = np.random.default_rng(3)
     blocks = cv2.resize(rng.integers(0, 256, (8, 10, 3)).astype(np.uint8), (400, 300), interpolation=cv2.INTER_CUBIC)
     assert not SEGMENTER.predict(blocks).exact
+
+
+@pytest.mark.parametrize("ground", [(255, 255, 255), (0, 0, 0), (90, 160, 220)])
+def test_each_pixel_of_a_small_hard_drawing_is_object_or_not(ground: tuple[int, int, int]) -> None:
+    rng = np.random.default_rng(4)
+    half = np.indices((24, 12)).sum(axis=0) > 11
+    sprite = np.hstack([half, half[:, ::-1]])
+    sprite[[0, -1]] = sprite[:, [0, -1]] = False
+    colors = np.array([(190, 50, 60), (60, 40, 90), (240, 200, 80)])[rng.integers(0, 3, sprite.shape)]
+    saliency = SEGMENTER.predict(np.where(sprite[..., None], colors, ground).astype(np.uint8)).saliency
+    np.testing.assert_array_equal(saliency >= 0.5, sprite)

@@ -76,6 +76,16 @@ def test_the_scorecard_takes_the_points_and_gives_the_sentences() -> None:
     assert len(doubted.advice) == 2 and any("second opinion" in sentence for sentence in doubted.advice)
 
 
+def test_what_may_be_a_shadow_or_an_opening_is_told_and_gets_no_a() -> None:
+    alpha = np.zeros((300, 300), np.float32)
+    alpha[100:200, 100:200] = 1
+    for evidence in (Evidence(0.0, cast=0.2), Evidence(0.0, enclosed=0.1)):
+        ((loss, sentence),) = losses(evidence)
+        assert loss > 15 and "may be" in sentence
+        assert score_matte(alpha, evidence=evidence).grade == "B"
+    assert points(Evidence(0.0, enclosed=0.02)) < points(Evidence(0.0, enclosed=0.08))
+
+
 def test_a_guess_by_colours_loses_for_colours_that_mingle_unless_a_network_was_asked() -> None:
     apart, mingled = Evidence(0.0, separation=1.0), Evidence(0.0, separation=0.4)
     assert points(apart) < points(mingled)
