@@ -204,7 +204,7 @@ class _Session:
         manifest = self._manifest
         for each, name in name_results(listed, self._ending, manifest.name_of, manifest.names(), self._out.taken):
             how = handling.get(each, NOTHING)
-            why, stamp = found.unreadable.get(each, ""), found.stamps.get(each, "")
+            why, stamp = found.unreadable.get(each, ""), found.stamps.get(each, b"").decode()
             yield Item(each, name, why, stamp, how.findings, how.outlier, how.resize_plan)
 
     def _print_skipped(self, found: Inputs) -> None:

@@ -1,6 +1,5 @@
 """A dictionary on the disk, for what grows with the number of pictures: memory holds a few megabytes of it."""
 
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator, MutableMapping
@@ -30,22 +29,22 @@ class Spilled(MutableMapping[str, bytes]):
         self._rows.execute("CREATE TABLE entry (number INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, value BLOB)")
 
     def __getitem__(self, name: str) -> bytes:
-        found = self._done("SELECT value FROM entry WHERE name = ?", os.fsencode(name))
+        found = self._done("SELECT value FROM entry WHERE name = ?", _key(name))
         if not found:
             raise KeyError(name)
         return bytes(found[0][0])
 
     def __setitem__(self, name: str, value: bytes) -> None:
         upsert = "INSERT INTO entry(name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-        self._done(upsert, os.fsencode(name), value)
+        self._done(upsert, _key(name), value)
 
     def __delitem__(self, name: str) -> None:
         if name not in self:
             raise KeyError(name)
-        self._done("DELETE FROM entry WHERE name = ?", os.fsencode(name))
+        self._done("DELETE FROM entry WHERE name = ?", _key(name))
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and bool(self._done("SELECT 1 FROM entry WHERE name = ?", os.fsencode(name)))
+        return isinstance(name, str) and bool(self._done("SELECT 1 FROM entry WHERE name = ?", _key(name)))
 
     def __len__(self) -> int:
         return int(self._done("SELECT count(*) FROM entry")[0][0])
@@ -57,7 +56,7 @@ class Spilled(MutableMapping[str, bytes]):
         """Yield each name with its value."""
         last = 0
         while rows := self._done("SELECT * FROM entry WHERE number > ? ORDER BY number LIMIT ?", last, AT_ONCE):
-            yield from ((os.fsdecode(name), value) for _, name, value in rows)
+            yield from ((name.decode("utf-8", "surrogatepass"), value) for _, name, value in rows)
             last = rows[-1][0]
 
     def _done(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
@@ -70,3 +69,7 @@ class Spilled(MutableMapping[str, bytes]):
                     sentence = f"The folder of temporary files cannot be used (TMPDIR names another): {error}."
                     self._failure = StorageFullError(sentence) if full else StorageFailedError(sentence)
             raise self._failure
+
+
+def _key(name: str) -> bytes:
+    return name.encode("utf-8", "surrogatepass")  # any name, also one that the names of files here cannot spell

@@ -11,7 +11,7 @@ from backend.folders.spilled import AT_ONCE, Spilled
 def test_it_is_a_dictionary_that_keeps_its_order() -> None:
     here, plain = Spilled(), dict[str, bytes]()
     for each in (here, plain):
-        each.update({"b": b"1", "a": b"", "lat\udce9": b"\0", "日本": b"2"})
+        each.update({"b": b"1", "a": b"", "lat\udce9": b"\0", "日本\ud800": b"2"})
         each["b"] = b"3"
         del each["a"]
         each["a"] = b"4"

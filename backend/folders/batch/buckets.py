@@ -27,6 +27,7 @@ from backend.folders.batch.out_folder import (
 )
 from backend.folders.bucket import Bucket
 from backend.folders.datasets.file_kind import kind_by_name
+from backend.folders.spilled import Spilled
 
 PARTS = f"{OWN}/manifest"
 PART_NAME = re.compile(rf"{PARTS}/(\d{{6,}})\.jsonl")
@@ -43,7 +44,8 @@ class BucketSource:
 
     def find(self) -> Inputs:
         """Return the pictures by their names, without what is hidden and without any run's results."""
-        found, results = Inputs(), set[str]()
+        stamps = Spilled()
+        found, results = Inputs(stamps=stamps), set[str]()
         for each in self._bucket.listed():
             name = each.name
             if self._leave_out and name.startswith(f"{self._leave_out}/"):
@@ -56,7 +58,7 @@ class BucketSource:
                 found.others += 1
             elif _is_name(name):
                 found.pictures.append(name)
-                found.stamps[name] = f"{each.size}-{each.stamp}"[:300]
+                stamps[name] = f"{each.size}-{each.stamp}"[:300].encode()
             else:
                 found.skipped[name] = "No file can have its name."
         found.skipped |= dict.fromkeys(sorted(results), "It holds the results of another run.")
@@ -82,10 +84,12 @@ class OutBucket:
     def __init__(self, bucket: Bucket, joins: bool = False) -> None:
         """`joins`: this process writes for the one that lists."""
         self._bucket = bucket
-        self._sizes: dict[str, int] | None = None
+        self._sizes: Spilled | None = None
         if not joins:
-            own = f"{OWN}/"
-            self._sizes = {each.name: each.size for each in bucket.listed() if not each.name.startswith(own)}
+            self._sizes = Spilled()
+            for each in bucket.listed():
+                if not each.name.startswith(f"{OWN}/"):
+                    self._sizes[each.name] = b"%d" % each.size
 
     def close(self) -> None:
         """Nothing is held."""
@@ -98,7 +102,7 @@ class OutBucket:
         """Write the object `name`, whole or not at all."""
         self._bucket.write(name, data)
         if self._sizes is not None:
-            self._sizes[name] = len(data)
+            self._sizes[name] = b"%d" % len(data)
 
     def write_report(self, page: bytes) -> None:
         """Write the report."""
@@ -119,7 +123,10 @@ class OutBucket:
 
     def size_of(self, name: str) -> int | None:
         """Return the bytes of the object `name`, None when there is none."""
-        return self._bucket.size_of(name) if self._sizes is None else self._sizes.get(name)
+        if self._sizes is None:
+            return self._bucket.size_of(name)
+        size = self._sizes.get(name)
+        return None if size is None else int(size)
 
     def taken(self, name: str) -> bool:
         """Whether an object called `name` is in any part of the bucket."""

@@ -1,6 +1,7 @@
 """IN_DIR -> the pictures in it, by what their names or their first bytes say. Nothing is decoded here."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -20,7 +21,7 @@ class Inputs:
     skipped: dict[str, str] = field(default_factory=dict)  # folders and links that are skipped -> why
     others: int = 0  # files that are not pictures
     hidden: int = 0  # files and folders whose names begin with a dot
-    stamps: dict[str, str] = field(default_factory=dict)  # of pictures whose content a listing tells
+    stamps: Mapping[str, bytes] = field(default_factory=dict)  # of pictures whose content a listing tells
 
 
 class FolderSource:
