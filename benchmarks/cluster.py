@@ -564,6 +564,15 @@ def stop_row(folder: Path) -> None:
         service.process.wait()
         service.start()
         both_work(service)
+        asked, began = under_way(b"stages:600\n"), time.monotonic()
+        service.children()[0].kill()
+        until(lambda: json.loads(machines.own.run("-c", STATES).splitlines()[-1]) == ["idle", "idle"], 120.0)
+        seconds = time.monotonic() - began
+        line("the service killed (-9): no replica goes on", f"{seconds:.0f} s after", "30 s", seconds <= 30)
+
+        service.process.wait()
+        service.start()
+        both_work(service)
         asked, began = under_way(b"where:3\n"), time.monotonic()
         machines.own.run("-m", "backend", "cluster", "remove")
         ended("`cluster remove`, requests of 3 s", began, asked, machines.nodes, 0)

@@ -1,4 +1,4 @@
-"""The worker process: `python -m backend.workers FD PARENT`, started by `backend.workers.spawn`.
+"""The worker process: `python -m backend.workers FD PARENT [drives]`, started by `backend.workers.spawn`.
 
 Nothing is imported before the kernel knows that this process ends with its parent: libraries take seconds to load.
 """
@@ -21,7 +21,8 @@ def end_with(parent: int) -> None:
 
 def main() -> None:
     """Serve at the socket whose number is the first argument, for the parent whose pid is the second."""
-    end_with(int(sys.argv[2]))
+    if "drives" not in sys.argv[3:]:  # it ends with its socket, once it has taken back what it has passed on
+        end_with(int(sys.argv[2]))
     # Ctrl-C and a supervisor's SIGTERM reach the whole process group; the parent decides when its workers stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -24,7 +24,7 @@ def spawn(devices: Sequence[str], index: int, drives: bool = False) -> tuple[sub
     """
     ours, theirs = socket.socketpair()
     fd = theirs.fileno()
-    command = [sys.executable, "-P", "-m", "backend.workers", str(fd), str(os.getpid())]
+    command = [sys.executable, "-P", "-m", "backend.workers", str(fd), str(os.getpid()), *["drives"] * drives]
     try:
         with _interrupts_blocked():
             process = subprocess.Popen(

@@ -4,6 +4,8 @@ import asyncio
 import logging
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -22,7 +24,7 @@ from backend.contract.errors import (
 )
 from backend.contract.options import MaskOptions, MeshOptions
 from backend.contract.runner import LaneStatus, WorkerStatus
-from backend.contract.settings import Settings
+from backend.contract.settings import REPOSITORY, Settings
 from backend.contract.spool import INLINE_BYTES, SpooledFile
 from backend.contract.work import Done, File, Work
 from backend.workers import process
@@ -30,7 +32,7 @@ from backend.workers.messages import WorkerFaultError
 from backend.workers.process import Load
 from backend.workers.process_runner import ProcessRunner
 from backend.workers.restarts import RestartPolicy
-from tests.helpers import doers
+from tests.helpers import doers, waiting
 from tests.helpers.waiting import PATIENCE_S
 
 PATIENT = RestartPolicy(crashes=100)
@@ -416,14 +418,43 @@ def test_work_that_was_passed_on_is_taken_back_at_the_end(tmp_path: Path) -> Non
     (tmp_path / "places").write_text("1")
 
     async def scene(runner: ProcessRunner) -> None:
-        running = asyncio.ensure_future(runner.run(work(f"told:{tmp_path / 'left'}")))
-        await until(lambda: masks(runner).running == 1)
+        heard: list[str] = []
+        running = asyncio.ensure_future(runner.run(work(f"told:{tmp_path / 'left'}"), heard.append))
+        await until(lambda: "told" in heard)
         runner.close()
         assert (tmp_path / "left").exists()
         with pytest.raises(WorkerLostError):
             await running
 
     play(scene, drive=doers.load_counted, data_dir=tmp_path)
+
+
+# A service that is killed (-9) as soon as its work has begun in a process that passes it on.
+KILLED = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from backend.contract.options import MaskOptions
+from backend.contract.settings import Settings
+from backend.contract.work import Work
+from backend.workers.process_runner import ProcessRunner
+from tests.helpers import doers
+
+async def main():
+    folder = Path(sys.argv[1])
+    runner = ProcessRunner(Settings(data_dir=folder), drive=doers.load_counted)
+    runner.start()
+    work = Work("remove-bg", {"file": b""}, MaskOptions(), name=f"told:{folder / 'left'}")
+    await runner.run(work, lambda stage: stage == "told" and os.kill(os.getpid(), signal.SIGKILL))
+
+asyncio.run(main())
+"""
+
+
+def test_work_that_was_passed_on_is_taken_back_when_the_service_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "places").write_text("1")
+    ended = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], cwd=REPOSITORY, timeout=PATIENCE_S)
+    assert ended.returncode == -signal.SIGKILL
+    waiting.until(lambda: (tmp_path / "left").exists())
 
 
 def test_the_token_of_a_cluster_is_known_to_its_driver_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
