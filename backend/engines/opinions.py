@@ -11,10 +11,12 @@ import numpy as np
 
 from backend.engines.first_guess import FirstGuess
 from backend.images.arrays import Mask, Saliency
+from backend.images.resize import fit_longest_side
 
 MAYBE = 0.1  # saliency above which a pixel may be the object's: the plain background says nothing about sureness
 INSIDE = 0.5
 SURE = 0.9  # saliency from which a network is sure of a pixel
+JUDGED_PX = 512  # longer side of the copies on which a mask is judged
 WITHIN = 0.97  # share of what a network is sure of that a plain backdrop's outline has to enclose
 
 
@@ -40,14 +42,31 @@ def disagreement(first: Saliency | Mask, second: Saliency | Mask) -> float:
     return 0.0 if either == 0 else 1.0 - np.count_nonzero(one & other) / either
 
 
-def surer(first: Opinion, second: Opinion) -> Opinion:
-    """Return the surer of two opinions, the first where they are equally sure, with the figures of the comparison."""
+def doubted(saliency: Saliency | Mask, *opinions: Saliency) -> float:
+    """Return how much of the mask of `saliency`, at one half, the opinions leave in doubt, from 0 to 1.
+
+    It is 1 - the IoU to expect of that mask if the object had each pixel with the chance that the opinions give it on
+    average: sum of the chances inside, over the mask's area and the chances outside. An empty mask is all in doubt.
+    """
+    chance = np.mean([fit_longest_side(one, JUDGED_PX) for one in opinions], axis=0)
+    mask = fit_longest_side(np.asarray(saliency, np.float32), JUDGED_PX) >= INSIDE
+    area = np.count_nonzero(mask)
+    return 1.0 - float(chance[mask].sum() / (area + chance[~mask].sum())) if area else 1.0
+
+
+def surer(first: Opinion, second: Opinion, mirrored: FirstGuess) -> Opinion:
+    """Return the surer of two opinions, the first where they are equally sure, with the figures of the comparison.
+
+    `mirrored` is the second one's answer for the picture's mirror image: it counts for the doubt alone.
+    """
     sure = {one.name: sureness(one.guess.saliency) for one in (first, second)}
     chosen = second if sure[second.name] > sure[first.name] else first
+    looks = both_looks(second.guess, mirrored)
     facts = {
         **chosen.guess.facts,
         "opinions": f"{first.name} (sureness {sure[first.name]:.3f}), {second.name} ({sure[second.name]:.3f})",
         "disagreement": round(disagreement(first.guess.saliency, second.guess.saliency), 4),
+        "doubted_share": round(doubted(chosen.guess.saliency, first.guess.saliency, looks), 4),
         "why": "the surer of two networks",
     }
     return Opinion(chosen.name, replace(chosen.guess, facts=facts))
@@ -55,13 +74,20 @@ def surer(first: Opinion, second: Opinion) -> Opinion:
 
 def with_mirrored(guess: FirstGuess, mirrored: FirstGuess) -> FirstGuess:
     """Return the mean of a network's answers for a picture and for its mirror image, and how far they differ."""
-    back: Saliency = mirrored.saliency[:, ::-1]
+    looks = both_looks(guess, mirrored)
     facts = {
         **guess.facts,
-        "disagreement": round(disagreement(guess.saliency, back), 4),
+        "disagreement": round(disagreement(guess.saliency, mirrored.saliency[:, ::-1]), 4),
+        "doubted_share": round(doubted(looks, looks), 4),
         "why": "the only network here, asked about the picture and its mirror image",
     }
-    return replace(guess, saliency=(guess.saliency + back) / np.float32(2), facts=facts)
+    return replace(guess, saliency=looks, facts=facts)
+
+
+def both_looks(guess: FirstGuess, mirrored: FirstGuess) -> Saliency:
+    """Return the mean saliency of a network's answers for a picture and for its mirror image."""
+    mean: Saliency = (guess.saliency + mirrored.saliency[:, ::-1]) / np.float32(2)
+    return mean
 
 
 def with_exact_outline(network: Opinion, plain: FirstGuess) -> Opinion:
@@ -79,7 +105,8 @@ def with_exact_outline(network: Opinion, plain: FirstGuess) -> Opinion:
     facts = {**network.guess.facts, "backdrop_disagreement": round(apart, 4)}
     if plain.notes or area == 0 or np.count_nonzero(sure & filled) < WITHIN * area:
         return Opinion(network.name, replace(network.guess, facts=facts))
-    facts = {**plain.facts, **facts, "outline": "border"}
+    doubt = min(doubted(one, network.guess.saliency) for one in (other, filled))
+    facts = {**plain.facts, **facts, "doubted_share": round(doubt, 4), "outline": "border"}
     told = f"{network.name} found the object; its outline was read off the plain backdrop."
     remarks = (*network.guess.remarks, *plain.remarks, told)
     return Opinion(network.name, replace(plain, notes=network.guess.notes, facts=facts, remarks=remarks))

@@ -17,7 +17,15 @@ from backend.engines.border.border import BorderSegmenter
 from backend.engines.first_guess import FirstGuess, Segmenter
 from backend.engines.instances import InstanceChoice, InstanceSegmenter
 from backend.engines.multi_scale import predict_at_scales
-from backend.engines.opinions import Opinion, disagreement, surer, with_exact_outline, with_mirrored
+from backend.engines.opinions import (
+    Opinion,
+    both_looks,
+    disagreement,
+    doubted,
+    surer,
+    with_exact_outline,
+    with_mirrored,
+)
 from backend.engines.registry import Engines
 from backend.engines.rembg_session import Prompt, RembgSegmenter
 from backend.images.arrays import Alpha, Image, Saliency
@@ -27,7 +35,7 @@ from backend.matte.configs import matte_config
 from backend.matte.handovers import GUESS, Asked, Subject
 from backend.matte.refine.components import ComponentsConfig
 from backend.matte.refine.enclosed import Enclosed, open_enclosed, settle_enclosed
-from backend.matte.refine.evidence import Evidence, moved_share, unsureness
+from backend.matte.refine.evidence import Evidence, moved_share
 from backend.matte.refine.exact import keep_exact
 from backend.matte.refine.refine_matte import Facts, MatteConfig, refine_matte
 from backend.matte.refine.rembg_matting import RembgMattingConfig
@@ -146,11 +154,11 @@ def _vouched(guess: FirstGuess) -> bool:
 
 
 def _evidence(guess: FirstGuess, enclosed: Enclosed, facts: Facts) -> Evidence:
-    disagreement = facts.get("backdrop_disagreement" if guess.exact else "disagreement")
+    doubt = facts.get("doubted_share")
     separation = facts.get("separation") if guess.by_color and not guess.exact else None
     return Evidence(
-        unsureness(guess.saliency),
-        None if disagreement is None else float(disagreement),
+        doubted(guess.saliency, guess.saliency),
+        None if doubt is None else float(doubt),
         float(facts.get("parts_dropped_share", 0)),
         None if separation is None else float(separation),
         see_through=float(facts.get("see_through_share", 0)),
@@ -196,7 +204,9 @@ def _with_second_opinion(first: Opinion, image: Image, engines: Engines) -> Opin
     if first.name == SECOND_OPINION:
         return Opinion(first.name, with_mirrored(first.guess, _mirrored(first.name, image, engines)))
     second = engines.second_opinion(first.name)
-    return first if second is None else surer(first, Opinion(second.name, second.predict(image)))
+    if second is None:
+        return first
+    return surer(first, Opinion(second.name, second.predict(image)), _mirrored(second.name, image, engines))
 
 
 def _mirrored(name: str, image: Image, engines: Engines) -> FirstGuess:
@@ -205,17 +215,21 @@ def _mirrored(name: str, image: Image, engines: Engines) -> FirstGuess:
 
 
 def _disputed(found: Opinion, image: Image, engines: Engines) -> Opinion:
-    """Return the guess with how far a second opinion differs from it, for the grade: that of the small network where
-    it is here, its own of the mirror image for the small network itself.
+    """Return the guess with how far a second opinion differs from it and doubts it, for the grade: that of the small
+    network on picture and mirror image where it is here, its own of the mirror image for the small network itself.
     """
+    saliency = found.guess.saliency
     if found.name == SECOND_OPINION:
-        other: Saliency = _mirrored(found.name, image, engines).saliency[:, ::-1]
+        other = looks = _mirrored(found.name, image, engines).saliency[:, ::-1]
     elif second := engines.second_opinion(found.name):
-        other = second.predict(image).saliency
+        guess = second.predict(image)
+        other, looks = guess.saliency, both_looks(guess, _mirrored(second.name, image, engines))
     else:
         return found
-    apart = round(disagreement(found.guess.saliency, other), 4)
-    return Opinion(found.name, replace(found.guess, facts={**found.guess.facts, "disagreement": apart}))
+    opinions = [looks] if found.guess.by_color else [saliency, looks]  # what colours say is no chance
+    figures = {"disagreement": disagreement(saliency, other), "doubted_share": doubted(saliency, *opinions)}
+    facts = {name: round(figure, 4) for name, figure in figures.items()}
+    return Opinion(found.name, replace(found.guess, facts={**found.guess.facts, **facts}))
 
 
 def _with_exact_outline(found: Opinion, image: Image, config: MatteConfig, engines: Engines, trace: Trace) -> Opinion:

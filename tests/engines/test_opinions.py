@@ -10,7 +10,15 @@ from backend.contract.settings import Settings
 from backend.engines import registry
 from backend.engines.first_guess import FirstGuess
 from backend.engines.load_segmenter import load_segmenter
-from backend.engines.opinions import Opinion, disagreement, sureness, surer, with_exact_outline, with_mirrored
+from backend.engines.opinions import (
+    Opinion,
+    disagreement,
+    doubted,
+    sureness,
+    surer,
+    with_exact_outline,
+    with_mirrored,
+)
 from backend.engines.registry import Engines
 from backend.images.arrays import Image, Saliency
 from backend.pipeline import cut_out
@@ -23,15 +31,16 @@ def disc(inside: float, outside: float = 0.0, radius: float = 20.0) -> Saliency:
 
 
 class Knows:
-    """A segmenter that always answers the same."""
+    """A segmenter that always answers the same, or, where it knows its picture, mirrored for any other."""
 
     one_scale = ""
 
-    def __init__(self, name: str, saliency: Saliency) -> None:
-        self.name, self.saliency = name, saliency
+    def __init__(self, name: str, saliency: Saliency, picture: Image | None = None) -> None:
+        self.name, self.saliency, self.picture = name, saliency, picture
 
     def predict(self, image: Image) -> FirstGuess:
-        return FirstGuess(self.saliency, facts={"device": "cpu"})
+        same = self.picture is None or np.array_equal(image, self.picture)
+        return FirstGuess(self.saliency if same else self.saliency[:, ::-1], facts={"device": "cpu"})
 
 
 def test_a_decided_answer_is_surer_than_a_hazy_one_and_an_empty_one_is_not_sure_at_all() -> None:
@@ -51,11 +60,40 @@ def test_disagreement_is_nought_for_one_mask_and_whole_for_two_apart() -> None:
 def test_the_surer_is_taken_whichever_comes_first_and_the_first_where_they_are_equal() -> None:
     hazy, clear = Opinion("hazy", FirstGuess(disc(0.7))), Opinion("clear", FirstGuess(disc(0.9, radius=10)))
     for pair in ((hazy, clear), (clear, hazy)):
-        chosen = surer(*pair)
+        chosen = surer(*pair, pair[1].guess)  # a disc is its own mirror image
         assert chosen.name == "clear" and np.array_equal(chosen.guess.saliency, clear.guess.saliency)
         assert chosen.guess.facts["disagreement"] == round(disagreement(disc(0.7), disc(0.9, radius=10)), 4)
+        doubt = doubted(disc(0.9, radius=10), disc(0.7), disc(0.9, radius=10))
+        assert chosen.guess.facts["doubted_share"] == pytest.approx(doubt, abs=0.01)
     twin = Opinion("twin", FirstGuess(disc(0.7)))
-    assert surer(hazy, twin).name == "hazy" and surer(twin, hazy).name == "twin"
+    assert surer(hazy, twin, twin.guess).name == "hazy" and surer(twin, hazy, hazy.guess).name == "twin"
+
+
+def test_the_mirrored_look_of_the_second_network_counts_for_the_doubt_and_not_for_the_mask() -> None:
+    first, second = Opinion("first", FirstGuess(disc(0.9))), Opinion("second", FirstGuess(disc(0.8)))
+    agrees, differs = (surer(first, second, FirstGuess(disc(1.0, radius=radius))) for radius in (20, 10))
+    assert np.array_equal(agrees.guess.saliency, differs.guess.saliency) and agrees.name == differs.name == "first"
+    assert float(differs.guess.facts["doubted_share"]) > float(agrees.guess.facts["doubted_share"])
+
+
+def test_doubt_is_what_one_expects_a_mask_to_lack_of_its_iou() -> None:
+    half = np.zeros((40, 80), np.float32)
+    half[:20, :40] = 1
+    whole = np.zeros_like(half)
+    whole[:20] = 1
+    assert doubted(whole, whole) == 0 and doubted(half, half, half) == 0
+    assert doubted(half, whole) == pytest.approx(disagreement(half, whole)) == 0.5  # certain opinions: 1 - IoU
+    assert doubted(half, half, whole) == pytest.approx(1 - 1 / 1.5)  # half of the rest is expected to be missing
+    assert doubted(whole, half, whole) == pytest.approx(0.25)
+    assert doubted(half, 0.8 * half) == pytest.approx(0.2)
+    assert doubted(np.zeros_like(half), half) == 1.0
+    assert doubted(half, 0 * half) == 1.0
+
+
+def test_doubt_is_the_same_at_any_size() -> None:
+    y, x = np.mgrid[:1024, :1024]
+    saliency = np.clip(1.2 - np.hypot(x - 512, y - 512) / 400, 0, 1).astype(np.float32)
+    assert doubted(saliency, saliency) == pytest.approx(doubted(saliency[::4, ::4], saliency[::4, ::4]), rel=0.02)
 
 
 @pytest.fixture
@@ -84,6 +122,7 @@ def test_a_network_that_is_named_makes_the_mask_and_another_is_asked_for_the_gra
     made = cut_out(image, MaskOptions(model="u2net", quality="fast"), engines=engines)
     facts = made.report.segmenter.model_dump()
     assert facts["name"] == "u2net" and "opinions" not in facts and facts["disagreement"] == 0.0
+    assert 0 < facts["doubted_share"] < 1  # the toy is not its own mirror image
     assert np.array_equal(made.alpha >= 0.5, truth)
 
 
@@ -91,6 +130,7 @@ def test_the_small_network_is_asked_about_the_mirror_image_for_the_grade(engines
     image, truth = toy()
     facts = cut_out(image, MaskOptions(model="u2netp"), engines=engines).report.segmenter.model_dump()
     assert facts["disagreement"] == round(disagreement(truth, truth[:, ::-1]), 4) > 0
+    assert 0 < facts["doubted_share"] < facts["disagreement"]  # its own sure answer is one of the two
 
 
 @pytest.mark.parametrize("shift, vouched", [(0, True), (40, False)])
@@ -99,7 +139,8 @@ def test_a_network_that_agrees_outweighs_the_doubts_of_a_guess_by_colours(
 ) -> None:
     image, truth = toy()
     doubtful = FirstGuess(truth.astype(np.float32), ("It is cluttered.",), {"separation": 0.5}, by_color=True)
-    border, network = Knows("border", truth), Knows("u2netp", np.roll(truth, shift, axis=1).astype(np.float32))
+    border = Knows("border", truth)
+    network = Knows("u2netp", np.roll(truth, shift, axis=1).astype(np.float32), image)
     monkeypatch.setattr(border, "predict", lambda image: doubtful)
     monkeypatch.setattr(registry, "load_segmenter", lambda name, *rest: border if name == "border" else network)
     monkeypatch.setattr("backend.weights.availability.is_here", lambda name, _: name == "u2netp")

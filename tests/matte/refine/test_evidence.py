@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from backend.matte.refine.evidence import Evidence, losses, moved_share, unsureness
+from backend.matte.refine.evidence import Evidence, losses, moved_share
 from backend.matte.refine.scorecard import score_matte
 
 
@@ -15,9 +15,9 @@ def test_a_sure_guess_that_nobody_disputes_costs_nothing() -> None:
     assert losses(Evidence(0.0)) == [] and losses(Evidence(0.0, 0.0)) == []
 
 
-@pytest.mark.parametrize("field", ["unsure", "disagreement", "left_out", "moved"])
+@pytest.mark.parametrize("field", ["unsure", "doubted", "left_out", "moved"])
 def test_more_of_each_figure_costs_more_and_is_said(field: str) -> None:
-    calm = {"disagreement": None if field == "unsure" else 0.0, "unsure": 0.0, "left_out": 0.0, "moved": 0.0}
+    calm = {"doubted": None if field == "unsure" else 0.0, "unsure": 0.0, "left_out": 0.0, "moved": 0.0}
     some, much = (Evidence(**{**calm, field: value}) for value in (0.1, 0.3))
     assert 0 < points(some) < points(much)
     ((_, sentence),) = losses(some)
@@ -52,28 +52,12 @@ def test_the_moved_share_is_the_part_of_both_masks_that_is_in_one_of_them() -> N
         moved_share(before, after[1:])
 
 
-def test_unsureness_is_what_the_mask_leaves_out_of_the_saliency() -> None:
-    saliency = np.zeros((100, 100), np.float32)
-    assert unsureness(saliency) == 0
-    saliency[20:60, 20:60] = 1
-    assert unsureness(saliency) == 0
-    saliency[60:80, 20:60] = 0.25
-    assert unsureness(saliency) == pytest.approx(0.125)
-
-
-def test_unsureness_is_the_same_at_any_size() -> None:
-    saliency = np.zeros((1024, 1024), np.float32)
-    saliency[256:512, 256:512] = 1
-    saliency[512:640, 256:512] = 0.4
-    assert unsureness(saliency) == pytest.approx(unsureness(np.ascontiguousarray(saliency[::2, ::2])), rel=1e-3)
-
-
 def test_the_scorecard_takes_the_points_and_gives_the_sentences() -> None:
     alpha = np.zeros((300, 300), np.float32)
     alpha[100:200, 100:200] = 1
     clean, doubted = score_matte(alpha), score_matte(alpha, evidence=Evidence(0.1, 0.5, moved=0.1))
     assert clean.grade == "A" and doubted.points < clean.points
-    assert len(doubted.advice) == 2 and any("second opinion" in sentence for sentence in doubted.advice)
+    assert len(doubted.advice) == 2 and any("Second opinions" in sentence for sentence in doubted.advice)
 
 
 def test_what_may_be_a_shadow_or_an_opening_is_told_and_gets_no_a() -> None:
