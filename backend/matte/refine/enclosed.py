@@ -28,7 +28,7 @@ FACING = 0.25  # least share of an area's outline that lies along the other: squ
 PINHOLE = 0.0003  # of the object: a smaller area is too small to be judged, and stays as it is
 ALIKE_RADIUS = 0.25  # least radius of an area over that of the one that it is joined to
 FLOATING = 2  # least number of pieces that float in an area: it is a surface with print on it
-STROKE = 0.06  # radius of the material over that of a disc as large as the area: less is a drawing, whose eyes float
+STROKE = 0.06  # half the wall over the radius of a disc as large as the area: less is a drawing, whose eyes float
 ROUND = 1.2  # area over that of the inscribed circle, up to which a shape is round; a square has 1.27
 CENTRED = 0.15  # of the object's radius: how far a round opening may be off its middle
 SQUARE = 0.9  # area over that of the smallest rectangle around it, from which a shape is rectangular
@@ -233,7 +233,7 @@ def _is_open(group: _Group, around: _Around) -> bool:
     part = int(np.argmax(owners))
     thickness, wall = float(around.thickness[part]), around.wall[group.window][rim]
     pieces = np.setdiff1d(parts[filled], (0, part))
-    if len(pieces) >= FLOATING and thickness > STROKE * np.sqrt(np.count_nonzero(filled) / np.pi):
+    if len(pieces) >= FLOATING and wall.mean() / 2 > STROKE * np.sqrt(np.count_nonzero(filled) / np.pi):
         return False
     wide = group.radius > WIDE * thickness
     if _is_rectangle(filled):

@@ -112,6 +112,13 @@ def ring_with_a_ball(canvas: Canvas) -> None:
     cv2.circle(canvas, (210, 220), 50, 255, -1)
 
 
+def necklace(canvas: Canvas) -> None:
+    cv2.ellipse(canvas, (200, 170), (150, 140), 0, 0, 360, 255, 4)
+    cv2.circle(canvas, (200, 345), 40, 255, -1)
+    for x in (120, 280):
+        cv2.circle(canvas, (x, 170), 9, 255, -1)
+
+
 def drawn_face(canvas: Canvas) -> None:
     cv2.circle(canvas, (200, 200), 150, 255, 5)
     for x in (150, 250):
@@ -146,7 +153,7 @@ def drawn(draw: Callable[[Canvas], None]) -> np.ndarray:
     "draw",
     [
         ring(150, 70), ring(150, 130), ring(150, 45), mug(16), mug(28), wheel,
-        picture_frame, shallow_frame, ladder, chair, cage, ring_with_a_ball, drawn_face,
+        picture_frame, shallow_frame, ladder, chair, cage, ring_with_a_ball, drawn_face, necklace,
     ],
 )  # fmt: skip
 def test_openings_stay_open(draw: Callable[[Canvas], None]) -> None:
