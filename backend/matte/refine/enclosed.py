@@ -20,6 +20,7 @@ from backend.matte.refine.holes import HolesConfig, label_holes
 SIDE_PX = 1024  # longer side of the copy on which the areas are judged
 WIDE = 1.2  # radius of an opening over that of the thickest material around it
 WALL = (1.3, 0.36)  # thickness of a handle over the radius of its opening, and over that of the material
+LINK_SHARE = 0.6  # the same beside the opening alone: a chain's link, whose material is no thicker anywhere
 WALL_SHARE = 0.3  # least share of the area's outline along which the wall is that thin
 SLAT = (
     0.75  # thickness of what lies between two areas over their radius, up to which they are one: spokes, slats, panes
@@ -240,8 +241,9 @@ def _is_open(group: _Group, around: _Around) -> bool:
         return wide and not (_is_panel(part, around) and np.percentile(wall, 90) > EVEN * np.percentile(wall, 10))
     if wide or _is_middle(group, part, around):
         return True
-    thin = wall < min(WALL[0] * group.radius, WALL[1] * thickness)
-    return float(thin.mean()) > WALL_SHARE
+    narrow = wall < WALL[0] * group.radius
+    thin = narrow & (wall < WALL[1] * thickness)
+    return float(thin.mean()) > WALL_SHARE or float(narrow.mean()) > LINK_SHARE
 
 
 def _filled_out(area: Mask) -> Mask:

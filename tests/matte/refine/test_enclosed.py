@@ -119,6 +119,11 @@ def necklace(canvas: Canvas) -> None:
         cv2.circle(canvas, (x, 170), 9, 255, -1)
 
 
+def chain(canvas: Canvas) -> None:
+    for x in range(30, 380, 28):
+        cv2.circle(canvas, (x, 200), 12, 255, 6)
+
+
 def drawn_face(canvas: Canvas) -> None:
     cv2.circle(canvas, (200, 200), 150, 255, 5)
     for x in (150, 250):
@@ -153,7 +158,7 @@ def drawn(draw: Callable[[Canvas], None]) -> np.ndarray:
     "draw",
     [
         ring(150, 70), ring(150, 130), ring(150, 45), mug(16), mug(28), wheel,
-        picture_frame, shallow_frame, ladder, chair, cage, ring_with_a_ball, drawn_face, necklace,
+        picture_frame, shallow_frame, ladder, chair, cage, ring_with_a_ball, drawn_face, necklace, chain,
     ],
 )  # fmt: skip
 def test_openings_stay_open(draw: Callable[[Canvas], None]) -> None:
