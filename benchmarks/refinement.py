@@ -41,6 +41,7 @@ from training.refiner.sources import Sources, read_rgb
 NETWORKS = ("u2net", "u2netp", "isnet-fp16")
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 COMPOSITES, SEED = 40, 2
+LARGE, LARGE_PX = 24, 1600  # composites as large as photos are: what a network of 320 px cannot see in them
 TOLERANCE_PX = 2.0
 Refinement = Callable[[Image, Saliency], Alpha]
 
@@ -62,13 +63,16 @@ class Case:
 
 
 def cases(shared: Path) -> Iterator[Case]:
-    """Yield the held-out photos of the development set, the nine pairs, and composites."""
+    """Yield the held-out photos of the development set, the nine pairs, and composites, some of them large."""
     apart = Sources(shared, held_out=True)
     yield from photos(apart)
     yield from pairs(shared)
     for number in range(COMPOSITES):
         image, alpha, effects = composite(np.random.default_rng([SEED, number]), apart)
         yield Case("composites", f"composite_{number:03d}", image, alpha, effects)
+    for number in range(LARGE):
+        image, alpha, _ = composite(np.random.default_rng([SEED, number]), apart, LARGE_PX)
+        yield Case("large", f"large_{number:03d}", image, alpha)
 
 
 def photos(sources: Sources) -> Iterator[Case]:
@@ -202,7 +206,7 @@ def print_grades(found: Sequence[Case], network: str, engines: Engines) -> None:
     """Print how often each grade was given, the IoU behind it, and how well the points tell bad masks from good."""
     rows = []
     for case in found:
-        if case.set == "composites":
+        if case.set in ("composites", "large"):
             continue
         done = cut_out(case.image, MaskOptions(model=network), engines=engines)
         rows.append((done.report.mask.grade, done.report.mask.points, iou(done.alpha >= 0.5, case.truth >= 0.5)))

@@ -54,7 +54,7 @@ class MatteConfig:
 PRESETS: dict[str, MatteConfig] = {
     "fast": MatteConfig(grabcut=None, see_through=False),
     "balanced": MatteConfig(grabcut=None, see_through=False, learned=LearnedConfig()),
-    "best": MatteConfig(grabcut=None, see_through=False, learned=LearnedConfig(mirrored=True)),
+    "best": MatteConfig(grabcut=None, see_through=False, learned=LearnedConfig(finer_side_px=1408)),
 }
 CLASSIC: dict[str, MatteConfig] = {
     "fast": PRESETS["fast"],

@@ -1,11 +1,14 @@
 """The learned refiner over a picture, with stand-ins for the network."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from backend.contract.trace import Trace
+from backend.matte.refine import learned
 from backend.matte.refine.learned import LearnedConfig, refine_saliency
 from backend.matte.refine.refine_matte import PRESETS, refine_matte
 
@@ -66,37 +69,53 @@ def test_the_weight_mixes_both_answers() -> None:
     assert outcomes[0] == pytest.approx(0.3) and outcomes[0] < outcomes[1] < outcomes[2]
 
 
-@pytest.mark.parametrize("size", [(64, 96), (50, 67)])
-def test_a_network_that_knows_no_left_and_right_answers_alike_with_and_without_the_mirror(
-    size: tuple[int, int],
-) -> None:
-    image, alpha = scene(*size)
-    looked = []
+FINER = LearnedConfig(weight=1.0, unsure=0.0, side_px=100, finer_side_px=200)
+
+
+def asked(image: NDArray[np.uint8], guess: Floats, config: LearnedConfig) -> tuple[Floats, list[tuple[int, ...]]]:
+    """Return the refined guess and the sizes that the network was shown."""
+    sizes = []
 
     def network(batch: Floats) -> Floats:
-        looked.append(batch)
+        sizes.append(batch.shape[2:])
         return bright_is_object(batch)
 
-    once, twice = (
-        refine_saliency(image, alpha, network, LearnedConfig(weight=1.0, unsure=0.0, mirrored=mirrored))
-        for mirrored in (False, True)
-    )
-    assert np.array_equal(once, twice) and len(looked) == 3
-    width = size[1]
-    assert np.array_equal(looked[2][..., : size[0], :width], looked[1][..., : size[0], width - 1 :: -1])
+    return refine_saliency(image, guess, network, config), sizes
 
 
-def test_of_two_looks_that_differ_the_mean_counts() -> None:
-    image, alpha = scene(64, 64)
-    guess = np.full_like(alpha, 0.5)
+def test_a_second_pass_finds_the_outline_of_a_large_picture_more_closely() -> None:
+    image, alpha = scene(400, 400)
+    guess = cv2.GaussianBlur(alpha, (0, 0), 12)
+    (once, _), (twice, sizes) = asked(image, guess, replace(FINER, finer_side_px=0)), asked(image, guess, FINER)
+    wrong = [np.count_nonzero((refined >= 0.5) != (alpha >= 0.5)) for refined in (once, twice)]
+    assert wrong[1] < wrong[0] and len(sizes) == 2
 
-    def left_is_object(batch: Floats) -> Floats:
-        answer = np.full_like(batch[:, 3], 0.1)
-        answer[..., :32] = 0.9
-        return answer
 
-    config = LearnedConfig(weight=1.0, unsure=0.0, mirrored=True)
-    assert np.allclose(refine_saliency(image, guess, left_is_object, config), 0.5)
+def test_a_picture_that_the_first_pass_saw_whole_gets_no_second() -> None:
+    image, alpha = scene(96, 96)
+    assert len(asked(image, alpha, FINER)[1]) == 1
+
+
+def test_away_from_the_outline_the_second_pass_changes_nothing() -> None:
+    image, alpha = scene(400, 400)
+    image[190:210, 190:210] = 0  # a dark spot in the middle of the disc
+
+    def fine_sees_the_spot(batch: Floats) -> Floats:
+        return bright_is_object(batch) if max(batch.shape[2:]) > 112 else batch[:, 3]
+
+    refined = refine_saliency(image, alpha, fine_sees_the_spot, FINER)
+    assert np.array_equal(refined[150:250, 150:250], alpha[150:250, 150:250])
+
+
+def test_the_second_pass_sees_its_outline_in_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    image, alpha = scene(400, 400)
+    guess = cv2.GaussianBlur(alpha, (0, 0), 12)
+    whole, _ = asked(image, guess, FINER)
+    monkeypatch.setattr(learned, "TILE_PX", 40)
+    monkeypatch.setattr(learned, "TILE_MARGIN_PX", 8)
+    tiled, sizes = asked(image, guess, FINER)
+    assert np.array_equal(whole, tiled)
+    assert max(max(size) for size in sizes[1:]) <= 64 and len(sizes) < 1 + 25  # tiles without an outline are left out
 
 
 def test_the_surer_the_guess_the_less_the_network_moves() -> None:
