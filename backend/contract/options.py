@@ -115,7 +115,8 @@ class MatteOptions(WorkOptions):
     )
     quality: Literal["fast", "balanced", "best"] = Field(
         "balanced",
-        description="How much work goes into the matte: `fast` only fits the edge, `best` looks at the picture twice.",
+        description="How much work goes into the matte: `fast` only fits the edge, `best` goes along the outline once "
+        "more and closer, which shows on large pictures.",
     )
     refiner: Literal["learned", "classic"] = Field(
         "learned",
