@@ -20,7 +20,7 @@ from backend.matte.refine.holes import HolesConfig, label_holes
 SIDE_PX = 1024  # longer side of the copy on which the areas are judged
 WIDE = 1.2  # radius of an opening over that of the thickest material around it
 WALL = (1.3, 0.36)  # thickness of a handle over the radius of its opening, and over that of the material
-LINK_SHARE = 0.6  # the same beside the opening alone: a chain's link, whose material is no thicker anywhere
+LINK_SHARE, LINKS = 0.6, 6  # the same beside the opening alone, for one of so many: a link of a chain
 WALL_SHARE = 0.3  # least share of the area's outline along which the wall is that thin
 SLAT = (
     0.75  # thickness of what lies between two areas over their radius, up to which they are one: spokes, slats, panes
@@ -114,10 +114,11 @@ def _are_printed(mask: Mask, labels: NDArray[np.int32], areas: NDArray[np.int32]
     printed = np.zeros(len(areas), np.bool_)
     least = PINHOLE * (np.count_nonzero(mask) + int(areas.sum()))
     groups = [group for group in _groups(labels, len(areas)) if areas[group.holes].sum() >= least]
+    chain = len(groups) >= LINKS
     for _ in range(ROUNDS):
         material = mask | np.concatenate([[False], printed])[labels]
         around = _Around.of(material, labels)
-        fresh = [group for group in groups if not printed[group.holes[0]] and not _is_open(group, around)]
+        fresh = [group for group in groups if not printed[group.holes[0]] and not _is_open(group, around, chain)]
         for group in fresh:
             printed[group.holes] = True
         if not fresh or printed.all():
@@ -224,7 +225,7 @@ def _depth(mask: Mask) -> NDArray[np.float32]:
     return distance_to(~mask)
 
 
-def _is_open(group: _Group, around: _Around) -> bool:
+def _is_open(group: _Group, around: _Around, chain: bool) -> bool:
     parts = around.parts[group.window]
     filled = _filled_out(group.area)
     rim = dilate(filled, 1) & ~filled & (parts > 0)
@@ -243,7 +244,7 @@ def _is_open(group: _Group, around: _Around) -> bool:
         return True
     narrow = wall < WALL[0] * group.radius
     thin = narrow & (wall < WALL[1] * thickness)
-    return float(thin.mean()) > WALL_SHARE or float(narrow.mean()) > LINK_SHARE
+    return float(thin.mean()) > WALL_SHARE or (chain and float(narrow.mean()) > LINK_SHARE)
 
 
 def _filled_out(area: Mask) -> Mask:

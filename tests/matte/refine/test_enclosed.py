@@ -124,6 +124,13 @@ def chain(canvas: Canvas) -> None:
         cv2.circle(canvas, (x, 200), 12, 255, 6)
 
 
+def panda(canvas: Canvas) -> None:
+    """A pale belly that fills most of a dark body."""
+    cv2.ellipse(canvas, (200, 260), (90, 110), 0, 0, 360, 255, -1)
+    cv2.circle(canvas, (200, 110), 75, 255, -1)
+    cv2.ellipse(canvas, (200, 275), (52, 62), 0, 0, 360, 0, -1)
+
+
 def drawn_face(canvas: Canvas) -> None:
     cv2.circle(canvas, (200, 200), 150, 255, 5)
     for x in (150, 250):
@@ -169,7 +176,7 @@ def test_openings_stay_open(draw: Callable[[Canvas], None]) -> None:
 
 
 @pytest.mark.parametrize(
-    "draw", [carton((90, 230, 310, 320)), carton((80, 170, 320, 340)), face, house, bus, bottle, clock, dice]
+    "draw", [carton((90, 230, 310, 320)), carton((80, 170, 320, 340)), face, house, bus, bottle, clock, dice, panda]
 )
 def test_prints_stay_in_the_object(draw: Callable[[Canvas], None]) -> None:
     saliency = drawn(draw)
