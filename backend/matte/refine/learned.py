@@ -26,9 +26,7 @@ OVERVIEW_PX = 256
 LEAST_CHANGE = 1e-3  # log odds
 STRIP_PX = 1 << 20  # pixels at full size in work at a time
 TILE_PX, TILE_MARGIN_PX = 608, 48  # of the second pass: what a tile decides, and what it sees around that
-REACH_PX = (
-    6  # of the first copy: how far from the outline the second pass changes all it wants; from twice that, nothing
-)
+REACH_PX = 6  # of the first copy: so far from the outline the second pass changes all it wants, at twice that nothing
 
 
 @dataclass(frozen=True)
