@@ -217,7 +217,6 @@ def test_a_full_queue_refuses_and_a_client_that_leaves_frees_its_place(service: 
     for client in clients:
         client.join()
     assert Counter(codes) == {(503, "overloaded"): 4, (200, "ok"): 12}
-    before = {row["pid"] for row in replicas(service)}
 
     def leave(_: int) -> None:
         with pytest.raises(TimeoutError):
@@ -227,7 +226,6 @@ def test_a_full_queue_refuses_and_a_client_that_leaves_frees_its_place(service: 
         list(leaving.map(leave, range(4)))
     service.until(lambda: service.lane()["running"] == 0)
     assert mask(service, "echo") == (200, "ok")
-    assert {row["pid"] for row in replicas(service)} == before  # nothing was killed for it
 
 
 def test_the_work_of_a_silent_replica_is_done_again(service: RealService, tmp_path: Path) -> None:

@@ -94,7 +94,9 @@ async def running(jobs: Jobs, job: Job) -> Job:
 
 
 def files(folder: Path) -> set[str]:
-    return {path.name for place in ("inputs", "results", "partial") for path in (folder / "jobs" / place).rglob("*.*")}
+    """Return the names of the files of jobs; folders may go meanwhile."""
+    places = [str(folder / "jobs" / place) for place in ("inputs", "results", "partial")]
+    return {name for place in places for _, _, names in os.walk(place) for name in names}
 
 
 async def is_open(jobs: Jobs) -> bool:
