@@ -20,9 +20,8 @@ if find_spec("ray") is None:  # it reads its settings when it is imported: not i
 
 from backend.cluster.connect import _lets_anyone_in
 from backend.contract.settings import Settings
-from backend.folders.batch.manifest import Manifest, Record
-from backend.folders.batch.out_folder import OutFolder
 from tests.helpers.bucket import Bucket, bucket
+from tests.helpers.manifests import records
 from tests.helpers.picture_files import saved, scene
 from tests.helpers.real_service import RealService, form, running
 from tests.helpers.two_nodes import BOMB, HELD, PICTURE, POISON, TwoNodes, made_from, two_nodes
@@ -64,14 +63,6 @@ def service(cluster: TwoNodes, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 # A folder and a bucket.
-
-
-def records(out: Path) -> dict[str, Record]:
-    folder = OutFolder(out)
-    manifest = Manifest(folder)
-    manifest.close()
-    folder.close()
-    return manifest.records
 
 
 def test_driver_and_node_are_killed_and_nothing_is_lost_or_done_twice_but_what_was_in_work(

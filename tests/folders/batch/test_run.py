@@ -15,12 +15,11 @@ from PIL import Image
 
 from backend.cli import main
 from backend.contract.settings import REPOSITORY
-from backend.folders.batch.manifest import Manifest, Record
-from backend.folders.batch.out_folder import OutFolder
 from backend.folders.batch.outlier_handling import Handling
 from backend.workers.process_runner import ProcessRunner
 from backend.workers.restarts import RestartPolicy
 from tests.helpers.drawn import encoded, iou, toy
+from tests.helpers.manifests import records
 from tests.helpers.waiting import until
 
 Folders = tuple[Path, Path]
@@ -29,14 +28,6 @@ BROKEN = encoded(toy()[0], "JPEG")[:900]
 
 def run(folders: Folders, *options: str) -> int:
     return main(["batch", str(folders[0]), "-o", str(folders[1]), "--jobs", "1", "--quality", "fast", *options])
-
-
-def records(out: Path) -> dict[str, Record]:
-    folder = OutFolder(out)
-    manifest = Manifest(folder)
-    manifest.close()
-    folder.close()
-    return manifest.records
 
 
 def lines(text: str) -> list[dict[str, Any]]:
